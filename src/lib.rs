@@ -1,0 +1,67 @@
+//! rootforge turns a TOML recipe into a layered, reproducible OCI image made of distro packages.
+//!
+//! Packages are read as data: no root, no daemon, no chroot, and nothing of the image is ever run. So an
+//! s390x image builds on a laptop as fast as an amd64 one, and twice the same recipe and lock give twice
+//! the same digest.
+//!
+//! # The way through the house
+//!
+//! ```text
+//! recipe -> resolve -> (lock) -> fetch -> catalog -> select -> render -> layer -> oci
+//!              ^                   ^                    |
+//!       repository                 +--------------------+ Wants(packages)
+//! ```
+//!
+//! Each stage is a function from one noun to the next. [`pipeline`] wires them and nothing else does.
+//!
+//! | to change | look into |
+//! |---|---|
+//! | what a recipe may say | [`recipe`] |
+//! | what a distro is called, has, leaves out | [`distro`] |
+//! | how signed indexes become a list of packages | [`repository`], [`trust`] |
+//! | which packages are chosen | [`resolve`] |
+//! | what is pinned | [`lock`] |
+//! | how packages arrive | [`fetch`], [`transport`], [`cache`] |
+//! | what is known of a package's files | [`catalog`], [`deb`], [`elf`], [`tarball`] |
+//! | which files get in, and why | [`select`], [`loader`] |
+//! | files made after selection | [`render`] |
+//! | what goes into which layer | [`layer`] |
+//! | how an image is written | [`oci`] |
+//! | what is wrong with an image | [`check`] |
+//!
+//! # Which type do I use?
+//!
+//! A program that embeds rootforge reads a [`recipe::Recipe`], makes a [`pipeline::Forge`] and calls its
+//! methods; the binary does no more than that.
+
+// -- the only wiring of the stages --
+pub mod pipeline;
+
+// -- stages: may use the types of earlier stages, never call them --
+pub mod recipe;
+pub mod distro;
+pub mod repository;
+pub mod resolve;
+pub mod lock;
+pub mod fetch;
+pub mod catalog;
+pub mod select;
+pub mod render;
+pub mod layer;
+pub mod oci;
+pub mod check;
+
+// -- formats and services: know no stage --
+pub mod cache;
+pub mod deb;
+pub mod elf;
+pub mod loader;
+pub mod tarball;
+pub mod transport;
+pub mod trust;
+
+// -- foundations: import nothing from the crate --
+pub mod arch;
+pub mod digest;
+pub mod hint;
+pub mod root_path;
