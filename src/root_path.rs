@@ -1,6 +1,5 @@
 //! A normalised path inside an image.
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -180,12 +179,6 @@ impl From<RootPath> for String {
 impl AsRef<str> for RootPath {
     fn as_ref(&self) -> &str {
         &self.0
-    }
-}
-
-impl Borrow<RootPath> for Box<RootPath> {
-    fn borrow(&self) -> &RootPath {
-        self
     }
 }
 
