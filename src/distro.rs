@@ -181,6 +181,22 @@ impl Distro {
         }
     }
 
+    /// `NAME` of its os-release(5).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Distro::Debian(_) => "Debian GNU/Linux",
+            Distro::Ubuntu(_) => "Ubuntu",
+        }
+    }
+
+    /// `ID_LIKE` of its os-release(5).
+    pub const fn id_like(self) -> Option<&'static str> {
+        match self {
+            Distro::Debian(_) => None,
+            Distro::Ubuntu(_) => Some("debian"),
+        }
+    }
+
     /// The release's code name.
     pub const fn codename(self) -> &'static str {
         match self {

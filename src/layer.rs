@@ -1,1 +1,172 @@
-//! To be laid.
+//! What goes into which layer, and in which order: Selection + made files -> [`LayerPlan`]s. Pure.
+//!
+//! A layer's tarball has its directories first, then each package's files in the order of package names, then
+//! what was made. So it can be written while packages stream by, and its bytes depend on nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use crate::catalog::{CataloguedFile, FileCatalog, PackageFiles};
+use crate::render::{EPOCH, Made, MadeFile, made_metadata};
+use crate::root_path::RootPath;
+use crate::select::SelectedLayer;
+use crate::tarball::{Entry, EntryKind, Metadata};
+
+/// A layer, ready to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerPlan {
+    /// The recipe's name for it.
+    pub name: String,
+    /// Its directories, by path.
+    pub directories: Vec<Entry>,
+    /// What it takes from packages, by package name.
+    pub packages: Vec<PackagePart>,
+    /// What was made for it, by path.
+    pub made: Vec<MadeFile>,
+}
+
+/// What a layer takes from one package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackagePart {
+    /// The package's name.
+    pub package: String,
+    /// The package file.
+    pub archive: PathBuf,
+    /// Regular files, by the position of their content in the package's data tarball.
+    pub files: BTreeMap<u32, Entry>,
+    /// Links, devices and the like; hard links follow their target's position.
+    pub others: Vec<Entry>,
+}
+
+/// What a layer is planned from.
+#[derive(Debug)]
+pub struct LayerParts<'a> {
+    /// The package files chosen for it.
+    pub selected: &'a SelectedLayer,
+    /// What was made for it: skeleton, accounts, files of the recipe, dpkg's records.
+    pub made: Made,
+}
+
+/// Plans one layer. `below` are the packages that lower layers touch. Where the recipe brings a file at the
+/// path of a package's, the recipe's is taken.
+///
+/// Times later than `newest`, in seconds since the Unix epoch, become it; a time of zero becomes [`EPOCH`].
+pub fn plan(
+    parts: LayerParts<'_>,
+    below: &BTreeSet<String>,
+    catalog: &FileCatalog,
+    newest: Option<u64>,
+) -> LayerPlan {
+    let LayerParts { selected, made } = parts;
+    let clamp = |entry: &mut Entry| {
+        let time = if entry.metadata.mtime == 0 { EPOCH } else { entry.metadata.mtime };
+        entry.metadata.mtime = newest.map_or(time, |newest| time.min(newest));
+    };
+
+    let mut by_package: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut touched = below.clone();
+    for (path, file) in &selected.files {
+        let package = catalog.package_of(file.file);
+        touched.insert(package.name.clone());
+        let is_directory = catalog.file(file.file).entry.kind == EntryKind::Directory;
+        if !is_directory && !made.contains_key(path) {
+            by_package.entry(&package.name).or_default().push(file.file.file as usize);
+        }
+    }
+    let mut packages: Vec<PackagePart> = by_package
+        .into_iter()
+        .filter_map(|(name, files)| Some(package_part(catalog.package(name)?, files)))
+        .collect();
+    for part in &mut packages {
+        part.files.values_mut().chain(&mut part.others).for_each(clamp);
+    }
+
+    let mut directories = directories(selected, &made, &touched, catalog);
+    directories.iter_mut().for_each(clamp);
+    let mut made: Vec<MadeFile> =
+        made.into_values().filter(|file| file.entry.kind != EntryKind::Directory).collect();
+    made.iter_mut().for_each(|file| clamp(&mut file.entry));
+    LayerPlan { name: selected.name.clone(), directories, packages, made }
+}
+
+/// Every directory above a path of the layer, and those that were chosen or made themselves.
+fn directories(
+    selected: &SelectedLayer,
+    made: &Made,
+    touched: &BTreeSet<String>,
+    catalog: &FileCatalog,
+) -> Vec<Entry> {
+    let mut paths: BTreeSet<RootPath> = BTreeSet::new();
+    for path in selected.files.keys().chain(made.keys()) {
+        paths.extend(path.ancestors());
+    }
+    let chosen = selected.files.iter().filter(|(path, file)| {
+        catalog.file(file.file).entry.kind == EntryKind::Directory
+            && !made.get(*path).is_some_and(|made| made.entry.kind != EntryKind::Directory)
+    });
+    paths.extend(chosen.map(|(path, _)| path.clone()));
+    let made_directories =
+        made.iter().filter(|(_, file)| file.entry.kind == EntryKind::Directory).map(|(path, _)| path.clone());
+    paths.extend(made_directories);
+    paths.remove(&RootPath::root());
+    paths
+        .into_iter()
+        .map(|path| {
+            let metadata = match made.get(&path) {
+                Some(made) => made.entry.metadata.clone(),
+                None => directory_metadata(&path, touched, catalog),
+            };
+            Entry { path, metadata, kind: EntryKind::Directory }
+        })
+        .collect()
+}
+
+/// A directory's metadata as the packages of the image have it, the first by name; its time is ours.
+fn directory_metadata(path: &RootPath, touched: &BTreeSet<String>, catalog: &FileCatalog) -> Metadata {
+    catalog
+        .at(path)
+        .iter()
+        .filter(|file| touched.contains(&catalog.package_of(**file).name))
+        .map(|file| &catalog.file(*file).entry)
+        .filter(|entry| entry.kind == EntryKind::Directory)
+        .min_by_key(|entry| entry.metadata.mode == 0o755)
+        .map_or_else(|| made_metadata(0o755), |entry| Metadata { mtime: EPOCH, ..entry.metadata.clone() })
+}
+
+/// Sorts chosen files of a package into regular files and the rest. A hard link whose target is not chosen
+/// becomes the file itself; further links to the same target lead to it.
+fn package_part(package: &PackageFiles, mut chosen: Vec<usize>) -> PackagePart {
+    let files = &package.manifest.files;
+    chosen.sort_by_key(|index| files[*index].index);
+    let mut part = PackagePart {
+        package: package.name.clone(),
+        archive: package.archive.clone(),
+        files: BTreeMap::new(),
+        others: Vec::new(),
+    };
+    let (links, rest): (Vec<&CataloguedFile>, Vec<&CataloguedFile>) = chosen
+        .into_iter()
+        .map(|index| &files[index])
+        .partition(|file| matches!(file.entry.kind, EntryKind::HardLink { .. }));
+    for file in rest {
+        match file.entry.kind {
+            EntryKind::File { .. } => {
+                part.files.insert(file.index, file.entry.clone());
+            }
+            _ => part.others.push(file.entry.clone()),
+        }
+    }
+    for link in links {
+        let Some(content) = package.manifest.content_of(link) else { continue };
+        let mut entry = link.entry.clone();
+        if let Some(target) = part.files.get(&content.index) {
+            entry.kind = EntryKind::HardLink { target: target.path.clone() };
+            part.others.push(entry);
+        } else {
+            entry.kind = content.entry.kind.clone();
+            entry.metadata = content.entry.metadata.clone();
+            part.files.insert(content.index, entry);
+        }
+    }
+    part
+}

@@ -1,1 +1,393 @@
-//! To be laid.
+//! The lock file: what a recipe resolved to, for each architecture, written for review.
+//!
+//! It stands beside the recipe as `NAME.lock`, in TOML, sorted. Selection reads the lock and never an index,
+//! so it carries every package's relations and the edges the solver chose. A build whose lock fits its
+//! recipe fetches no index.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::arch::Arch;
+use crate::digest::Digest;
+use crate::hint::Hint;
+use crate::recipe::Recipe;
+
+/// The version of the format written.
+const VERSION: u32 = 1;
+
+const HEADER: &str = "# Written by rootforge. Commit it beside the recipe; `rootforge lock --update` refreshes it.\n\n";
+
+/// A lock: packages for one or more architectures, and what they were resolved for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Lock {
+    version: u32,
+    /// What the recipe asked for.
+    pub recipe: Request,
+    /// The signed indexes that were read, by architecture, archive, suite and component.
+    #[serde(default, rename = "repository")]
+    pub repositories: Vec<LockedRepository>,
+    /// The packages, by architecture and name.
+    #[serde(default, rename = "package")]
+    pub packages: Vec<LockedPackage>,
+}
+
+/// The part of a recipe that resolution depends on. Where it differs from the recipe's, the lock is stale.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Request {
+    /// The distro.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The suites the recipe narrows the distro to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suites: Option<Vec<String>>,
+    /// The snapshot's timestamp.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    /// Additional repositories, as `URL SUITE COMPONENT...`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<String>,
+    /// The suites left out on the command line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
+    /// The packages each layer names.
+    #[serde(default, rename = "layer", skip_serializing_if = "Vec::is_empty")]
+    pub layers: Vec<RequestedLayer>,
+}
+
+/// The packages that a layer names, in the recipe's words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RequestedLayer {
+    /// The layer's name.
+    pub name: String,
+    /// Package specifications, sorted.
+    pub packages: Vec<String>,
+}
+
+/// A signed index that was read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LockedRepository {
+    /// The architecture it was read for.
+    pub arch: Arch,
+    /// The archive's name, or the URL of a repository of the recipe.
+    pub archive: String,
+    /// The suite.
+    pub suite: String,
+    /// The component.
+    pub component: String,
+    /// The digest of the signed `InRelease`.
+    pub inrelease: Digest,
+    /// Its date, RFC 3339 in UTC.
+    pub date: String,
+}
+
+/// A package at a version, with all that later stages need to know of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LockedPackage {
+    /// The image architecture it was chosen for.
+    pub arch: Arch,
+    /// The package's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The distro's architecture field: `all` or the distro's name of `arch`.
+    pub architecture: String,
+    /// The source package's name.
+    pub source: String,
+    /// The first layer that asks for it; none where it is only on demand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// Whether it is fetched only when a rule of selection asks for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_demand: bool,
+    /// Whether the distro marks it `Essential: yes`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub essential: bool,
+    /// `Multi-Arch`, where given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multi_arch: Option<String>,
+    /// `ARCHIVE SUITE`, matching a [`LockedRepository`]; none for a local file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<String>,
+    /// Path below the archive's root, or the path of a local file relative to the recipe.
+    pub path: String,
+    /// Size of the package in bytes.
+    pub size: u64,
+    /// SHA-256 of the package.
+    pub digest: Digest,
+    /// The raw relation fields, by field name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub relations: BTreeMap<String, String>,
+    /// The packages chosen to satisfy `Depends` and `Pre-Depends`, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<String>,
+}
+
+/// Why a lock does not fit a recipe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stale {
+    /// Something the recipe asks for differs.
+    Request {
+        /// What differs, in the recipe's words.
+        what: String,
+    },
+    /// The architecture was never locked.
+    MissingArch(Arch),
+}
+
+/// Why a lock cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// The file cannot be read.
+    #[error("cannot read the lock {path}")]
+    Read {
+        /// The lock's path.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The file is no lock.
+    #[error("the lock {path} cannot be understood: {reason}")]
+    Malformed {
+        /// The lock's path.
+        path: PathBuf,
+        /// What is wrong, with its place.
+        reason: String,
+    },
+    /// Another version of the format.
+    #[error("the lock {path} is of format {found}, this program reads format {VERSION}")]
+    Version {
+        /// The lock's path.
+        path: PathBuf,
+        /// The version it states.
+        found: u32,
+    },
+    /// The file cannot be written.
+    #[error("cannot write the lock {path}")]
+    Write {
+        /// The lock's path.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+impl Hint for LockError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            LockError::Read { .. } => vec![],
+            LockError::Malformed { .. } | LockError::Version { .. } => {
+                vec!["remove it and run `rootforge lock` to make it anew".into()]
+            }
+            LockError::Write { path, .. } => {
+                vec![format!("check that {} is writable and has room", directory_of(path).display())]
+            }
+        }
+    }
+}
+
+impl fmt::Display for Stale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stale::Request { what } => write!(f, "{what} changed in the recipe"),
+            Stale::MissingArch(arch) => write!(f, "it has no packages for {arch}"),
+        }
+    }
+}
+
+impl Request {
+    /// What a recipe asks for, with the suites that the command line leaves out.
+    pub fn of(recipe: &Recipe, without: &[String]) -> Self {
+        let mut without = without.to_vec();
+        without.sort();
+        without.dedup();
+        Request {
+            from: recipe.from.map(|distro| distro.to_string()),
+            suites: recipe
+                .pockets
+                .as_ref()
+                .map(|pockets| pockets.iter().map(|pocket| pocket.name().to_owned()).collect()),
+            snapshot: recipe.snapshot.clone(),
+            repositories: recipe
+                .repositories
+                .iter()
+                .map(|repository| {
+                    format!("{} {} {}", repository.url, repository.suite, repository.components.join(" "))
+                })
+                .collect(),
+            without,
+            layers: recipe
+                .layers
+                .iter()
+                .map(|layer| {
+                    let mut packages: Vec<_> = layer.packages.iter().map(ToString::to_string).collect();
+                    packages.sort();
+                    RequestedLayer { name: layer.name.clone(), packages }
+                })
+                .collect(),
+        }
+    }
+
+    /// The first difference from another request, in words.
+    fn difference(&self, other: &Request) -> Option<String> {
+        if self.from != other.from {
+            return Some("`from`".into());
+        }
+        if self.suites != other.suites || self.without != other.without {
+            return Some("the choice of suites".into());
+        }
+        if self.snapshot != other.snapshot {
+            return Some("`snapshot`".into());
+        }
+        if self.repositories != other.repositories {
+            return Some("the list of repositories".into());
+        }
+        if self.layers != other.layers {
+            let changed = self.layers.iter().find(|layer| !other.layers.contains(layer));
+            return Some(match changed {
+                Some(layer) => format!("what layer `{}` names", layer.name),
+                None => "the list of layers".into(),
+            });
+        }
+        None
+    }
+}
+
+impl Lock {
+    /// A lock without packages.
+    pub fn new(recipe: Request) -> Self {
+        Lock { version: VERSION, recipe, repositories: Vec::new(), packages: Vec::new() }
+    }
+
+    /// The path of the lock of a recipe, beside it.
+    pub fn path_for(recipe: &Path) -> PathBuf {
+        recipe.with_extension("lock")
+    }
+
+    /// Reads a lock; none where there is no such file.
+    pub fn read(path: &Path) -> Result<Option<Lock>, LockError> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(LockError::Read { path: path.to_owned(), source }),
+        };
+        let malformed = |error: toml::de::Error| LockError::Malformed {
+            path: path.to_owned(),
+            reason: error.to_string().trim_end().to_owned(),
+        };
+        let version = toml::from_str::<Versioned>(&text).map_err(malformed)?.version;
+        if version != VERSION {
+            return Err(LockError::Version { path: path.to_owned(), found: version });
+        }
+        toml::from_str(&text).map(Some).map_err(malformed)
+    }
+
+    /// Writes the lock, whole or not at all; leaves a file with the same content alone.
+    pub fn write(&self, path: &Path) -> Result<(), LockError> {
+        let error = |source| LockError::Write { path: path.to_owned(), source };
+        let text = self.to_text().map_err(|cause| error(io::Error::other(cause)))?;
+        if std::fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
+            return Ok(());
+        }
+        let mut file = tempfile::Builder::new()
+            .prefix(".rootforge-lock")
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
+            .tempfile_in(directory_of(path))
+            .map_err(error)?;
+        file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(error)?;
+        file.persist(path).map_err(|cause| error(cause.error))?;
+        Ok(())
+    }
+
+    /// The text of the lock file.
+    pub fn to_text(&self) -> Result<String, toml::ser::Error> {
+        Ok(format!("{HEADER}{}", toml::to_string(self)?))
+    }
+
+    /// Whether the lock fits a request on these architectures.
+    pub fn fits(&self, request: &Request, archs: &[Arch]) -> Result<(), Stale> {
+        if let Some(what) = self.recipe.difference(request) {
+            return Err(Stale::Request { what });
+        }
+        match archs.iter().find(|arch| !self.has_arch(**arch)) {
+            Some(arch) => Err(Stale::MissingArch(*arch)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the architecture was locked. A recipe without packages needs no entry.
+    pub fn has_arch(&self, arch: Arch) -> bool {
+        self.recipe.layers.iter().all(|layer| layer.packages.is_empty())
+            || self.packages.iter().any(|package| package.arch == arch)
+    }
+
+    /// The architectures that were locked.
+    pub fn archs(&self) -> BTreeSet<Arch> {
+        self.packages.iter().map(|package| package.arch).collect()
+    }
+
+    /// The packages of one architecture, by name.
+    pub fn packages_of(&self, arch: Arch) -> BTreeMap<&str, &LockedPackage> {
+        self.packages
+            .iter()
+            .filter(|package| package.arch == arch)
+            .map(|package| (package.name.as_str(), package))
+            .collect()
+    }
+
+    /// Replaces what is locked for one architecture.
+    pub fn replace_arch(
+        &mut self,
+        arch: Arch,
+        repositories: Vec<LockedRepository>,
+        packages: Vec<LockedPackage>,
+    ) {
+        self.repositories.retain(|repository| repository.arch != arch);
+        self.repositories.extend(repositories);
+        self.repositories.sort();
+        self.packages.retain(|package| package.arch != arch);
+        self.packages.extend(packages);
+        self.packages.sort_by(|a, b| (a.arch, &a.name).cmp(&(b.arch, &b.name)));
+    }
+
+    /// The date of the newest index of an architecture, RFC 3339; none where only local files are locked.
+    pub fn date(&self, arch: Arch) -> Option<&str> {
+        self.repositories
+            .iter()
+            .filter(|repository| repository.arch == arch)
+            .map(|repository| repository.date.as_str())
+            .max()
+    }
+}
+
+impl LockedPackage {
+    /// `name version`, as messages write it.
+    pub fn label(&self) -> String {
+        format!("{} {}", self.name, self.version)
+    }
+
+    /// A raw relation field; empty where the package has none.
+    pub fn relation(&self, field: &str) -> &str {
+        self.relations.get(field).map_or("", String::as_str)
+    }
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}

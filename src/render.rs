@@ -1,1 +1,129 @@
-//! To be laid.
+//! The files that no package ships whole: made once the selection is known.
+//!
+//! The skeleton that every image stands on, accounts, the files a recipe brings along, and dpkg's record of
+//! what each layer holds. The loader's cache, CA bundle and the like are not here yet.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::hint::Hint;
+use crate::root_path::{RootPath, RootPathError};
+use crate::tarball::{Entry, EntryKind, Metadata};
+
+mod accounts;
+mod dpkg;
+mod host_files;
+mod skeleton;
+
+pub use accounts::Accounts;
+pub use dpkg::{PackageRecord, records};
+pub use host_files::{Placeholders, recipe_files};
+pub use skeleton::skeleton;
+
+/// 1980-01-02T00:00:00Z: the time of everything that rootforge makes, and of every directory. Not zero,
+/// which some programs take for "no time".
+pub const EPOCH: u64 = 315_619_200;
+
+/// Files to be made, by path.
+pub type Made = BTreeMap<RootPath, MadeFile>;
+
+/// A file that comes from no package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeFile {
+    /// What it is.
+    pub entry: Entry,
+    /// The content of a regular file; empty for anything else.
+    pub content: Content,
+}
+
+/// Where the content of a made file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Here.
+    Bytes(Vec<u8>),
+    /// In a file of the host, named by the recipe.
+    Host(PathBuf),
+}
+
+/// Why a file cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// A file of the recipe cannot be read.
+    #[error("cannot read {path}, which the recipe puts at {target}")]
+    Source {
+        /// The host's path.
+        path: PathBuf,
+        /// The path in the image.
+        target: RootPath,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A file of the recipe's directory is neither a file, a directory nor a link.
+    #[error("{0} is neither a file, a directory nor a symbolic link")]
+    SpecialSource(PathBuf),
+    /// A path of the recipe is none.
+    #[error("layer `{layer}`: {source}")]
+    Path {
+        /// The layer.
+        layer: String,
+        /// What is wrong with the path.
+        source: RootPathError,
+    },
+    /// An owner that nobody defines.
+    #[error("{path} is to belong to `{owner}`, whom neither the distro nor the recipe defines")]
+    UnknownOwner {
+        /// The file.
+        path: RootPath,
+        /// The name.
+        owner: String,
+    },
+    /// All ids for accounts without one of their own are taken.
+    #[error("no id from 100 to 999 is left for `{0}`")]
+    NoFreeId(String),
+}
+
+impl Hint for RenderError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            RenderError::Source { .. } => vec!["paths in a recipe are relative to its directory".into()],
+            RenderError::UnknownOwner { owner, .. } => {
+                vec![format!("add a [[user]] or [[group]] named `{owner}`, or use a number")]
+            }
+            RenderError::NoFreeId(name) => vec![format!("give `{name}` a uid or gid of its own")],
+            RenderError::SpecialSource(_) | RenderError::Path { .. } => vec![],
+        }
+    }
+}
+
+impl MadeFile {
+    /// A regular file owned by root.
+    pub fn file(path: RootPath, mode: u32, bytes: Vec<u8>) -> Self {
+        let kind = EntryKind::File { size: bytes.len() as u64 };
+        MadeFile { entry: made_entry(path, mode, kind), content: Content::Bytes(bytes) }
+    }
+
+    /// A directory owned by root.
+    pub fn directory(path: RootPath, mode: u32) -> Self {
+        MadeFile { entry: made_entry(path, mode, EntryKind::Directory), content: Content::Bytes(Vec::new()) }
+    }
+
+    /// A symbolic link.
+    pub fn symlink(path: RootPath, target: &str) -> Self {
+        let kind = EntryKind::Symlink { target: target.to_owned() };
+        MadeFile { entry: made_entry(path, 0o777, kind), content: Content::Bytes(Vec::new()) }
+    }
+}
+
+/// The metadata of what rootforge makes.
+pub fn made_metadata(mode: u32) -> Metadata {
+    Metadata { mode, uid: 0, gid: 0, mtime: EPOCH, xattrs: BTreeMap::new() }
+}
+
+fn made_entry(path: RootPath, mode: u32, kind: EntryKind) -> Entry {
+    Entry { path, metadata: made_metadata(mode), kind }
+}
+
+/// A path that is written in this program and therefore sound; the root should it ever not be.
+fn fixed(path: &str) -> RootPath {
+    RootPath::parse(path).unwrap_or_else(|_| RootPath::root())
+}

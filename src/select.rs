@@ -1,1 +1,303 @@
-//! To be laid.
+//! Which files get into an image, and why: catalogue + lock + recipe -> [`Selection`].
+//!
+//! The policies `all`, `listed` and `needed` stand in the recipe's layers; each file chosen carries its
+//! [`Reason`]. Selection asks for nothing by itself: where it meets a package that is not catalogued yet, it
+//! answers [`Outcome::Wants`], and the pipeline fetches and asks again. The answer depends on the recipe and
+//! the lock alone, not on which packages happened to be at hand.
+//!
+//! Rules 6 to 9 of `needed` (shell words, mentions, on-demand packages by run-time rule, the rules
+//! themselves) and script effects are not here yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::arch::Arch;
+use crate::catalog::{FileCatalog, FileRef};
+use crate::distro::Distro;
+use crate::hint::Hint;
+use crate::lock::LockedPackage;
+use crate::recipe::{Keep, Recipe};
+use crate::root_path::RootPath;
+
+mod closure;
+mod links;
+mod packages;
+mod scripts;
+mod selector;
+mod strip;
+
+/// What selection works from, for one architecture.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// The recipe.
+    pub recipe: &'a Recipe,
+    /// The distro whose conventions hold.
+    pub distro: Distro,
+    /// The architecture.
+    pub arch: Arch,
+    /// The locked packages, by name.
+    pub packages: &'a BTreeMap<&'a str, &'a LockedPackage>,
+    /// The files of the packages fetched so far.
+    pub catalog: &'a FileCatalog,
+}
+
+/// The answer of [`select`].
+#[derive(Debug)]
+pub enum Outcome {
+    /// Everything is known.
+    Selection(Selection),
+    /// These locked packages must be catalogued first.
+    Wants(BTreeSet<String>),
+}
+
+/// The paths that get in, layer by layer.
+#[derive(Debug, Default)]
+pub struct Selection {
+    /// The recipe's layers, lowest first.
+    pub layers: Vec<SelectedLayer>,
+    /// What is worth knowing though it stops nothing, in order.
+    pub warnings: Vec<Warning>,
+    /// The patterns that matched nothing here.
+    pub unmatched: Vec<UnmatchedPattern>,
+}
+
+/// The package files of one layer. No path stands in two layers, since packages do not change files.
+#[derive(Debug)]
+pub struct SelectedLayer {
+    /// The layer's name.
+    pub name: String,
+    /// The chosen paths.
+    pub files: BTreeMap<RootPath, Selected>,
+}
+
+/// A chosen path.
+#[derive(Clone, Debug)]
+pub struct Selected {
+    /// The file in the catalogue.
+    pub file: FileRef,
+    /// Why it is in.
+    pub reason: Reason,
+}
+
+/// Why a path is in the image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Its package is named by the recipe, or counts as named.
+    Named,
+    /// Its package is in the closure of a layer that keeps all.
+    All,
+    /// A glob of the recipe includes it.
+    Included(String),
+    /// It is data or a plug-in of a package that is needed.
+    Reached,
+    /// A file lists it as `DT_NEEDED`.
+    Library {
+        /// The file that needs it.
+        by: RootPath,
+        /// The name it asks for.
+        needed: String,
+    },
+    /// A program names it as its dynamic loader (`PT_INTERP`).
+    Loader {
+        /// The program.
+        by: RootPath,
+    },
+    /// A symbolic link leads to or through it.
+    Link {
+        /// The link.
+        by: RootPath,
+    },
+    /// A script names it as its interpreter.
+    Interpreter {
+        /// The script.
+        by: RootPath,
+    },
+}
+
+/// Something worth knowing about a selection.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Warning {
+    /// A link whose target is in no package that was looked into.
+    Dangling {
+        /// The link.
+        link: RootPath,
+        /// Its target as written.
+        target: String,
+    },
+    /// A plug-in that would not load.
+    PluginLacks {
+        /// The plug-in.
+        plugin: RootPath,
+        /// The library it lacks.
+        needed: String,
+    },
+    /// A script whose interpreter no locked package has.
+    NoInterpreter {
+        /// The script.
+        script: RootPath,
+        /// The interpreter.
+        interpreter: String,
+    },
+    /// Two packages ship the same path and neither replaces the other's.
+    Contested {
+        /// The path.
+        path: RootPath,
+        /// The package whose file is taken.
+        taken: String,
+        /// The package whose file is not.
+        dropped: String,
+    },
+    /// A file that looks like ELF and is not whole.
+    DamagedElf {
+        /// The file.
+        path: RootPath,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// A pattern of a layer that matched nothing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnmatchedPattern {
+    /// The layer's name.
+    pub layer: String,
+    /// `include` or `exclude`.
+    pub list: &'static str,
+    /// The pattern as the recipe has it.
+    pub pattern: String,
+    /// Whether every package it could speak of was looked into.
+    pub certain: bool,
+}
+
+/// Why nothing can be selected.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectError {
+    /// Programs would not start.
+    #[error("{}", unlinked_text(.0))]
+    Unlinked(Vec<Unlinked>),
+    /// A pattern cannot be compiled.
+    #[error("layer `{layer}`: the pattern `{pattern}` cannot be used: {reason}")]
+    Pattern {
+        /// The layer.
+        layer: String,
+        /// The pattern.
+        pattern: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The distro has no port for the architecture.
+    #[error("{distro} has no port for {arch}")]
+    NoPort {
+        /// The distro.
+        distro: Distro,
+        /// The architecture.
+        arch: Arch,
+    },
+}
+
+/// A library that a program needs and would not find.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unlinked {
+    /// The file that needs it.
+    pub file: RootPath,
+    /// The package of that file.
+    pub package: String,
+    /// The name it asks for.
+    pub needed: String,
+    /// The pattern that excludes it, where it would be there.
+    pub excluded_by: Option<String>,
+}
+
+fn unlinked_text(all: &[Unlinked]) -> String {
+    let mut lines: Vec<String> = all
+        .iter()
+        .map(|one| match &one.excluded_by {
+            Some(glob) => format!(
+                "{} (from {}) needs `{}`, which the recipe excludes with `{glob}`",
+                one.file, one.package, one.needed
+            ),
+            None => format!(
+                "{} (from {}) needs `{}`, which no locked package puts where the loader looks",
+                one.file, one.package, one.needed
+            ),
+        })
+        .collect();
+    if lines.len() > 1 {
+        lines.insert(0, format!("{} libraries are missing", all.len()));
+    }
+    lines.join("\n  ")
+}
+
+impl Hint for SelectError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            SelectError::Unlinked(all) if all.iter().any(|one| one.excluded_by.is_some()) => {
+                vec!["exclude the file that needs it too, or keep the library".into()]
+            }
+            SelectError::Unlinked(_) => {
+                vec!["name the package that has the library in the layer's `packages`".into()]
+            }
+            SelectError::Pattern { .. } => vec![],
+            SelectError::NoPort { .. } => vec!["remove the architecture from `arch` or `--arch`".into()],
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Named => f.write_str("of a named package"),
+            Reason::All => f.write_str("of a layer that keeps all"),
+            Reason::Included(glob) => write!(f, "included by `{glob}`"),
+            Reason::Reached => f.write_str("of a package that is needed"),
+            Reason::Library { by, needed } => write!(f, "`{needed}` is needed by {by}"),
+            Reason::Loader { by } => write!(f, "the loader of {by}"),
+            Reason::Link { by } => write!(f, "where {by} leads"),
+            Reason::Interpreter { by } => write!(f, "the interpreter of {by}"),
+        }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Warning::Dangling { link, target } => write!(f, "{link} leads to {target}, which is not there"),
+            Warning::PluginLacks { plugin, needed } => {
+                write!(f, "the plug-in {plugin} lacks `{needed}` and will not load")
+            }
+            Warning::NoInterpreter { script, interpreter } => {
+                write!(f, "the script {script} is run by {interpreter}, which is not there")
+            }
+            Warning::Contested { path, taken, dropped } => {
+                write!(f, "{path} is in {taken} and in {dropped}, and neither replaces the other; {taken}'s is taken")
+            }
+            Warning::DamagedElf { path, reason } => write!(f, "{path} is a damaged ELF file: {reason}"),
+        }
+    }
+}
+
+/// Chooses the paths of every layer.
+///
+/// # Errors
+///
+/// Where a program of the image would not find a library, all such libraries are reported together.
+pub fn select(inputs: Inputs<'_>) -> Result<Outcome, SelectError> {
+    let mut selector = selector::Selector::new(inputs)?;
+    for (index, layer) in inputs.recipe.layers.iter().enumerate() {
+        selector.enter(index)?;
+        match layer.keep {
+            Keep::All => selector.keep_all(),
+            Keep::Needed => selector.keep_needed(),
+            Keep::Listed => {}
+        }
+        selector.include();
+        selector.settle();
+    }
+    selector.finish()
+}
+
+/// The packages worth fetching before selection is asked at all: what a walk of the metadata reaches. Where
+/// a layer excludes or lists files, only what it names, since much of the rest may turn out unneeded.
+pub fn likely_packages(recipe: &Recipe, packages: &BTreeMap<&str, &LockedPackage>) -> BTreeSet<String> {
+    packages::likely(recipe, packages)
+}

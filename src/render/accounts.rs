@@ -1,0 +1,193 @@
+//! Users and groups: `/etc/passwd` and `/etc/group`, passwd(5) and group(5).
+//!
+//! The distro's static accounts come first, then the recipe's. One without an id gets an id derived from its
+//! name, so that images made apart agree.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::digest::Digest;
+use crate::recipe::{BASE_GROUPS, BASE_USERS, Recipe};
+
+use super::{Made, MadeFile, RenderError, fixed};
+
+/// The ids for accounts that have none of their own: the distro's range for system accounts.
+const DERIVED_IDS: std::ops::RangeInclusive<u32> = 100..=999;
+
+/// The shells that root may have, best first; the last need not exist.
+const ROOT_SHELLS: [&str; 3] = ["/bin/bash", "/bin/sh", "/usr/sbin/nologin"];
+
+/// All users and groups of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accounts {
+    users: Vec<User>,
+    groups: Vec<Group>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct User {
+    name: String,
+    uid: u32,
+    gid: u32,
+    comment: String,
+    home: String,
+    shell: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Group {
+    name: String,
+    gid: u32,
+    members: BTreeSet<String>,
+}
+
+impl Accounts {
+    /// The distro's accounts and the recipe's, which win where both define a name. `shell_exists` says
+    /// whether a program is in the image.
+    pub fn of(recipe: &Recipe, shell_exists: impl Fn(&str) -> bool) -> Result<Self, RenderError> {
+        let root_shell = ROOT_SHELLS
+            .into_iter()
+            .find(|shell| shell_exists(shell))
+            .unwrap_or(ROOT_SHELLS[ROOT_SHELLS.len() - 1]);
+        let mut accounts = Self::base(root_shell);
+        for group in &recipe.groups {
+            accounts.add_group(&group.name, group.gid)?;
+        }
+        for user in &recipe.users {
+            accounts.add_user(user)?;
+        }
+        Ok(accounts)
+    }
+
+    fn base(root_shell: &str) -> Self {
+        let users = BASE_USERS
+            .iter()
+            .map(|user| User {
+                name: user.name.into(),
+                uid: user.uid,
+                gid: user.gid,
+                comment: user.name.into(),
+                home: user.home.into(),
+                shell: if user.uid == 0 { root_shell } else { user.shell }.into(),
+            })
+            .collect();
+        let groups = BASE_GROUPS
+            .iter()
+            .map(|group| Group { name: group.name.into(), gid: group.gid, members: BTreeSet::new() })
+            .collect();
+        Accounts { users, groups }
+    }
+
+    fn add_group(&mut self, name: &str, gid: Option<u32>) -> Result<u32, RenderError> {
+        let known = self.groups.iter().position(|group| group.name == name);
+        let gid = match (gid, known) {
+            (Some(gid), _) => gid,
+            (None, Some(known)) => return Ok(self.groups[known].gid),
+            (None, None) => {
+                let taken: BTreeSet<u32> = self.groups.iter().map(|group| group.gid).collect();
+                derived_id(name, &taken)?
+            }
+        };
+        match known {
+            Some(known) => self.groups[known].gid = gid,
+            None => self.groups.push(Group { name: name.into(), gid, members: BTreeSet::new() }),
+        }
+        Ok(gid)
+    }
+
+    fn add_user(&mut self, user: &crate::recipe::User) -> Result<(), RenderError> {
+        let known = self.users.iter().position(|known| known.name == user.name);
+        let uid = match (user.uid, known) {
+            (Some(uid), _) => uid,
+            (None, Some(known)) => self.users[known].uid,
+            (None, None) => {
+                let taken: BTreeSet<u32> = self.users.iter().map(|user| user.uid).collect();
+                derived_id(&user.name, &taken)?
+            }
+        };
+        let gid = match (user.gid, &user.group) {
+            (Some(gid), None) => {
+                if !self.groups.iter().any(|group| group.gid == gid) {
+                    self.add_group(&user.name, Some(gid))?;
+                }
+                gid
+            }
+            (gid, Some(group)) => self.add_group(group, gid)?,
+            (None, None) => {
+                let free = !self.groups.iter().any(|group| group.gid == uid);
+                self.add_group(&user.name, free.then_some(uid))?
+            }
+        };
+        for group in &user.groups {
+            self.add_group(group, None)?;
+            if let Some(group) = self.groups.iter_mut().find(|known| known.name == *group) {
+                group.members.insert(user.name.clone());
+            }
+        }
+        let entry = User {
+            name: user.name.clone(),
+            uid,
+            gid,
+            comment: String::new(),
+            home: user.home.clone().unwrap_or_else(|| "/nonexistent".into()),
+            shell: user.shell.clone().unwrap_or_else(|| "/usr/sbin/nologin".into()),
+        };
+        match known {
+            Some(known) => self.users[known] = entry,
+            None => self.users.push(entry),
+        }
+        Ok(())
+    }
+
+    /// The uid of a name or of a number.
+    pub fn uid(&self, user: &str) -> Option<u32> {
+        self.users
+            .iter()
+            .find(|known| known.name == user)
+            .map(|known| known.uid)
+            .or_else(|| user.parse().ok())
+    }
+
+    /// The gid of a name or of a number.
+    pub fn gid(&self, group: &str) -> Option<u32> {
+        self.groups
+            .iter()
+            .find(|known| known.name == group)
+            .map(|known| known.gid)
+            .or_else(|| group.parse().ok())
+    }
+
+    /// The gid of a user's own group.
+    pub fn primary_gid(&self, user: &str) -> Option<u32> {
+        self.users.iter().find(|known| known.name == user).map(|known| known.gid)
+    }
+
+    /// `/etc/passwd` and `/etc/group`, by id.
+    pub fn files(&self) -> Made {
+        let mut users: BTreeMap<(u32, &str), String> = BTreeMap::new();
+        for User { name, uid, gid, comment, home, shell } in &self.users {
+            users.insert((*uid, name), format!("{name}:x:{uid}:{gid}:{comment}:{home}:{shell}\n"));
+        }
+        let mut groups: BTreeMap<(u32, &str), String> = BTreeMap::new();
+        for Group { name, gid, members } in &self.groups {
+            let members: Vec<&str> = members.iter().map(String::as_str).collect();
+            groups.insert((*gid, name), format!("{name}:x:{gid}:{}\n", members.join(",")));
+        }
+        let file = |path, lines: BTreeMap<_, String>| {
+            let path = fixed(path);
+            let text: String = lines.into_values().collect();
+            (path.clone(), MadeFile::file(path, 0o644, text.into_bytes()))
+        };
+        [file("/etc/passwd", users), file("/etc/group", groups)].into()
+    }
+}
+
+/// An id that depends on the name alone, unless another has it: then the next free one.
+fn derived_id(name: &str, taken: &BTreeSet<u32>) -> Result<u32, RenderError> {
+    let (first, count) = (*DERIVED_IDS.start(), DERIVED_IDS.end() - DERIVED_IDS.start() + 1);
+    let bytes = *Digest::of(name.as_bytes()).as_bytes();
+    let start = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) % count;
+    (0..count)
+        .map(|step| first + (start + step) % count)
+        .find(|id| !taken.contains(id))
+        .ok_or_else(|| RenderError::NoFreeId(name.to_owned()))
+}

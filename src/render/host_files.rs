@@ -1,0 +1,117 @@
+//! The files that a recipe brings along: `files = [...]` of a layer.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::recipe::{FileSource, FileSpec, Layer};
+use crate::root_path::RootPath;
+use crate::tarball::EntryKind;
+
+use super::{Accounts, Content, Made, MadeFile, RenderError};
+
+/// The names that `{arch}` and `{triplet}` stand for.
+#[derive(Clone, Copy, Debug)]
+pub struct Placeholders<'a> {
+    /// The distro's name of the architecture.
+    pub arch_name: &'a str,
+    /// The multiarch triplet.
+    pub triplet: &'a str,
+}
+
+/// The files of one layer. `canonical` leads a path through the links of the skeleton, so that nothing a
+/// recipe writes hides them.
+///
+/// A file of the host keeps of its mode only whether it can be executed: the rest is the host's business.
+pub fn recipe_files(
+    layer: &Layer,
+    accounts: &Accounts,
+    placeholders: Placeholders<'_>,
+    canonical: impl Fn(&RootPath) -> RootPath,
+) -> Result<Made, RenderError> {
+    let mut made = Made::new();
+    for spec in &layer.files {
+        let target = spec
+            .target(placeholders.arch_name, placeholders.triplet)
+            .map_err(|source| RenderError::Path { layer: layer.name.clone(), source })?;
+        let target = canonical(&target);
+        for mut file in spec_files(spec, &target, placeholders)? {
+            own(&mut file, spec, accounts)?;
+            made.insert(file.entry.path.clone(), file);
+        }
+    }
+    Ok(made)
+}
+
+fn spec_files(
+    spec: &FileSpec,
+    target: &RootPath,
+    placeholders: Placeholders<'_>,
+) -> Result<Vec<MadeFile>, RenderError> {
+    Ok(match &spec.source {
+        FileSource::Content(text) => {
+            vec![MadeFile::file(target.clone(), spec.mode.unwrap_or(0o644), text.clone().into_bytes())]
+        }
+        FileSource::Directory => vec![MadeFile::directory(target.clone(), spec.mode.unwrap_or(0o755))],
+        FileSource::Symlink(to) => vec![MadeFile::symlink(target.clone(), to)],
+        FileSource::Host(_) => {
+            let path = spec.host_path(placeholders.arch_name, placeholders.triplet).unwrap_or_default();
+            let mut files = Vec::new();
+            host_tree(&path, target, spec.mode, &mut files)?;
+            files
+        }
+    })
+}
+
+fn host_tree(
+    path: &Path,
+    target: &RootPath,
+    mode: Option<u32>,
+    files: &mut Vec<MadeFile>,
+) -> Result<(), RenderError> {
+    let error = |source| RenderError::Source { path: path.to_owned(), target: target.clone(), source };
+    let below = |name: &str| {
+        target.join(name).map_err(|source| RenderError::Path { layer: path.display().to_string(), source })
+    };
+    // What the recipe names is read through links; links inside a directory are kept as links.
+    let metadata = if files.is_empty() { path.metadata() } else { path.symlink_metadata() }.map_err(error)?;
+    if metadata.is_dir() {
+        files.push(MadeFile::directory(target.clone(), 0o755));
+        let mut names = std::fs::read_dir(path)
+            .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<Vec<_>, _>>())
+            .map_err(error)?;
+        names.sort();
+        for name in names {
+            let child = below(&name.to_string_lossy())?;
+            host_tree(&path.join(&name), &child, mode, files)?;
+        }
+    } else if metadata.is_symlink() {
+        let to = std::fs::read_link(path).map_err(error)?;
+        files.push(MadeFile::symlink(target.clone(), &to.to_string_lossy()));
+    } else if metadata.is_file() {
+        let executable = metadata.permissions().mode() & 0o111 != 0;
+        let default = if executable { 0o755 } else { 0o644 };
+        let mut file = MadeFile::file(target.clone(), mode.unwrap_or(default), Vec::new());
+        file.entry.kind = EntryKind::File { size: metadata.len() };
+        file.content = Content::Host(path.to_owned());
+        files.push(file);
+    } else {
+        return Err(RenderError::SpecialSource(path.to_owned()));
+    }
+    Ok(())
+}
+
+fn own(file: &mut MadeFile, spec: &FileSpec, accounts: &Accounts) -> Result<(), RenderError> {
+    let Some((user, group)) = &spec.owner else { return Ok(()) };
+    let unknown = |owner: &str| RenderError::UnknownOwner {
+        path: file.entry.path.clone(),
+        owner: owner.to_owned(),
+    };
+    let uid = accounts.uid(user).ok_or_else(|| unknown(user))?;
+    let gid = match group {
+        Some(group) => accounts.gid(group).ok_or_else(|| unknown(group))?,
+        None => accounts.primary_gid(user).unwrap_or(0),
+    };
+    file.entry.metadata.uid = uid;
+    file.entry.metadata.gid = gid;
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! Symbolic links in selection (rule 4): a kept link to a file pulls its target, one to a directory pulls
+//! nothing, one to nowhere is named.
+
+use crate::loader::{FileTree, Node};
+use crate::root_path::RootPath;
+
+use super::selector::Selector;
+use super::{Reason, Warning};
+
+/// As many links as the kernel follows in one path (path_resolution(7)).
+const MAX_LINKS: usize = 40;
+
+/// What a path comes to.
+struct Trace {
+    /// The links on the way, in order; the last may be the path itself.
+    links: Vec<RootPath>,
+    /// What is at the end.
+    end: End,
+}
+
+enum End {
+    Directory,
+    File(RootPath),
+    Nothing,
+}
+
+impl Selector<'_> {
+    /// Rule 4, for a chosen link.
+    pub(super) fn follow_link(&mut self, link: &RootPath, target: &str) {
+        let trace = self.trace(&link.link_target(target));
+        let reason = Reason::Link { by: link.clone() };
+        match trace.end {
+            End::Directory => self.keep_copyright_of(link, target),
+            End::File(file) => {
+                for on_the_way in trace.links {
+                    self.pull(&on_the_way, reason.clone());
+                }
+                self.pull(&file, reason);
+            }
+            End::Nothing => {
+                self.warnings.insert(Warning::Dangling { link: link.clone(), target: target.to_owned() });
+            }
+        }
+    }
+
+    /// Chooses the links that a path goes through.
+    pub(super) fn pull_along(&mut self, path: &RootPath, reason: &Reason) {
+        for link in self.trace(path).links {
+            self.pull(&link, reason.clone());
+        }
+    }
+
+    /// Where a package's documentation directory is a link to another's, the copyright file is there.
+    fn keep_copyright_of(&mut self, link: &RootPath, target: &str) {
+        if link.parent().is_some_and(|parent| parent.as_str() == "/usr/share/doc")
+            && let Ok(copyright) = link.link_target(target).join("copyright")
+            && !self.is_stripped(&copyright)
+            && let Some(file) = self.winner(&copyright)
+        {
+            let package = self.inputs.catalog.package_of(file);
+            self.choose(&copyright, package, file.file as usize, Reason::Link { by: link.clone() });
+        }
+    }
+
+    /// Resolves a path a component at a time, as the kernel does.
+    fn trace(&self, path: &RootPath) -> Trace {
+        let tree = self.visible();
+        let mut links = Vec::new();
+        let mut rest: Vec<String> = path.components().rev().map(str::to_owned).collect();
+        let mut here = RootPath::root();
+        let mut followed = 0;
+        while let Some(component) = rest.pop() {
+            let Ok(next) = here.join(&component) else { return Trace { links, end: End::Nothing } };
+            match tree.node(&next) {
+                Some(Node::Symlink(target)) => {
+                    followed += 1;
+                    if followed > MAX_LINKS {
+                        return Trace { links, end: End::Nothing };
+                    }
+                    let whole = next.link_target(target);
+                    rest.extend(whole.components().rev().map(str::to_owned));
+                    if self.winner(&next).is_some() {
+                        links.push(next);
+                    }
+                    here = RootPath::root();
+                }
+                Some(Node::Directory) => here = next,
+                Some(_) if rest.is_empty() => return Trace { links, end: End::File(next) },
+                _ => return Trace { links, end: End::Nothing },
+            }
+        }
+        Trace { links, end: End::Directory }
+    }
+}

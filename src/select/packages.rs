@@ -1,0 +1,234 @@
+//! Packages in selection: which a layer names, which are reached, what each role gives.
+//!
+//! Rules 1 to 3 of the `needed` policy.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalog::PackageFiles;
+use crate::distro::is_install_helper;
+use crate::lock::LockedPackage;
+use crate::recipe::{Keep, Layer, PackageSpec, Recipe};
+use crate::root_path::RootPath;
+use crate::tarball::EntryKind;
+
+use super::Reason;
+use super::selector::Selector;
+use super::strip::is_about_package;
+
+/// What a package gives to a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Role {
+    /// Data, plug-ins and the libraries that something needs.
+    Reached,
+    /// Every file.
+    Named,
+}
+
+/// Interpreters that are helpers to most, and the directories whose modules make them more than that.
+const MODULE_DIRECTORIES: &[(&str, &[&str])] = &[
+    ("perl", &["/usr/share/perl5/", "/usr/lib/{triplet}/perl5/", "/usr/lib/{triplet}/perl/"]),
+    ("python3", &["/usr/lib/python3/dist-packages/", "/usr/share/python3/"]),
+];
+
+/// Plug-ins that come only when a run-time rule asks for them, by a directory of their path.
+const GOVERNED_DIRECTORIES: &[&str] = &["/gconv/", "/glibc-hwcaps/"];
+
+impl Selector<'_> {
+    /// Rule of `all`: every file of the layer's packages and of all they depend on.
+    pub(super) fn keep_all(&mut self) {
+        let closure = self.layer().closure.clone();
+        for name in &closure {
+            let Some(package) = self.catalogued(name) else { continue };
+            for (index, file) in package.manifest.files.iter().enumerate() {
+                if !self.is_stripped(&file.entry.path) {
+                    self.choose(&file.entry.path, package, index, Reason::All);
+                }
+            }
+        }
+    }
+
+    /// Rules of `needed`: starts from the packages that the layer names.
+    pub(super) fn keep_needed(&mut self) {
+        for name in self.layer().named.clone() {
+            self.expand(&name, Role::Named);
+        }
+    }
+
+    /// Takes from a package what its role gives, and goes on to what it depends on. Does nothing the
+    /// second time, unless the role is higher.
+    pub(super) fn expand(&mut self, name: &str, role: Role) {
+        let mut stack = vec![(name.to_owned(), role)];
+        while let Some((name, role)) = stack.pop() {
+            if self.roles.get(&name).is_some_and(|known| *known >= role) {
+                continue;
+            }
+            let Some(package) = self.catalogued(&name) else { continue };
+            self.roles.insert(name.clone(), role);
+            self.take_files(package, role);
+            let Some(locked) = self.inputs.packages.get(name.as_str()).copied() else { continue };
+            let is_meta = role == Role::Named && self.is_meta(package);
+            for dependency in locked.requires.iter().rev() {
+                let source = self.inputs.packages.get(dependency.as_str()).map(|locked| &locked.source);
+                let passes_name = is_meta || (role == Role::Named && source == Some(&locked.source));
+                if passes_name {
+                    stack.push((dependency.clone(), Role::Named));
+                } else if self.follows(package, dependency) {
+                    stack.push((dependency.clone(), Role::Reached));
+                }
+            }
+        }
+    }
+
+    /// Whether a dependency is reached through its dependant at once. A package that ships a library on
+    /// the loader's path waits until one of its libraries is needed.
+    fn follows(&mut self, dependant: &PackageFiles, dependency: &str) -> bool {
+        if self.is_helper(dependency) && !self.gives_modules(dependant, dependency) {
+            return false;
+        }
+        let Some(package) = self.catalogued(dependency) else { return false };
+        !self.ships_library(package)
+    }
+
+    /// Whether the package only helps to install others and nobody named it.
+    pub(super) fn is_helper(&self, name: &str) -> bool {
+        is_install_helper(name) && !self.is_named(name)
+    }
+
+    /// Whether `package` holds modules of `interpreter`, which then is no mere helper to it.
+    fn gives_modules(&self, package: &PackageFiles, interpreter: &str) -> bool {
+        let Some((_, directories)) = MODULE_DIRECTORIES.iter().find(|(name, _)| *name == interpreter) else {
+            return false;
+        };
+        let directories: Vec<String> =
+            directories.iter().map(|directory| directory.replace("{triplet}", self.triplet)).collect();
+        package.manifest.files.iter().any(|file| {
+            !matches!(file.entry.kind, EntryKind::Directory)
+                && directories.iter().any(|directory| file.entry.path.as_str().starts_with(directory))
+        })
+    }
+
+    fn take_files(&mut self, package: &PackageFiles, role: Role) {
+        let parents: BTreeSet<RootPath> =
+            package.manifest.files.iter().filter_map(|file| file.entry.path.parent()).collect();
+        for (index, file) in package.manifest.files.iter().enumerate() {
+            let path = &file.entry.path;
+            let is_inner_directory = file.entry.kind == EntryKind::Directory && parents.contains(path);
+            if is_inner_directory || self.is_stripped(path) {
+                continue;
+            }
+            match role {
+                Role::Named => self.choose(path, package, index, Reason::Named),
+                Role::Reached if self.comes_with_package(package, index) => {
+                    self.choose(path, package, index, Reason::Reached);
+                }
+                Role::Reached => {}
+            }
+        }
+    }
+
+    /// Rule 3: data and plug-ins come with a reached package; commands, libraries and what a run-time
+    /// rule governs do not.
+    fn comes_with_package(&self, package: &PackageFiles, index: usize) -> bool {
+        let path = &package.manifest.files[index].entry.path;
+        let is_library = self.search.in_default_dirs(path)
+            && (path.file_name().contains(".so") || self.facts_of(package, index).is_some());
+        let is_governed = GOVERNED_DIRECTORIES.iter().any(|directory| path.as_str().contains(directory));
+        !is_command(path) && !is_library && !is_governed
+    }
+
+    fn ships_library(&self, package: &PackageFiles) -> bool {
+        package
+            .manifest
+            .files
+            .iter()
+            .any(|file| file.elf.is_some() && self.search.in_default_dirs(&file.entry.path))
+    }
+
+    /// Whether nothing of the package remains once it is stripped but what tells of the package itself.
+    fn is_meta(&self, package: &PackageFiles) -> bool {
+        package.manifest.files.iter().all(|file| {
+            let path = &file.entry.path;
+            file.entry.kind == EntryKind::Directory || is_about_package(path) || self.is_stripped(path)
+        })
+    }
+}
+
+/// Whether a path lies directly in a directory of commands.
+pub(super) fn is_command(path: &RootPath) -> bool {
+    const DIRECTORIES: [&str; 5] =
+        ["/usr/bin", "/usr/sbin", "/usr/games", "/usr/local/bin", "/usr/local/sbin"];
+    path.parent().is_some_and(|parent| DIRECTORIES.contains(&parent.as_str()))
+}
+
+/// The locked packages that a layer names: those of the archive by name, local files by path.
+pub(super) fn named(
+    layer: &Layer,
+    packages: &BTreeMap<&str, &LockedPackage>,
+    arch_name: &str,
+) -> BTreeSet<String> {
+    layer
+        .packages
+        .iter()
+        .filter_map(|spec| match spec {
+            PackageSpec::Archive { name, .. } => packages.get(name.as_str()).copied(),
+            PackageSpec::Local(_) => {
+                let path = spec.local_path(arch_name)?;
+                packages
+                    .values()
+                    .find(|package| package.repository.is_none() && package.path == path)
+                    .copied()
+            }
+        })
+        .map(|package| package.name.clone())
+        .collect()
+}
+
+/// The packages reachable from some by the edges the solver chose, themselves included.
+pub(super) fn closure(
+    roots: &BTreeSet<String>,
+    packages: &BTreeMap<&str, &LockedPackage>,
+) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    let mut stack: Vec<&str> = roots.iter().map(String::as_str).collect();
+    while let Some(name) = stack.pop() {
+        let Some(package) = packages.get(name) else { continue };
+        if seen.insert(name.to_owned()) {
+            stack.extend(package.requires.iter().map(String::as_str));
+        }
+    }
+    seen
+}
+
+/// See [`super::likely_packages`].
+pub(super) fn likely(recipe: &Recipe, packages: &BTreeMap<&str, &LockedPackage>) -> BTreeSet<String> {
+    let mut likely = BTreeSet::new();
+    for layer in &recipe.layers {
+        let arch_name = packages
+            .values()
+            .map(|package| package.architecture.as_str())
+            .find(|name| *name != "all")
+            .unwrap_or("all");
+        let named = named(layer, packages, arch_name);
+        match layer.keep {
+            Keep::All => likely.extend(closure(&named, packages)),
+            Keep::Needed if layer.exclude.is_empty() => likely.extend(walk_without_helpers(&named, packages)),
+            Keep::Needed | Keep::Listed => likely.extend(named),
+        }
+    }
+    likely
+}
+
+fn walk_without_helpers(
+    named: &BTreeSet<String>,
+    packages: &BTreeMap<&str, &LockedPackage>,
+) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    let mut stack: Vec<&str> = named.iter().map(String::as_str).collect();
+    while let Some(name) = stack.pop() {
+        let Some(package) = packages.get(name) else { continue };
+        if (named.contains(name) || !is_install_helper(name)) && seen.insert(name.to_owned()) {
+            stack.extend(package.requires.iter().map(String::as_str));
+        }
+    }
+    seen
+}

@@ -1,0 +1,99 @@
+//! Scripts in selection (rule 5): an executable script in a directory of commands or libraries pulls its
+//! interpreter.
+
+use crate::loader::resolve;
+use crate::root_path::RootPath;
+
+use super::packages::is_command;
+use super::selector::Selector;
+use super::{Reason, Warning};
+
+/// Which package to look into first for an interpreter. Only a short cut: where it fails, all are tried.
+const USUAL_PACKAGES: &[(&str, &[&str])] = &[
+    ("bash", &["bash"]),
+    ("env", &["coreutils"]),
+    ("perl", &["perl-base"]),
+    ("python3", &["python3-minimal"]),
+    ("sh", &["dash"]),
+];
+
+/// The directories in which `env` looks for a command.
+const COMMAND_DIRECTORIES: [&str; 4] = ["/usr/local/bin", "/usr/bin", "/usr/local/sbin", "/usr/sbin"];
+
+impl Selector<'_> {
+    /// Rule 5, for a chosen file that begins with `#!`.
+    pub(super) fn interpret(&mut self, script: &RootPath, mode: u32, shebang: &str, package: &str) {
+        let runs = is_command(script)
+            || ["/usr/lib/", "/usr/libexec/"].iter().any(|directory| script.as_str().starts_with(directory));
+        if mode & 0o111 == 0 || !runs {
+            return;
+        }
+        let mut words = shebang.split_ascii_whitespace();
+        let Some(interpreter) = words.next() else { return };
+        self.pull_interpreter(script, interpreter, package);
+        if interpreter.rsplit('/').next() == Some("env") {
+            let command = words.find(|word| !word.starts_with('-') && !word.contains('='));
+            if let Some(command) = command {
+                self.pull_interpreter(script, command, package);
+            }
+        }
+    }
+
+    fn pull_interpreter(&mut self, script: &RootPath, interpreter: &str, package: &str) {
+        if let Some((path, file)) = self.find_command(interpreter) {
+            let reason = Reason::Interpreter { by: script.clone() };
+            self.pull_along(&path, &reason);
+            self.pull(&file, reason);
+        } else if !self.want_interpreter(interpreter, package) {
+            self.warnings.insert(Warning::NoInterpreter {
+                script: script.clone(),
+                interpreter: interpreter.to_owned(),
+            });
+        }
+    }
+
+    /// The path of a command, and the file it comes to.
+    fn find_command(&self, command: &str) -> Option<(RootPath, RootPath)> {
+        let tree = self.visible();
+        let candidates: Vec<RootPath> = if command.contains('/') {
+            RootPath::parse(command).into_iter().collect()
+        } else {
+            COMMAND_DIRECTORIES
+                .iter()
+                .filter_map(|directory| RootPath::parse(&format!("{directory}/{command}")).ok())
+                .collect()
+        };
+        candidates.into_iter().find_map(|path| resolve(&tree, &path).map(|file| (path, file)))
+    }
+
+    /// Wants packages that may have an interpreter, likeliest first; false where all are catalogued.
+    fn want_interpreter(&mut self, interpreter: &str, package: &str) -> bool {
+        let name = interpreter.rsplit('/').next().unwrap_or(interpreter);
+        let usual = USUAL_PACKAGES.iter().find(|(command, _)| *command == name).map_or(&[][..], |(_, all)| all);
+        let likely: Vec<&str> = std::iter::once(name)
+            .chain(usual.iter().copied())
+            .filter(|name| self.is_uncatalogued(name))
+            .collect();
+        if !likely.is_empty() {
+            self.wants.extend(likely.into_iter().map(str::to_owned));
+            return true;
+        }
+        let everything: Vec<String> = super::packages::closure(
+            &std::iter::once(package.to_owned()).collect(),
+            self.inputs.packages,
+        )
+        .into_iter()
+        .chain(
+            self.inputs.packages.values().filter(|locked| locked.essential).map(|locked| locked.name.clone()),
+        )
+        .filter(|name| self.is_uncatalogued(name))
+        .collect();
+        let any = !everything.is_empty();
+        self.wants.extend(everything);
+        any
+    }
+
+    fn is_uncatalogued(&self, name: &str) -> bool {
+        self.inputs.packages.contains_key(name) && self.inputs.catalog.package(name).is_none()
+    }
+}

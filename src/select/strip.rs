@@ -1,0 +1,157 @@
+//! Strip classes: the files of a package that a running program does not need.
+//!
+//! Which classes there are is [`StripClass`]; which paths belong to each is the table here. Paths are
+//! canonical: behind the links of the merged `/usr`.
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use crate::recipe::{Strip, StripClass};
+use crate::root_path::RootPath;
+
+/// The patterns of a class. Locales and copyright files have rules of their own, in [`StripRules::class_of`].
+const fn patterns(class: StripClass) -> &'static [&'static str] {
+    match class {
+        StripClass::Docs => &["/usr/share/doc/**", "/usr/share/gtk-doc/**", "/usr/share/help/**"],
+        StripClass::Man => &["/usr/share/man/**", "/usr/local/man/**", "/usr/local/share/man/**"],
+        StripClass::Info => &["/usr/share/info/**"],
+        StripClass::Locales => &["/usr/share/locale/*/**", "/usr/lib/locale/*/**"],
+        StripClass::Headers => &["/usr/include/**", "/**/*.h"],
+        StripClass::Pod => &["/**/*.pod"],
+        StripClass::Static => &["/usr/lib/**/*.a"],
+        StripClass::Pkgconfig => &["/usr/lib/**/pkgconfig/**", "/usr/share/pkgconfig/**"],
+        StripClass::Completions => &[
+            "/etc/bash_completion.d/**",
+            "/usr/share/bash-completion/**",
+            "/usr/share/fish/**/*completions*/**",
+            "/usr/share/zsh/**",
+        ],
+        StripClass::Lintian => &["/usr/share/lintian/**"],
+        StripClass::Bug => &["/usr/share/bug/**"],
+        StripClass::DocBase => &["/usr/share/doc-base/**"],
+        StripClass::Gdb => &["/usr/share/gdb/**"],
+        StripClass::Metainfo => &["/usr/share/appdata/**", "/usr/share/metainfo/**"],
+        StripClass::Systemd => &[
+            "/etc/systemd/**",
+            "/usr/lib/systemd/system/**",
+            "/usr/lib/systemd/system-preset/**",
+            "/usr/lib/systemd/user/**",
+            "/usr/lib/systemd/user-preset/**",
+        ],
+        StripClass::Init => &["/etc/init.d/**", "/etc/init/**", "/etc/rc?.d/**"],
+        StripClass::Cron => &["/etc/cron.*/**"],
+        StripClass::Logrotate => &["/etc/logrotate.d/**"],
+        StripClass::Apparmor => &["/etc/apparmor.d/**", "/usr/share/apparmor*/**"],
+        StripClass::Ufw => &["/etc/ufw/**"],
+        StripClass::Udev => &["/etc/udev/**", "/usr/lib/udev/**"],
+        StripClass::Initramfs => &[
+            "/etc/initramfs-tools/**",
+            "/etc/kernel/**",
+            "/usr/lib/dracut/**",
+            "/usr/share/initramfs-tools/**",
+        ],
+        StripClass::Menus => &["/usr/share/applications/**", "/usr/share/menu/**"],
+        StripClass::Icons => &["/usr/share/icons/**", "/usr/share/pixmaps/**"],
+        StripClass::Bitcode => &["/**/*.bc"],
+        StripClass::Debug => &["/usr/lib/debug/**"],
+        StripClass::Caches => &["/var/cache/apt/**", "/var/cache/debconf/**", "/var/lib/apt/**"],
+    }
+}
+
+/// The strip classes that a recipe leaves on, ready to be asked.
+#[derive(Debug)]
+pub(super) struct StripRules {
+    set: GlobSet,
+    classes: Vec<StripClass>,
+    locales: Vec<String>,
+    keep_copyright: bool,
+}
+
+impl StripRules {
+    /// Compiles the classes that `strip` does not keep.
+    pub(super) fn new(strip: &Strip) -> Result<Self, globset::Error> {
+        let mut set = GlobSetBuilder::new();
+        let mut classes = Vec::new();
+        for class in StripClass::ALL.into_iter().filter(|class| !strip.keeps(*class)) {
+            for pattern in patterns(class) {
+                set.add(GlobBuilder::new(pattern).literal_separator(true).build()?);
+                classes.push(class);
+            }
+        }
+        Ok(StripRules {
+            set: set.build()?,
+            classes,
+            locales: strip.locales.clone(),
+            keep_copyright: strip.copyright,
+        })
+    }
+
+    /// The class that strips a path; none where the path stays.
+    pub(super) fn class_of(&self, path: &RootPath) -> Option<StripClass> {
+        if self.keep_copyright && is_copyright(path) {
+            return None;
+        }
+        self.set
+            .matches(path.as_str())
+            .into_iter()
+            .map(|index| self.classes[index])
+            .find(|class| *class != StripClass::Locales || !self.keeps_locale(path))
+    }
+
+    /// Whether the recipe keeps the locale that a path below a locale directory belongs to: `de` keeps
+    /// `de`, `de_AT` and `de@x`; `C.UTF-8`, however it is spelled, is always kept.
+    fn keeps_locale(&self, path: &RootPath) -> bool {
+        let Some(locale) = path.components().nth(3) else { return true };
+        is_c_utf8(locale)
+            || locale == "locale.alias"
+            || self.locales.iter().any(|kept| {
+                locale == kept
+                    || locale.strip_prefix(kept.as_str()).is_some_and(|rest| rest.starts_with(['_', '@', '.']))
+            })
+    }
+}
+
+/// Whether a path is a package's copyright file.
+pub(super) fn is_copyright(path: &RootPath) -> bool {
+    path.file_name() == "copyright" && path.as_str().starts_with("/usr/share/doc/")
+}
+
+/// Whether a path tells of a package and does nothing: what an otherwise empty package still holds.
+pub(super) fn is_about_package(path: &RootPath) -> bool {
+    ["/usr/share/doc", "/usr/share/lintian", "/usr/share/bug"]
+        .iter()
+        .any(|directory| path.as_str().strip_prefix(directory).is_some_and(|rest| rest.starts_with('/')))
+}
+
+fn is_c_utf8(locale: &str) -> bool {
+    locale.eq_ignore_ascii_case("C.utf8") || locale.eq_ignore_ascii_case("C.UTF-8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class_of(path: &str) -> Option<StripClass> {
+        let strip = Strip { locales: vec!["en".into()], ..Strip::default() };
+        StripRules::new(&strip).unwrap().class_of(&RootPath::parse(path).unwrap())
+    }
+
+    #[test]
+    fn each_path_has_its_class() {
+        for (path, class) in [
+            ("/usr/share/doc/bash/README", Some(StripClass::Docs)),
+            ("/usr/share/doc/bash/copyright", None),
+            ("/usr/share/man/man1/bash.1.gz", Some(StripClass::Man)),
+            ("/usr/share/locale/de/LC_MESSAGES/bash.mo", Some(StripClass::Locales)),
+            ("/usr/share/locale/en_GB/LC_MESSAGES/bash.mo", None),
+            ("/usr/share/locale/locale.alias", None),
+            ("/usr/share/locale/eno/LC_MESSAGES/bash.mo", Some(StripClass::Locales)),
+            ("/usr/lib/locale/C.utf8/LC_CTYPE", None),
+            ("/usr/lib/python3/site.h", Some(StripClass::Headers)),
+            ("/usr/lib/x86_64-linux-gnu/libz.a", Some(StripClass::Static)),
+            ("/usr/lib/x86_64-linux-gnu/libz.so.1", None),
+            ("/usr/bin/bash", None),
+        ] {
+            assert_eq!(class_of(path), class, "{path}");
+        }
+    }
+}
