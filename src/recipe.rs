@@ -1,1 +1,204 @@
-//! To be laid.
+//! From TOML text to a validated [`Recipe`]: what an image is to hold.
+//!
+//! Every mistake that can be seen without packages is reported at once, each with its place: unknown keys,
+//! wrong types, names that nobody defines, files that are not there. The keys and their meaning are those of
+//! the user's documentation; [`parse`](Recipe::parse) reads all of them.
+//!
+//! Left out in this version: bases, and packages of Alpine. A recipe that asks for them is told so.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::arch::Arch;
+use crate::distro::{Distro, Pocket};
+use crate::hint::Hint;
+
+mod accounts;
+mod base_accounts;
+mod duration;
+mod file;
+mod image;
+mod image_test;
+mod layer;
+mod origin;
+mod package;
+mod pattern;
+mod problems;
+mod read;
+mod reader;
+mod strip;
+mod suggest;
+mod template;
+
+pub use accounts::{Group, Owner, User};
+pub use base_accounts::{BASE_GROUPS, BASE_USERS, BaseGroup, BaseUser, base_group, base_user};
+pub use file::{FileSource, FileSpec};
+pub use image::{ExposedPort, Healthcheck, ImageConfig};
+pub use image_test::Test;
+pub use layer::{Keep, Layer};
+pub use origin::{Location, Repository, RepositoryKind};
+pub use package::{Constraint, Operator, PackageSpec};
+pub use pattern::Pattern;
+pub use problems::{Place, Problem, Problems, Span, render};
+pub use strip::{Strip, StripClass};
+pub use template::Template;
+
+/// What an image is to hold, and how it is to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipe {
+    /// The file it was read from, as it was named.
+    pub path: PathBuf,
+    /// The directory that its relative paths start at.
+    pub dir: PathBuf,
+    /// The image's name.
+    pub name: String,
+    /// The variant that was chosen.
+    pub variant: Option<String>,
+    /// The distro whose repositories are used.
+    pub from: Option<Distro>,
+    /// The architectures it names, in its order; empty where it names none. See [`Recipe::archs`].
+    pub archs: Vec<Arch>,
+    /// The parts of the distro's release that are used, sorted; none for all of them.
+    pub pockets: Option<Vec<Pocket>>,
+    /// Files with keys that `from`'s repositories may be signed with besides the distro's own, relative to `dir`.
+    pub keys: Vec<PathBuf>,
+    /// The time of the snapshot archive that packages are taken from, `YYYYMMDDTHHMMSSZ`.
+    pub snapshot: Option<String>,
+    /// Whether the lowest layer holds what every root file system has.
+    pub skeleton: bool,
+    /// Whether steps of maintainer scripts that are not understood fail the build.
+    pub strict: bool,
+    /// The layers, lowest first; with a variant, its layers last.
+    pub layers: Vec<Layer>,
+    /// What is stripped.
+    pub strip: Strip,
+    /// The users it defines, in its order.
+    pub users: Vec<User>,
+    /// The groups it defines, in its order.
+    pub groups: Vec<Group>,
+    /// How the image runs.
+    pub image: ImageConfig,
+    /// The variants it offers, by name.
+    pub variants: BTreeMap<String, Variant>,
+    /// Commands to try in the finished image.
+    pub tests: Vec<Test>,
+    /// Repositories beside those of `from`.
+    pub repositories: Vec<Repository>,
+}
+
+/// What a variant adds to a recipe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variant {
+    /// Layers above the recipe's.
+    pub layers: Vec<Layer>,
+}
+
+/// Why there is no recipe.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeError {
+    /// Its file cannot be read.
+    #[error("cannot read the recipe `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Its file is not UTF-8, as TOML must be.
+    #[error("the recipe `{}` is not UTF-8: line {}, column {}", path.display(), place.line, place.column)]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// Where the first byte is that does not belong.
+        place: Place,
+    },
+    /// It has mistakes; [`render`] shows them.
+    #[error("{0}")]
+    Invalid(Problems),
+    /// It has no such variant.
+    #[error("the recipe `{}` has no variant `{variant}`", path.display())]
+    Variant {
+        /// The recipe's file.
+        path: PathBuf,
+        /// The variant asked for.
+        variant: String,
+        /// Those it has.
+        known: Vec<String>,
+    },
+}
+
+impl Hint for RecipeError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            RecipeError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                vec!["give the path of a recipe, such as `recipes/NAME.toml`".to_owned()]
+            }
+            RecipeError::Read { .. } => Vec::new(),
+            RecipeError::Encoding { .. } => vec!["save the file as UTF-8".to_owned()],
+            // Each problem carries its own, which `render` shows beside it.
+            RecipeError::Invalid(_) => Vec::new(),
+            RecipeError::Variant { known, .. } if known.is_empty() => {
+                vec!["a variant is defined by `[[variant.NAME.layer]]`".to_owned()]
+            }
+            RecipeError::Variant { known, .. } => vec![format!("it has {}", known.join(", "))],
+        }
+    }
+}
+
+impl Recipe {
+    /// Reads a recipe's file.
+    pub fn load(path: &Path) -> Result<Recipe, RecipeError> {
+        let bytes =
+            std::fs::read(path).map_err(|source| RecipeError::Read { path: path.to_owned(), source })?;
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => Recipe::parse(text, path),
+            Err(error) => {
+                let sound = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+                Err(RecipeError::Encoding { path: path.to_owned(), place: Place::of(&sound, sound.len()) })
+            }
+        }
+    }
+
+    /// Reads a recipe's text. `path` names its file in messages, and its directory is where relative paths
+    /// start; files that the recipe names are looked for there.
+    pub fn parse(text: &str, path: &Path) -> Result<Recipe, RecipeError> {
+        read::parse(text, path)
+    }
+
+    /// The architectures it is meant for: those it names, or every one that its distro has.
+    pub fn archs(&self) -> Vec<Arch> {
+        if !self.archs.is_empty() {
+            return self.archs.clone();
+        }
+        let has = |arch: &Arch| self.from.is_none_or(|distro| distro.arch_name(*arch).is_some());
+        Arch::ALL.into_iter().filter(has).collect()
+    }
+
+    /// The recipe with a variant's layers above its own.
+    pub fn with_variant(&self, name: &str) -> Result<Recipe, RecipeError> {
+        let Some(variant) = self.variants.get(name) else {
+            return Err(RecipeError::Variant {
+                path: self.path.clone(),
+                variant: name.to_owned(),
+                known: self.variants.keys().cloned().collect(),
+            });
+        };
+        let mut recipe = self.clone();
+        recipe.variant = Some(name.to_owned());
+        recipe.layers.extend(variant.layers.iter().cloned());
+        Ok(recipe)
+    }
+
+    /// What the image is called unless told otherwise: `NAME`, or `NAME-VARIANT`.
+    pub fn reference(&self) -> String {
+        match &self.variant {
+            Some(variant) => format!("{}-{variant}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// A path that the recipe names, from where the program runs.
+    pub fn host_path(&self, path: &Path) -> PathBuf {
+        self.dir.join(path)
+    }
+}

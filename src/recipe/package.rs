@@ -1,0 +1,222 @@
+//! What a layer asks for: a package of the repositories, or a package file beside the recipe.
+//!
+//! Names and versions are as in Debian Policy 5.6.1 and 5.6.12.
+
+use std::fmt;
+use std::path::Path;
+
+use super::problems::{Span, quoted};
+use super::reader::{Findings, Text};
+use super::template::Template;
+
+/// A package that a layer names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PackageSpec {
+    /// From the repositories.
+    Archive {
+        /// Its name.
+        name: String,
+        /// What its version must be.
+        constraint: Option<Constraint>,
+        /// Where the recipe names it.
+        span: Span,
+    },
+    /// A package file, relative to the recipe's directory.
+    Local(Template),
+}
+
+/// A bound on a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Constraint {
+    /// How to compare.
+    pub operator: Operator,
+    /// What to compare with.
+    pub version: String,
+}
+
+/// How a version is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operator {
+    /// `<` or `<<`: strictly earlier.
+    Earlier,
+    /// `<=`.
+    AtMost,
+    /// `=`.
+    Equal,
+    /// `>=`.
+    AtLeast,
+    /// `>` or `>>`: strictly later.
+    Later,
+}
+
+impl Operator {
+    /// As recipes write it.
+    pub const fn symbol(self) -> &'static str {
+        match self {
+            Operator::Earlier => "<",
+            Operator::AtMost => "<=",
+            Operator::Equal => "=",
+            Operator::AtLeast => ">=",
+            Operator::Later => ">",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "<" | "<<" => Some(Operator::Earlier),
+            "<=" => Some(Operator::AtMost),
+            "=" => Some(Operator::Equal),
+            ">=" => Some(Operator::AtLeast),
+            ">" | ">>" => Some(Operator::Later),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Constraint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.operator.symbol(), self.version)
+    }
+}
+
+impl fmt::Display for PackageSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PackageSpec::Archive { name, constraint: None, .. } => f.write_str(name),
+            PackageSpec::Archive { name, constraint: Some(constraint), .. } => {
+                write!(f, "{name}{constraint}")
+            }
+            PackageSpec::Local(file) => f.write_str(file.as_str()),
+        }
+    }
+}
+
+impl PackageSpec {
+    /// Where the recipe names it.
+    pub fn span(&self) -> Span {
+        match self {
+            PackageSpec::Archive { span, .. } => span.clone(),
+            PackageSpec::Local(file) => file.span(),
+        }
+    }
+
+    pub(super) fn read(text: &Text<'_>, dir: &Path, findings: &Findings<'_>) -> Option<Self> {
+        let spec = text.text.trim();
+        if spec.contains('/') {
+            return local(&Text { text: spec, span: text.span.clone() }, dir, findings);
+        }
+        let wrong = |message: String, hint: String| {
+            findings.value(&text.span, message, hint);
+            None
+        };
+        let at =
+            spec.find(|c: char| matches!(c, '=' | '<' | '>' | '!' | '~' | '(' | ' ')).unwrap_or(spec.len());
+        let (name, rest) = (&spec[..at], spec[at..].trim());
+        if let Err((why, hint)) = package_name(name) {
+            return wrong(format!("{} is no package: {why}", quoted(spec)), hint);
+        }
+        if rest.is_empty() {
+            return Some(PackageSpec::Archive {
+                name: name.to_owned(),
+                constraint: None,
+                span: text.span.clone(),
+            });
+        }
+        let end = rest.find(|c: char| !"=<>!~".contains(c)).unwrap_or(rest.len());
+        let (symbol, version) = (&rest[..end], rest[end..].trim());
+        let Some(operator) = Operator::parse(symbol) else {
+            let hint = format!("write \"{name}=VERSION\"; besides `=` there are `>=`, `<=`, `>` and `<`");
+            let message = if symbol.is_empty() {
+                format!("{} is no package: no operator follows the name", quoted(spec))
+            } else {
+                format!("{} is no package: {} is no operator", quoted(spec), quoted(symbol))
+            };
+            return wrong(message, hint);
+        };
+        if !is_version(version) {
+            let message = format!("{} is no package: {} is no version", quoted(spec), quoted(version));
+            return wrong(message, "a version is written [EPOCH:]UPSTREAM[-REVISION]".to_owned());
+        }
+        let constraint = Some(Constraint { operator, version: version.to_owned() });
+        Some(PackageSpec::Archive { name: name.to_owned(), constraint, span: text.span.clone() })
+    }
+}
+
+fn local(text: &Text<'_>, dir: &Path, findings: &Findings<'_>) -> Option<PackageSpec> {
+    let extension = Path::new(text.text).extension().and_then(|extension| extension.to_str());
+    if extension == Some("apk") {
+        findings.value(&text.span, "packages of Alpine are not supported by this version", "use a `.deb`");
+        return None;
+    }
+    if extension != Some("deb") {
+        let message = format!("{} is a path, but not that of a `.deb`", quoted(text.text));
+        findings.value(&text.span, message, "packages of a repository are named without `/`");
+        return None;
+    }
+    let file = Template::read(text, findings);
+    file.must_exist(dir, findings);
+    Some(PackageSpec::Local(file))
+}
+
+fn package_name(name: &str) -> Result<(), (&'static str, String)> {
+    let lower = name.to_ascii_lowercase();
+    if name.is_empty() {
+        return Err(("it has no name", String::new()));
+    }
+    if lower != name {
+        return Err(("package names are in lower case", format!("write \"{lower}\"")));
+    }
+    if Path::new(name).extension().is_some_and(|extension| extension == "deb") {
+        return Err(("it looks like a file", format!("write \"./{name}\" for a file beside the recipe")));
+    }
+    if let Some((package, _)) = name.split_once(':') {
+        return Err(("the architecture is that of the image", format!("write \"{package}\"")));
+    }
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c);
+    if name.len() < 2 || !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !name.chars().all(allowed)
+    {
+        let hint = "a name has at least two of `a-z 0-9 + - .` and starts with a letter or digit";
+        return Err(("this is not how a package can be called", hint.to_owned()));
+    }
+    Ok(())
+}
+
+fn is_version(version: &str) -> bool {
+    let upstream = match version.split_once(':') {
+        Some((epoch, upstream)) if !epoch.is_empty() && epoch.chars().all(|c| c.is_ascii_digit()) => upstream,
+        Some(_) => return false,
+        None => version,
+    };
+    upstream.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && upstream.chars().all(|c| c.is_ascii_alphanumeric() || ".+-~:".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Option<String> {
+        let findings = Findings::new(text);
+        let spec = PackageSpec::read(&Text { text, span: 0..text.len() }, Path::new("."), &findings);
+        let problems = findings.into_problems();
+        assert_eq!(spec.is_none(), !problems.is_empty(), "{problems:?}");
+        spec.map(|spec| spec.to_string())
+    }
+
+    #[test]
+    fn spellings() {
+        assert_eq!(read("curl").as_deref(), Some("curl"));
+        assert_eq!(read("g++").as_deref(), Some("g++"));
+        assert_eq!(read("curl=8.14.1-2").as_deref(), Some("curl=8.14.1-2"));
+        assert_eq!(read("curl >= 1:8~rc1+b1").as_deref(), Some("curl>=1:8~rc1+b1"));
+        assert_eq!(read("curl<<9").as_deref(), Some("curl<9"));
+        assert_eq!(read("curl>>9").as_deref(), Some("curl>9"));
+        assert_eq!(read("curl<=9").as_deref(), Some("curl<=9"));
+        assert_eq!(read("./dist/my_1.0_{arch}.deb").as_deref(), Some("./dist/my_1.0_{arch}.deb"));
+        for wrong in
+            ["", "c", "=1", "curl=", "curl==1", "curl!=1", "curl (>= 8)", "curl 8", "curl=a:1", "curl=-1"]
+        {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+}

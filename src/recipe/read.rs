@@ -1,0 +1,176 @@
+//! The recipe as a whole: its keys, and what they must have in common.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use toml::de::DeTable;
+
+use super::accounts::{self, Mentions};
+use super::image::ImageConfig;
+use super::image_test::Test;
+use super::layer::{self, Declared, check_name};
+use super::origin::{read_archs, read_from, read_keys, read_repositories, read_snapshot, read_suites};
+use super::package::PackageSpec;
+use super::problems::{Problems, quoted};
+use super::reader::{Findings, Table, Value};
+use super::strip::Strip;
+use super::{Recipe, RecipeError, Variant};
+
+/// Reads a recipe's text; `path` is the file it comes from, whose directory relative paths start at.
+pub(super) fn parse(text: &str, path: &Path) -> Result<Recipe, RecipeError> {
+    let (tree, errors) = DeTable::parse_recoverable(text);
+    let findings = Findings::new(text);
+    findings.syntax(&errors);
+    let recipe = read(Table::root(tree.get_ref(), &findings), path);
+    let problems = findings.into_problems();
+    if problems.is_empty() {
+        return Ok(recipe);
+    }
+    Err(RecipeError::Invalid(Problems { path: path.to_owned(), text: text.to_owned(), problems }))
+}
+
+fn read(mut table: Table<'_>, path: &Path) -> Recipe {
+    let findings = table.findings;
+    let dir = match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
+        _ => Path::new(".").to_owned(),
+    };
+    let mut mentions = Mentions::default();
+
+    let name = table.required("name", "\"...\"").and_then(|value| value.text());
+    if let Some(name) = &name {
+        check_name("recipe", name, findings);
+    }
+    let from_value = table.take("from");
+    let has_from = from_value.is_some();
+    let from = from_value.and_then(|value| value.text()).and_then(|text| read_from(&text, findings));
+    let archs = table.take("arch").map(|value| read_archs(&value, from, findings)).unwrap_or_default();
+    if let Some(base) = table.take("base") {
+        base.text();
+        findings.value(
+            &base.key_span,
+            "bases are not supported by this version",
+            "put the layers into this recipe",
+        );
+    }
+    let suites = table.take("suites");
+    let keys = table.take("keys");
+    let snapshot = table.take("snapshot");
+    if !has_from {
+        for value in [&suites, &keys, &snapshot].into_iter().flatten() {
+            let message = format!("{} means nothing without `from`", quoted(&value.key));
+            findings.context(&value.key_span, message, "add `from = \"debian:trixie\"`, or leave it out");
+        }
+    }
+    let pockets = suites.map(|value| read_suites(&value, from, findings));
+    let keys = keys.map(|value| read_keys(&value, &dir, findings)).unwrap_or_default();
+    let snapshot =
+        snapshot.and_then(|value| value.text()).and_then(|text| read_snapshot(&text, from, findings));
+    let skeleton = table.boolean("skeleton", true);
+    let strict = table.boolean("strict", false);
+    let repository = table.take("repository");
+    let has_repository = repository.is_some();
+    let repositories = repository.map(|value| read_repositories(&value, &dir, has_from)).unwrap_or_default();
+
+    let layers = table
+        .required_tables("layer", "layer")
+        .map(|value| layer::read(&value, "layer", &dir, &mut mentions));
+    let layers = layers.unwrap_or_default();
+    let variants =
+        table.take("variant").map(|value| read_variants(&value, &dir, &mut mentions)).unwrap_or_default();
+    check_layers(&layers, &variants, has_from || has_repository, findings);
+
+    let strip = table.take("strip").map(|value| Strip::read(&value)).unwrap_or_default();
+    let image = table.take("image").map(|value| ImageConfig::read(&value, &mut mentions)).unwrap_or_default();
+    let tests = table.take("test").map(|value| Test::read_all(&value)).unwrap_or_default();
+    let users = table.take("user");
+    let groups = table.take("group");
+    let (users, groups) = accounts::read(users.as_ref(), groups.as_ref(), mentions, findings);
+    table.finish();
+
+    Recipe {
+        path: path.to_owned(),
+        dir,
+        name: name.map(|name| name.text.to_owned()).unwrap_or_default(),
+        variant: None,
+        from,
+        archs,
+        pockets,
+        keys,
+        snapshot,
+        skeleton,
+        strict,
+        layers: layers.into_iter().map(|declared| declared.layer).collect(),
+        strip,
+        users,
+        groups,
+        image,
+        variants: variants
+            .into_iter()
+            .map(|(name, layers)| {
+                (name, Variant { layers: layers.into_iter().map(|declared| declared.layer).collect() })
+            })
+            .collect(),
+        tests,
+        repositories,
+    }
+}
+
+fn read_variants(value: &Value<'_>, dir: &Path, mentions: &mut Mentions) -> BTreeMap<String, Vec<Declared>> {
+    let Some(mut table) = value.table("`[variant.NAME]`") else { return BTreeMap::new() };
+    let findings = table.findings;
+    let mut variants = BTreeMap::new();
+    for variant in table.remaining() {
+        check_name("variant", &variant.key_text(), findings);
+        let name = variant.key.clone();
+        let Some(mut table) = variant.table(format!("`[variant.{name}]`")) else { continue };
+        let header = format!("variant.{name}.layer");
+        let layers = table.required_tables("layer", &header);
+        let layers = layers.map(|value| layer::read(&value, &header, dir, mentions)).unwrap_or_default();
+        table.finish();
+        variants.insert(name, layers);
+    }
+    variants
+}
+
+/// Layer names must be unique, a variant's also against the recipe's; packages must come from somewhere.
+fn check_layers(
+    layers: &[Declared],
+    variants: &BTreeMap<String, Vec<Declared>>,
+    has_origin: bool,
+    findings: &Findings<'_>,
+) {
+    for (at, declared) in layers.iter().enumerate() {
+        check_unique(declared, layers[..at].iter(), findings);
+    }
+    for variant in variants.values() {
+        for (at, declared) in variant.iter().enumerate() {
+            check_unique(declared, layers.iter().chain(&variant[..at]), findings);
+        }
+    }
+    let all = layers.iter().chain(variants.values().flatten());
+    let archive = |package: &&PackageSpec| matches!(package, PackageSpec::Archive { .. });
+    let mut named: Vec<&PackageSpec> =
+        all.flat_map(|declared| &declared.layer.packages).filter(archive).collect();
+    named.sort_by_key(|package| package.span().start);
+    if let Some(package) = named.first()
+        && !has_origin
+    {
+        let message = format!("nothing says where {} comes from", quoted(&package.to_string()));
+        findings.context(&package.span(), message, "add `from = \"debian:trixie\"`, or a `[[repository]]`");
+    }
+}
+
+fn check_unique<'a>(
+    declared: &Declared,
+    mut earlier: impl Iterator<Item = &'a Declared>,
+    findings: &Findings<'_>,
+) {
+    let name = &declared.layer.name;
+    if let Some(first) = earlier.find(|other| other.layer.name == *name)
+        && !name.is_empty()
+    {
+        let hint = format!("the first is at line {}", findings.line(first.span.start));
+        findings.context(&declared.span, format!("there is a layer {} already", quoted(name)), hint);
+    }
+}
