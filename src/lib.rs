@@ -61,6 +61,7 @@ pub mod transport;
 pub mod trust;
 
 // -- foundations: import nothing from the crate --
+pub mod progress;
 pub mod arch;
 pub mod digest;
 pub mod hint;

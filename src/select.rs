@@ -298,6 +298,8 @@ pub fn select(inputs: Inputs<'_>) -> Result<Outcome, SelectError> {
 
 /// The packages worth fetching before selection is asked at all: what a walk of the metadata reaches. Where
 /// a layer excludes or lists files, only what it names, since much of the rest may turn out unneeded.
-pub fn likely_packages(recipe: &Recipe, packages: &BTreeMap<&str, &LockedPackage>) -> BTreeSet<String> {
-    packages::likely(recipe, packages)
+pub fn likely_packages(inputs: Inputs<'_>) -> BTreeSet<String> {
+    let arch_name = inputs.distro.arch_name(inputs.arch).unwrap_or_default();
+    let triplet = inputs.distro.triplet(inputs.arch).unwrap_or_default();
+    packages::likely(inputs.recipe, inputs.packages, arch_name, triplet)
 }

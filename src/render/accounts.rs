@@ -65,7 +65,7 @@ impl Accounts {
                 name: user.name.into(),
                 uid: user.uid,
                 gid: user.gid,
-                comment: user.name.into(),
+                comment: user.gecos.into(),
                 home: user.home.into(),
                 shell: if user.uid == 0 { root_shell } else { user.shell }.into(),
             })
@@ -128,8 +128,8 @@ impl Accounts {
             uid,
             gid,
             comment: String::new(),
-            home: user.home.clone().unwrap_or_else(|| "/nonexistent".into()),
-            shell: user.shell.clone().unwrap_or_else(|| "/usr/sbin/nologin".into()),
+            home: text(user.home.as_ref(), "/nonexistent"),
+            shell: text(user.shell.as_ref(), "/usr/sbin/nologin"),
         };
         match known {
             Some(known) => self.users[known] = entry,
@@ -179,6 +179,10 @@ impl Accounts {
         };
         [file("/etc/passwd", users), file("/etc/group", groups)].into()
     }
+}
+
+fn text(path: Option<&crate::root_path::RootPath>, default: &str) -> String {
+    path.map_or(default, |path| path.as_str()).to_owned()
 }
 
 /// An id that depends on the name alone, unless another has it: then the next free one.

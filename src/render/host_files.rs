@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::recipe::{FileSource, FileSpec, Layer};
+use crate::recipe::{FileSource, FileSpec, Layer, Recipe, Template};
 use crate::root_path::RootPath;
 use crate::tarball::EntryKind;
 
@@ -18,11 +18,18 @@ pub struct Placeholders<'a> {
     pub triplet: &'a str,
 }
 
+impl Placeholders<'_> {
+    fn expand(self, template: &Template) -> String {
+        template.expand(self.arch_name, self.triplet)
+    }
+}
+
 /// The files of one layer. `canonical` leads a path through the links of the skeleton, so that nothing a
 /// recipe writes hides them.
 ///
 /// A file of the host keeps of its mode only whether it can be executed: the rest is the host's business.
 pub fn recipe_files(
+    recipe: &Recipe,
     layer: &Layer,
     accounts: &Accounts,
     placeholders: Placeholders<'_>,
@@ -31,10 +38,10 @@ pub fn recipe_files(
     let mut made = Made::new();
     for spec in &layer.files {
         let target = spec
-            .target(placeholders.arch_name, placeholders.triplet)
+            .path(placeholders.arch_name, placeholders.triplet)
             .map_err(|source| RenderError::Path { layer: layer.name.clone(), source })?;
         let target = canonical(&target);
-        for mut file in spec_files(spec, &target, placeholders)? {
+        for mut file in spec_files(recipe, spec, &target, placeholders)? {
             own(&mut file, spec, accounts)?;
             made.insert(file.entry.path.clone(), file);
         }
@@ -43,6 +50,7 @@ pub fn recipe_files(
 }
 
 fn spec_files(
+    recipe: &Recipe,
     spec: &FileSpec,
     target: &RootPath,
     placeholders: Placeholders<'_>,
@@ -52,9 +60,9 @@ fn spec_files(
             vec![MadeFile::file(target.clone(), spec.mode.unwrap_or(0o644), text.clone().into_bytes())]
         }
         FileSource::Directory => vec![MadeFile::directory(target.clone(), spec.mode.unwrap_or(0o755))],
-        FileSource::Symlink(to) => vec![MadeFile::symlink(target.clone(), to)],
-        FileSource::Host(_) => {
-            let path = spec.host_path(placeholders.arch_name, placeholders.triplet).unwrap_or_default();
+        FileSource::Symlink(to) => vec![MadeFile::symlink(target.clone(), &placeholders.expand(to))],
+        FileSource::Host(source) => {
+            let path = recipe.host_path(Path::new(&placeholders.expand(source)));
             let mut files = Vec::new();
             host_tree(&path, target, spec.mode, &mut files)?;
             files
@@ -101,7 +109,8 @@ fn host_tree(
 }
 
 fn own(file: &mut MadeFile, spec: &FileSpec, accounts: &Accounts) -> Result<(), RenderError> {
-    let Some((user, group)) = &spec.owner else { return Ok(()) };
+    let Some(owner) = &spec.owner else { return Ok(()) };
+    let (user, group) = (&owner.user, &owner.group);
     let unknown = |owner: &str| RenderError::UnknownOwner {
         path: file.entry.path.clone(),
         owner: owner.to_owned(),

@@ -165,14 +165,15 @@ pub(super) fn named(
     layer: &Layer,
     packages: &BTreeMap<&str, &LockedPackage>,
     arch_name: &str,
+    triplet: &str,
 ) -> BTreeSet<String> {
     layer
         .packages
         .iter()
         .filter_map(|spec| match spec {
             PackageSpec::Archive { name, .. } => packages.get(name.as_str()).copied(),
-            PackageSpec::Local(_) => {
-                let path = spec.local_path(arch_name)?;
+            PackageSpec::Local(file) => {
+                let path = file.expand(arch_name, triplet);
                 packages
                     .values()
                     .find(|package| package.repository.is_none() && package.path == path)
@@ -200,15 +201,15 @@ pub(super) fn closure(
 }
 
 /// See [`super::likely_packages`].
-pub(super) fn likely(recipe: &Recipe, packages: &BTreeMap<&str, &LockedPackage>) -> BTreeSet<String> {
+pub(super) fn likely(
+    recipe: &Recipe,
+    packages: &BTreeMap<&str, &LockedPackage>,
+    arch_name: &str,
+    triplet: &str,
+) -> BTreeSet<String> {
     let mut likely = BTreeSet::new();
     for layer in &recipe.layers {
-        let arch_name = packages
-            .values()
-            .map(|package| package.architecture.as_str())
-            .find(|name| *name != "all")
-            .unwrap_or("all");
-        let named = named(layer, packages, arch_name);
+        let named = named(layer, packages, arch_name, triplet);
         match layer.keep {
             Keep::All => likely.extend(closure(&named, packages)),
             Keep::Needed if layer.exclude.is_empty() => likely.extend(walk_without_helpers(&named, packages)),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use crate::catalog::{FileRef, PackageFiles};
 use crate::elf::ElfFacts;
 use crate::loader::{FileTree, Node, Search};
-use crate::recipe::{Layer, Matcher, Pattern};
+use crate::recipe::{Keep, Layer, Pattern};
 use crate::root_path::RootPath;
 use crate::tarball::EntryKind;
 
@@ -34,7 +34,7 @@ pub(super) struct LayerRules {
 struct Glob {
     source: String,
     literal: Option<RootPath>,
-    matcher: Matcher,
+    matcher: globset::GlobMatcher,
 }
 
 /// A path already chosen.
@@ -102,7 +102,7 @@ impl<'a> Selector<'a> {
     /// Starts on a layer of the recipe; the ones below are settled.
     pub(super) fn enter(&mut self, index: usize) -> Result<(), SelectError> {
         let layer = &self.inputs.recipe.layers[index];
-        let named = packages::named(layer, self.inputs.packages, self.arch_name);
+        let named = packages::named(layer, self.inputs.packages, self.arch_name, self.triplet);
         let closure = packages::closure(&named, self.inputs.packages);
         let include = self.compile(layer, &layer.include)?;
         let exclude = self.compile(layer, &layer.exclude)?;
@@ -120,14 +120,14 @@ impl<'a> Selector<'a> {
                 let matcher = pattern.expand(self.arch_name, self.triplet).map_err(|error| {
                     SelectError::Pattern {
                         layer: layer.name.clone(),
-                        pattern: pattern.to_string(),
-                        reason: error.to_string(),
+                        pattern: pattern.as_str().to_owned(),
+                        reason: error.kind().to_string(),
                     }
                 })?;
                 let literal = pattern
                     .literal(self.arch_name, self.triplet)
                     .map(|path| self.inputs.catalog.canonical(&path));
-                Ok(Glob { source: pattern.to_string(), literal, matcher })
+                Ok(Glob { source: pattern.as_str().to_owned(), literal, matcher })
             })
             .collect()
     }
@@ -225,7 +225,7 @@ impl<'a> Selector<'a> {
         self.choose(path, package, file.file as usize, reason.clone());
         let by_interpreter = matches!(reason, Reason::Interpreter { .. });
         let keeps_whole_packages =
-            self.inputs.recipe.layers[self.layers.len() - 1].keep == crate::recipe::Keep::Needed;
+            self.inputs.recipe.layers[self.layers.len() - 1].keep == Keep::Needed;
         if keeps_whole_packages && (by_interpreter || !self.is_helper(&package.name)) {
             let name = package.name.clone();
             self.expand(&name, Role::Reached);

@@ -71,7 +71,7 @@ impl StripRules {
     pub(super) fn new(strip: &Strip) -> Result<Self, globset::Error> {
         let mut set = GlobSetBuilder::new();
         let mut classes = Vec::new();
-        for class in StripClass::ALL.into_iter().filter(|class| !strip.keeps(*class)) {
+        for class in StripClass::ALL.into_iter().filter(|class| strip.strips(*class)) {
             for pattern in patterns(class) {
                 set.add(GlobBuilder::new(pattern).literal_separator(true).build()?);
                 classes.push(class);

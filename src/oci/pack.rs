@@ -1,0 +1,110 @@
+//! Layer plans become blobs: each package's files stream from its archive into the layer's tarball.
+//!
+//! Packages are read in parallel, a few at a time, and written in the plan's order, so that the bytes do not
+//! depend on which was ready first.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+
+use crate::catalog::{CatalogError, FileCatalog, read_contents};
+use crate::layer::{LayerPlan, PackagePart};
+use crate::progress::Progress;
+use crate::render::{Content, MadeFile};
+use crate::tarball::Writer;
+
+use super::{Layout, LayerBlob, OciError};
+
+/// Why a layer was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// A package cannot be read.
+    #[error(transparent)]
+    Package(#[from] CatalogError),
+    /// The layout refuses.
+    #[error(transparent)]
+    Layout(#[from] OciError),
+    /// A file of the recipe changed or vanished.
+    #[error("cannot read {path} into layer `{layer}`")]
+    Source {
+        /// The layer's name.
+        layer: String,
+        /// The host's path.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The blob cannot be written.
+    #[error("cannot write layer `{layer}`")]
+    Write {
+        /// The layer's name.
+        layer: String,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+/// Writes one layer's blob into a layout.
+pub fn pack(
+    layout: &Layout,
+    plan: &LayerPlan,
+    catalog: &FileCatalog,
+    progress: &dyn Progress,
+) -> Result<LayerBlob, PackError> {
+    let failed = |source| PackError::Write { layer: plan.name.clone(), source };
+    let mut blob = layout.layer_writer()?;
+    let mut tar = Writer::new(&mut blob);
+    for directory in &plan.directories {
+        tar.append(directory, &mut io::empty()).map_err(failed)?;
+    }
+    drop(tar);
+    for parts in plan.packages.chunks(2 * rayon::current_num_threads()) {
+        let segments: Vec<Vec<u8>> =
+            parts.par_iter().map(|part| segment(part, catalog)).collect::<Result<_, _>>()?;
+        for segment in segments {
+            blob.write_all(&segment).map_err(failed)?;
+            progress.advance(segment.len() as u64);
+        }
+    }
+    let mut tar = Writer::new(&mut blob);
+    for made in &plan.made {
+        append_made(&mut tar, made, plan)?;
+    }
+    tar.finish().map_err(failed)?;
+    Ok(blob.complete(format!("rootforge: layer `{}`", plan.name))?)
+}
+
+/// The piece of a layer's tarball that comes from one package.
+fn segment(part: &PackagePart, catalog: &FileCatalog) -> Result<Vec<u8>, PackError> {
+    let mut bytes = Vec::new();
+    let mut tar = Writer::new(&mut bytes);
+    let failed = |source| PackError::Write { layer: part.package.clone(), source };
+    if let Some(package) = catalog.package(&part.package)
+        && !part.files.is_empty()
+    {
+        let wanted = part.files.keys().copied().collect();
+        read_contents(package, &wanted, |index, content| match part.files.get(&index) {
+            Some(entry) => tar.append(entry, content).map_err(failed),
+            None => Ok(()),
+        })?;
+    }
+    for entry in &part.others {
+        tar.append(entry, &mut io::empty()).map_err(failed)?;
+    }
+    drop(tar);
+    Ok(bytes)
+}
+
+fn append_made<W: Write>(tar: &mut Writer<W>, made: &MadeFile, plan: &LayerPlan) -> Result<(), PackError> {
+    let failed = |source| PackError::Write { layer: plan.name.clone(), source };
+    match &made.content {
+        Content::Bytes(bytes) => tar.append(&made.entry, &mut bytes.as_slice()).map_err(failed),
+        Content::Host(path) => {
+            let source = |source| PackError::Source { layer: plan.name.clone(), path: path.clone(), source };
+            let mut content: Box<dyn Read> = Box::new(File::open(path).map_err(source)?);
+            tar.append(&made.entry, &mut content).map_err(source)
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The rooms of the house and the one way their imports go.
+//!
+//! Reads the `crate::` paths of every source file. A room may import rooms that stand after it in
+//! [`ROOMS`], and its own parts; foundations import nothing. Within the stages this holds types that
+//! earlier stages made; that no stage calls another is for the reader of `pipeline.rs` to see.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every room, from the roof to the ground. Rooms in one group may not import each other unless a later
+/// one in the list is imported by an earlier one.
+const ROOMS: &[&[&str]] = &[
+    &["main", "cli"],
+    &["pipeline"],
+    // Stages: the last of the way first, since each uses the types of those before it.
+    &["check", "oci", "layer", "render", "select", "catalog", "fetch", "lock", "resolve", "repository", "recipe", "distro"],
+    // Formats and services.
+    &["cache", "transport", "trust", "loader", "elf", "deb", "tarball"],
+    // Foundations.
+    &["progress"],
+    &["arch", "digest", "hint", "root_path"],
+];
+
+fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if !path.ends_with("xz2") {
+                sources(&path, found);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The room that a file below `src` belongs to.
+fn room_of(path: &Path) -> String {
+    let first = path.iter().next().unwrap().to_str().unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The rooms that a source text names after `crate::` or `rootforge::`, tests and comments aside.
+fn imports(text: &str) -> BTreeSet<String> {
+    let code = text.split("#[cfg(test)]").next().unwrap_or(text);
+    let mut rooms = BTreeSet::new();
+    for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        for marker in ["crate::", "rootforge::"] {
+            for (at, _) in line.match_indices(marker) {
+                let rest = &line[at + marker.len()..];
+                if let Some(group) = rest.strip_prefix('{') {
+                    let names = group.split([',', '}']).map(|name| name.trim());
+                    rooms.extend(names.map(leading_name).filter(|name| !name.is_empty()));
+                } else {
+                    rooms.insert(leading_name(rest));
+                }
+            }
+        }
+    }
+    rooms
+}
+
+fn leading_name(text: &str) -> String {
+    text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+}
+
+fn floor(room: &str) -> Option<usize> {
+    ROOMS.iter().flat_map(|group| group.iter()).position(|name| *name == room)
+}
+
+#[test]
+fn imports_go_one_way() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    assert!(files.len() > 30, "the sources were not found");
+    let mut wrong = Vec::new();
+    for file in files {
+        let relative = file.strip_prefix(&root).unwrap();
+        let room = room_of(relative);
+        if room == "lib" {
+            continue;
+        }
+        let Some(here) = floor(&room) else {
+            wrong.push(format!("{}: `{room}` has no place among the rooms", relative.display()));
+            continue;
+        };
+        for import in imports(&fs::read_to_string(&file).unwrap()) {
+            match floor(&import) {
+                Some(there) if there > here || import == room => {}
+                Some(_) => wrong.push(format!("{}: {room} imports {import}", relative.display())),
+                None => wrong.push(format!("{}: `{import}` is no room", relative.display())),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports that go up:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn an_import_that_goes_up_would_be_seen() {
+    assert_eq!(imports("use crate::{select, elf::ElfFacts};\n").into_iter().collect::<Vec<_>>(), ["elf", "select"]);
+    assert!(floor("digest") > floor("pipeline"));
+    assert!(floor("catalog") > floor("select"));
+}
+
+#[test]
+fn only_the_command_line_prints() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    for file in files {
+        let relative = file.strip_prefix(&root).unwrap();
+        if ["main", "cli"].contains(&room_of(relative).as_str()) {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        for word in ["println!", "eprintln!", "print!(", "SystemTime::now", "env::var"] {
+            assert!(!code.contains(word), "{} has {word}", relative.display());
+        }
+    }
+}
