@@ -111,7 +111,8 @@ impl FromStr for Pocket {
 
 impl Archive {
     /// Every archive.
-    pub const ALL: [Archive; 4] = [Archive::Debian, Archive::DebianSecurity, Archive::Ubuntu, Archive::UbuntuPorts];
+    pub const ALL: [Archive; 4] =
+        [Archive::Debian, Archive::DebianSecurity, Archive::Ubuntu, Archive::UbuntuPorts];
 
     /// The name that `--mirror NAME=URL` and the configuration file use; upper-cased and with `_`, also
     /// the end of `ROOTFORGE_MIRROR_NAME`.

@@ -38,18 +38,18 @@
 pub mod pipeline;
 
 // -- stages: may use the types of earlier stages, never call them --
-pub mod recipe;
+pub mod catalog;
+pub mod check;
 pub mod distro;
+pub mod fetch;
+pub mod layer;
+pub mod lock;
+pub mod oci;
+pub mod recipe;
+pub mod render;
 pub mod repository;
 pub mod resolve;
-pub mod lock;
-pub mod fetch;
-pub mod catalog;
 pub mod select;
-pub mod render;
-pub mod layer;
-pub mod oci;
-pub mod check;
 
 // -- formats and services: know no stage --
 pub mod cache;

@@ -54,8 +54,8 @@ impl RootPath {
 
     /// As [`RootPath::parse`], from the bytes of an archive member's name.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, RootPathError> {
-        let text =
-            std::str::from_utf8(bytes).map_err(|_| RootPathError::Encoding(bytes.escape_ascii().to_string()))?;
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| RootPathError::Encoding(bytes.escape_ascii().to_string()))?;
         Self::parse(text)
     }
 
