@@ -1,1 +1,317 @@
-//! To be laid.
+//! Files kept from build to build: what was downloaded, by digest, and what was derived from it.
+//!
+//! ```text
+//! blobs/sha256/ab/cdef...     content-addressed; complete and synced before it gets this name
+//! partial/                    downloads under way, each under a lock or a name of its own
+//! derived/KIND/ab/cdef...     a checksum of 8 bytes, then what was derived from the blob or key abcdef...
+//! ```
+//!
+//! Several processes can use a cache at once, and it can be deleted at any moment: nothing but time is lost.
+//! What is read is checked: blobs against their digest, derived entries against their checksum.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::digest::{Digest, Hasher};
+use crate::hint::Hint;
+
+mod partial;
+
+pub use partial::Partial;
+
+/// The bytes of a derived entry's checksum.
+const CHECKSUM: usize = 8;
+
+/// Marks the directory as one that backups can leave out (bford.info/cachedir).
+const TAG: &str =
+    "Signature: 8a477f597d28d172789f06886806bc55\n# This is a cache of rootforge. It can be deleted.\n";
+
+/// A directory of downloaded and derived files.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    root: PathBuf,
+}
+
+/// What the cache has under a digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// Nothing.
+    Missing,
+    /// The content, checked just now.
+    Found(PathBuf),
+    /// Something else; it has been removed.
+    Corrupt,
+}
+
+/// How much a cache holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Files of all kinds.
+    pub files: u64,
+    /// Their sizes' sum in bytes.
+    pub bytes: u64,
+}
+
+/// Why the cache does not work.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// A file or directory cannot be written.
+    #[error("cannot write to the cache, `{}`: {source}", .path.display())]
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// A file or directory cannot be read.
+    #[error("cannot read from the cache, `{}`: {source}", .path.display())]
+    Read {
+        /// The file or directory.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// What is to be stored is not what its name says.
+    #[error("refusing to store as {expected} what is {found}")]
+    Content {
+        /// The digest it was to be stored under.
+        expected: Digest,
+        /// Its digest.
+        found: Digest,
+    },
+}
+
+impl CacheError {
+    fn write(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| CacheError::Write { path, source }
+    }
+
+    fn read(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| CacheError::Read { path, source }
+    }
+
+    /// Whether the cause is that something was deleted while in use, so that trying again helps.
+    pub fn is_vanished(&self) -> bool {
+        matches!(self, CacheError::Write { source, .. } | CacheError::Read { source, .. }
+            if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+impl Hint for CacheError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            CacheError::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                vec!["free some space, or run `rootforge cache clean`".to_owned()]
+            }
+            CacheError::Write { .. } | CacheError::Read { .. } => {
+                vec!["pass `--cache` a directory that you can write to".to_owned()]
+            }
+            CacheError::Content { .. } => Vec::new(),
+        }
+    }
+}
+
+impl Cache {
+    /// Uses a directory, which is made if it is not there.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, CacheError> {
+        let cache = Cache { root: root.into() };
+        create_dir(&cache.root)?;
+        let tag = cache.root.join("CACHEDIR.TAG");
+        if !tag.exists() {
+            fs::write(&tag, TAG).map_err(CacheError::write(tag))?;
+        }
+        Ok(cache)
+    }
+
+    /// The directory.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn blob_path(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.hex();
+        self.root.join("blobs/sha256").join(&hex[..2]).join(&hex[2..])
+    }
+
+    /// Where a blob is, if it is there. It is not checked: see [`Cache::verified_blob`].
+    pub fn blob(&self, digest: &Digest) -> Option<PathBuf> {
+        Some(self.blob_path(digest)).filter(|path| path.is_file())
+    }
+
+    /// A blob whose content has just been compared with its digest; one that differs is removed.
+    pub fn verified_blob(&self, digest: &Digest) -> Result<Lookup, CacheError> {
+        let path = self.blob_path(digest);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Lookup::Missing),
+            Err(source) => return Err(CacheError::Read { path, source }),
+        };
+        let (found, _) = Digest::of_reader(file).map_err(CacheError::read(&path))?;
+        if found == *digest {
+            return Ok(Lookup::Found(path));
+        }
+        self.remove(digest)?;
+        Ok(Lookup::Corrupt)
+    }
+
+    /// The bytes of a blob, checked; none if it is missing or was corrupt, in which case it is removed.
+    pub fn read_blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, CacheError> {
+        let path = self.blob_path(digest);
+        match fs::read(&path) {
+            Ok(bytes) if Digest::of(&bytes) == *digest => Ok(Some(bytes)),
+            Ok(_) => self.remove(digest).map(|()| None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(CacheError::Read { path, source }),
+        }
+    }
+
+    /// Forgets a blob.
+    pub fn remove(&self, digest: &Digest) -> Result<(), CacheError> {
+        let path = self.blob_path(digest);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(CacheError::Write { path, source: error })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Stores bytes; gives their digest and where they are.
+    pub fn insert(&self, bytes: &[u8]) -> Result<(Digest, PathBuf), CacheError> {
+        let digest = Digest::of(bytes);
+        let path = self.blob_path(&digest);
+        self.replace(&path, bytes)?;
+        Ok((digest, path))
+    }
+
+    /// Stores what a reader yields; gives its digest, its size, and where it is.
+    pub fn insert_from(&self, mut reader: impl Read) -> Result<(Digest, u64, PathBuf), CacheError> {
+        let directory = self.root.join("partial");
+        create_dir(&directory)?;
+        let file = NamedTempFile::new_in(&directory).map_err(CacheError::write(&directory))?;
+        let mut hasher = Hasher::new(file);
+        io::copy(&mut reader, &mut hasher).map_err(CacheError::write(&directory))?;
+        let (file, digest, size) = hasher.finish();
+        let path = self.blob_path(&digest);
+        persist(file, &path)?;
+        Ok((digest, size, path))
+    }
+
+    /// A place to download a blob into; [`Partial::commit`] stores it.
+    pub fn partial(&self, digest: &Digest) -> Result<Partial, CacheError> {
+        let directory = self.root.join("partial");
+        create_dir(&directory)?;
+        Partial::open(&directory, *digest, self.blob_path(digest))
+    }
+
+    fn derived_path(&self, kind: &str, key: &Digest) -> PathBuf {
+        let hex = key.hex();
+        self.root.join("derived").join(kind).join(&hex[..2]).join(&hex[2..])
+    }
+
+    /// What was derived from a blob or another key; none if it is missing or damaged.
+    ///
+    /// `kind` names the format and its version, as in `manifest-1`, and is a file name.
+    pub fn derived(&self, kind: &str, key: &Digest) -> Option<Vec<u8>> {
+        let mut bytes = fs::read(self.derived_path(kind, key)).ok()?;
+        let (found, content) = bytes.split_at_checked(CHECKSUM)?;
+        if found != checksum(kind, key, content) {
+            return None;
+        }
+        bytes.drain(..CHECKSUM);
+        Some(bytes)
+    }
+
+    /// Stores what was derived from a blob or another key, in place of what was there.
+    pub fn put_derived(&self, kind: &str, key: &Digest, content: &[u8]) -> Result<(), CacheError> {
+        let bytes = [&checksum(kind, key, content)[..], content].concat();
+        self.replace(&self.derived_path(kind, key), &bytes)
+    }
+
+    /// Gives a file its content at once: readers see the old or the new, never a part.
+    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), CacheError> {
+        let directory = self.root.join("partial");
+        let attempt = || {
+            create_dir(&directory)?;
+            let mut file = NamedTempFile::new_in(&directory).map_err(CacheError::write(&directory))?;
+            file.write_all(bytes).map_err(CacheError::write(file.path()))?;
+            persist(file, path)
+        };
+        // Twice: somebody may delete the cache between two steps.
+        attempt().or_else(|error| if error.is_vanished() { attempt() } else { Err(error) })
+    }
+
+    /// How much there is.
+    pub fn usage(&self) -> Result<Usage, CacheError> {
+        let mut usage = Usage::default();
+        let mut directories = vec![self.root.clone()];
+        while let Some(directory) = directories.pop() {
+            let entries = match fs::read_dir(&directory) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(source) => return Err(CacheError::Read { path: directory, source }),
+            };
+            for entry in entries {
+                let entry = entry.map_err(CacheError::read(&directory))?;
+                match entry.metadata() {
+                    Ok(metadata) if metadata.is_dir() => directories.push(entry.path()),
+                    Ok(metadata) => {
+                        usage.files += 1;
+                        usage.bytes += metadata.len();
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(source) => return Err(CacheError::Read { path: entry.path(), source }),
+                }
+            }
+        }
+        Ok(usage)
+    }
+
+    /// Deletes all that this program has put there, and nothing else.
+    pub fn clear(&self) -> Result<(), CacheError> {
+        for name in ["blobs", "partial", "derived"] {
+            let path = self.root.join(name);
+            match fs::remove_dir_all(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(CacheError::Write { path, source: error });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Detects damage, not forgery. It covers the place, so that an entry counts nowhere else.
+fn checksum(kind: &str, key: &Digest, content: &[u8]) -> [u8; CHECKSUM] {
+    let mut hasher = Hasher::new(io::sink());
+    // A sink does not fail.
+    let _ =
+        [kind.as_bytes(), &[0], key.as_bytes(), content].iter().try_for_each(|part| hasher.write_all(part));
+    let mut bytes = [0; CHECKSUM];
+    bytes.copy_from_slice(&hasher.finish().1.as_bytes()[..CHECKSUM]);
+    bytes
+}
+
+fn create_dir(path: &Path) -> Result<(), CacheError> {
+    fs::create_dir_all(path).map_err(CacheError::write(path))
+}
+
+/// Syncs a file and gives it its name.
+fn persist(file: NamedTempFile, path: &Path) -> Result<(), CacheError> {
+    file.as_file().sync_data().map_err(CacheError::write(file.path()))?;
+    if let Some(directory) = path.parent() {
+        create_dir(directory)?;
+    }
+    file.persist(path)
+        .map(|_| ())
+        .map_err(|error| CacheError::Write { path: path.to_owned(), source: error.error })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,415 @@
-//! To be laid.
+//! URLs to bytes: `http`, `https`, `file:` and plain paths.
+//!
+//! Knows nothing of what it carries, save the size and SHA-256 that a download must have. Follows RFC 9110
+//! for ranges (section 14), conditions (13.1.5) and `Retry-After` (10.2.3). Proxies are taken from the usual
+//! environment variables, as reqwest reads them. Left out: authentication, and caching, which is
+//! [`crate::cache`]'s.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::blocking::{Client, Response};
+use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+
+use crate::digest::Digest;
+use crate::hint::Hint;
+
+mod download;
+mod location;
+
+use location::Location;
+pub use location::is_remote;
+
+/// The longest wait that a server may ask for, before it is taken to be closed.
+const MAX_WAIT: Duration = Duration::from_secs(300);
+
+/// How to reach servers.
+#[derive(Clone, Debug)]
+pub struct TransportOptions {
+    /// Refuse whatever is not on this machine.
+    pub offline: bool,
+    /// How often a request that failed for a passing reason is repeated.
+    pub retries: u32,
+    /// The wait before the first repetition; each further one is twice as long.
+    pub backoff: Duration,
+    /// How long a connection may take to open.
+    pub connect_timeout: Duration,
+    /// How long a server may stay silent.
+    pub read_timeout: Duration,
+}
+
+impl Default for TransportOptions {
+    fn default() -> Self {
+        TransportOptions {
+            offline: false,
+            retries: 4,
+            backoff: Duration::from_millis(500),
+            connect_timeout: Duration::from_secs(20),
+            read_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What a download must turn out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// Its SHA-256 digest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// Why bytes did not arrive.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// The network is not to be used.
+    #[error("`{url}` is not on this machine, and the build is offline")]
+    Offline {
+        /// What was asked for.
+        url: String,
+    },
+    /// The scheme is none that can be fetched.
+    #[error("`{url}` cannot be fetched: only http, https, file: and paths can")]
+    Scheme {
+        /// What was asked for.
+        url: String,
+    },
+    /// HTTP cannot be used at all, for instance because the TLS library does not start.
+    #[error("cannot set up HTTP: {cause}")]
+    Setup {
+        /// What failed.
+        cause: String,
+    },
+    /// The server has no such file.
+    #[error("`{url}` does not exist: {status}")]
+    Missing {
+        /// What was asked for.
+        url: String,
+        /// What the server or the operating system said.
+        status: String,
+    },
+    /// The server refused or failed.
+    #[error("`{url}` cannot be fetched: the server answered {status}")]
+    Status {
+        /// What was asked for.
+        url: String,
+        /// The status, number and text.
+        status: StatusCode,
+    },
+    /// The server was not reached, or the connection broke.
+    #[error("`{url}` cannot be fetched: {cause}")]
+    Network {
+        /// What was asked for.
+        url: String,
+        /// The error with its causes, down to the operating system's.
+        cause: String,
+    },
+    /// More bytes came than were wanted.
+    #[error("`{url}` has more than the {limit} bytes accepted")]
+    TooLarge {
+        /// What was asked for.
+        url: String,
+        /// The most bytes accepted.
+        limit: u64,
+    },
+    /// Other bytes came than were wanted.
+    #[error(
+        "`{url}` is not what it should be: expected {} bytes with {}, found {found_size} bytes{}{}",
+        .expected.size, .expected.digest, .found.map(|digest| format!(" with {digest}")).unwrap_or_default(),
+        if *.html { "; the server sent an HTML page" } else { "" }
+    )]
+    Mismatch {
+        /// What was asked for.
+        url: String,
+        /// What should have come.
+        expected: Expected,
+        /// The digest of what came, if all of it was read.
+        found: Option<Digest>,
+        /// The number of bytes that came, or that the server announced.
+        found_size: u64,
+        /// Whether they look like a web page, as those of captive portals and proxies do.
+        html: bool,
+    },
+    /// A local file cannot be read.
+    #[error("cannot read `{}`: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// What arrived cannot be stored.
+    #[error("cannot write `{}`: {source}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+}
+
+impl TransportError {
+    /// Whether the source does not have the file, so that another may be tried.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, TransportError::Missing { .. })
+    }
+}
+
+impl Hint for TransportError {
+    fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            TransportError::Offline { .. } => "build once without `--offline` to fill the cache",
+            TransportError::Network { .. }
+            | TransportError::Status { .. }
+            | TransportError::Missing { .. } => "check the network, or pass `--mirror` another mirror",
+            TransportError::Mismatch { html: true, .. } => {
+                "a proxy or a captive portal seems to answer in the server's place; log in there, or pass `--mirror`"
+            }
+            TransportError::Mismatch { .. } | TransportError::TooLarge { .. } => {
+                "the mirror may be in the middle of an update; try again, or pass `--mirror` another mirror"
+            }
+            TransportError::Setup { .. } => "install the system's CA certificates, or use an http mirror",
+            TransportError::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                "free some space, or run `rootforge cache clean`"
+            }
+            TransportError::Scheme { .. } | TransportError::Read { .. } | TransportError::Write { .. } => {
+                return Vec::new();
+            }
+        };
+        vec![hint.to_owned()]
+    }
+}
+
+/// Fetches. Clones share one pool of connections and can be used by several threads.
+#[derive(Clone, Debug)]
+pub struct Transport {
+    client: Client,
+    options: Arc<TransportOptions>,
+    /// Why `https` cannot be used, if so.
+    tls: Option<Arc<str>>,
+}
+
+impl Transport {
+    /// Sets up HTTP; no connection is made yet.
+    ///
+    /// Where the system has no CA certificates, `http` works and `https` is an error when it is used.
+    pub fn new(options: TransportOptions) -> Result<Self, TransportError> {
+        // A second caller finds the same provider in place.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let builder = || {
+            Client::builder()
+                .user_agent(concat!("rootforge/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(options.connect_timeout)
+                .timeout(options.read_timeout)
+        };
+        let (client, tls) = match builder().build() {
+            Ok(client) => (client, None),
+            Err(error) => {
+                let cause = chain(&error);
+                let plain = builder().tls_certs_only([]).build();
+                (plain.map_err(|error| TransportError::Setup { cause: chain(&error) })?, Some(cause.into()))
+            }
+        };
+        Ok(Transport { client, options: Arc::new(options), tls })
+    }
+
+    /// Whether only this machine is used.
+    pub fn is_offline(&self) -> bool {
+        self.options.offline
+    }
+
+    /// All bytes of a file of at most `limit` bytes.
+    pub fn read(&self, url: &str, limit: u64) -> Result<Vec<u8>, TransportError> {
+        match Location::parse(url)? {
+            Location::File(path) => {
+                let file = open(url, &path)?;
+                read_bounded(file, url, limit)
+                    .map_err(|broken| broken.into_error(|source| TransportError::Read { path, source }))
+            }
+            Location::Http => self.persist(url, || {
+                let response = self.get(url, HeaderMap::new())?;
+                read_bounded(response, url, limit).map_err(|broken| match broken {
+                    Broken::Final(error) => Failure::Final(error),
+                    Broken::Io(error) => Failure::passing(network(url, &error)),
+                })
+            }),
+        }
+    }
+
+    /// Downloads into a file that may hold the start of it already; `progress` is told how many bytes of the
+    /// file are there, now and then.
+    ///
+    /// On success the file's size and digest are as expected. Otherwise it holds what may be continued, or
+    /// nothing. It is not synced.
+    pub fn download(
+        &self,
+        url: &str,
+        into: &Path,
+        expected: Expected,
+        progress: &dyn Fn(u64),
+    ) -> Result<(), TransportError> {
+        download::download(self, url, into, expected, progress)
+    }
+
+    /// Sends one request; the status of the answer is a success.
+    fn get(&self, url: &str, headers: HeaderMap) -> Result<Response, Failure> {
+        if self.options.offline {
+            return Err(Failure::Final(TransportError::Offline { url: url.to_owned() }));
+        }
+        if let Some(cause) = self.tls.as_ref().filter(|_| url.starts_with("https:")) {
+            return Err(Failure::Final(TransportError::Setup { cause: cause.to_string() }));
+        }
+        let response = self.client.get(url).headers(headers).send().map_err(|error| {
+            let passing = !(error.is_builder() || error.is_redirect());
+            let error = network(url, &error);
+            if passing { Failure::passing(error) } else { Failure::Final(error) }
+        })?;
+        let status = response.status();
+        let url = url.to_owned();
+        match status {
+            status if status.is_success() => Ok(response),
+            StatusCode::NOT_FOUND | StatusCode::FORBIDDEN | StatusCode::GONE => {
+                Err(Failure::Final(TransportError::Missing { url, status: status.to_string() }))
+            }
+            StatusCode::REQUEST_TIMEOUT
+            | StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::INTERNAL_SERVER_ERROR
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => Err(Failure::Passing {
+                error: TransportError::Status { url, status },
+                wait: retry_after(response.headers()),
+            }),
+            status => Err(Failure::Final(TransportError::Status { url, status })),
+        }
+    }
+
+    /// Repeats what failed for a passing reason, with growing waits.
+    fn persist<T>(
+        &self,
+        url: &str,
+        mut attempt: impl FnMut() -> Result<T, Failure>,
+    ) -> Result<T, TransportError> {
+        let mut backoff = self.options.backoff;
+        let mut left = self.options.retries;
+        loop {
+            let (error, wait) = match attempt() {
+                Ok(value) => return Ok(value),
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Passing { error, wait }) => (error, wait),
+            };
+            if left == 0 || wait.is_some_and(|wait| wait > MAX_WAIT) {
+                return Err(error);
+            }
+            debug_assert!(is_remote(url), "only servers are worth a second try");
+            std::thread::sleep(wait.unwrap_or(backoff));
+            left -= 1;
+            backoff = backoff.saturating_mul(2);
+        }
+    }
+}
+
+/// Whether bytes look like a web page.
+pub fn looks_like_html(bytes: &[u8]) -> bool {
+    let start: Vec<u8> = bytes
+        .iter()
+        .copied()
+        .skip_while(|byte| byte.is_ascii_whitespace() || matches!(byte, 0xef | 0xbb | 0xbf))
+        .take(14)
+        .map(|byte| byte.to_ascii_lowercase())
+        .collect();
+    start.starts_with(b"<!doctype html") || start.starts_with(b"<html") || start.starts_with(b"<head")
+}
+
+/// How an attempt failed.
+enum Failure {
+    Final(TransportError),
+    Passing { error: TransportError, wait: Option<Duration> },
+}
+
+impl Failure {
+    fn passing(error: TransportError) -> Self {
+        Failure::Passing { error, wait: None }
+    }
+}
+
+/// How reading a stream failed.
+enum Broken {
+    Final(TransportError),
+    Io(io::Error),
+}
+
+impl Broken {
+    fn into_error(self, wrap: impl FnOnce(io::Error) -> TransportError) -> TransportError {
+        match self {
+            Broken::Final(error) => error,
+            Broken::Io(error) => wrap(error),
+        }
+    }
+}
+
+fn read_bounded(reader: impl Read, url: &str, limit: u64) -> Result<Vec<u8>, Broken> {
+    let mut bytes = Vec::new();
+    reader.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(Broken::Io)?;
+    if bytes.len() as u64 > limit {
+        return Err(Broken::Final(TransportError::TooLarge { url: url.to_owned(), limit }));
+    }
+    Ok(bytes)
+}
+
+fn open(url: &str, path: &Path) -> Result<File, TransportError> {
+    let read = |source| TransportError::Read { path: path.to_owned(), source };
+    match File::open(path) {
+        Ok(file) if file.metadata().map_err(read)?.is_dir() => {
+            Err(read(io::Error::from(io::ErrorKind::IsADirectory)))
+        }
+        Ok(file) => Ok(file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(TransportError::Missing { url: url.to_owned(), status: error.to_string() })
+        }
+        Err(source) => Err(read(source)),
+    }
+}
+
+fn network(url: &str, error: &dyn std::error::Error) -> TransportError {
+    TransportError::Network { url: url.to_owned(), cause: chain(error) }
+}
+
+/// An error's innermost causes, which name what happened; the outer ones repeat the URL.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut texts = vec![error.to_string()];
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if texts.last() != Some(&text) {
+            texts.push(text);
+        }
+        next = cause.source();
+    }
+    if texts.len() > 1 {
+        texts.remove(0);
+    }
+    texts.join(": ")
+}
+
+/// How long a server asks to wait: seconds, or a date, which is read against the answer's own.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: HeaderName| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let value = text(RETRY_AFTER)?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = |text: &str| {
+        let text = text.strip_suffix("GMT").map(|text| format!("{text}+0000"))?;
+        jiff::fmt::rfc2822::parse(&text).ok().map(|time| time.timestamp().as_second())
+    };
+    let seconds = date(value)?.saturating_sub(date(text(DATE)?)?);
+    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests;

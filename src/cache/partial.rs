@@ -1,0 +1,106 @@
+//! A blob while it is downloaded.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempPath;
+
+use super::{CacheError, create_dir};
+use crate::digest::Digest;
+
+/// The file a blob is downloaded into, for one process alone.
+///
+/// If it is dropped before it is complete, a later download of the same blob goes on where this one stopped;
+/// unless another process was downloading the blob at the same time: then it is deleted.
+#[derive(Debug)]
+pub struct Partial {
+    path: PathBuf,
+    target: PathBuf,
+    digest: Digest,
+    hold: Hold,
+}
+
+/// What keeps others from writing to the file.
+#[derive(Debug)]
+enum Hold {
+    /// The lock of the blob's own partial file, held as long as this is open.
+    Lock(File),
+    /// A name that nobody else uses; the file is deleted with it.
+    Name(TempPath),
+}
+
+impl Partial {
+    pub(super) fn open(directory: &Path, digest: Digest, target: PathBuf) -> Result<Self, CacheError> {
+        let path = directory.join(digest.hex());
+        if let Some(lock) = lock(&path).map_err(CacheError::write(&path))? {
+            return Ok(Partial { path, target, digest, hold: Hold::Lock(lock) });
+        }
+        let own = tempfile::Builder::new()
+            .prefix(&format!("{}.", digest.hex()))
+            .tempfile_in(directory)
+            .map_err(CacheError::write(directory))?
+            .into_temp_path();
+        Ok(Partial { path: own.to_path_buf(), target, digest, hold: Hold::Name(own) })
+    }
+
+    /// The file to write to.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Stores the complete file as the blob; its content is checked. Gives the blob's path.
+    pub fn commit(self) -> Result<PathBuf, CacheError> {
+        let file = File::open(&self.path).map_err(CacheError::read(&self.path))?;
+        let (found, _) = Digest::of_reader(&file).map_err(CacheError::read(&self.path))?;
+        if found != self.digest {
+            return Err(CacheError::Content { expected: self.digest, found });
+        }
+        self.commit_checked()
+    }
+
+    /// As [`Partial::commit`], for content that was checked right before.
+    pub(crate) fn commit_checked(self) -> Result<PathBuf, CacheError> {
+        let Partial { path, target, hold, .. } = self;
+        let file = File::open(&path).map_err(CacheError::read(&path))?;
+        file.sync_data().map_err(CacheError::write(&path))?;
+        if let Some(directory) = target.parent() {
+            create_dir(directory)?;
+        }
+        match hold {
+            Hold::Lock(_lock) => fs::rename(&path, &target).map_err(CacheError::write(&target))?,
+            Hold::Name(name) => name
+                .persist(&target)
+                .map_err(|error| CacheError::Write { path: target.clone(), source: error.error })?,
+        }
+        Ok(target)
+    }
+}
+
+/// Opens and locks a file; none if somebody else has it.
+fn lock(path: &Path) -> io::Result<Option<File>> {
+    // Its holder may have given the file its final name, so that the lock was on a file that is no longer here.
+    for _ in 0..16 {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        if fs4::FileExt::try_lock(&file).is_err() {
+            return Ok(None);
+        }
+        if is_at(&file, path) {
+            return Ok(Some(file));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let id =
+        |metadata: io::Result<fs::Metadata>| metadata.ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    id(file.metadata()).is_some_and(|own| id(fs::metadata(path)) == Some(own))
+}
+
+#[cfg(not(unix))]
+fn is_at(_file: &File, path: &Path) -> bool {
+    path.exists()
+}

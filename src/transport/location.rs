@@ -1,0 +1,86 @@
+//! What a URL names: something on a server, or a file.
+
+use std::path::PathBuf;
+
+use super::TransportError;
+
+/// A parsed address.
+pub(super) enum Location {
+    /// Something on a server.
+    Http,
+    /// A file on this machine.
+    File(PathBuf),
+}
+
+/// Whether a URL names something on a server.
+pub fn is_remote(url: &str) -> bool {
+    ["http:", "https:"]
+        .iter()
+        .any(|scheme| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
+}
+
+impl Location {
+    /// Tells servers from files; `file:` URLs (RFC 8089) are of this machine only.
+    pub(super) fn parse(url: &str) -> Result<Self, TransportError> {
+        let scheme = || TransportError::Scheme { url: url.to_owned() };
+        if is_remote(url) {
+            return Ok(Location::Http);
+        }
+        if let Some(rest) = url.strip_prefix("file:") {
+            let path = match rest.strip_prefix("//") {
+                Some(rest) => rest.strip_prefix("localhost").unwrap_or(rest),
+                None => rest,
+            };
+            let path = decode(path).filter(|path| path.starts_with('/')).ok_or_else(scheme)?;
+            return Ok(Location::File(path.into()));
+        }
+        let is_scheme =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if url.split_once("://").is_some_and(|(start, _)| is_scheme(start)) || url.is_empty() {
+            return Err(scheme());
+        }
+        Ok(Location::File(url.into()))
+    }
+}
+
+/// Undoes percent-encoding; none if it is broken or not UTF-8.
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let mut digit = || rest.next().and_then(|byte| char::from(byte).to_digit(16));
+            bytes.push(u8::try_from(digit()? << 4 | digit()?).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_a_file() {
+        let file = |url: &str| match Location::parse(url) {
+            Ok(Location::File(path)) => Some(path),
+            _ => None,
+        };
+        for (url, path) in [
+            ("file:///srv/apt%20repo", "/srv/apt repo"),
+            ("file:/srv/a", "/srv/a"),
+            ("file://localhost/srv/a", "/srv/a"),
+            ("/srv/50%", "/srv/50%"),
+            ("./dist", "./dist"),
+        ] {
+            assert_eq!(file(url), Some(path.into()), "{url}");
+        }
+        for url in ["file://host/srv", "file:///%zz", "file:///%4", "ftp://h/x", "cdrom://x", "HTTP://h/", ""]
+        {
+            assert_eq!(file(url), None, "{url}");
+        }
+        assert!(is_remote("HTTPS://h/") && !is_remote("https/x") && !is_remote("é"));
+    }
+}
