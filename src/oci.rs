@@ -1,1 +1,287 @@
-//! To be laid.
+//! Layers become an OCI image: blobs, config, manifest, index, in an image layout on disk, and from there
+//! any of the outputs that a user may ask for.
+//!
+//! Follows image-spec v1.1: `image-layout.md` ([`Layout`]), `layer.md` ([`LayerWriter`]), `config.md`,
+//! `manifest.md` and `image-index.md` (`documents`). Docker's `config.Healthcheck` is the one thing written
+//! that the specification does not know. Bytes depend on what is given alone: keys are sorted, no clock, no
+//! host name, no number of threads reaches them.
+//!
+//! | to | use |
+//! |---|---|
+//! | write a layer | [`Layout::layer_writer`], then [`LayerWriter::complete`] |
+//! | write an image of one architecture | [`Layout::write_image`] |
+//! | put several under one name | [`Layout::write_index`], then [`Layout::tag`] |
+//! | hand an image out in another form | [`Output`] |
+//! | see an image's files as a container would | [`MergedTree`] |
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::arch::Arch;
+use crate::digest::Digest;
+use crate::hint::Hint;
+use crate::root_path::RootPath;
+use crate::tarball::TarballError;
+
+mod archive;
+mod blob;
+mod documents;
+mod layout;
+mod merge;
+mod output;
+mod root_dir;
+
+pub use blob::{Compression, LayerWriter};
+pub use layout::{Layout, Tagged};
+pub use merge::{ContentId, MergeFault, MergedNode, MergedTree, RootSink};
+pub use output::{Output, Written};
+
+/// Seconds since the epoch of 1980-01-02T00:00:00Z: the time of what is made rather than taken from a
+/// package. Not zero, since some programs refuse files without a date.
+pub(crate) const MADE_AT: u64 = 315_619_200;
+
+/// A layer in a layout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerBlob {
+    /// Of the compressed bytes: the blob's name.
+    pub digest: Digest,
+    /// Of the compressed bytes.
+    pub size: u64,
+    /// Of the uncompressed tar.
+    pub diff_id: Digest,
+    /// Bytes of the uncompressed tar.
+    pub uncompressed: u64,
+    /// What the image's history says of it.
+    pub created_by: String,
+}
+
+/// An image of one architecture, as it is to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageSpec {
+    /// What its programs run on.
+    pub arch: Arch,
+    /// How it is run.
+    pub config: Config,
+    /// `created` of config and history, in seconds since the epoch.
+    pub created: u64,
+    /// From the lowest to the topmost.
+    pub layers: Vec<LayerBlob>,
+    /// Of the manifest.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// How a container of the image is run (`config.md`, "Properties", `config`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Program and leading arguments.
+    pub entrypoint: Option<Vec<String>>,
+    /// Default arguments, or the program where there is no entrypoint; empty for none.
+    pub cmd: Vec<String>,
+    /// `user`, `uid`, `user:group` or `uid:gid`.
+    pub user: Option<String>,
+    /// Working directory.
+    pub workdir: Option<String>,
+    /// Environment.
+    pub env: BTreeMap<String, String>,
+    /// Ports, as `4713/tcp`.
+    pub expose: Vec<String>,
+    /// Directories that hold data of a container.
+    pub volumes: Vec<String>,
+    /// A signal's name, as `SIGTERM`.
+    pub stop_signal: Option<String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Docker's health check.
+    pub healthcheck: Option<Healthcheck>,
+}
+
+/// Docker's `config.Healthcheck` (Docker Image Specification v1.2). Times are in nanoseconds; `None` leaves
+/// Docker's default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Healthcheck {
+    /// `["CMD", program, arguments...]`, `["CMD-SHELL", line]` or `["NONE"]`.
+    pub test: Vec<String>,
+    /// Between two checks.
+    pub interval: Option<u64>,
+    /// Before a check counts as failed.
+    pub timeout: Option<u64>,
+    /// In which failures do not count.
+    pub start_period: Option<u64>,
+    /// Between two checks in the start period.
+    pub start_interval: Option<u64>,
+    /// Failures in a row that make a container unhealthy.
+    pub retries: Option<u32>,
+}
+
+/// A manifest of one architecture in a layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageRef {
+    /// Of the manifest.
+    pub digest: Digest,
+    /// Bytes of the manifest.
+    pub size: u64,
+    /// What the image runs on.
+    pub arch: Arch,
+}
+
+/// An image index in a layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexRef {
+    /// Of the index.
+    pub digest: Digest,
+    /// Bytes of the index.
+    pub size: u64,
+}
+
+/// Why an image was not written, read or handed out.
+#[derive(Debug, thiserror::Error)]
+pub enum OciError {
+    /// The file system refused.
+    #[error("cannot {action} `{path}`: {source}")]
+    Io {
+        /// The verb.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A directory that was to hold an image layout holds something else.
+    #[error("`{path}` is no OCI image layout and not empty: it holds `{found}`")]
+    NoLayout {
+        /// The directory.
+        path: PathBuf,
+        /// One of its files.
+        found: String,
+    },
+    /// A JSON document in a layout is not what the specification asks for.
+    #[error("`{document}` in the image layout `{layout}` is wrong: {reason}")]
+    Document {
+        /// The layout's directory.
+        layout: PathBuf,
+        /// A file's name or a blob's digest.
+        document: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An image names a blob that the layout does not hold, or not in that size.
+    #[error("blob {digest} ({size} bytes) is not in the image layout `{layout}`")]
+    MissingBlob {
+        /// The layout's directory.
+        layout: PathBuf,
+        /// The blob's name.
+        digest: Digest,
+        /// The size it was to have.
+        size: u64,
+    },
+    /// A blob's bytes are not those of its name.
+    #[error("blob {digest} in the image layout `{layout}` is corrupt: its bytes have the digest {found}")]
+    CorruptBlob {
+        /// The layout's directory.
+        layout: PathBuf,
+        /// The blob's name.
+        digest: Digest,
+        /// What was found.
+        found: Digest,
+    },
+    /// A name that `org.opencontainers.image.ref.name` or Docker does not allow.
+    #[error("`{name}` cannot name an image: {reason}")]
+    Name {
+        /// As given.
+        name: String,
+        /// The rule it breaks.
+        reason: &'static str,
+    },
+    /// The text names no output.
+    #[error("`{0}` is not an output")]
+    UnknownOutput(String),
+    /// The output comes with a later version.
+    #[error("`{0}`: pushing to a registry comes with a later version")]
+    Registry(String),
+    /// An output lacks its path.
+    #[error("the output `{0}` lacks a path")]
+    NoPath(String),
+    /// An output of one architecture was asked for several, or none.
+    #[error("`{output}` takes exactly one architecture, not {count}")]
+    OneArch {
+        /// Its transport.
+        output: &'static str,
+        /// How many there were.
+        count: usize,
+    },
+    /// A root file system was to go into a directory that holds files.
+    #[error("the directory `{0}` is not empty")]
+    NotEmpty(PathBuf),
+    /// A layer is no tar archive.
+    #[error("layer {} of the image: {source}", layer + 1)]
+    Layer {
+        /// Counted from the lowest, from zero.
+        layer: usize,
+        /// What is wrong with it.
+        source: TarballError,
+    },
+    /// A hard link in a layer leads nowhere.
+    #[error("layer {} of the image: the hard link `{path}` points at `{target}`, which is not there", layer + 1)]
+    HardLink {
+        /// Counted from the lowest, from zero.
+        layer: usize,
+        /// The link.
+        path: RootPath,
+        /// Its target.
+        target: RootPath,
+    },
+    /// More layers than storage drivers can stack.
+    #[error("the image has {0} layers; container engines take at most 127")]
+    TooManyLayers(usize),
+    /// A time that no calendar holds.
+    #[error("{0} seconds since the epoch is no date")]
+    Time(u64),
+}
+
+impl OciError {
+    /// For `map_err`: what was tried on what.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OciError {
+        let path = path.to_owned();
+        move |source| OciError::Io { action, path, source }
+    }
+
+    /// Whether the call was wrong rather than the work: exit status 2.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            OciError::UnknownOutput(_)
+                | OciError::Registry(_)
+                | OciError::NoPath(_)
+                | OciError::Name { .. }
+                | OciError::OneArch { .. }
+        )
+    }
+}
+
+impl Hint for OciError {
+    fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            OciError::NoLayout { .. } => "name an empty directory or one that holds an image layout",
+            OciError::MissingBlob { .. } | OciError::CorruptBlob { .. } => {
+                "remove the image layout's directory and build again"
+            }
+            OciError::Document { .. } => {
+                "run `rootforge check` on the layout to see all that is wrong with it"
+            }
+            OciError::UnknownOutput(_) | OciError::NoPath(_) => {
+                "outputs are oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:TAG], dir:PATH, tar:FILE"
+            }
+            OciError::Registry(_) => {
+                "write an `oci:` layout and push it with `skopeo copy oci:DIR:TAG docker://HOST/REPO:TAG`"
+            }
+            OciError::OneArch { .. } => {
+                "choose one with `--arch`, or use `oci-archive:`, which takes several"
+            }
+            OciError::NotEmpty(_) => "name a directory that is empty or does not exist yet",
+            OciError::TooManyLayers(_) => "put more packages into one [[layer]] of the recipe",
+            _ => return Vec::new(),
+        };
+        vec![hint.to_owned()]
+    }
+}

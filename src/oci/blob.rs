@@ -1,0 +1,193 @@
+//! Layer blobs: an uncompressed tar goes in, a gzip file named by its digest comes out, and back.
+//!
+//! The tar is cut into blocks of 1 MiB, and each becomes a gzip member of its own (RFC 1952 section 2.2: a
+//! file is a series of members). So blocks are compressed side by side, and the bytes depend neither on the
+//! number of threads nor on how the writes were sized. No name, no time and the system 255 ("unknown") are
+//! in the members' headers.
+//!
+//! Zstandard layers are read but not written.
+
+use std::collections::VecDeque;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::time::Duration;
+
+use libdeflater::{CompressionLvl, Compressor};
+use tempfile::NamedTempFile;
+
+use super::{LayerBlob, Layout, OciError};
+use crate::digest::Hasher;
+
+/// Bytes of tar in a gzip member. Another number makes other digests.
+const BLOCK: usize = 1 << 20;
+
+/// How hard libdeflate tries. Another number makes other digests.
+const LEVEL: i32 = 6;
+
+/// Takes a layer's uncompressed tar and writes its compressed blob.
+///
+/// Until [`LayerWriter::complete`] the blob has no name that an image could refer to; a writer that is
+/// dropped leaves nothing behind. Memory is bounded by some 4 MiB for each thread. May be used inside of
+/// rayon's threads as well as outside.
+#[derive(Debug)]
+pub struct LayerWriter {
+    layout: Layout,
+    blob: Hasher<BufWriter<NamedTempFile>>,
+    tar: Hasher<io::Sink>,
+    block: Vec<u8>,
+    pending: VecDeque<Receiver<io::Result<Vec<u8>>>>,
+}
+
+impl LayerWriter {
+    /// Writes to a temporary file in the layout.
+    pub(super) fn new(layout: Layout) -> Result<Self, OciError> {
+        let file = layout.temporary()?;
+        Ok(LayerWriter {
+            layout,
+            blob: Hasher::new(BufWriter::with_capacity(1 << 18, file)),
+            tar: Hasher::new(io::sink()),
+            block: Vec::new(),
+            pending: VecDeque::new(),
+        })
+    }
+
+    /// Compresses what remains, syncs the blob to disk and gives it its name. `created_by` is what the
+    /// image's history will say of the layer.
+    pub fn complete(mut self, created_by: String) -> Result<LayerBlob, OciError> {
+        let blobs = self.layout.blobs();
+        let failed = |source| OciError::Io { action: "write a layer in", path: blobs.clone(), source };
+        self.finish_blocks().map_err(&failed)?;
+        let (_, diff_id, uncompressed) = self.tar.finish();
+        let (file, digest, size) = self.blob.finish();
+        let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+        self.layout.adopt(file, &digest)?;
+        Ok(LayerBlob { digest, size, diff_id, uncompressed, created_by })
+    }
+
+    fn finish_blocks(&mut self) -> io::Result<()> {
+        if !self.block.is_empty() {
+            self.spawn_block()?;
+        }
+        while let Some(member) = self.pending.pop_front() {
+            self.blob.write_all(&wait(&member)?)?;
+        }
+        Ok(())
+    }
+
+    /// Hands the gathered block to rayon, and writes the oldest member if there are enough under way.
+    fn spawn_block(&mut self) -> io::Result<()> {
+        while self.pending.len() >= 2 * rayon::current_num_threads().max(1) {
+            if let Some(member) = self.pending.pop_front() {
+                self.blob.write_all(&wait(&member)?)?;
+            }
+        }
+        let block = std::mem::take(&mut self.block);
+        let (sender, receiver) = sync_channel(1);
+        rayon::spawn(move || {
+            // The writer may have been dropped: then nobody wants the member.
+            let _ = sender.send(gzip_member(&block));
+        });
+        self.pending.push_back(receiver);
+        Ok(())
+    }
+}
+
+impl Write for LayerWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.block.capacity() == 0 {
+            self.block.reserve_exact(BLOCK);
+        }
+        let taken = bytes.len().min(BLOCK - self.block.len());
+        self.tar.write_all(&bytes[..taken])?;
+        self.block.extend_from_slice(&bytes[..taken]);
+        if self.block.len() == BLOCK {
+            self.spawn_block()?;
+        }
+        Ok(taken)
+    }
+
+    /// Does nothing: a block cut short would change the digest.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Waits for a member. Inside a rayon thread other work is done meanwhile, for the thread may be the only
+/// one that could compress it.
+fn wait(member: &Receiver<io::Result<Vec<u8>>>) -> io::Result<Vec<u8>> {
+    let lost = || Err(io::Error::other("a compressing thread died"));
+    loop {
+        match member.try_recv() {
+            Ok(bytes) => return bytes,
+            Err(TryRecvError::Disconnected) => return lost(),
+            Err(TryRecvError::Empty) => {}
+        }
+        match rayon::yield_now() {
+            Some(rayon::Yield::Executed) => {}
+            Some(rayon::Yield::Idle) => {
+                if let Ok(bytes) = member.recv_timeout(Duration::from_millis(1)) {
+                    return bytes;
+                }
+            }
+            None => return member.recv().unwrap_or_else(|_| lost()),
+        }
+    }
+}
+
+fn gzip_member(block: &[u8]) -> io::Result<Vec<u8>> {
+    let level = CompressionLvl::new(LEVEL).map_err(|_| io::Error::other("no such compression level"))?;
+    let mut compressor = Compressor::new(level);
+    let mut member = vec![0; compressor.gzip_compress_bound(block.len())];
+    let size = compressor.gzip_compress(block, &mut member).map_err(io::Error::other)?;
+    member.truncate(size);
+    Ok(member)
+}
+
+/// How a layer is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// RFC 1952, one member or many.
+    Gzip,
+    /// RFC 8878.
+    Zstd,
+}
+
+impl Compression {
+    /// What a layer's media type says, OCI's or Docker's; none for what is no layer.
+    pub fn of_media_type(media_type: &str) -> Option<Self> {
+        Some(match media_type {
+            "application/vnd.oci.image.layer.v1.tar" | "application/vnd.docker.image.rootfs.diff.tar" => {
+                Compression::None
+            }
+            "application/vnd.oci.image.layer.v1.tar+gzip"
+            | "application/vnd.docker.image.rootfs.diff.tar.gzip" => Compression::Gzip,
+            "application/vnd.oci.image.layer.v1.tar+zstd"
+            | "application/vnd.docker.image.rootfs.diff.tar.zstd" => Compression::Zstd,
+            _ => return None,
+        })
+    }
+
+    /// What the first bytes say.
+    pub fn of_magic(bytes: &[u8]) -> Self {
+        match bytes {
+            [0x1f, 0x8b, ..] => Compression::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
+            _ => Compression::None,
+        }
+    }
+
+    /// The uncompressed tar of a layer's bytes, to the last member or frame.
+    pub fn decompress<'a>(self, compressed: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+        self.decompress_buffered(BufReader::with_capacity(1 << 16, compressed))
+    }
+
+    fn decompress_buffered<'a>(self, compressed: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
+        Ok(match self {
+            Compression::None => Box::new(compressed),
+            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(compressed)),
+            Compression::Zstd => Box::new(zstd::Decoder::with_buffer(compressed)?),
+        })
+    }
+}

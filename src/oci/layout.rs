@@ -1,0 +1,327 @@
+//! An OCI image layout on disk (image-spec v1.1, `image-layout.md`): `oci-layout`, `index.json`, and
+//! `blobs/sha256`, where equal blobs of many images lie once.
+//!
+//! Every file appears by rename, so that no reader sees half of one. `index.json` is read and replaced under
+//! an advisory lock on `.lock`; entries of other tools in it are kept as they are.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use fs4::FileExt;
+use serde_json::{Value, json};
+use tempfile::NamedTempFile;
+
+use super::documents::{self, DocumentError, REF_NAME};
+use super::{ImageRef, ImageSpec, IndexRef, LayerWriter, OciError};
+use crate::digest::Digest;
+
+/// How many layers container engines take: overlayfs allows 128 directories, one is the container's own.
+const MAX_LAYERS: usize = 127;
+/// A JSON document that is longer than this is not read.
+const MAX_DOCUMENT: u64 = 16 << 20;
+/// Begins the names of files that are being written.
+const PARTIAL: &str = ".partial-";
+
+/// An image layout in a directory. Cheap to clone; holds no lock and no open file.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    directory: PathBuf,
+}
+
+/// What a name in a layout stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tagged {
+    /// A manifest of one architecture.
+    Image(ImageRef),
+    /// An image index of several.
+    Index(IndexRef),
+}
+
+impl From<ImageRef> for Tagged {
+    fn from(image: ImageRef) -> Self {
+        Tagged::Image(image)
+    }
+}
+
+impl From<IndexRef> for Tagged {
+    fn from(index: IndexRef) -> Self {
+        Tagged::Index(index)
+    }
+}
+
+impl Layout {
+    /// Opens a layout, or makes one where there is nothing or an empty directory.
+    pub fn open_or_create(directory: impl Into<PathBuf>) -> Result<Self, OciError> {
+        let layout = Layout { directory: directory.into() };
+        let marker = layout.directory.join("oci-layout");
+        if !marker.exists() {
+            layout.refuse_strangers()?;
+        }
+        let blobs = layout.blobs();
+        fs::create_dir_all(&blobs).map_err(OciError::io("make the directory", &blobs))?;
+        let _lock = layout.lock()?;
+        if !layout.directory.join("index.json").exists() {
+            layout.replace("index.json", &documents::empty_index())?;
+        }
+        if !marker.exists() {
+            layout.replace("oci-layout", &json!({ "imageLayoutVersion": "1.0.0" }))?;
+        }
+        let version = &layout.document("oci-layout")?["imageLayoutVersion"];
+        if version != "1.0.0" {
+            return Err(layout.wrong("oci-layout", format!("its version is {version}, not \"1.0.0\"")));
+        }
+        Ok(layout)
+    }
+
+    /// The directory it lies in.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// A writer of one layer's blob.
+    pub fn layer_writer(&self) -> Result<LayerWriter, OciError> {
+        LayerWriter::new(self.clone())
+    }
+
+    /// Whether a blob of this name is there; its bytes are not looked at.
+    pub fn has_blob(&self, digest: &Digest) -> bool {
+        self.blob_size(digest).is_some()
+    }
+
+    /// The size in bytes of the blob of this name, if it is there.
+    pub fn blob_size(&self, digest: &Digest) -> Option<u64> {
+        fs::metadata(self.blob_path(digest)).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len())
+    }
+
+    /// Where the blob of this name lies.
+    pub fn blob_path(&self, digest: &Digest) -> PathBuf {
+        self.blobs().join(digest.hex())
+    }
+
+    /// Writes config and manifest of an image whose layers are in this layout.
+    pub fn write_image(&self, image: &ImageSpec) -> Result<ImageRef, OciError> {
+        if image.layers.len() > MAX_LAYERS {
+            return Err(OciError::TooManyLayers(image.layers.len()));
+        }
+        for layer in &image.layers {
+            if self.blob_size(&layer.digest) != Some(layer.size) {
+                return Err(self.missing(&layer.digest, layer.size));
+            }
+        }
+        let created = documents::rfc3339(image.created)?;
+        let config = documents::config(image, &created).map_err(|error| self.unmade("config", &error))?;
+        let (config, config_size) = self.write_document(&config)?;
+        let manifest = documents::manifest(image, &config, config_size)
+            .map_err(|error| self.unmade("manifest", &error))?;
+        let (digest, size) = self.write_document(&manifest)?;
+        Ok(ImageRef { digest, size, arch: image.arch })
+    }
+
+    /// Writes an image index of manifests that are in this layout.
+    pub fn write_index(&self, images: &[ImageRef]) -> Result<IndexRef, OciError> {
+        for image in images {
+            if self.blob_size(&image.digest) != Some(image.size) {
+                return Err(self.missing(&image.digest, image.size));
+            }
+        }
+        let index = documents::index(images).map_err(|error| self.unmade("image index", &error))?;
+        let (digest, size) = self.write_document(&index)?;
+        Ok(IndexRef { digest, size })
+    }
+
+    /// Lets `name` stand for an image or an image index; what it stood for before loses the name, all other
+    /// names stay.
+    pub fn tag(&self, name: &str, target: impl Into<Tagged>) -> Result<(), OciError> {
+        check_ref_name(name)?;
+        let target = target.into();
+        let (digest, size) = match target {
+            Tagged::Image(image) => (image.digest, image.size),
+            Tagged::Index(index) => (index.digest, index.size),
+        };
+        if self.blob_size(&digest) != Some(size) {
+            return Err(self.missing(&digest, size));
+        }
+        let mut descriptor = descriptor(target).map_err(|error| self.unmade("descriptor", &error))?;
+        descriptor["annotations"] = json!({ REF_NAME: name });
+        let _lock = self.lock()?;
+        let mut index = self.document("index.json")?;
+        let Some(manifests) = index.get_mut("manifests").and_then(Value::as_array_mut) else {
+            return Err(self.wrong("index.json", "it has no list `manifests`".to_owned()));
+        };
+        manifests.retain(|other| ref_name(other) != Some(name));
+        manifests.push(descriptor);
+        manifests.sort_by_cached_key(|entry| (ref_name(entry).map(str::to_owned), entry.to_string()));
+        self.replace("index.json", &index)
+    }
+
+    /// The names in `index.json`, sorted.
+    pub fn tags(&self) -> Result<Vec<String>, OciError> {
+        let index = self.document("index.json")?;
+        let manifests = index["manifests"].as_array();
+        let mut names: Vec<String> =
+            manifests.into_iter().flatten().filter_map(ref_name).map(str::to_owned).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// The blobs' directory.
+    pub(super) fn blobs(&self) -> PathBuf {
+        self.directory.join("blobs/sha256")
+    }
+
+    /// A file that vanishes unless it is adopted. It lies beside `sha256`, where every name is a digest.
+    pub(super) fn temporary(&self) -> Result<NamedTempFile, OciError> {
+        temporary_in(&self.directory.join("blobs"))
+    }
+
+    /// Syncs a file and makes it the blob of this digest.
+    pub(super) fn adopt(&self, file: NamedTempFile, digest: &Digest) -> Result<(), OciError> {
+        persist(file, &self.blob_path(digest))
+    }
+
+    /// Writes a JSON document as a blob: its digest and size.
+    pub(super) fn write_document(&self, document: &Value) -> Result<(Digest, u64), OciError> {
+        let bytes = documents::bytes(document);
+        let digest = Digest::of(&bytes);
+        let mut file = self.temporary()?;
+        file.write_all(&bytes).map_err(OciError::io("write", file.path()))?;
+        self.adopt(file, &digest)?;
+        Ok((digest, bytes.len() as u64))
+    }
+
+    /// Reads a blob that is a JSON document, and compares its digest.
+    pub(super) fn read_document(&self, digest: &Digest) -> Result<Value, OciError> {
+        let path = self.blob_path(digest);
+        let bytes = read_bounded(&path)?;
+        let found = Digest::of(&bytes);
+        if found != *digest {
+            return Err(OciError::CorruptBlob { layout: self.directory.clone(), digest: *digest, found });
+        }
+        serde_json::from_slice(&bytes).map_err(|error| self.wrong(&digest.to_string(), error.to_string()))
+    }
+
+    /// The error of a wrong document.
+    pub(super) fn wrong(&self, document: &str, reason: String) -> OciError {
+        OciError::Document { layout: self.directory.clone(), document: document.to_owned(), reason }
+    }
+
+    fn unmade(&self, document: &str, error: &DocumentError) -> OciError {
+        self.wrong(document, error.to_string())
+    }
+
+    /// The error of a blob that is not there.
+    pub(super) fn missing(&self, digest: &Digest, size: u64) -> OciError {
+        OciError::MissingBlob { layout: self.directory.clone(), digest: *digest, size }
+    }
+
+    fn document(&self, name: &str) -> Result<Value, OciError> {
+        let bytes = read_bounded(&self.directory.join(name))?;
+        serde_json::from_slice(&bytes).map_err(|error| self.wrong(name, error.to_string()))
+    }
+
+    fn replace(&self, name: &str, document: &Value) -> Result<(), OciError> {
+        let mut file = temporary_in(&self.directory)?;
+        file.write_all(&documents::bytes(document)).map_err(OciError::io("write", file.path()))?;
+        persist(file, &self.directory.join(name))
+    }
+
+    /// Held until the returned file is dropped.
+    fn lock(&self) -> Result<File, OciError> {
+        let path = self.directory.join(".lock");
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(OciError::io("open the lock", &path))?;
+        FileExt::lock(&file).map_err(OciError::io("lock", &path))?;
+        Ok(file)
+    }
+
+    /// A directory without `oci-layout` may hold what another process that makes the same layout has put
+    /// there, and nothing else.
+    fn refuse_strangers(&self) -> Result<(), OciError> {
+        let Ok(entries) = fs::read_dir(&self.directory) else { return Ok(()) };
+        let mut strangers: Vec<String> = entries
+            .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
+            .filter(|name| {
+                !["blobs", "index.json", "oci-layout", ".lock"].contains(&name.as_str())
+                    && !name.starts_with(PARTIAL)
+            })
+            .collect();
+        strangers.sort();
+        match strangers.into_iter().next() {
+            Some(found) => Err(OciError::NoLayout { path: self.directory.clone(), found }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A file in a directory that vanishes unless it is persisted. Its mode follows the umask.
+pub(super) fn temporary_in(directory: &Path) -> Result<NamedTempFile, OciError> {
+    tempfile::Builder::new()
+        .prefix(PARTIAL)
+        .permissions(fs::Permissions::from_mode(0o666))
+        .tempfile_in(directory)
+        .map_err(OciError::io("make a file in", directory))
+}
+
+/// Syncs a temporary file, renames it, and syncs the directory.
+pub(super) fn persist(file: NamedTempFile, path: &Path) -> Result<(), OciError> {
+    file.as_file().sync_all().map_err(OciError::io("sync", path))?;
+    file.persist(path).map_err(|error| OciError::io("write", path)(error.error))?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(OciError::io("sync", directory))
+}
+
+/// The JSON of what a name stands for, without the name.
+pub(super) fn descriptor(target: Tagged) -> Result<Value, DocumentError> {
+    match target {
+        Tagged::Image(image) => documents::image_value(&image),
+        Tagged::Index(index) => documents::index_value(&index),
+    }
+}
+
+fn read_bounded(path: &Path) -> Result<Vec<u8>, OciError> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_DOCUMENT).read_to_end(&mut bytes))
+        .map_err(OciError::io("read", path))?;
+    Ok(bytes)
+}
+
+fn ref_name(descriptor: &Value) -> Option<&str> {
+    descriptor.get("annotations")?.get(REF_NAME)?.as_str()
+}
+
+/// `annotations.md`: components of letters and digits, joined by single separators, and `/` between them.
+pub(super) fn check_ref_name(name: &str) -> Result<(), OciError> {
+    let component = |component: &str| {
+        component
+            .replace("--", "-")
+            .split(['-', '.', '_', ':', '@', '+'])
+            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    };
+    if name.split('/').all(component) {
+        return Ok(());
+    }
+    let reason = "it must be letters and digits, joined by one of `-._:@+/`";
+    Err(OciError::Name { name: name.to_owned(), reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ref_names() {
+        for good in ["pulseaudio", "base/debian:trixie-20250101", "a--b", "x@sha256:00", "1.0+b1"] {
+            assert!(check_ref_name(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a/", "/a", "a..b", "-a", "a b", "ä", "a/../b", "a\n"] {
+            assert!(matches!(check_ref_name(bad), Err(OciError::Name { .. })), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! What a built image is handed out as. Names are those of skopeo's transports (containers-transports(5)),
+//! plus `tar:` for a plain root file system.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::archive::{self, Checked, LayoutArchive};
+use super::layout::{self, Layout, Tagged};
+use super::merge::{MergeFault, MergedTree, RootSink};
+use super::root_dir::RootDir;
+use super::{Compression, ImageRef, OciError};
+use crate::digest::Digest;
+use crate::tarball::{self, Entry, Limits, TarballError, Writer};
+
+/// A place for an image, and its form there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// `oci:DIR[:TAG]`: an image layout, added to if it exists.
+    Oci {
+        /// The layout's directory.
+        directory: PathBuf,
+        /// The name in it.
+        tag: Option<String>,
+    },
+    /// `oci-archive:FILE[:TAG]`: an image layout in a tar.
+    OciArchive {
+        /// The tar.
+        file: PathBuf,
+        /// The name in it.
+        tag: Option<String>,
+    },
+    /// `docker-archive:FILE[:TAG]`: what `docker load` reads; one architecture.
+    DockerArchive {
+        /// The tar.
+        file: PathBuf,
+        /// Docker's `NAME[:TAG]`.
+        tag: Option<String>,
+    },
+    /// `dir:PATH`: the files; one architecture.
+    Dir(PathBuf),
+    /// `tar:FILE`: the files in one tar; one architecture.
+    Tar(PathBuf),
+}
+
+/// What there is to say of an output that was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// What could not be written as the image has it, for want of privilege.
+    pub notes: Vec<String>,
+}
+
+impl Output {
+    /// Reads `TRANSPORT:PATH[:TAG]`. A path cannot hold a colon where a tag may follow.
+    pub fn parse(text: &str) -> Result<Self, OciError> {
+        let (transport, rest) =
+            text.split_once(':').ok_or_else(|| OciError::UnknownOutput(text.to_owned()))?;
+        let (path, tag) = match (transport, rest.split_once(':')) {
+            ("oci" | "oci-archive" | "docker-archive", Some((path, tag))) => (path, Some(tag.to_owned())),
+            _ => (rest, None),
+        };
+        let output = match transport {
+            "oci" => Output::Oci { directory: path.into(), tag },
+            "oci-archive" => Output::OciArchive { file: path.into(), tag },
+            "docker-archive" => Output::DockerArchive { file: path.into(), tag },
+            "dir" => Output::Dir(path.into()),
+            "tar" => Output::Tar(path.into()),
+            "docker" => return Err(OciError::Registry(text.to_owned())),
+            _ => return Err(OciError::UnknownOutput(text.to_owned())),
+        };
+        if path.is_empty() {
+            return Err(OciError::NoPath(text.to_owned()));
+        }
+        match &output {
+            Output::Oci { tag: Some(tag), .. } | Output::OciArchive { tag: Some(tag), .. } => {
+                layout::check_ref_name(tag)?;
+            }
+            Output::DockerArchive { tag: Some(tag), .. } => {
+                archive::docker_reference(tag)?;
+            }
+            _ => {}
+        }
+        Ok(output)
+    }
+
+    /// The transport's name, as in the text.
+    pub const fn transport(&self) -> &'static str {
+        match self {
+            Output::Oci { .. } => "oci",
+            Output::OciArchive { .. } => "oci-archive",
+            Output::DockerArchive { .. } => "docker-archive",
+            Output::Dir(_) => "dir",
+            Output::Tar(_) => "tar",
+        }
+    }
+
+    /// Whether it can take so many architectures; worth asking before they are built.
+    pub fn accepts(&self, arches: usize) -> Result<(), OciError> {
+        let many = matches!(self, Output::Oci { .. } | Output::OciArchive { .. });
+        if arches == 1 || many && arches > 1 {
+            return Ok(());
+        }
+        Err(OciError::OneArch { output: self.transport(), count: arches })
+    }
+
+    /// Hands out images of a layout, one for each architecture. `name` is used where the output has no tag.
+    pub fn write(&self, layout: &Layout, images: &[ImageRef], name: &str) -> Result<Written, OciError> {
+        self.accepts(images.len())?;
+        let [first, others @ ..] = images else {
+            return Err(OciError::OneArch { output: self.transport(), count: 0 });
+        };
+        let target =
+            if others.is_empty() { Tagged::Image(*first) } else { layout.write_index(images)?.into() };
+        let name = |tag: &Option<String>| tag.clone().unwrap_or_else(|| name.to_owned());
+        match self {
+            Output::Oci { directory, tag } => copy_layout(layout, target, directory, &name(tag))?,
+            Output::OciArchive { file, tag } => {
+                let archive = LayoutArchive::oci(layout, target, &name(tag))?;
+                write_file(file, |out| archive.write(layout, out))?;
+            }
+            Output::DockerArchive { file, tag } => {
+                let reference = archive::docker_reference(&name(tag))?;
+                let archive = LayoutArchive::docker(layout, *first, &reference)?;
+                write_file(file, |out| archive.write(layout, out))?;
+            }
+            Output::Dir(path) => {
+                let mut root = RootDir::create(path)?;
+                Layers::of(layout, first)?.write(&mut root)?;
+                return Ok(Written { notes: root.complete()? });
+            }
+            Output::Tar(file) => {
+                let layers = Layers::of(layout, first)?;
+                write_file(file, |out| {
+                    let mut tar = RootTar { tar: Writer::new(out), file };
+                    layers.write(&mut tar)?;
+                    tar.tar.finish().map_err(OciError::io("write", file))
+                })?;
+            }
+        }
+        Ok(Written::default())
+    }
+}
+
+/// Writes a file beside its place and renames it when it is whole.
+fn write_file(
+    file: &Path,
+    write: impl FnOnce(BufWriter<File>) -> Result<BufWriter<File>, OciError>,
+) -> Result<(), OciError> {
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let temporary = layout::temporary_in(directory)?;
+    let out = temporary.as_file().try_clone().map_err(OciError::io("open", temporary.path()))?;
+    let mut out = write(BufWriter::with_capacity(1 << 18, out))?;
+    out.flush().map_err(OciError::io("write", file))?;
+    layout::persist(temporary, file)
+}
+
+/// Copies what belongs to a target into another layout, and names it there.
+fn copy_layout(layout: &Layout, target: Tagged, directory: &Path, name: &str) -> Result<(), OciError> {
+    layout::check_ref_name(name)?;
+    let other = Layout::open_or_create(directory)?;
+    for (digest, size) in archive::reachable(layout, target)? {
+        if other.blob_size(&digest) == Some(size) {
+            continue;
+        }
+        let from = layout.blob_path(&digest);
+        let mut content = Checked::new(File::open(&from).map_err(OciError::io("read", &from))?);
+        let mut file = other.temporary()?;
+        io::copy(&mut content, &mut file).map_err(OciError::io("copy", &from))?;
+        content.agrees(layout, &digest)?;
+        other.adopt(file, &digest)?;
+    }
+    other.tag(name, target)
+}
+
+/// The layers of an image in a layout, from the lowest.
+struct Layers<'a> {
+    layout: &'a Layout,
+    blobs: Vec<(Digest, Compression)>,
+}
+
+impl<'a> Layers<'a> {
+    fn of(layout: &'a Layout, image: &ImageRef) -> Result<Self, OciError> {
+        let manifest = layout.read_document(&image.digest)?;
+        let layers = manifest["layers"].as_array().into_iter().flatten();
+        let blobs = layers.map(|layer| {
+            let (digest, _) = archive::blob(layout, &image.digest, layer)?;
+            let media_type = layer["mediaType"].as_str().and_then(Compression::of_media_type);
+            let compression = media_type.ok_or_else(|| {
+                let reason =
+                    format!("{} is no layer's media type", layer.get("mediaType").unwrap_or(&Value::Null));
+                layout.wrong(&image.digest.to_string(), reason)
+            })?;
+            Ok((digest, compression))
+        });
+        Ok(Layers { layout, blobs: blobs.collect::<Result<_, OciError>>()? })
+    }
+
+    fn open(&self, layer: usize) -> Result<Box<dyn Read + 'a>, OciError> {
+        let (digest, compression) = self.blobs[layer];
+        let path = self.layout.blob_path(&digest);
+        File::open(&path).and_then(|file| compression.decompress(file)).map_err(OciError::io("read", &path))
+    }
+
+    fn write(&self, sink: &mut dyn RootSink) -> Result<(), OciError> {
+        let mut tree = MergedTree::new();
+        for layer in 0..self.blobs.len() {
+            let mut entries = Vec::new();
+            tarball::read(self.open(layer)?, &Limits::default(), |entry, _| -> Result<(), TarballError> {
+                entries.push(entry);
+                Ok(())
+            })
+            .map_err(|source| OciError::Layer { layer, source })?;
+            for fault in tree.apply(&entries) {
+                if let MergeFault::HardLink { path, target } = fault {
+                    return Err(OciError::HardLink { layer, path, target });
+                }
+            }
+        }
+        tree.write(|layer| self.open(layer), sink)
+    }
+}
+
+/// `tar:`.
+struct RootTar<'a> {
+    tar: Writer<BufWriter<File>>,
+    file: &'a Path,
+}
+
+impl RootSink for RootTar<'_> {
+    fn append(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), OciError> {
+        if entry.path.is_root() {
+            return Ok(());
+        }
+        self.tar.append(entry, content).map_err(OciError::io("write", self.file))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_read_like_skopeo() {
+        let oci = |directory: &str, tag: Option<&str>| Output::Oci {
+            directory: directory.into(),
+            tag: tag.map(str::to_owned),
+        };
+        assert_eq!(Output::parse("oci:images").unwrap(), oci("images", None));
+        assert_eq!(Output::parse("oci:/a/b:x:1").unwrap(), oci("/a/b", Some("x:1")));
+        assert_eq!(Output::parse("tar:a:b").unwrap(), Output::Tar("a:b".into()));
+        for (text, usage) in [
+            ("images", "`images` is not an output"),
+            ("docker://localhost/x", "pushing to a registry comes with a later version"),
+            ("zip:x", "`zip:x` is not an output"),
+            ("dir:", "the output `dir:` lacks a path"),
+            ("oci::tag", "the output `oci::tag` lacks a path"),
+            ("oci:dir:", "cannot name an image"),
+            ("docker-archive:x.tar:Upper", "cannot name an image"),
+        ] {
+            let error = Output::parse(text).unwrap_err();
+            assert!(error.to_string().contains(usage), "{error}");
+            assert!(error.is_usage());
+        }
+    }
+
+    #[test]
+    fn root_file_systems_are_of_one_architecture() {
+        for text in ["docker-archive:x", "dir:x", "tar:x"] {
+            let error = Output::parse(text).unwrap().accepts(2).unwrap_err();
+            assert!(error.to_string().contains("exactly one architecture, not 2"), "{error}");
+        }
+        assert!(Output::parse("oci:x").unwrap().accepts(2).is_ok());
+        assert!(Output::parse("oci:x").unwrap().accepts(0).is_err());
+    }
+}
