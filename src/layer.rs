@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::catalog::{CataloguedFile, FileCatalog, PackageFiles};
+use crate::hint::Hint;
 use crate::render::{EPOCH, Made, MadeFile, made_metadata};
 use crate::root_path::RootPath;
 use crate::select::SelectedLayer;
@@ -38,6 +39,29 @@ pub struct PackagePart {
     pub others: Vec<Entry>,
 }
 
+/// Why a layer cannot be planned.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LayerError {
+    /// One path would have to be two things.
+    #[error("layer `{layer}`: {path} is to be a file or a link, and a directory for the files below it")]
+    InTheWay {
+        /// The layer.
+        layer: String,
+        /// The path.
+        path: RootPath,
+    },
+}
+
+impl Hint for LayerError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            LayerError::InTheWay { path, .. } => {
+                vec![format!("put what the recipe has at {path} elsewhere, or exclude the other with `{path}/**`")]
+            }
+        }
+    }
+}
+
 /// What a layer is planned from.
 #[derive(Debug)]
 pub struct LayerParts<'a> {
@@ -56,7 +80,7 @@ pub fn plan(
     below: &BTreeSet<String>,
     catalog: &FileCatalog,
     newest: Option<u64>,
-) -> LayerPlan {
+) -> Result<LayerPlan, LayerError> {
     let LayerParts { selected, made } = parts;
     let clamp = |entry: &mut Entry| {
         let time = if entry.metadata.mtime == 0 { EPOCH } else { entry.metadata.mtime };
@@ -86,7 +110,31 @@ pub fn plan(
     let mut made: Vec<MadeFile> =
         made.into_values().filter(|file| file.entry.kind != EntryKind::Directory).collect();
     made.iter_mut().for_each(|file| clamp(&mut file.entry));
-    LayerPlan { name: selected.name.clone(), directories, packages, made }
+    let plan = LayerPlan { name: selected.name.clone(), directories, packages, made };
+    plan.check_paths()?;
+    Ok(plan)
+}
+
+impl LayerPlan {
+    /// Whether the layer would hold nothing.
+    pub fn is_empty(&self) -> bool {
+        self.directories.is_empty() && self.packages.is_empty() && self.made.is_empty()
+    }
+
+    /// No path stands twice in a layer: a file is not where something else needs a directory.
+    fn check_paths(&self) -> Result<(), LayerError> {
+        let directories: BTreeSet<&RootPath> = self.directories.iter().map(|entry| &entry.path).collect();
+        let from_packages = self.packages.iter().flat_map(|part| part.files.values().chain(&part.others));
+        let blocking = from_packages
+            .chain(self.made.iter().map(|file| &file.entry))
+            .find(|entry| directories.contains(&entry.path));
+        match blocking {
+            None => Ok(()),
+            Some(entry) => {
+                Err(LayerError::InTheWay { layer: self.name.clone(), path: entry.path.clone() })
+            }
+        }
+    }
 }
 
 /// Every directory above a path of the layer, and those that were chosen or made themselves.

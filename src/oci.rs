@@ -26,15 +26,19 @@ use crate::tarball::TarballError;
 
 mod archive;
 mod blob;
+mod config;
 mod documents;
 mod layout;
 mod merge;
 mod output;
+mod pack;
 mod root_dir;
 
 pub use blob::{Compression, LayerWriter};
+pub use config::image_config;
 pub use layout::{Layout, Tagged};
 pub use merge::{ContentId, MergeFault, MergedNode, MergedTree, RootSink};
+pub use pack::{PackError, pack};
 pub use output::{Output, Written};
 
 /// Seconds since the epoch of 1980-01-02T00:00:00Z: the time of what is made rather than taken from a

@@ -18,7 +18,7 @@ mod skeleton;
 pub use accounts::Accounts;
 pub use dpkg::{PackageRecord, records};
 pub use host_files::{Placeholders, recipe_files};
-pub use skeleton::skeleton;
+pub use skeleton::{directory_links, skeleton};
 
 /// 1980-01-02T00:00:00Z: the time of everything that rootforge makes, and of every directory. Not zero,
 /// which some programs take for "no time".

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 
 use crate::catalog::{CatalogError, FileCatalog, read_contents};
+use crate::hint::Hint;
 use crate::layer::{LayerPlan, PackagePart};
 use crate::progress::Progress;
 use crate::render::{Content, MadeFile};
@@ -44,6 +45,17 @@ pub enum PackError {
         /// The cause.
         source: io::Error,
     },
+}
+
+impl Hint for PackError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            PackError::Package(error) => error.hints(),
+            PackError::Layout(error) => error.hints(),
+            PackError::Source { .. } => vec!["build again: a file changed while it was read".into()],
+            PackError::Write { .. } => vec!["check that the image directory has room".into()],
+        }
+    }
 }
 
 /// Writes one layer's blob into a layout.

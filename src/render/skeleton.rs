@@ -28,6 +28,12 @@ const DIRECTORIES: &[(&str, u32)] = &[
 /// Links that every distro has beside those of the merged `/usr`.
 const LINKS: &[(&str, &str)] = &[("/var/lock", "/run/lock"), ("/var/run", "/run")];
 
+/// Every directory link of the skeleton: name, and target. A path that a package or a recipe puts below one
+/// of them is the path behind the link.
+pub fn directory_links(distro: Distro, arch: Arch) -> Vec<(&'static str, &'static str)> {
+    distro.directory_links(arch).iter().chain(LINKS).copied().collect()
+}
+
 /// The skeleton of a distro's image.
 pub fn skeleton(distro: Distro, arch: Arch) -> Made {
     let directories = DIRECTORIES.iter().map(|(path, mode)| MadeFile::directory(fixed(path), *mode));

@@ -1,0 +1,76 @@
+//! The command line: the only room that prints.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod build;
+mod check;
+mod error;
+mod lock;
+mod reporter;
+mod session;
+mod settings;
+
+use error::Failure;
+use session::Session;
+
+/// Turns a TOML recipe into a layered, reproducible OCI image made of distro packages.
+#[derive(Debug, Parser)]
+#[command(name = "rootforge", version, max_term_width = 100)]
+struct Arguments {
+    #[command(flatten)]
+    common: session::Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build an image from a recipe
+    Build(build::Arguments),
+    /// Resolve a recipe into its lock, reading indexes only
+    Lock(lock::Arguments),
+    /// Re-read an image and report all that is wrong with it
+    Check(check::Arguments),
+}
+
+/// Runs the program: parses the arguments, does the work, prints the error and its hints.
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are data and go to stdout; a closed pipe there is nobody's mistake.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let session = Session::new(arguments.common);
+    let result = match arguments.command {
+        Command::Build(arguments) => build::run(&arguments, &session),
+        Command::Lock(arguments) => lock::run(&arguments, &session),
+        Command::Check(arguments) => check::run(&arguments, &session),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            session.reporter.finish();
+            failure.print();
+            failure.exit_code()
+        }
+    }
+}
+
+/// Prints data. A reader that went away ends the program quietly.
+fn print_data(text: &str) {
+    if let Err(error) = io::stdout().lock().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+        let code = if error.kind() == io::ErrorKind::BrokenPipe { 0 } else { 1 };
+        std::process::exit(code);
+    }
+}
+
+/// Prints talk. Where nobody can listen, nothing is lost.
+fn print_talk(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}

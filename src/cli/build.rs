@@ -1,0 +1,226 @@
+//! `rootforge build`: recipe in, image out.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use rootforge::arch::Arch;
+use rootforge::distro::Pocket;
+use rootforge::lock::{Lock, Request};
+use rootforge::oci::{Layout, Output};
+use rootforge::pipeline::{Built, Forge, Update};
+use rootforge::recipe::Recipe;
+
+use super::error::Failure;
+use super::session::{archs, load_recipe, lock_path};
+use super::{Session, print_data};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The recipe
+    recipe: PathBuf,
+    /// Architectures to build, separated by commas, or `all` [default: the host's]
+    #[arg(long, value_name = "ARCH", value_delimiter = ',')]
+    arch: Vec<String>,
+    /// Fail where the lock is missing or does not fit the recipe
+    #[arg(long)]
+    locked: bool,
+    /// Where the image goes: oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, dir:PATH or tar:FILE
+    #[arg(long, value_name = "OUTPUT")]
+    output: Option<String>,
+    /// The image's name in its output [default: the recipe's name]
+    #[arg(long, value_name = "TAG")]
+    tag: Option<String>,
+    /// Leave out a suite: `updates` or `security`
+    #[arg(long, value_name = "SUITE", value_delimiter = ',')]
+    without: Vec<Pocket>,
+    /// Accept an index whose Valid-Until has passed
+    #[arg(long)]
+    allow_expired_index: bool,
+    /// The variant to build
+    #[arg(long, value_name = "NAME")]
+    variant: Option<String>,
+}
+
+pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+    let recipe = load_recipe(&arguments.recipe, arguments.variant.as_deref())?;
+    let wanted = archs(&arguments.arch, &recipe)?;
+    let output = match &arguments.output {
+        Some(text) => Output::parse(text).map_err(|error| usage(&error))?,
+        None => Output::Oci { directory: session.images(), tag: None },
+    };
+    output.accepts(wanted.len()).map_err(|error| usage(&error))?;
+    let (forge, lock) = locked(arguments, session, &recipe, &wanted)?;
+
+    let staging = Staging::of(&output)?;
+    let built = build_all(&forge, &recipe, &lock, &wanted, &staging.layout)?;
+    let name = arguments.tag.clone().unwrap_or_else(|| recipe.reference());
+    let images: Vec<_> = built.iter().map(|built| built.image).collect();
+    let written = output.write(&staging.layout, &images, &name).map_err(|error| Failure::work(&error))?;
+
+    session.reporter.finish();
+    for note in &written.notes {
+        session.reporter.say(&format!("note: {note}"));
+    }
+    for built in &built {
+        session.reporter.say(&summary(built, session.reporter.is_verbose()));
+    }
+    print_data(&result(arguments, session, &built, &output, &written.digest, &name));
+    Ok(())
+}
+
+/// The lock to build from: as it is, or brought up to what the recipe asks for.
+fn locked<'s>(
+    arguments: &Arguments,
+    session: &'s Session,
+    recipe: &Recipe,
+    wanted: &[Arch],
+) -> Result<(Forge<'s>, Lock), Failure> {
+    let path = lock_path(recipe);
+    let old = Lock::read(&path).map_err(|error| Failure::work(&error))?;
+    let without = session.without(&arguments.without, old.as_ref());
+    let request = Request::of(recipe, &without);
+    let forge = session.forge(without, arguments.allow_expired_index)?;
+    let stale = match &old {
+        None => Some("there is none".to_owned()),
+        Some(old) => old.fits(&request, wanted).err().map(|stale| stale.to_string()),
+    };
+    match (old, stale) {
+        (Some(lock), None) => Ok((forge, lock)),
+        (_, Some(reason)) if arguments.locked => Err(Failure::Work {
+            message: format!("the lock {} cannot be used: {reason}", path.display()),
+            hints: vec!["run `rootforge lock`, review the lock and commit it".into()],
+        }),
+        (old, _) => {
+            let lock = forge
+                .lock(recipe, wanted, old.as_ref(), &Update::Necessary)
+                .map_err(|error| Failure::work(&error))?;
+            lock.write(&path).map_err(|error| Failure::work(&error))?;
+            Ok((forge, lock))
+        }
+    }
+}
+
+fn build_all(
+    forge: &Forge<'_>,
+    recipe: &Recipe,
+    lock: &Lock,
+    wanted: &[Arch],
+    layout: &Layout,
+) -> Result<Vec<Built>, Failure> {
+    let built = wanted
+        .iter()
+        .map(|arch| forge.build(recipe, lock, *arch, layout).map_err(|error| Failure::work(&error)))
+        .collect::<Result<Vec<_>, _>>()?;
+    // A pattern that does nothing on one architecture is worth a word, on all of them a mistake.
+    let Some(first) = built.first() else { return Ok(built) };
+    for pattern in &first.summary.unmatched {
+        let everywhere = built.iter().all(|built| built.summary.unmatched.contains(pattern));
+        let words = format!(
+            "layer `{}`: `{}` in `{}` matches no file of any package",
+            pattern.layer, pattern.pattern, pattern.list
+        );
+        if everywhere && pattern.certain {
+            return Err(Failure::usage(words, "correct the pattern or remove it"));
+        }
+        forge.progress.note(&words);
+    }
+    Ok(built)
+}
+
+/// The layout that layers are written into: the output itself, or one that goes when the output is written.
+struct Staging {
+    layout: Layout,
+    _directory: Option<tempfile::TempDir>,
+}
+
+impl Staging {
+    fn of(output: &Output) -> Result<Self, Failure> {
+        let failed = |error: rootforge::oci::OciError| Failure::work(&error);
+        if let Output::Oci { directory, .. } = output {
+            let layout = Layout::open_or_create(directory).map_err(failed)?;
+            return Ok(Staging { layout, _directory: None });
+        }
+        let directory = tempfile::tempdir().map_err(|error| Failure::Work {
+            message: format!("cannot make a temporary directory: {error}"),
+            hints: vec!["set TMPDIR to a directory with room".into()],
+        })?;
+        let layout = Layout::open_or_create(directory.path().join("layout")).map_err(failed)?;
+        Ok(Staging { layout, _directory: Some(directory) })
+    }
+}
+
+fn usage(error: &(impl std::error::Error + rootforge::hint::Hint)) -> Failure {
+    Failure::Usage { message: error.to_string(), hints: error.hints() }
+}
+
+/// The figures of one architecture, with what was worth a warning.
+fn summary(built: &Built, verbose: bool) -> String {
+    let summary = &built.summary;
+    let mut text = format!(
+        "{}: {} of {} locked packages give {} files, {} left out; {} unpacked, {} packed",
+        built.image.arch,
+        summary.packages,
+        summary.locked,
+        summary.files,
+        summary.left_out,
+        megabytes(summary.unpacked),
+        megabytes(summary.compressed),
+    );
+    let shown = if verbose { summary.sizes.len() } else { 5 };
+    let sizes: Vec<String> = summary
+        .sizes
+        .iter()
+        .take(shown)
+        .map(|size| format!("{} {}", size.package, megabytes(size.bytes)))
+        .collect();
+    let _ = write!(text, "\n  largest: {}", sizes.join(", "));
+    for warning in &summary.warnings {
+        let _ = write!(text, "\nwarning: {warning}");
+    }
+    text
+}
+
+/// What a script reads: the digest; as JSON, where and for what.
+fn result(
+    arguments: &Arguments,
+    session: &Session,
+    built: &[Built],
+    output: &Output,
+    digest: &rootforge::digest::Digest,
+    name: &str,
+) -> String {
+    if session.json {
+        let images: Vec<_> = built
+            .iter()
+            .map(|built| {
+                serde_json::json!({
+                    "arch": built.image.arch.name(),
+                    "digest": built.image.digest.to_string(),
+                    "packages": built.summary.packages,
+                    "files": built.summary.files,
+                    "unpacked": built.summary.unpacked,
+                    "compressed": built.summary.compressed,
+                    "sizes": built.summary.sizes.iter()
+                        .map(|size| serde_json::json!({ "package": size.package, "bytes": size.bytes }))
+                        .collect::<Vec<_>>(),
+                    "warnings": built.summary.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                })
+            })
+            .collect();
+        let value = serde_json::json!({
+            "name": name,
+            "recipe": arguments.recipe.display().to_string(),
+            "output": output.to_string(),
+            "digest": digest.to_string(),
+            "images": images,
+        });
+        return format!("{value}\n");
+    }
+    format!("{output} {name} {digest}\n")
+}
+
+fn megabytes(bytes: u64) -> String {
+    #[allow(clippy::cast_precision_loss)]
+    let megabytes = bytes as f64 / 1e6;
+    format!("{megabytes:.1} MB")
+}

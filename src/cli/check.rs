@@ -1,0 +1,31 @@
+//! `rootforge check`: re-reads an image and reports all that is wrong with it.
+
+use rootforge::check::{ImageSource, check};
+
+use super::error::Failure;
+use super::{Session, print_data};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The image: oci:DIR[:TAG], oci-archive:FILE or docker-archive:FILE; DIR[:TAG] alone means oci:
+    image: String,
+}
+
+pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+    let source = ImageSource::parse(&arguments.image)
+        .map_err(|error| Failure::usage(error.to_string(), "give an image as `oci:images:NAME`"))?;
+    let report = check(&source).map_err(|error| Failure::work(&error))?;
+    session.reporter.finish();
+    for problem in &report.problems {
+        print_data(&format!("{problem}\n"));
+    }
+    for image in &report.images {
+        session.reporter.say(&image.to_string());
+    }
+    if report.problems.is_empty() {
+        session.reporter.say(&format!("{}: nothing is wrong", arguments.image));
+        return Ok(());
+    }
+    session.reporter.say(&format!("{}: {} problems", arguments.image, report.problems.len()));
+    Err(Failure::Said)
+}

@@ -1,0 +1,74 @@
+//! `rootforge lock`: resolves a recipe into its lock.
+
+use std::path::PathBuf;
+
+use rootforge::arch::Arch;
+use rootforge::distro::Pocket;
+use rootforge::lock::Lock;
+use rootforge::pipeline::Update;
+use rootforge::recipe::Recipe;
+
+use super::Session;
+use super::error::Failure;
+use super::session::{archs, load_recipe, lock_path};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The recipe
+    recipe: PathBuf,
+    /// Architectures to lock, separated by commas, or `all` [default: those the recipe names, else the host's]
+    #[arg(long, value_name = "ARCH", value_delimiter = ',')]
+    arch: Vec<String>,
+    /// Take newer versions: of these packages, or of all where none is named
+    #[arg(long, value_name = "PACKAGE", num_args = 0.., value_delimiter = ',')]
+    update: Option<Vec<String>>,
+    /// Leave out a suite: `updates` or `security`
+    #[arg(long, value_name = "SUITE", value_delimiter = ',')]
+    without: Vec<Pocket>,
+    /// Accept an index whose Valid-Until has passed
+    #[arg(long)]
+    allow_expired_index: bool,
+    /// The variant to lock
+    #[arg(long, value_name = "NAME")]
+    variant: Option<String>,
+}
+
+pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
+    let recipe = load_recipe(&arguments.recipe, arguments.variant.as_deref())?;
+    let path = lock_path(&recipe);
+    let old = Lock::read(&path).map_err(|error| Failure::work(&error))?;
+    let wanted = wanted_archs(arguments, &recipe)?;
+    let update = match &arguments.update {
+        None => Update::Necessary,
+        Some(packages) if packages.is_empty() => Update::All,
+        Some(packages) => Update::Packages(packages.iter().cloned().collect()),
+    };
+    if let (Update::Packages(packages), Some(old)) = (&update, &old) {
+        for package in packages {
+            if !old.packages.iter().any(|locked| locked.name == *package) {
+                return Err(Failure::usage(
+                    format!("`{package}` is not in the lock {}", path.display()),
+                    "name a locked package, or none to update all",
+                ));
+            }
+        }
+    }
+    let without = session.without(&arguments.without, old.as_ref());
+    let forge = session.forge(without, arguments.allow_expired_index)?;
+    let lock = forge.lock(&recipe, &wanted, old.as_ref(), &update).map_err(|error| Failure::work(&error))?;
+    lock.write(&path).map_err(|error| Failure::work(&error))?;
+    session.reporter.finish();
+    for arch in &wanted {
+        let count = lock.packages_of(*arch).values().filter(|package| !package.on_demand).count();
+        session.reporter.say(&format!("locked {} for {arch}: {count} packages", recipe.name));
+    }
+    session.reporter.say(&format!("wrote {}", path.display()));
+    Ok(())
+}
+
+fn wanted_archs(arguments: &Arguments, recipe: &Recipe) -> Result<Vec<Arch>, Failure> {
+    if arguments.arch.is_empty() && !recipe.archs.is_empty() {
+        return Ok(recipe.archs.clone());
+    }
+    archs(&arguments.arch, recipe)
+}

@@ -1,0 +1,193 @@
+//! What every command shares: flags, the configuration, the machine it runs on.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rootforge::arch::Arch;
+use rootforge::cache::Cache;
+use rootforge::distro::Pocket;
+use rootforge::lock::Lock;
+use rootforge::pipeline::{Forge, Options};
+use rootforge::recipe::Recipe;
+use rootforge::repository::{MachineSources, Mirrors};
+use rootforge::transport::{Transport, TransportOptions};
+
+use super::error::Failure;
+use super::reporter::{Loudness, Reporter};
+use super::settings::{Settings, xdg_directory};
+
+/// Flags of every command.
+#[derive(Debug, clap::Args)]
+pub(super) struct Common {
+    /// Where downloads are kept [default: $XDG_CACHE_HOME/rootforge]
+    #[arg(long, global = true, value_name = "DIR")]
+    cache_dir: Option<PathBuf>,
+    /// The configuration file [default: $XDG_CONFIG_HOME/rootforge/config.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where an archive is mirrored, as debian=URL; may be given several times
+    #[arg(long, global = true, value_name = "ARCHIVE=URL")]
+    mirror: Vec<String>,
+    /// Use the cache alone
+    #[arg(long, global = true)]
+    offline: bool,
+    /// Print results as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    /// Print errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Print more
+    #[arg(short, long, global = true)]
+    verbose: bool,
+}
+
+/// A run of the program.
+pub(super) struct Session {
+    pub(super) reporter: Reporter,
+    pub(super) json: bool,
+    common: Common,
+}
+
+impl Session {
+    pub(super) fn new(common: Common) -> Self {
+        let loudness = match (common.quiet, common.verbose) {
+            (true, _) => Loudness::Quiet,
+            (_, true) => Loudness::Verbose,
+            _ => Loudness::Usual,
+        };
+        Session { reporter: Reporter::new(loudness), json: common.json, common }
+    }
+
+    /// The layout that images go into unless told otherwise.
+    pub(super) fn images(&self) -> PathBuf {
+        Settings::read(self.common.config.as_deref())
+            .ok()
+            .and_then(|settings| settings.images)
+            .unwrap_or_else(|| PathBuf::from("images"))
+    }
+
+    /// The suites to leave out: those given, else those that were left out when the lock was made.
+    pub(super) fn without(&self, given: &[Pocket], old: Option<&Lock>) -> Vec<Pocket> {
+        match old {
+            Some(old) if given.is_empty() => {
+                old.recipe.without.iter().filter_map(|name| name.parse().ok()).collect()
+            }
+            _ => given.to_vec(),
+        }
+    }
+
+    /// Everything the stages need.
+    pub(super) fn forge(
+        &self,
+        without: Vec<Pocket>,
+        allow_expired_index: bool,
+    ) -> Result<Forge<'_>, Failure> {
+        let settings = Settings::read(self.common.config.as_deref())?;
+        let directory = self
+            .common
+            .cache_dir
+            .clone()
+            .or(settings.cache_dir)
+            .or_else(|| xdg_directory("XDG_CACHE_HOME", ".cache"))
+            .ok_or_else(|| {
+                Failure::usage("there is no cache directory: HOME is not set", "give one with --cache-dir")
+            })?;
+        let options = TransportOptions { offline: self.common.offline, ..TransportOptions::default() };
+        Ok(Forge {
+            cache: Cache::open(directory).map_err(|error| Failure::work(&error))?,
+            transport: Transport::new(options).map_err(|error| Failure::work(&error))?,
+            mirrors: self.mirrors(settings.mirror)?,
+            now: SystemTime::now(),
+            options: Options { without, allow_expired_index, newest: source_date_epoch()? },
+            progress: &self.reporter,
+        })
+    }
+
+    fn mirrors(&self, configured: BTreeMap<String, String>) -> Result<Mirrors, Failure> {
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| name.starts_with("ROOTFORGE_MIRROR_"))
+            .collect();
+        let mut given = BTreeMap::new();
+        for mirror in &self.common.mirror {
+            let Some((archive, url)) = mirror.split_once('=') else {
+                return Err(Failure::usage(
+                    format!("`{mirror}` names no mirror"),
+                    "write `--mirror debian=http://mirror.example.org/debian`",
+                ));
+            };
+            given.insert(archive.to_owned(), url.to_owned());
+        }
+        Mirrors::new(given, environment, configured, MachineSources::read(Path::new("/")))
+            .map_err(|error| Failure::usage(error.to_string(), "archives are debian, debian-security, ubuntu, ubuntu-ports and snapshot"))
+    }
+}
+
+/// `SOURCE_DATE_EPOCH` (reproducible-builds.org), in seconds since the Unix epoch.
+fn source_date_epoch() -> Result<Option<u64>, Failure> {
+    let Some(value) = std::env::var_os("SOURCE_DATE_EPOCH").filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    value.to_str().and_then(|text| text.parse().ok()).map(Some).ok_or_else(|| {
+        Failure::usage(
+            format!("SOURCE_DATE_EPOCH is `{}`, which is no number of seconds", value.display()),
+            "set it to seconds since 1970-01-01T00:00:00Z, or unset it",
+        )
+    })
+}
+
+/// Reads a recipe, in one of its variants.
+pub(super) fn load_recipe(path: &Path, variant: Option<&str>) -> Result<Recipe, Failure> {
+    let recipe = Recipe::load(path).map_err(Failure::Recipe)?;
+    match variant {
+        Some(variant) => recipe.with_variant(variant).map_err(Failure::Recipe),
+        None => Ok(recipe),
+    }
+}
+
+/// The lock of a recipe; a variant has one of its own.
+pub(super) fn lock_path(recipe: &Recipe) -> PathBuf {
+    let path = match &recipe.variant {
+        Some(variant) => {
+            let stem = recipe.path.file_stem().unwrap_or_default().to_string_lossy();
+            recipe.path.with_file_name(format!("{stem}-{variant}.toml"))
+        }
+        None => recipe.path.clone(),
+    };
+    Lock::path_for(&path)
+}
+
+/// The architectures asked for: `all` is those of the recipe, nothing is the host's.
+pub(super) fn archs(given: &[String], recipe: &Recipe) -> Result<Vec<Arch>, Failure> {
+    let known = recipe.archs();
+    let names: Vec<&str> = known.iter().map(|arch| arch.name()).collect();
+    let mut archs: Vec<Arch> = Vec::new();
+    for name in given {
+        if name == "all" {
+            archs.extend(&known);
+            continue;
+        }
+        let arch: Arch = name.parse().map_err(|error: rootforge::arch::UnknownArch| {
+            let all: Vec<&str> = Arch::ALL.iter().map(|arch| arch.name()).collect();
+            Failure::usage(error.to_string(), format!("known are {} and `all`", all.join(", ")))
+        })?;
+        archs.push(arch);
+    }
+    if given.is_empty() {
+        archs.extend(Arch::host());
+    }
+    archs.sort();
+    archs.dedup();
+    if archs.is_empty() {
+        return Err(Failure::usage("no architecture is given and the host's is not known", "give one with --arch"));
+    }
+    match archs.iter().find(|arch| !known.contains(arch)) {
+        None => Ok(archs),
+        Some(arch) => Err(Failure::usage(
+            format!("{} is not made for {arch}", recipe.path.display()),
+            format!("choose with --arch from {}", names.join(", ")),
+        )),
+    }
+}

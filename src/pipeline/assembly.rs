@@ -1,0 +1,91 @@
+//! From a selection to layer plans: what is made for each layer joins what was chosen for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::arch::Arch;
+use crate::catalog::FileCatalog;
+use crate::distro::Distro;
+use crate::layer::{LayerParts, LayerPlan, plan};
+use crate::recipe::Recipe;
+use crate::render::{Accounts, Made, PackageRecord, Placeholders, recipe_files, records, skeleton};
+use crate::root_path::RootPath;
+use crate::select::{SelectedLayer, Selection};
+use crate::tarball::EntryKind;
+
+use super::ForgeError;
+
+/// Plans every layer of a recipe that holds anything, lowest first.
+pub(super) fn layer_plans(
+    recipe: &Recipe,
+    distro: Distro,
+    arch: Arch,
+    catalog: &FileCatalog,
+    selection: &Selection,
+    newest: Option<u64>,
+) -> Result<Vec<LayerPlan>, ForgeError> {
+    let placeholders = Placeholders {
+        arch_name: distro.arch_name(arch).unwrap_or_default(),
+        triplet: distro.triplet(arch).unwrap_or_default(),
+    };
+    let accounts = Accounts::of(recipe, |program| is_chosen(program, catalog, selection))?;
+    let mut below: BTreeSet<String> = BTreeSet::new();
+    let mut shipped: BTreeMap<&str, BTreeSet<&RootPath>> = BTreeMap::new();
+    let mut plans = Vec::new();
+    for (index, (layer, selected)) in recipe.layers.iter().zip(&selection.layers).enumerate() {
+        let mut made = if index == 0 { foundation(recipe, distro, arch, &accounts, selected) } else { Made::new() };
+        made.extend(package_records(catalog, selected, &mut shipped));
+        made.extend(recipe_files(recipe, layer, &accounts, placeholders, |path| catalog.canonical(path))?);
+        let plan = plan(LayerParts { selected, made }, &below, catalog, newest)?;
+        below.extend(plan.packages.iter().map(|part| part.package.clone()));
+        if !plan.is_empty() {
+            plans.push(plan);
+        }
+    }
+    Ok(plans)
+}
+
+/// What the lowest layer has beside its packages, whose files go before.
+fn foundation(
+    recipe: &Recipe,
+    distro: Distro,
+    arch: Arch,
+    accounts: &Accounts,
+    selected: &SelectedLayer,
+) -> Made {
+    let mut made = if recipe.skeleton { skeleton(distro, arch) } else { Made::new() };
+    if recipe.skeleton || !recipe.users.is_empty() || !recipe.groups.is_empty() {
+        made.extend(accounts.files());
+    }
+    made.retain(|path, file| {
+        file.entry.kind == EntryKind::Directory || !selected.files.contains_key(path)
+    });
+    made
+}
+
+/// dpkg's records of the packages that a layer touches; `shipped` grows with each layer.
+fn package_records<'a>(
+    catalog: &'a FileCatalog,
+    selected: &'a SelectedLayer,
+    shipped: &mut BTreeMap<&'a str, BTreeSet<&'a RootPath>>,
+) -> Made {
+    let mut touched: BTreeSet<&str> = BTreeSet::new();
+    for (path, file) in &selected.files {
+        let name = catalog.package_of(file.file).name.as_str();
+        touched.insert(name);
+        shipped.entry(name).or_default().insert(path);
+    }
+    let packages: Vec<PackageRecord<'_>> = touched
+        .into_iter()
+        .filter_map(|name| {
+            Some(PackageRecord { package: catalog.package(name)?, shipped: shipped.get(name)?.clone() })
+        })
+        .collect();
+    records(&packages, |path| catalog.canonical(path))
+}
+
+fn is_chosen(program: &str, catalog: &FileCatalog, selection: &Selection) -> bool {
+    RootPath::parse(program).is_ok_and(|path| {
+        let path = catalog.canonical(&path);
+        selection.layers.iter().any(|layer| layer.files.contains_key(&path))
+    })
+}

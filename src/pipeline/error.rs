@@ -1,0 +1,70 @@
+//! The errors of all stages under one name.
+
+use crate::arch::Arch;
+use crate::cache::CacheError;
+use crate::catalog::CatalogError;
+use crate::fetch::FetchError;
+use crate::hint::Hint;
+use crate::layer::LayerError;
+use crate::lock::{AssemblyError, LockError};
+use crate::oci::{OciError, PackError};
+use crate::render::RenderError;
+use crate::repository::RepositoryError;
+use crate::resolve::ResolveError;
+use crate::select::SelectError;
+use crate::transport::TransportError;
+
+/// Why an image was not built. Each is the error of the stage that met it.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum ForgeError {
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Assembly(#[from] AssemblyError),
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    #[error("{arch}: {source}")]
+    Select {
+        arch: Arch,
+        source: SelectError,
+    },
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    #[error(transparent)]
+    Layer(#[from] LayerError),
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    #[error(transparent)]
+    Oci(#[from] OciError),
+}
+
+impl Hint for ForgeError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            ForgeError::Transport(error) => error.hints(),
+            ForgeError::Cache(error) => error.hints(),
+            ForgeError::Repository(error) => error.hints(),
+            ForgeError::Resolve(error) => error.hints(),
+            ForgeError::Lock(error) => error.hints(),
+            ForgeError::Assembly(error) => error.hints(),
+            ForgeError::Fetch(error) => error.hints(),
+            ForgeError::Catalog(error) => error.hints(),
+            ForgeError::Select { source, .. } => source.hints(),
+            ForgeError::Render(error) => error.hints(),
+            ForgeError::Layer(error) => error.hints(),
+            ForgeError::Pack(error) => error.hints(),
+            ForgeError::Oci(error) => error.hints(),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What there is to say of an image that was built.
+
+use std::collections::BTreeMap;
+
+use crate::catalog::FileCatalog;
+use crate::layer::LayerPlan;
+use crate::lock::LockedPackage;
+use crate::oci::LayerBlob;
+use crate::select::{Selection, UnmatchedPattern, Warning};
+use crate::tarball::{Entry, EntryKind};
+
+/// Figures and warnings of one architecture. Sizes are in bytes.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Packages that give files.
+    pub packages: usize,
+    /// Packages in the lock that are not only on demand.
+    pub locked: usize,
+    /// Files and links that got in.
+    pub files: usize,
+    /// Files and links of the packages looked into that did not.
+    pub left_out: usize,
+    /// What the image takes unpacked, contents only.
+    pub unpacked: u64,
+    /// What its layers take compressed.
+    pub compressed: u64,
+    /// What each package takes unpacked, largest first.
+    pub sizes: Vec<PackageSize>,
+    /// What is worth knowing.
+    pub warnings: Vec<Warning>,
+    /// Patterns that matched nothing.
+    pub unmatched: Vec<UnmatchedPattern>,
+}
+
+/// The space a package takes in an image, in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackageSize {
+    /// The package's name.
+    pub package: String,
+    /// The contents of its files that got in.
+    pub bytes: u64,
+}
+
+impl Summary {
+    /// Adds up what was planned and written.
+    pub(super) fn of(
+        plans: &[LayerPlan],
+        packages: &BTreeMap<&str, &LockedPackage>,
+        catalog: &FileCatalog,
+        selection: &Selection,
+        layers: &[LayerBlob],
+    ) -> Self {
+        let mut sizes: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut files = 0;
+        let mut unpacked = 0;
+        for plan in plans {
+            for part in &plan.packages {
+                let bytes: u64 = part.files.values().map(content_size).sum();
+                *sizes.entry(&part.package).or_default() += bytes;
+                unpacked += bytes;
+                files += part.files.len() + part.others.len();
+            }
+            unpacked += plan.made.iter().map(|made| content_size(&made.entry)).sum::<u64>();
+        }
+        let mut sizes: Vec<PackageSize> = sizes
+            .into_iter()
+            .map(|(package, bytes)| PackageSize { package: package.to_owned(), bytes })
+            .collect();
+        sizes.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.package.cmp(&b.package)));
+        let seen: usize = catalog
+            .packages()
+            .flat_map(|package| &package.manifest.files)
+            .filter(|file| file.entry.kind != EntryKind::Directory)
+            .count();
+        Summary {
+            packages: sizes.len(),
+            locked: packages.values().filter(|package| !package.on_demand).count(),
+            files,
+            left_out: seen.saturating_sub(files),
+            unpacked,
+            compressed: layers.iter().map(|layer| layer.size).sum(),
+            sizes,
+            warnings: selection.warnings.clone(),
+            unmatched: selection.unmatched.clone(),
+        }
+    }
+}
+
+fn content_size(entry: &Entry) -> u64 {
+    match entry.kind {
+        EntryKind::File { size } => size,
+        _ => 0,
+    }
+}
