@@ -15,8 +15,6 @@ use serde::{Deserialize, Serialize};
 use crate::arch::ElfMachine;
 use crate::hint::Hint;
 
-/// `DF_1_PIE` of `DT_FLAGS_1`: a shared object that is meant to be executed.
-const DF_1_PIE: u64 = 0x0800_0000;
 /// `e_phnum` of a file that has too many program headers for the field (gABI, "ELF Header").
 const PN_XNUM: u16 = 0xffff;
 
@@ -117,7 +115,7 @@ pub fn facts(bytes: &[u8]) -> Result<ElfFacts, ElfError> {
     }
     facts.kind = match header.e_type {
         ET_EXEC => ElfKind::Executable,
-        ET_DYN if flags_1 & DF_1_PIE != 0 => ElfKind::Executable,
+        ET_DYN if flags_1 & tags::DF_1_PIE != 0 => ElfKind::Executable,
         ET_DYN => ElfKind::SharedObject,
         _ => ElfKind::Other,
     };
@@ -220,5 +218,7 @@ impl Strings<'_> {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
