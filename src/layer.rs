@@ -87,14 +87,13 @@ pub fn plan(
         entry.metadata.mtime = newest.map_or(time, |newest| time.min(newest));
     };
 
-    let mut by_package: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut by_package: BTreeMap<&str, Vec<&CataloguedFile>> = BTreeMap::new();
     let mut touched = below.clone();
     for (path, file) in &selected.files {
-        let package = catalog.package_of(file.file);
+        let (package, entry) = catalog.get(file.file);
         touched.insert(package.name.clone());
-        let is_directory = catalog.file(file.file).entry.kind == EntryKind::Directory;
-        if !is_directory && !made.contains_key(path) {
-            by_package.entry(&package.name).or_default().push(file.file.file as usize);
+        if entry.entry.kind != EntryKind::Directory && !made.contains_key(path) {
+            by_package.entry(&package.name).or_default().push(entry);
         }
     }
     let mut packages: Vec<PackagePart> = by_package
@@ -149,7 +148,7 @@ fn directories(
         paths.extend(path.ancestors());
     }
     let chosen = selected.files.iter().filter(|(path, file)| {
-        catalog.file(file.file).entry.kind == EntryKind::Directory
+        catalog.get(file.file).1.entry.kind == EntryKind::Directory
             && !made.get(*path).is_some_and(|made| made.entry.kind != EntryKind::Directory)
     });
     paths.extend(chosen.map(|(path, _)| path.clone()));
@@ -174,8 +173,9 @@ fn directory_metadata(path: &RootPath, touched: &BTreeSet<String>, catalog: &Fil
     catalog
         .at(path)
         .iter()
-        .filter(|file| touched.contains(&catalog.package_of(**file).name))
-        .map(|file| &catalog.file(*file).entry)
+        .map(|file| catalog.get(*file))
+        .filter(|(package, _)| touched.contains(&package.name))
+        .map(|(_, file)| &file.entry)
         .filter(|entry| entry.kind == EntryKind::Directory)
         .min_by_key(|entry| entry.metadata.mode == 0o755)
         .map_or_else(|| made_metadata(0o755), |entry| Metadata { mtime: EPOCH, ..entry.metadata.clone() })
@@ -183,19 +183,16 @@ fn directory_metadata(path: &RootPath, touched: &BTreeSet<String>, catalog: &Fil
 
 /// Sorts chosen files of a package into regular files and the rest. A hard link whose target is not chosen
 /// becomes the file itself; further links to the same target lead to it.
-fn package_part(package: &PackageFiles, mut chosen: Vec<usize>) -> PackagePart {
-    let files = &package.manifest.files;
-    chosen.sort_by_key(|index| files[*index].index);
+fn package_part(package: &PackageFiles, mut chosen: Vec<&CataloguedFile>) -> PackagePart {
+    chosen.sort_by_key(|file| file.index);
     let mut part = PackagePart {
         package: package.name.clone(),
         archive: package.archive.clone(),
         files: BTreeMap::new(),
         others: Vec::new(),
     };
-    let (links, rest): (Vec<&CataloguedFile>, Vec<&CataloguedFile>) = chosen
-        .into_iter()
-        .map(|index| &files[index])
-        .partition(|file| matches!(file.entry.kind, EntryKind::HardLink { .. }));
+    let (links, rest): (Vec<&CataloguedFile>, Vec<&CataloguedFile>) =
+        chosen.into_iter().partition(|file| matches!(file.entry.kind, EntryKind::HardLink { .. }));
     for file in rest {
         match file.entry.kind {
             EntryKind::File { .. } => {
@@ -205,15 +202,16 @@ fn package_part(package: &PackageFiles, mut chosen: Vec<usize>) -> PackagePart {
         }
     }
     for link in links {
-        let Some(content) = package.manifest.content_of(link) else { continue };
+        let Some(index) = package.manifest.content_index(link) else { continue };
+        let Some(content) = package.manifest.files.iter().find(|file| file.index == index) else { continue };
         let mut entry = link.entry.clone();
-        if let Some(target) = part.files.get(&content.index) {
+        if let Some(target) = part.files.get(&index) {
             entry.kind = EntryKind::HardLink { target: target.path.clone() };
             part.others.push(entry);
         } else {
             entry.kind = content.entry.kind.clone();
             entry.metadata = content.entry.metadata.clone();
-            part.files.insert(content.index, entry);
+            part.files.insert(index, entry);
         }
     }
     part

@@ -374,6 +374,14 @@ impl LockedPackage {
         format!("{} {}", self.name, self.version)
     }
 
+    /// Whether its `Replaces` field names a package.
+    pub fn replaces(&self, package: &str) -> bool {
+        let clauses = self.relation("Replaces").split(',');
+        clauses
+            .filter_map(|clause| clause.trim().split([' ', '(', ':']).next())
+            .any(|name| name == package)
+    }
+
     /// A raw relation field; empty where the package has none.
     pub fn relation(&self, field: &str) -> &str {
         self.relations.get(field).map_or("", String::as_str)

@@ -96,11 +96,7 @@ fn segment(part: &PackagePart, catalog: &FileCatalog) -> Result<Vec<u8>, PackErr
     if let Some(package) = catalog.package(&part.package)
         && !part.files.is_empty()
     {
-        let wanted = part.files.keys().copied().collect();
-        read_contents(package, &wanted, |index, content| match part.files.get(&index) {
-            Some(entry) => tar.append(entry, content).map_err(failed),
-            None => Ok(()),
-        })?;
+        read_contents(package, &part.files, |_, entry, content| tar.append(entry, content).map_err(failed))?;
     }
     for entry in &part.others {
         tar.append(entry, &mut io::empty()).map_err(failed)?;

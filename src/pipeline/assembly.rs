@@ -34,7 +34,7 @@ pub(super) fn layer_plans(
     for (index, (layer, selected)) in recipe.layers.iter().zip(&selection.layers).enumerate() {
         let mut made = if index == 0 { foundation(recipe, distro, arch, &accounts, selected) } else { Made::new() };
         made.extend(package_records(catalog, selected, &mut shipped));
-        made.extend(recipe_files(recipe, layer, &accounts, placeholders, |path| catalog.canonical(path))?);
+        made.extend(recipe_files(recipe, layer, &accounts, placeholders, |path| catalog.merged_usr().canonical(path))?);
         let plan = plan(LayerParts { selected, made }, &below, catalog, newest)?;
         below.extend(plan.packages.iter().map(|part| part.package.clone()));
         if !plan.is_empty() {
@@ -70,7 +70,7 @@ fn package_records<'a>(
 ) -> Made {
     let mut touched: BTreeSet<&str> = BTreeSet::new();
     for (path, file) in &selected.files {
-        let name = catalog.package_of(file.file).name.as_str();
+        let name = catalog.get(file.file).0.name.as_str();
         touched.insert(name);
         shipped.entry(name).or_default().insert(path);
     }
@@ -80,12 +80,12 @@ fn package_records<'a>(
             Some(PackageRecord { package: catalog.package(name)?, shipped: shipped.get(name)?.clone() })
         })
         .collect();
-    records(&packages, |path| catalog.canonical(path))
+    records(&packages, |path| catalog.merged_usr().canonical(path))
 }
 
 fn is_chosen(program: &str, catalog: &FileCatalog, selection: &Selection) -> bool {
     RootPath::parse(program).is_ok_and(|path| {
-        let path = catalog.canonical(&path);
+        let path = catalog.merged_usr().canonical(&path);
         selection.layers.iter().any(|layer| layer.files.contains_key(&path))
     })
 }

@@ -63,9 +63,7 @@ impl Selector<'_> {
         let reason = Reason::Library { by: by.path.clone(), needed: needed.to_owned() };
         self.pull_along(&found.link, &reason);
         self.pull(&found.file, reason);
-        let file = self.winner(&found.file)?;
-        let package = self.inputs.catalog.package_of(file);
-        let facts = self.facts_of(package, file.file as usize)?;
+        let facts = Arc::clone(self.file_at(&found.file)?.2.elf.as_ref()?);
         Some(Rc::new(Loaded { path: found.file, facts, by: Some(Rc::clone(by)) }))
     }
 
@@ -128,7 +126,7 @@ impl Selector<'_> {
     }
 
     pub(super) fn package_at(&self, path: &RootPath) -> String {
-        self.winner(path).map(|file| self.inputs.catalog.package_of(file).name.clone()).unwrap_or_default()
+        self.file_at(path).map(|(_, package, _)| package.name.clone()).unwrap_or_default()
     }
 }
 

@@ -55,10 +55,8 @@ impl Selector<'_> {
         if link.parent().is_some_and(|parent| parent.as_str() == "/usr/share/doc")
             && let Ok(copyright) = link.link_target(target).join("copyright")
             && !self.is_stripped(&copyright)
-            && let Some(file) = self.winner(&copyright)
         {
-            let package = self.inputs.catalog.package_of(file);
-            self.choose(&copyright, package, file.file as usize, Reason::Link { by: link.clone() });
+            self.choose(&copyright, Reason::Link { by: link.clone() });
         }
     }
 
@@ -79,7 +77,7 @@ impl Selector<'_> {
                     }
                     let whole = next.link_target(target);
                     rest.extend(whole.components().rev().map(str::to_owned));
-                    if self.winner(&next).is_some() {
+                    if self.file_at(&next).is_some() {
                         links.push(next);
                     }
                     here = RootPath::root();

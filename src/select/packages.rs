@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::catalog::PackageFiles;
+use crate::catalog::{CataloguedFile, PackageFiles};
 use crate::distro::is_install_helper;
 use crate::lock::LockedPackage;
 use crate::recipe::{Keep, Layer, PackageSpec, Recipe};
@@ -38,10 +38,11 @@ impl Selector<'_> {
     pub(super) fn keep_all(&mut self) {
         let closure = self.layer().closure.clone();
         for name in &closure {
-            let Some(package) = self.catalogued(name) else { continue };
-            for (index, file) in package.manifest.files.iter().enumerate() {
-                if !self.is_stripped(&file.entry.path) {
-                    self.choose(&file.entry.path, package, index, Reason::All);
+            self.catalogued(name);
+            for file in self.inputs.catalog.files_of(name) {
+                let path = &self.inputs.catalog.get(file).1.entry.path;
+                if !self.is_stripped(path) {
+                    self.choose(path, Reason::All);
                 }
             }
         }
@@ -110,17 +111,15 @@ impl Selector<'_> {
     fn take_files(&mut self, package: &PackageFiles, role: Role) {
         let parents: BTreeSet<RootPath> =
             package.manifest.files.iter().filter_map(|file| file.entry.path.parent()).collect();
-        for (index, file) in package.manifest.files.iter().enumerate() {
+        for file in &package.manifest.files {
             let path = &file.entry.path;
             let is_inner_directory = file.entry.kind == EntryKind::Directory && parents.contains(path);
             if is_inner_directory || self.is_stripped(path) {
                 continue;
             }
             match role {
-                Role::Named => self.choose(path, package, index, Reason::Named),
-                Role::Reached if self.comes_with_package(package, index) => {
-                    self.choose(path, package, index, Reason::Reached);
-                }
+                Role::Named => self.choose(path, Reason::Named),
+                Role::Reached if self.comes_with_package(file) => self.choose(path, Reason::Reached),
                 Role::Reached => {}
             }
         }
@@ -128,10 +127,10 @@ impl Selector<'_> {
 
     /// Rule 3: data and plug-ins come with a reached package; commands, libraries and what a run-time
     /// rule governs do not.
-    fn comes_with_package(&self, package: &PackageFiles, index: usize) -> bool {
-        let path = &package.manifest.files[index].entry.path;
+    fn comes_with_package(&self, file: &CataloguedFile) -> bool {
+        let path = &file.entry.path;
         let is_library = self.search.in_default_dirs(path)
-            && (path.file_name().contains(".so") || self.facts_of(package, index).is_some());
+            && (path.file_name().contains(".so") || file.elf.is_some());
         let is_governed = GOVERNED_DIRECTORIES.iter().any(|directory| path.as_str().contains(directory));
         !is_command(path) && !is_library && !is_governed
     }

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
-use crate::catalog::{FileRef, PackageFiles};
-use crate::elf::ElfFacts;
+use crate::catalog::{CataloguedFile, FileRef, PackageFiles};
 use crate::loader::{FileTree, Node, Search};
 use crate::recipe::{Keep, Layer, Pattern};
 use crate::root_path::RootPath;
@@ -126,7 +125,7 @@ impl<'a> Selector<'a> {
                 })?;
                 let literal = pattern
                     .literal(self.arch_name, self.triplet)
-                    .map(|path| self.inputs.catalog.canonical(&path));
+                    .map(|path| self.inputs.catalog.merged_usr().canonical(&path));
                 Ok(Glob { source: pattern.as_str().to_owned(), literal, matcher })
             })
             .collect()
@@ -175,9 +174,8 @@ impl<'a> Selector<'a> {
             }
         }
         for (file, glob) in found {
-            let package = self.inputs.catalog.package_of(file);
-            let path = &self.inputs.catalog.file(file).entry.path;
-            self.choose(path, package, file.file as usize, Reason::Included(glob));
+            let path = &self.inputs.catalog.get(file).1.entry.path;
+            self.choose(path, Reason::Included(glob));
         }
     }
 
@@ -190,7 +188,7 @@ impl<'a> Selector<'a> {
                 .closure
                 .iter()
                 .flat_map(|name| catalog.files_of(name))
-                .filter(|file| glob.matcher.is_match(catalog.file(*file).entry.path.as_str()))
+                .filter(|file| glob.matcher.is_match(catalog.get(*file).1.entry.path.as_str()))
                 .collect(),
         }
     }
@@ -208,11 +206,12 @@ impl<'a> Selector<'a> {
     }
 
     /// Puts a path into the current layer, unless the layer excludes it or it is in already.
-    pub(super) fn choose(&mut self, path: &RootPath, package: &PackageFiles, index: usize, reason: Reason) {
+    pub(super) fn choose(&mut self, path: &RootPath, reason: Reason) {
         if self.chosen.contains_key(path) || self.excluded_by(path).is_some() {
             return;
         }
-        let Some(file) = self.owner(path, package, index) else { return };
+        let Some((file, ..)) = self.file_at(path) else { return };
+        self.warn_if_contested(path);
         let layer = self.layers.len() - 1;
         self.chosen.insert(path.clone(), Chosen { layer, selected: Selected { file, reason } });
         self.queue.push_back(path.clone());
@@ -220,34 +219,30 @@ impl<'a> Selector<'a> {
 
     /// Chooses a path found by a rule that does not come from its package, which thereby is reached.
     pub(super) fn pull(&mut self, path: &RootPath, reason: Reason) {
-        let Some(file) = self.winner(path) else { return };
-        let package = self.inputs.catalog.package_of(file);
-        self.choose(path, package, file.file as usize, reason.clone());
+        let Some((_, package, _)) = self.file_at(path) else { return };
         let by_interpreter = matches!(reason, Reason::Interpreter { .. });
+        self.choose(path, reason);
         let keeps_whole_packages =
             self.inputs.recipe.layers[self.layers.len() - 1].keep == Keep::Needed;
         if keeps_whole_packages && (by_interpreter || !self.is_helper(&package.name)) {
-            let name = package.name.clone();
-            self.expand(&name, Role::Reached);
+            self.expand(&package.name, Role::Reached);
         }
     }
 
     /// Follows everything that the chosen files lead to.
     pub(super) fn settle(&mut self) {
         while let Some(path) = self.queue.pop_front() {
-            let Some(file) = self.chosen.get(&path).map(|chosen| chosen.selected.file) else { continue };
-            let entry = self.inputs.catalog.file(file);
-            match &entry.entry.kind {
+            let Some((_, package, file)) = self.file_at(&path) else { continue };
+            match &file.entry.kind {
                 EntryKind::Symlink { target } => self.follow_link(&path, target),
                 EntryKind::File { .. } | EntryKind::HardLink { .. } => {
-                    if let Some(reason) = &entry.damaged_elf {
+                    if let Some(reason) = &file.damaged_elf {
                         self.warnings.insert(Warning::DamagedElf { path: path.clone(), reason: reason.clone() });
                     }
-                    let package = self.inputs.catalog.package_of(file);
-                    if let Some(facts) = self.facts_of(package, file.file as usize) {
-                        self.link(&path, &facts);
-                    } else if let Some(shebang) = &entry.shebang {
-                        self.interpret(&path, entry.entry.metadata.mode, shebang, &package.name);
+                    if let Some(facts) = &file.elf {
+                        self.link(&path, facts);
+                    } else if let Some(shebang) = &file.shebang {
+                        self.interpret(&path, file.entry.metadata.mode, shebang, &package.name);
                     }
                 }
                 _ => {}
@@ -255,61 +250,33 @@ impl<'a> Selector<'a> {
         }
     }
 
-    /// The ELF facts of a file, seen through a hard link.
-    pub(super) fn facts_of(&self, package: &PackageFiles, index: usize) -> Option<std::sync::Arc<ElfFacts>> {
-        let file = &package.manifest.files[index];
-        match &file.entry.kind {
-            EntryKind::HardLink { target } => package
-                .manifest
-                .files
-                .iter()
-                .find(|other| other.entry.path == *target && other.elf.is_some())
-                .and_then(|other| other.elf.clone()),
-            _ => file.elf.clone(),
+    /// Tells of a path that several packages ship, none of them by right.
+    fn warn_if_contested(&mut self, path: &RootPath) {
+        let catalog = self.inputs.catalog;
+        let [taken, others @ ..] = catalog.at(path) else { return };
+        let (taken, file) = catalog.get(*taken);
+        if file.entry.kind == EntryKind::Directory {
+            return;
         }
-    }
-
-    /// The file that an installation would have at a path which `package` ships, by `Replaces`.
-    fn owner(&mut self, path: &RootPath, package: &PackageFiles, index: usize) -> Option<FileRef> {
-        let all = self.inputs.catalog.at(path);
-        let winner = self.winner(path)?;
-        let taken = self.inputs.catalog.package_of(winner);
-        if all.len() > 1 && package.manifest.files[index].entry.kind != EntryKind::Directory {
-            for other in all.iter().filter(|other| **other != winner) {
-                let dropped = self.inputs.catalog.package_of(*other);
-                if !self.replaces(&taken.name, &dropped.name) {
-                    self.warnings.insert(Warning::Contested {
-                        path: path.clone(),
-                        taken: taken.name.clone(),
-                        dropped: dropped.name.clone(),
-                    });
-                }
+        for other in others {
+            let dropped = catalog.get(*other).0;
+            let locked = self.inputs.packages.get(taken.name.as_str());
+            if dropped.name != taken.name && !locked.is_some_and(|locked| locked.replaces(&dropped.name)) {
+                self.warnings.insert(Warning::Contested {
+                    path: path.clone(),
+                    taken: taken.name.clone(),
+                    dropped: dropped.name.clone(),
+                });
             }
         }
-        Some(winner)
     }
 
-    /// Of the files at a path, the one whose package replaces the others'; else the first by name.
-    pub(super) fn winner(&self, path: &RootPath) -> Option<FileRef> {
+    /// The file that an installation would have at a path.
+    pub(super) fn file_at(&self, path: &RootPath) -> Option<(FileRef, &'a PackageFiles, &'a CataloguedFile)> {
         let catalog = self.inputs.catalog;
-        let all = catalog.at(path);
-        all.iter()
-            .copied()
-            .find(|file| {
-                let name = &catalog.package_of(*file).name;
-                all.len() == 1
-                    || all.iter().any(|other| self.replaces(name, &catalog.package_of(*other).name))
-            })
-            .or_else(|| all.first().copied())
-    }
-
-    fn replaces(&self, package: &str, other: &str) -> bool {
-        let Some(locked) = self.inputs.packages.get(package) else { return false };
-        locked
-            .relation("Replaces")
-            .split(',')
-            .filter_map(|clause| clause.trim().split([' ', '(', ':']).next())
-            .any(|name| name == other)
+        let file = *catalog.at(path).first()?;
+        let (package, entry) = catalog.get(file);
+        Some((file, package, entry))
     }
 
     /// The catalogue as the current layer would see it unpacked: without what it excludes, but with all that
@@ -353,7 +320,7 @@ impl<'a> Selector<'a> {
         let provided: BTreeSet<String> = self
             .chosen
             .values()
-            .filter_map(|chosen| self.inputs.catalog.file(chosen.selected.file).elf.as_ref()?.soname.clone())
+            .filter_map(|chosen| self.inputs.catalog.get(chosen.selected.file).1.elf.as_ref()?.soname.clone())
             .collect();
         for (plugin, needed) in std::mem::take(&mut self.lacking) {
             if !provided.contains(&needed) {
@@ -371,7 +338,7 @@ impl<'a> Selector<'a> {
                 for glob in globs {
                     let matches = match &glob.literal {
                         Some(literal) => !catalog.at(literal).is_empty(),
-                        None => catalog.paths().any(|path| glob.matcher.is_match(path.as_str())),
+                        None => catalog.paths().any(|(path, _)| glob.matcher.is_match(path.as_str())),
                     };
                     if !matches {
                         unmatched.push(UnmatchedPattern {
@@ -403,9 +370,6 @@ impl FileTree for Visible<'_, '_> {
         if hidden {
             return None;
         }
-        match selector.winner(path) {
-            Some(file) => selector.inputs.catalog.node_of(file),
-            None => selector.inputs.catalog.node(path),
-        }
+        selector.inputs.catalog.node(path)
     }
 }

@@ -1,0 +1,121 @@
+//! Which suites a recipe's packages come from, and where they are: recipe + mirrors -> [`Source`]s.
+
+use std::path::{Path, PathBuf};
+
+use crate::arch::Arch;
+use crate::distro::{Archive, Distro, Pocket};
+use crate::recipe::{Location, Recipe, Repository};
+use crate::trust::Keyring;
+
+use super::{Mirrors, RepositoryError, Source};
+
+/// The sources of a recipe for one architecture: the distro's suites less those left out, then the
+/// recipe's own repositories.
+pub fn sources(
+    recipe: &Recipe,
+    arch: Arch,
+    mirrors: &Mirrors,
+    without: &[Pocket],
+) -> Result<Vec<Source>, RepositoryError> {
+    let mut sources = Vec::new();
+    if let Some(distro) = recipe.from {
+        let mut keyring = match distro {
+            Distro::Debian(_) => Keyring::debian(),
+            Distro::Ubuntu(_) => Keyring::ubuntu(),
+        };
+        keyring.extend(read_keys(recipe, &recipe.keys)?);
+        for suite in distro.suites(arch) {
+            let wanted = recipe.pockets.as_ref().is_none_or(|pockets| pockets.contains(&suite.pocket));
+            if !wanted || without.contains(&suite.pocket) {
+                continue;
+            }
+            let mirror = match &recipe.snapshot {
+                Some(time) => mirrors.snapshot(suite.archive, time)?,
+                None => mirrors.find(suite.archive),
+            };
+            sources.push(Source {
+                archive_name: suite.archive.name().to_owned(),
+                uri: mirror.url,
+                fallbacks: mirror.fallbacks,
+                suite: suite.name,
+                components: suite.components,
+                keyring: keyring.clone(),
+                origin: Some(suite.archive.origin()),
+                required: suite.pocket == Pocket::Release,
+                check_valid_until: true,
+                by_snapshot: recipe.snapshot.is_some(),
+            });
+        }
+    }
+    for repository in &recipe.repositories {
+        sources.push(own_source(recipe, repository)?);
+    }
+    Ok(sources)
+}
+
+fn own_source(recipe: &Recipe, repository: &Repository) -> Result<Source, RepositoryError> {
+    Ok(Source {
+        archive_name: archive_name(&repository.location),
+        uri: archive_root(recipe, &repository.location),
+        fallbacks: Vec::new(),
+        suite: repository.suite.clone(),
+        components: repository.components.clone(),
+        keyring: read_keys(recipe, &repository.keys)?,
+        origin: None,
+        required: true,
+        check_valid_until: repository.check_valid_until,
+        by_snapshot: false,
+    })
+}
+
+/// The name of a recipe's own archive: its URL or path as the recipe has it.
+pub fn archive_name(location: &Location) -> String {
+    match location {
+        Location::Url(url) => url.clone(),
+        Location::Directory(directory) => directory.display().to_string(),
+    }
+}
+
+/// The root of a recipe's own archive.
+fn archive_root(recipe: &Recipe, location: &Location) -> String {
+    match location {
+        Location::Url(url) => url.clone(),
+        Location::Directory(directory) => absolute(&recipe.host_path(directory)).display().to_string(),
+    }
+}
+
+/// The roots that an archive of a lock may have now, nearest first: its mirror, then the snapshot archive as
+/// it was at `date` (RFC 3339).
+pub fn roots(recipe: &Recipe, archive: &str, mirrors: &Mirrors, date: Option<&str>) -> Vec<String> {
+    if let Some(own) =
+        recipe.repositories.iter().find(|repository| archive_name(&repository.location) == archive)
+    {
+        return vec![archive_root(recipe, &own.location)];
+    }
+    let Ok(archive) = archive.parse::<Archive>() else { return Vec::new() };
+    let snapshot = |time: &str| mirrors.snapshot(archive, time).ok().map(|mirror| mirror.url);
+    if let Some(time) = &recipe.snapshot {
+        return snapshot(time).into_iter().collect();
+    }
+    let mirror = mirrors.find(archive);
+    let mut roots = vec![mirror.url];
+    roots.extend(mirror.fallbacks);
+    let time = date.map(|date| date.chars().filter(|c| *c != '-' && *c != ':').collect::<String>());
+    roots.extend(time.and_then(|time| snapshot(&time)));
+    roots
+}
+
+fn read_keys(recipe: &Recipe, paths: &[PathBuf]) -> Result<Keyring, RepositoryError> {
+    let mut keyring = Keyring::default();
+    for path in paths {
+        let path = recipe.host_path(path);
+        let bytes =
+            std::fs::read(&path).map_err(|source| RepositoryError::Key { path: path.clone(), source })?;
+        keyring.extend(Keyring::parse(&bytes, &path.display().to_string())?);
+    }
+    Ok(keyring)
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
