@@ -1,1 +1,5 @@
-//! To be laid.
+//! Signed package indexes, and the list of packages made of them.
+
+pub mod index;
+
+pub use index::*;
