@@ -1,1 +1,384 @@
-//! To be laid.
+//! Packages into the cache: several at a time, each compared with its SHA-256.
+//!
+//! A package that the mirror no longer has is sought at its other addresses, in order. All failures of a run
+//! are reported together. What is in the cache already is read and compared again before it is used.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use crate::cache::{Cache, CacheError, Lookup};
+use crate::digest::Digest;
+use crate::hint::Hint;
+use crate::transport::{Expected, Transport, TransportError, is_remote};
+
+/// Failures that are told in full; the rest are counted.
+const TOLD: usize = 10;
+
+/// A package to be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Where it may be, the likeliest place first.
+    pub urls: Vec<String>,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The digest of the file.
+    pub sha256: Digest,
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.version)
+    }
+}
+
+/// How many downloads run at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// From all servers.
+    pub all: usize,
+    /// Of URLs that start with one of `slow`.
+    pub few: usize,
+    /// Servers that limit their clients, as the snapshot archive does.
+    pub slow: Vec<String>,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Connections { all: 8, few: 2, slow: vec!["http://snapshot.debian.org/".to_owned()] }
+    }
+}
+
+/// Is told how downloads get on, from several threads.
+pub trait Progress: Sync {
+    /// How many bytes will be downloaded, for how many packages.
+    fn begin(&self, packages: usize, bytes: u64) {
+        let _ = (packages, bytes);
+    }
+    /// How many bytes of a package are there. It can go back, when a download starts again.
+    fn present(&self, package: &Wanted, bytes: u64) {
+        let _ = (package, bytes);
+    }
+    /// A package is complete.
+    fn end(&self, package: &Wanted) {
+        let _ = package;
+    }
+}
+
+impl Progress for () {}
+
+/// Packages that are in the cache.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// Where they are, in the order they were asked for.
+    pub paths: Vec<PathBuf>,
+    /// How many of them were downloaded.
+    pub downloaded: usize,
+    /// What is worth telling.
+    pub notes: Vec<Note>,
+}
+
+/// Something worth telling that is no error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// The cached file was damaged.
+    Damaged {
+        /// The package, name and version.
+        package: String,
+    },
+    /// The package was not where it was to be.
+    Elsewhere {
+        /// The package, name and version.
+        package: String,
+        /// Where it was found.
+        url: String,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Note::Damaged { package } => {
+                write!(f, "the cached file of {package} was damaged and is fetched again")
+            }
+            Note::Elsewhere { package, url } => {
+                write!(f, "{package} is no longer on the mirror and was taken from `{url}`")
+            }
+        }
+    }
+}
+
+/// Why a package could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// It is at none of its addresses any more.
+    #[error("{package} is not on the mirror any more: {}", .tried.join("; "))]
+    Gone {
+        /// The package, name and version.
+        package: String,
+        /// What the servers said.
+        tried: Vec<String>,
+    },
+    /// It is not in the cache, and nothing may be downloaded.
+    #[error("{package} is not in the cache, and the build is offline")]
+    Offline {
+        /// The package, name and version.
+        package: String,
+    },
+    /// Fetching it failed.
+    #[error("{package}: {source}")]
+    Transport {
+        /// The package, name and version.
+        package: String,
+        /// What failed.
+        source: TransportError,
+    },
+    /// Storing it failed.
+    #[error("{package}: {source}")]
+    Cache {
+        /// The package, name and version.
+        package: String,
+        /// What failed.
+        source: CacheError,
+    },
+}
+
+/// Packages that could not be had.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", describe(.failures, *.more))]
+pub struct FetchError {
+    /// What went wrong, in the order the packages were asked for; at most ten.
+    pub failures: Vec<Failure>,
+    /// How many more failed.
+    pub more: usize,
+}
+
+fn describe(failures: &[Failure], more: usize) -> String {
+    let mut text = match failures {
+        [one] if more == 0 => return format!("cannot fetch {one}"),
+        _ => format!("cannot fetch {} packages", failures.len() + more),
+    };
+    for failure in failures {
+        text.push_str(&format!("\n  {failure}"));
+    }
+    if more > 0 {
+        text.push_str(&format!("\n  and {more} more"));
+    }
+    text
+}
+
+impl Hint for FetchError {
+    fn hints(&self) -> Vec<String> {
+        let mut hints: Vec<String> = Vec::new();
+        for failure in &self.failures {
+            let own = match failure {
+                Failure::Gone { package, .. } => {
+                    let name = package.split(' ').next().unwrap_or_default();
+                    vec![format!("run `rootforge lock --update {name}` to take the present version")]
+                }
+                Failure::Offline { .. } => {
+                    vec!["build once without `--offline` to fill the cache".to_owned()]
+                }
+                Failure::Transport { source, .. } => source.hints(),
+                Failure::Cache { source, .. } => source.hints(),
+            };
+            hints.extend(own.into_iter().filter(|hint| !hints.contains(hint)).collect::<Vec<_>>());
+        }
+        hints
+    }
+}
+
+/// Gets every package into the cache, and gives their places in the order they were asked for.
+pub fn fetch(
+    wanted: &[Wanted],
+    transport: &Transport,
+    cache: &Cache,
+    connections: &Connections,
+    progress: &dyn Progress,
+) -> Result<Fetched, FetchError> {
+    let unique: BTreeMap<Digest, &Wanted> = wanted.iter().rev().map(|one| (one.sha256, one)).collect();
+    let looked_up: BTreeMap<Digest, Result<Lookup, CacheError>> =
+        unique.par_iter().map(|(digest, _)| (*digest, cache.verified_blob(digest))).collect();
+    let (mut outcomes, mut notes, mut missing) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
+    for (digest, lookup) in looked_up {
+        let package = unique[&digest];
+        match lookup {
+            Ok(Lookup::Found(path)) => {
+                outcomes.insert(digest, Ok((path, None)));
+                continue;
+            }
+            Ok(Lookup::Missing) => {}
+            Ok(Lookup::Corrupt) => {
+                notes.insert(digest, Note::Damaged { package: package.to_string() });
+            }
+            Err(source) => {
+                outcomes.insert(digest, Err(Failure::Cache { package: package.to_string(), source }));
+                continue;
+            }
+        }
+        missing.push_back(package);
+    }
+    // As asked for: what is needed first comes first.
+    let order: BTreeMap<Digest, usize> =
+        wanted.iter().enumerate().rev().map(|(at, one)| (one.sha256, at)).collect();
+    missing.make_contiguous().sort_by_key(|package| order[&package.sha256]);
+    let downloaded = missing.len();
+    progress.begin(downloaded, missing.iter().map(|package| package.size).sum());
+    outcomes.extend(download_all(missing, transport, cache, connections, progress));
+
+    let (mut fetched, mut failures) = (Fetched { downloaded, ..Fetched::default() }, Vec::new());
+    for one in wanted {
+        match outcomes.remove(&one.sha256) {
+            Some(Ok((path, note))) => {
+                fetched.notes.extend(notes.remove(&one.sha256));
+                fetched.notes.extend(note.clone());
+                outcomes.insert(one.sha256, Ok((path.clone(), None)));
+                fetched.paths.push(path);
+            }
+            Some(Err(failure)) => failures.push(failure),
+            // The same file was asked for twice and has failed already.
+            None => {}
+        }
+    }
+    if failures.is_empty() {
+        return Ok(fetched);
+    }
+    let more = failures.len().saturating_sub(TOLD);
+    failures.truncate(TOLD);
+    Err(FetchError { failures, more })
+}
+
+type Outcome = Result<(PathBuf, Option<Note>), Failure>;
+
+/// Downloads what is missing, several packages at a time.
+fn download_all(
+    missing: VecDeque<&Wanted>,
+    transport: &Transport,
+    cache: &Cache,
+    connections: &Connections,
+    progress: &dyn Progress,
+) -> Vec<(Digest, Outcome)> {
+    let threads = connections.all.clamp(1, missing.len().max(1));
+    let queue = Mutex::new(missing);
+    let outcomes = Mutex::new(Vec::new());
+    let slow = Turns::new(connections.few.max(1));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let Some(package) = lock(&queue).pop_front() else { break };
+                    let outcome = obtain(package, transport, cache, connections, &slow, progress);
+                    if outcome.is_ok() {
+                        progress.end(package);
+                    }
+                    lock(&outcomes).push((package.sha256, outcome));
+                }
+            });
+        }
+    });
+    outcomes.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // A thread that panics takes the program down with it; what it left is never used.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Downloads one package from the first address that has it.
+fn obtain(
+    package: &Wanted,
+    transport: &Transport,
+    cache: &Cache,
+    connections: &Connections,
+    slow: &Turns,
+    progress: &dyn Progress,
+) -> Outcome {
+    let name = || package.to_string();
+    if transport.is_offline() && package.urls.iter().all(|url| is_remote(url)) {
+        return Err(Failure::Offline { package: name() });
+    }
+    let mut tried = Vec::new();
+    for (at, url) in package.urls.iter().enumerate() {
+        let _turn = connections.slow.iter().any(|start| url.starts_with(start)).then(|| slow.take());
+        match download(package, url, transport, cache, progress) {
+            Ok(path) => {
+                let note = (at > 0).then(|| Note::Elsewhere { package: name(), url: url.clone() });
+                return Ok((path, note));
+            }
+            Err(Failure::Transport { source, .. }) if source.is_missing() => tried.push(source.to_string()),
+            Err(Failure::Transport { source: TransportError::Offline { .. }, .. }) if at > 0 => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Err(Failure::Gone { package: name(), tried })
+}
+
+fn download(
+    package: &Wanted,
+    url: &str,
+    transport: &Transport,
+    cache: &Cache,
+    progress: &dyn Progress,
+) -> Result<PathBuf, Failure> {
+    let stored = |source| Failure::Cache { package: package.to_string(), source };
+    let expected = Expected { digest: package.sha256, size: package.size };
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let partial = cache.partial(&package.sha256).map_err(stored)?;
+        let arrived =
+            transport.download(url, partial.path(), expected, &|bytes| progress.present(package, bytes));
+        match arrived {
+            // Somebody deleted the cache between two steps: once more.
+            Err(error) if attempts == 1 && is_vanished(&error, partial.path()) => continue,
+            Err(source) => return Err(Failure::Transport { package: package.to_string(), source }),
+            Ok(()) => {}
+        }
+        match partial.commit_checked() {
+            Err(error) if attempts == 1 && error.is_vanished() => {}
+            result => return result.map_err(stored),
+        }
+    }
+}
+
+fn is_vanished(error: &TransportError, partial: &Path) -> bool {
+    matches!(error, TransportError::Write { path, source } | TransportError::Read { path, source }
+        if path == partial && source.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// Lets a few threads at a time do something.
+struct Turns {
+    free: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Turns {
+    fn new(free: usize) -> Self {
+        Turns { free: Mutex::new(free), changed: Condvar::new() }
+    }
+
+    fn take(&self) -> Turn<'_> {
+        let mut free = lock(&self.free);
+        while *free == 0 {
+            free = self.changed.wait(free).unwrap_or_else(PoisonError::into_inner);
+        }
+        *free -= 1;
+        Turn(self)
+    }
+}
+
+struct Turn<'a>(&'a Turns);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.free) += 1;
+        self.0.changed.notify_one();
+    }
+}

@@ -1,5 +1,299 @@
-//! Signed package indexes, and the list of packages made of them.
+//! Signed indexes of repositories, and the list of packages made of them.
+//!
+//! [`mirror`] says where an archive is, [`debian`] fetches a suite's InRelease and indexes and checks them,
+//! and what they vouch for becomes a package index. Nothing unverified gets past this room.
 
+use std::fmt;
+
+use crate::cache::CacheError;
+use crate::deb::release::ReleaseError;
+use crate::distro::Distro;
+use crate::hint::Hint;
+use crate::transport::{TransportError, looks_like_html};
+use crate::trust::{Keyring, TrustError};
+
+mod compression;
+pub mod debian;
 pub mod index;
+pub mod mirror;
 
+pub use debian::{Access, IndexPart, SuiteRelease, load, load_indexes, load_releases};
 pub use index::*;
+pub use mirror::{MachineSources, Mirror, MirrorError, MirrorInputs, MirrorOrigin, Mirrors};
+
+/// A suite to take packages from.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The archive's name for people: `debian`, or the URL of a recipe's repository.
+    pub archive_name: String,
+    /// The archive's root, without a slash at the end.
+    pub uri: String,
+    /// Other roots, tried in order where the first has no such suite or is another publisher's.
+    pub fallbacks: Vec<String>,
+    /// The suite's directory below `dists/`.
+    pub suite: String,
+    /// The components to take, by their paths below the suite's directory.
+    pub components: Vec<String>,
+    /// Whose signatures count.
+    pub keyring: Keyring,
+    /// What `Origin` must say, and then `Suite` or `Codename` the suite; not looked at if none.
+    pub origin: Option<&'static str>,
+    /// Whether an architecture that it lacks is an error; otherwise it is left out with a note.
+    pub required: bool,
+    /// Whether `Valid-Until` counts.
+    pub check_valid_until: bool,
+    /// Whether it is an archive as it was once; `Valid-Until` does not count then.
+    pub by_snapshot: bool,
+}
+
+/// Something worth telling that is no error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A suite has nothing for the architecture.
+    ArchLeftOut {
+        /// The suite.
+        suite: String,
+        /// The distro's name of the architecture.
+        arch: String,
+    },
+    /// An index is used although its date has passed.
+    ExpiredAccepted {
+        /// The suite.
+        suite: String,
+        /// When it expired, UTC.
+        when: String,
+    },
+    /// The first mirror was of no use and another was taken.
+    OtherMirror {
+        /// The suite.
+        suite: String,
+        /// The one that was to be used.
+        wanted: String,
+        /// The one that is used.
+        used: String,
+        /// What was wrong with the first.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Note::ArchLeftOut { suite, arch } => {
+                write!(f, "`{suite}` has no packages for {arch} and is left out")
+            }
+            Note::ExpiredAccepted { suite, when } => {
+                write!(f, "the index of `{suite}` expired on {when} and is used all the same")
+            }
+            Note::OtherMirror { suite, wanted, used, reason } => {
+                write!(f, "`{suite}` is taken from `{used}`, because `{wanted}` is of no use: {reason}")
+            }
+        }
+    }
+}
+
+/// Why a repository cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RepositoryError {
+    /// There is no InRelease file.
+    #[error("`{uri}` has no suite `{suite}`: {status}")]
+    NoSuchSuite {
+        /// The archive's root.
+        uri: String,
+        /// The suite.
+        suite: String,
+        /// What the server or the operating system said.
+        status: String,
+    },
+    /// Something came that no trusted key signed.
+    #[error("`{url}` is not trusted: {source}{}", if *.html { "; the server sent an HTML page" } else { "" })]
+    Untrusted {
+        /// The InRelease file.
+        url: String,
+        /// What is wrong with its signatures.
+        source: TrustError,
+        /// Whether it looks like a web page.
+        html: bool,
+    },
+    /// The InRelease file is signed and cannot be understood.
+    #[error("`{url}` cannot be read: {source}")]
+    Release {
+        /// The InRelease file.
+        url: String,
+        /// What is wrong with it.
+        source: ReleaseError,
+    },
+    /// It has no date.
+    #[error("`{url}` has no `Date`")]
+    NoDate {
+        /// The InRelease file.
+        url: String,
+    },
+    /// Another publisher's archive.
+    #[error("`{url}` is of `{found}`, not of `{expected}`")]
+    Origin {
+        /// The InRelease file.
+        url: String,
+        /// The publisher that was expected.
+        expected: String,
+        /// Its `Origin`.
+        found: String,
+    },
+    /// Another suite, signed as well.
+    #[error("`{url}` is of the suite `{found}`, not of `{expected}`")]
+    OtherSuite {
+        /// The InRelease file.
+        url: String,
+        /// The suite that was asked for.
+        expected: String,
+        /// Its `Codename` or `Suite`.
+        found: String,
+    },
+    /// It is dated in the future.
+    #[error("the index of `{suite}` at `{uri}` is dated in the future, {when}")]
+    FromTheFuture {
+        /// The archive's root.
+        uri: String,
+        /// The suite.
+        suite: String,
+        /// Its date, UTC.
+        when: String,
+    },
+    /// Its `Valid-Until` has passed.
+    #[error("the index of `{suite}` at `{uri}` expired on {when}")]
+    Expired {
+        /// The archive's root.
+        uri: String,
+        /// The suite.
+        suite: String,
+        /// When, UTC.
+        when: String,
+    },
+    /// A suite that must have the architecture does not.
+    #[error("`{suite}` at `{uri}` has no packages for {arch}; it has {}", list(.available))]
+    NoSuchArch {
+        /// The archive's root.
+        uri: String,
+        /// The suite.
+        suite: String,
+        /// The distro's name of the architecture.
+        arch: String,
+        /// Those it has.
+        available: Vec<String>,
+    },
+    /// A suite has no such component.
+    #[error("`{suite}` at `{uri}` has no component `{component}`; it has {}", list(.available))]
+    NoSuchComponent {
+        /// The archive's root.
+        uri: String,
+        /// The suite.
+        suite: String,
+        /// The component.
+        component: String,
+        /// Those it has.
+        available: Vec<String>,
+    },
+    /// What the mirror has is not what the InRelease file vouches for.
+    #[error(
+        "the mirror `{uri}` is out of step: no copy of `{path}` fits the signed InRelease of `{suite}`\n  {}",
+        .tried.join("\n  ")
+    )]
+    OutOfStep {
+        /// The archive's root.
+        uri: String,
+        /// The suite.
+        suite: String,
+        /// The index, below the suite's directory, without the ending of a compression.
+        path: String,
+        /// What was tried and what came of it.
+        tried: Vec<String>,
+    },
+    /// The index is as it should be and cannot be unpacked.
+    #[error("the index `{path}` of `{suite}` at `{uri}` cannot be unpacked: {cause}")]
+    Unpack {
+        /// The archive's root.
+        uri: String,
+        /// The suite.
+        suite: String,
+        /// The index, below the suite's directory.
+        path: String,
+        /// What failed.
+        cause: String,
+    },
+    /// Offline, and no InRelease file was kept.
+    #[error("the build is offline, and the index of `{suite}` at `{uri}` is not in the cache")]
+    Offline {
+        /// The archive's root.
+        uri: String,
+        /// The suite.
+        suite: String,
+    },
+    /// Fetching failed.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The cache failed.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+}
+
+impl RepositoryError {
+    fn untrusted(url: &str, bytes: &[u8], source: TrustError) -> Self {
+        RepositoryError::Untrusted { url: url.to_owned(), source, html: looks_like_html(bytes) }
+    }
+
+    /// Whether another mirror may well be the right one.
+    fn is_wrong_place(&self) -> bool {
+        matches!(
+            self,
+            RepositoryError::NoSuchSuite { .. }
+                | RepositoryError::Origin { .. }
+                | RepositoryError::Untrusted { source: TrustError::UnknownKeys { .. }, .. }
+        )
+    }
+}
+
+impl Hint for RepositoryError {
+    fn hints(&self) -> Vec<String> {
+        let one = |text: &str| vec![text.to_owned()];
+        match self {
+            RepositoryError::NoSuchSuite { .. } => {
+                let presets: Vec<_> = Distro::ALL.iter().map(ToString::to_string).collect();
+                vec![
+                    format!("the distros known by name are {}", presets.join(", ")),
+                    "check the suite and the URL, or pass `--mirror` another mirror".to_owned(),
+                ]
+            }
+            RepositoryError::Untrusted { html: true, .. } => one(
+                "a proxy or a captive portal seems to answer in the server's place; log in there, or pass `--mirror`",
+            ),
+            RepositoryError::Untrusted { source, .. } => source.hints(),
+            RepositoryError::Release { .. }
+            | RepositoryError::NoDate { .. }
+            | RepositoryError::Unpack { .. } => one("tell the repository's owner"),
+            RepositoryError::Origin { .. } | RepositoryError::OtherSuite { .. } => {
+                one("pass `--mirror` the root of a mirror of that distro")
+            }
+            RepositoryError::FromTheFuture { .. } => one("check this machine's clock"),
+            RepositoryError::Expired { .. } => vec![
+                "pass `--mirror` a mirror that is kept up to date".to_owned(),
+                "pass `--allow-expired-index`, or set `check-valid-until = false` in the repository"
+                    .to_owned(),
+            ],
+            RepositoryError::NoSuchArch { .. } => {
+                one("leave the architecture out of `arch`, or use another release")
+            }
+            RepositoryError::NoSuchComponent { .. } => one("correct `components` of the repository"),
+            RepositoryError::OutOfStep { .. } => vec![
+                "pass `--mirror` another mirror, or try again later".to_owned(),
+                "pass `--without updates` or `--without security` if it is a suite of those".to_owned(),
+            ],
+            RepositoryError::Offline { .. } => one("run once without `--offline` to fill the cache"),
+            RepositoryError::Transport(error) => error.hints(),
+            RepositoryError::Cache(error) => error.hints(),
+        }
+    }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}

@@ -410,6 +410,3 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = date(value)?.saturating_sub(date(text(DATE)?)?);
     Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,404 @@
+//! A suite's signed InRelease, and the Packages indexes that it vouches for.
+//!
+//! Follows the Debian wiki's `DebianRepository/Format`. Indexes are found by their path in InRelease, never by
+//! its `Components`: that of the security archive says `updates/main` where the paths say `main`. Each is
+//! compared with its size and SHA-256 before anything unpacks or parses it. Left out: flat repositories,
+//! source packages, translations, and incremental updates (an index is fetched once per change, whole).
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::cache::Cache;
+use crate::deb::release::{Release, ReleaseFile};
+use crate::digest::Digest;
+use crate::transport::{Expected, Transport, TransportError, is_remote};
+use crate::trust::{self, Verified};
+
+use super::compression::Compression;
+use super::{IndexOrigin, IndexText, Note, OriginKind, RepositoryError, Source};
+
+/// What InRelease files are kept as in the cache, by URL.
+const KEPT: &str = "inrelease-1";
+
+/// The largest index fetched, in bytes; unpacked ones may be eight times as large.
+const MAX_INDEX: u64 = 256 << 20;
+
+/// How far in the future an index may be dated, for clocks that differ.
+const CLOCK_SKEW: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What loading an index takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Access<'a> {
+    /// Fetches.
+    pub transport: &'a Transport,
+    /// Keeps what was fetched.
+    pub cache: &'a Cache,
+    /// The time as of which signatures and dates must be valid; that of the snapshot, for snapshots.
+    pub at: SystemTime,
+    /// Whether an index whose `Valid-Until` has passed is used, with a note.
+    pub allow_expired: bool,
+}
+
+/// A suite's InRelease file, verified and found to be current.
+#[derive(Clone, Debug)]
+pub struct SuiteRelease {
+    source: Source,
+    /// The root it came from; that of the source, or of one of its fallbacks.
+    uri: String,
+    digest: Digest,
+    date: u64,
+    release: Arc<Release>,
+}
+
+/// An index and what vouches for it.
+pub type IndexPart = (IndexOrigin, IndexText);
+
+/// Loads the indexes of several suites for one architecture, in their order; see [`load_releases`] for
+/// several architectures.
+pub fn load(
+    sources: &[Source],
+    deb_arch: &str,
+    access: Access<'_>,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<IndexPart>, RepositoryError> {
+    load_indexes(&load_releases(sources, access, notes)?, deb_arch, access, notes)
+}
+
+/// Fetches and verifies the InRelease files of several suites, at the same time.
+pub fn load_releases(
+    sources: &[Source],
+    access: Access<'_>,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<SuiteRelease>, RepositoryError> {
+    in_parallel(sources, |source| SuiteRelease::load(source, access), notes)
+}
+
+/// Loads the indexes of several suites for one architecture, at the same time, in their order.
+pub fn load_indexes(
+    releases: &[SuiteRelease],
+    deb_arch: &str,
+    access: Access<'_>,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<IndexPart>, RepositoryError> {
+    let parts = in_parallel(releases, |release| release.indexes(deb_arch, access), notes)?;
+    Ok(parts.into_iter().flatten().collect())
+}
+
+/// Does something for each item on a thread of its own; the first item's error counts.
+fn in_parallel<I: Sync, T: Send>(
+    items: &[I],
+    work: impl Fn(&I) -> Result<(T, Vec<Note>), RepositoryError> + Sync,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<T>, RepositoryError> {
+    let work = &work;
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = items.iter().map(|item| scope.spawn(move || work(item))).collect();
+        threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+    });
+    let mut values = Vec::with_capacity(results.len());
+    for result in results {
+        let (value, found) = result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        notes.extend(found);
+        values.push(value);
+    }
+    Ok(values)
+}
+
+impl SuiteRelease {
+    /// Fetches, verifies and dates a suite's InRelease, from the first root that is the right one.
+    pub fn load(source: &Source, access: Access<'_>) -> Result<(Self, Vec<Note>), RepositoryError> {
+        let first = match Self::load_from(source, &source.uri, access) {
+            Err(error) if error.is_wrong_place() && !source.fallbacks.is_empty() => error,
+            result => return result,
+        };
+        for uri in &source.fallbacks {
+            match Self::load_from(source, uri, access) {
+                Err(error) if error.is_wrong_place() => {}
+                Err(error) => return Err(error),
+                Ok((release, mut notes)) => {
+                    notes.push(Note::OtherMirror {
+                        suite: source.suite.clone(),
+                        wanted: source.uri.clone(),
+                        used: uri.clone(),
+                        reason: first.to_string(),
+                    });
+                    return Ok((release, notes));
+                }
+            }
+        }
+        Err(first)
+    }
+
+    fn load_from(
+        source: &Source,
+        uri: &str,
+        access: Access<'_>,
+    ) -> Result<(Self, Vec<Note>), RepositoryError> {
+        let url = format!("{uri}/dists/{}/InRelease", source.suite);
+        let (bytes, verified) = in_release(source, uri, &url, access)?;
+        let release = Release::parse(&verified)
+            .map_err(|error| RepositoryError::Release { url: url.clone(), source: error })?;
+        check_identity(source, &url, &release)?;
+        let date = release.date.ok_or_else(|| RepositoryError::NoDate { url: url.clone() })?;
+        let mut notes = Vec::new();
+        check_dates(source, uri, &release, date, access, &mut notes)?;
+        let release = SuiteRelease {
+            source: source.clone(),
+            uri: uri.to_owned(),
+            digest: Digest::of(&bytes),
+            date,
+            release: Arc::new(release),
+        };
+        Ok((release, notes))
+    }
+
+    /// The suite's InRelease.
+    pub fn release(&self) -> &Release {
+        &self.release
+    }
+
+    /// The digest of the InRelease file.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The indexes of all components for one architecture, in the components' order.
+    pub fn indexes(
+        &self,
+        deb_arch: &str,
+        access: Access<'_>,
+    ) -> Result<(Vec<IndexPart>, Vec<Note>), RepositoryError> {
+        let (mut parts, mut notes) = (Vec::new(), Vec::new());
+        for component in &self.source.components {
+            let own = format!("{component}/binary-{deb_arch}/Packages");
+            let common = format!("{component}/binary-all/Packages");
+            let separate = !self.release.all_within
+                && self.release.architectures.iter().any(|arch| arch == "all")
+                && self.lists(&common);
+            if self.lists(&own) {
+                let text = self.index(&own, access)?;
+                // Some archives have the packages for all architectures in both places.
+                let within = text.contains("\nArchitecture: all\n");
+                parts.push(self.part(component, text));
+                if separate && !within {
+                    parts.push(self.part(component, self.index(&common, access)?));
+                }
+            } else if separate {
+                parts.push(self.part(component, self.index(&common, access)?));
+            } else {
+                self.check_lack(component, deb_arch)?;
+                let note = Note::ArchLeftOut { suite: self.source.suite.clone(), arch: deb_arch.to_owned() };
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+            }
+        }
+        Ok((parts, notes))
+    }
+
+    fn lists(&self, path: &str) -> bool {
+        Compression::ALL
+            .iter()
+            .any(|kind| self.release.files.contains_key(&format!("{path}{}", kind.ending())))
+    }
+
+    /// A text that [`SuiteRelease::index`] has compared with InRelease.
+    fn part(&self, component: &str, text: String) -> IndexPart {
+        let origin = IndexOrigin {
+            kind: OriginKind::Archive,
+            uri: self.uri.clone(),
+            suite: self.source.suite.clone(),
+            component: component.to_owned(),
+            inrelease: self.digest,
+            date: self.date,
+        };
+        (origin, IndexText::vouched(text))
+    }
+
+    /// Whether it is in order that a component has no index for an architecture.
+    fn check_lack(&self, component: &str, deb_arch: &str) -> Result<(), RepositoryError> {
+        let indexes = || {
+            self.release.files.keys().filter_map(|path| {
+                let (directory, name) = path.rsplit_once('/')?;
+                let (component, arch) = directory.rsplit_once("/binary-")?;
+                name.starts_with("Packages").then_some((component, arch))
+            })
+        };
+        let sorted = |names: Vec<&str>| {
+            let names: std::collections::BTreeSet<_> =
+                names.into_iter().filter(|name| *name != "all").collect();
+            names.into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let (uri, suite) = (self.uri.clone(), self.source.suite.clone());
+        let arches =
+            sorted(indexes().filter(|(found, _)| *found == component).map(|(_, arch)| arch).collect());
+        if arches.is_empty() {
+            let available = sorted(indexes().map(|(component, _)| component).collect());
+            return Err(RepositoryError::NoSuchComponent {
+                uri,
+                suite,
+                component: component.to_owned(),
+                available,
+            });
+        }
+        if self.source.required {
+            return Err(RepositoryError::NoSuchArch {
+                uri,
+                suite,
+                arch: deb_arch.to_owned(),
+                available: arches,
+            });
+        }
+        Ok(())
+    }
+
+    /// An index, from the cache or the mirror: whichever copy fits what InRelease says.
+    fn index(&self, path: &str, access: Access<'_>) -> Result<String, RepositoryError> {
+        let copies: Vec<(Compression, ReleaseFile)> = Compression::ALL
+            .into_iter()
+            .filter_map(|kind| {
+                let file = self.release.files.get(&format!("{path}{}", kind.ending()))?;
+                (file.size <= MAX_INDEX).then_some((kind, *file))
+            })
+            .collect();
+        for (kind, file) in &copies {
+            if let Some(bytes) = access.cache.read_blob(&file.digest)? {
+                return self.unpack(path, *kind, &bytes);
+            }
+        }
+        let base = format!("{}/dists/{}", self.uri, self.source.suite);
+        let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+        let mut tried = Vec::new();
+        for (kind, file) in &copies {
+            let by_hash = format!("{base}/{directory}/by-hash/SHA256/{}", file.digest.hex());
+            let plain = format!("{base}/{path}{}", kind.ending());
+            let urls = self.release.by_hash.then_some(by_hash).into_iter().chain([plain]);
+            for url in urls {
+                match fetch(&url, file, access) {
+                    Ok(()) => {
+                        if let Some(bytes) = access.cache.read_blob(&file.digest)? {
+                            return self.unpack(path, *kind, &bytes);
+                        }
+                    }
+                    Err(RepositoryError::Transport(
+                        error @ (TransportError::Missing { .. }
+                        | TransportError::Mismatch { .. }
+                        | TransportError::Status { .. }),
+                    )) => tried.push(error.to_string()),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        let (uri, suite) = (self.uri.clone(), self.source.suite.clone());
+        Err(RepositoryError::OutOfStep { uri, suite, path: path.to_owned(), tried })
+    }
+
+    /// Text out of bytes that have been compared with InRelease.
+    fn unpack(&self, path: &str, kind: Compression, bytes: &[u8]) -> Result<String, RepositoryError> {
+        let failed = |cause: String| RepositoryError::Unpack {
+            uri: self.uri.clone(),
+            suite: self.source.suite.clone(),
+            path: format!("{path}{}", kind.ending()),
+            cause,
+        };
+        let limit = self.release.files.get(path).map_or(8 * MAX_INDEX, |file| file.size.min(8 * MAX_INDEX));
+        let text = kind.unpack(bytes, limit).map_err(|error| failed(error.to_string()))?;
+        // Old descriptions may be in Latin-1; every field that counts is ASCII.
+        Ok(String::from_utf8(text)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    }
+}
+
+/// Downloads an index into the cache.
+fn fetch(url: &str, file: &ReleaseFile, access: Access<'_>) -> Result<(), RepositoryError> {
+    let expected = Expected { digest: file.digest, size: file.size };
+    let partial = access.cache.partial(&file.digest)?;
+    access.transport.download(url, partial.path(), expected, &|_| {})?;
+    partial.commit_checked()?;
+    Ok(())
+}
+
+/// The InRelease file and its signed text; offline the one fetched last, verified again.
+fn in_release(
+    source: &Source,
+    uri: &str,
+    url: &str,
+    access: Access<'_>,
+) -> Result<(Vec<u8>, Verified), RepositoryError> {
+    let key = Digest::of(url.as_bytes());
+    let verify = |bytes: &[u8]| {
+        trust::verify_inrelease(bytes, &source.keyring, access.at)
+            .map_err(|error| RepositoryError::untrusted(url, bytes, error))
+    };
+    if access.transport.is_offline() && is_remote(url) {
+        let offline = || RepositoryError::Offline { uri: uri.to_owned(), suite: source.suite.clone() };
+        let bytes = access.cache.derived(KEPT, &key).ok_or_else(offline)?;
+        let verified = verify(&bytes)?;
+        return Ok((bytes, verified));
+    }
+    let bytes = match access.transport.read(url, trust::MAX_INRELEASE) {
+        Err(TransportError::Missing { status, .. }) => {
+            return Err(RepositoryError::NoSuchSuite {
+                uri: uri.to_owned(),
+                suite: source.suite.clone(),
+                status,
+            });
+        }
+        result => result?,
+    };
+    let verified = verify(&bytes)?;
+    access.cache.put_derived(KEPT, &key, &bytes)?;
+    Ok((bytes, verified))
+}
+
+/// Whether it is the right publisher's and the right suite; a mirror could send another that is signed too.
+fn check_identity(source: &Source, url: &str, release: &Release) -> Result<(), RepositoryError> {
+    let Some(expected) = source.origin else { return Ok(()) };
+    if release.origin.as_deref() != Some(expected) {
+        return Err(RepositoryError::Origin {
+            url: url.to_owned(),
+            expected: expected.to_owned(),
+            found: release.origin.clone().unwrap_or_default(),
+        });
+    }
+    let names = [&release.codename, &release.suite];
+    if !names.iter().any(|name| name.as_ref() == Some(&source.suite)) {
+        return Err(RepositoryError::OtherSuite {
+            url: url.to_owned(),
+            expected: source.suite.clone(),
+            found: names.into_iter().flatten().next().cloned().unwrap_or_default(),
+        });
+    }
+    Ok(())
+}
+
+/// Whether it is neither from the future nor stale.
+fn check_dates(
+    source: &Source,
+    uri: &str,
+    release: &Release,
+    date: u64,
+    access: Access<'_>,
+    notes: &mut Vec<Note>,
+) -> Result<(), RepositoryError> {
+    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let (uri, suite) = (uri.to_owned(), source.suite.clone());
+    if date > seconds(access.at + CLOCK_SKEW) {
+        return Err(RepositoryError::FromTheFuture { uri, suite, when: written(date) });
+    }
+    match release.valid_until.filter(|end| *end < seconds(access.at)) {
+        Some(_) if source.by_snapshot || !source.check_valid_until => {}
+        Some(end) if access.allow_expired => notes.push(Note::ExpiredAccepted { suite, when: written(end) }),
+        Some(end) => return Err(RepositoryError::Expired { uri, suite, when: written(end) }),
+        None => {}
+    }
+    Ok(())
+}
+
+/// A moment as people read it, UTC.
+fn written(seconds: u64) -> String {
+    i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+        .map_or_else(|| seconds.to_string(), |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+}
