@@ -1,1 +1,286 @@
-//! To be laid.
+//! Packages -> every path in them, its owner, its metadata, and what the loader must know of it.
+//!
+//! A package is read once: its list of files with their ELF facts is kept, by the package's SHA-256, in a
+//! [`ManifestStore`]; content is read again, file by file, when a layer wants it ([`read_contents`]).
+//!
+//! Paths are canonical: on a merged `/usr`, `/lib/x` and `/usr/lib/x` are one file, and packages use both
+//! spellings. Everything behind such a link is listed by the name behind it, and the links themselves are
+//! the distro's, not a package's.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::deb::archive::{ControlFiles, DebError};
+use crate::digest::Digest;
+use crate::elf::ElfFacts;
+use crate::hint::Hint;
+use crate::loader::{FileTree, Node};
+use crate::root_path::RootPath;
+use crate::tarball::{Entry, EntryKind};
+
+mod contents;
+mod merged_usr;
+mod scan;
+
+pub use contents::read_contents;
+pub use merged_usr::MergedUsr;
+pub use scan::{PackageArchive, catalogue};
+
+/// One entry of a package's data tarball.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CataloguedFile {
+    /// Path, metadata and kind; the path, and a hard link's target, are canonical.
+    pub entry: Entry,
+    /// Its position in the data tarball, counted from zero.
+    pub index: u32,
+    /// What the loader must know, if it is a sound ELF file. A hard link has that of its file.
+    pub elf: Option<Arc<ElfFacts>>,
+    /// What follows `#!` in its first line, without blanks around it; 256 bytes at most.
+    pub shebang: Option<String>,
+    /// Why it is no ELF file although it begins like one.
+    pub damaged_elf: Option<String>,
+}
+
+/// All that a package holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The entries, in the data tarball's order.
+    pub files: Vec<CataloguedFile>,
+    /// The control tarball.
+    pub control: ControlFiles,
+}
+
+/// A package and its files.
+#[derive(Clone, Debug)]
+pub struct PackageFiles {
+    /// The package's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The SHA-256 of its archive.
+    pub digest: Digest,
+    /// The archive on disk.
+    pub archive: PathBuf,
+    /// What it holds.
+    pub manifest: Arc<Manifest>,
+}
+
+/// Keeps manifests between runs, by the digest of the package.
+pub trait ManifestStore: Sync {
+    /// The bytes stored for a package, if they are there and sound.
+    fn load(&self, package: &Digest) -> Option<Vec<u8>>;
+    /// Stores bytes for a package. Failing to is not an error: they are made again.
+    fn store(&self, package: &Digest, manifest: &[u8]);
+}
+
+/// Keeps nothing.
+impl ManifestStore for () {
+    fn load(&self, _: &Digest) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn store(&self, _: &Digest, _: &[u8]) {}
+}
+
+/// Why packages cannot be catalogued or their content not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// A package cannot be read.
+    #[error("cannot read the package {package} {version}")]
+    Package {
+        /// Its name.
+        package: String,
+        /// Its version.
+        version: String,
+        /// Why.
+        source: DebError,
+    },
+    /// A file that was listed is not there, or is none.
+    #[error("the package {package} {version} has no file at position {index} of its data")]
+    NoContent {
+        /// The package's name.
+        package: String,
+        /// Its version.
+        version: String,
+        /// The position asked for.
+        index: u32,
+    },
+    /// Two packages of one name.
+    #[error("the package {package} is catalogued twice, as {first} and {second}")]
+    Twice {
+        /// The name.
+        package: String,
+        /// The version that came first.
+        first: String,
+        /// The other.
+        second: String,
+    },
+}
+
+impl Hint for CatalogError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            CatalogError::Package { source, .. } => source.hints(),
+            CatalogError::NoContent { .. } => {
+                vec!["the package on disk has changed since it was listed: fetch it again".to_owned()]
+            }
+            CatalogError::Twice { .. } => Vec::new(),
+        }
+    }
+}
+
+impl Manifest {
+    /// The position of the regular file whose content an entry has: its own, or, for a hard link, that of
+    /// the file it names. None for what has no content, and for a hard link to nothing.
+    pub fn content_index(&self, file: &CataloguedFile) -> Option<u32> {
+        let mut target = match &file.entry.kind {
+            EntryKind::File { .. } => return Some(file.index),
+            EntryKind::HardLink { target } => target,
+            _ => return None,
+        };
+        // A hard link names what comes before it, so each step leads further up.
+        let mut before = self.files.partition_point(|other| other.index < file.index);
+        while let Some(at) = self.files[..before].iter().rposition(|other| other.entry.path == *target) {
+            match &self.files[at].entry.kind {
+                EntryKind::File { .. } => return Some(self.files[at].index),
+                EntryKind::HardLink { target: next } => target = next,
+                _ => return None,
+            }
+            before = at;
+        }
+        None
+    }
+}
+
+/// One file of one package in a [`FileCatalog`]; stays valid while packages are added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileRef {
+    package: u32,
+    file: u32,
+}
+
+/// Every file of a set of packages, by path.
+///
+/// As a [`FileTree`] it shows all of them at once, as if every package were installed, with the links of
+/// the merged `/usr`. Where several packages have a path, the first of its [owners](FileCatalog::at) counts.
+#[derive(Clone, Debug)]
+pub struct FileCatalog {
+    merged_usr: MergedUsr,
+    packages: Vec<PackageFiles>,
+    names: BTreeMap<String, u32>,
+    paths: BTreeMap<RootPath, Vec<FileRef>>,
+}
+
+impl FileCatalog {
+    /// An empty catalogue of a distro with these links.
+    pub fn new(merged_usr: MergedUsr) -> Self {
+        FileCatalog { merged_usr, packages: Vec::new(), names: BTreeMap::new(), paths: BTreeMap::new() }
+    }
+
+    /// Adds a package. A path that others have too is theirs first, until [`FileCatalog::order_owners`].
+    pub fn insert(&mut self, package: PackageFiles) -> Result<(), CatalogError> {
+        let twice = |first: &PackageFiles| CatalogError::Twice {
+            package: package.name.clone(),
+            first: first.version.clone(),
+            second: package.version.clone(),
+        };
+        if let Some(first) = self.package(&package.name) {
+            return Err(twice(first));
+        }
+        // More packages or files than four thousand million do not fit into memory.
+        let number = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
+        let package_number = number(self.packages.len());
+        for (index, file) in package.manifest.files.iter().enumerate() {
+            let reference = FileRef { package: package_number, file: number(index) };
+            self.paths.entry(file.entry.path.clone()).or_default().push(reference);
+        }
+        self.names.insert(package.name.clone(), package_number);
+        self.packages.push(package);
+        Ok(())
+    }
+
+    /// Settles who owns what several packages have: the least by `compare` comes first (by `Replaces`, for
+    /// instance), and of equals the first by name. Within one package a later entry replaces an earlier.
+    pub fn order_owners(&mut self, compare: impl Fn(&PackageFiles, &PackageFiles) -> Ordering) {
+        for references in self.paths.values_mut().filter(|references| references.len() > 1) {
+            references.sort_by(|a, b| {
+                let (one, other) = (&self.packages[a.package as usize], &self.packages[b.package as usize]);
+                if a.package == b.package {
+                    return b.file.cmp(&a.file);
+                }
+                compare(one, other).then_with(|| one.name.cmp(&other.name))
+            });
+        }
+    }
+
+    /// A package by name.
+    pub fn package(&self, name: &str) -> Option<&PackageFiles> {
+        self.names.get(name).and_then(|number| self.packages.get(*number as usize))
+    }
+
+    /// All packages, by name.
+    pub fn packages(&self) -> impl Iterator<Item = &PackageFiles> {
+        self.names.values().filter_map(|number| self.packages.get(*number as usize))
+    }
+
+    /// All files of a package, in its tarball's order; none if it is not catalogued.
+    pub fn files_of(&self, name: &str) -> impl Iterator<Item = FileRef> {
+        let number = self.names.get(name).copied();
+        let count = number.map_or(0, |number| self.packages[number as usize].manifest.files.len());
+        (0..u32::try_from(count).unwrap_or(u32::MAX)).map(move |file| FileRef { package: number.unwrap_or(0), file })
+    }
+
+    /// The files at a path, its owner's first; links are not followed.
+    pub fn at(&self, path: &RootPath) -> &[FileRef] {
+        self.paths.get(path).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every path in order, with the files there.
+    pub fn paths(&self) -> impl Iterator<Item = (&RootPath, &[FileRef])> {
+        self.paths.iter().map(|(path, references)| (path, references.as_slice()))
+    }
+
+    /// Every path at or below a directory, in order.
+    pub fn within<'a>(&'a self, directory: &'a RootPath) -> impl Iterator<Item = (&'a RootPath, &'a [FileRef])> {
+        let below = self.paths.range(directory.clone()..).take_while(|(path, _)| path.is_within(directory));
+        below.map(|(path, references)| (path, references.as_slice()))
+    }
+
+    /// The file that a reference of this catalogue stands for, and its package.
+    pub fn get(&self, reference: FileRef) -> (&PackageFiles, &CataloguedFile) {
+        let package = &self.packages[reference.package as usize];
+        (package, &package.manifest.files[reference.file as usize])
+    }
+
+    /// The links of the merged `/usr`, by which paths are canonical.
+    pub fn merged_usr(&self) -> &MergedUsr {
+        &self.merged_usr
+    }
+}
+
+impl FileTree for FileCatalog {
+    fn node(&self, path: &RootPath) -> Option<Node<'_>> {
+        if let Some(target) = self.merged_usr.link(path) {
+            return Some(Node::Symlink(target));
+        }
+        let Some(reference) = self.at(path).first() else {
+            // Not every package lists the directories that it uses.
+            let implied = path.is_root() || self.within(path).next().is_some();
+            return implied.then_some(Node::Directory);
+        };
+        let (_, file) = self.get(*reference);
+        Some(match &file.entry.kind {
+            EntryKind::Directory => Node::Directory,
+            EntryKind::Symlink { target } => Node::Symlink(target),
+            EntryKind::File { .. } | EntryKind::HardLink { .. } => Node::File(file.elf.as_deref()),
+            EntryKind::CharDevice { .. } | EntryKind::BlockDevice { .. } | EntryKind::Fifo => Node::Other,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! The merged `/usr`: top-level directories that are links to those in `/usr`.
+
+use std::path::Path;
+
+use super::{CataloguedFile, Manifest};
+use crate::root_path::RootPath;
+use crate::tarball::EntryKind;
+
+/// Directories that packages for more than one ABI use, where the distro makes the link only if they are
+/// installed.
+const FOR_OTHER_ABIS: [&str; 4] = ["lib32", "lib64", "libo32", "libx32"];
+
+/// The links of a distro's merged `/usr`, and what they do to paths.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MergedUsr {
+    links: Vec<Link>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Link {
+    path: RootPath,
+    /// As the link says it: `usr/lib`.
+    target: String,
+    behind: RootPath,
+    /// The distro's own: in every image. The others only lead paths.
+    always: bool,
+}
+
+impl MergedUsr {
+    /// From (name below `/`, relative target), as [`crate::distro::Distro::directory_links`] gives them. If
+    /// there are any, the directories of other ABIs (`/lib32` and so on) are led into `/usr` likewise.
+    pub fn new(links: &[(&str, &str)]) -> Self {
+        let link = |name: &str, target: &str, always| {
+            let path = RootPath::parse(name).ok()?;
+            let behind = path.link_target(target);
+            Some(Link { path, target: target.to_owned(), behind, always })
+        };
+        let mut merged: Vec<Link> = links.iter().filter_map(|(name, target)| link(name, target, true)).collect();
+        for name in FOR_OTHER_ABIS {
+            let target = Path::new("usr").join(name);
+            if !merged.is_empty() && !merged.iter().any(|known| known.path.relative() == name) {
+                merged.extend(link(name, &target.to_string_lossy(), false));
+            }
+        }
+        MergedUsr { links: merged }
+    }
+
+    /// What the link at a path says, if the distro has one there.
+    pub fn link(&self, path: &RootPath) -> Option<&str> {
+        self.links.iter().find(|link| link.always && link.path == *path).map(|link| link.target.as_str())
+    }
+
+    /// The path behind the links.
+    pub fn canonical(&self, path: &RootPath) -> RootPath {
+        let moved = self.links.iter().find(|link| path.is_within(&link.path)).and_then(|link| {
+            let below = path.as_str().get(link.path.as_str().len()..)?;
+            link.behind.join(below).ok()
+        });
+        moved.unwrap_or_else(|| path.clone())
+    }
+
+    /// Makes a package's paths canonical. What stands where a link is goes: the link itself, and a
+    /// directory that would hide it. So does a symbolic link that now would point at itself.
+    pub(super) fn apply(&self, manifest: &mut Manifest) {
+        manifest.files.retain_mut(|file| self.keep(file));
+    }
+
+    fn keep(&self, file: &mut CataloguedFile) -> bool {
+        if let EntryKind::HardLink { target } = &mut file.entry.kind {
+            *target = self.canonical(target);
+        }
+        let path = &file.entry.path;
+        if self.links.iter().any(|link| link.path == *path) {
+            return false;
+        }
+        let canonical = self.canonical(path);
+        if let EntryKind::Symlink { target } = &file.entry.kind {
+            // `/bin/sh -> /usr/bin/sh` served before the merge.
+            if canonical != *path && self.canonical(&path.link_target(target)) == canonical {
+                return false;
+            }
+            if canonical == *path && self.canonical(&path.link_target(target)) == canonical {
+                return path.link_target(target) == canonical;
+            }
+        }
+        file.entry.path = canonical;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_behind_links() {
+        let merged = MergedUsr::new(&[("bin", "usr/bin"), ("lib", "usr/lib")]);
+        let canonical = |text| merged.canonical(&RootPath::parse(text).unwrap()).to_string();
+        for (path, wanted) in [
+            ("/bin/sh", "/usr/bin/sh"),
+            ("/lib/x86_64-linux-gnu/libz.so.1", "/usr/lib/x86_64-linux-gnu/libz.so.1"),
+            ("/lib32/libc.so.6", "/usr/lib32/libc.so.6"),
+            ("/libx32/ld.so", "/usr/libx32/ld.so"),
+            ("/library", "/library"),
+            ("/usr/bin/sh", "/usr/bin/sh"),
+            ("/bin", "/usr/bin"),
+            ("/", "/"),
+        ] {
+            assert_eq!(canonical(path), wanted);
+        }
+        assert_eq!(merged.link(&RootPath::parse("/bin").unwrap()), Some("usr/bin"));
+        assert_eq!(merged.link(&RootPath::parse("/lib32").unwrap()), None);
+        let split = MergedUsr::new(&[]);
+        assert_eq!(split.canonical(&RootPath::parse("/lib32/x").unwrap()).as_str(), "/lib32/x");
+    }
+}

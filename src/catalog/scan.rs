@@ -1,0 +1,159 @@
+//! Reads packages, or their stored manifests, into manifests: in parallel, in the order given.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use rayon::prelude::*;
+
+use super::{CatalogError, CataloguedFile, Manifest, ManifestStore, MergedUsr, PackageFiles};
+use crate::deb::archive::{self, DebError};
+use crate::digest::Digest;
+use crate::elf;
+use crate::tarball::{EntryKind, Limits};
+
+/// How much of a first line is kept, in bytes.
+const SHEBANG: usize = 256;
+/// ELF files above this size are held in memory one at a time, in bytes.
+const LARGE: u64 = 64 << 20;
+/// ELF files above this size are not read, in bytes.
+const TOO_LARGE: u64 = 1 << 30;
+
+/// A package that was fetched and whose digest was checked.
+#[derive(Clone, Debug)]
+pub struct PackageArchive {
+    /// The package's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The SHA-256 of the archive.
+    pub digest: Digest,
+    /// The archive on disk.
+    pub path: PathBuf,
+}
+
+/// Lists the files of packages, in the order of `archives`, reading those that `store` does not know.
+///
+/// Memory does not grow with the packages' size: one ELF file a thread is held at a time, and large ones
+/// one at a time altogether. A damaged ELF file is told as such and does not fail the package.
+pub fn catalogue(
+    archives: &[PackageArchive],
+    merged_usr: &MergedUsr,
+    store: &dyn ManifestStore,
+) -> Result<Vec<PackageFiles>, CatalogError> {
+    let large = Mutex::new(());
+    let packages: Vec<Result<PackageFiles, CatalogError>> = archives
+        .par_iter()
+        .map(|archive| {
+            let mut manifest = manifest(archive, store, &large).map_err(|source| CatalogError::Package {
+                package: archive.name.clone(),
+                version: archive.version.clone(),
+                source,
+            })?;
+            merged_usr.apply(&mut manifest);
+            Ok(PackageFiles {
+                name: archive.name.clone(),
+                version: archive.version.clone(),
+                digest: archive.digest,
+                archive: archive.path.clone(),
+                manifest: Arc::new(manifest),
+            })
+        })
+        .collect();
+    // The first error by position, not by time.
+    packages.into_iter().collect()
+}
+
+/// The manifest with the paths that the package itself uses: stored, or read and stored.
+fn manifest(
+    archive: &PackageArchive,
+    store: &dyn ManifestStore,
+    large: &Mutex<()>,
+) -> Result<Manifest, DebError> {
+    let stored = store.load(&archive.digest).and_then(|bytes| postcard::from_bytes(&bytes).ok());
+    if let Some(manifest) = stored {
+        return Ok(manifest);
+    }
+    let manifest = scan(archive, large)?;
+    if let Ok(bytes) = postcard::to_stdvec(&manifest) {
+        store.store(&archive.digest, &bytes);
+    }
+    Ok(manifest)
+}
+
+fn scan(archive: &PackageArchive, large: &Mutex<()>) -> Result<Manifest, DebError> {
+    let mut files: Vec<CataloguedFile> = Vec::new();
+    let mut by_path = BTreeMap::new();
+    let mut buffer = Vec::new();
+    let mut index = 0;
+    let control = archive::read::<DebError>(&archive.path, &Limits::default(), |entry, content| {
+        let mut file = CataloguedFile { entry, index, elf: None, shebang: None, damaged_elf: None };
+        index += 1;
+        match &file.entry.kind {
+            EntryKind::File { size } => {
+                let looked = look(*size, content, &mut buffer, large);
+                // What fails here fails in the tarball too, which tells it better.
+                let source = |source| DebError::Io { path: archive.path.clone(), source };
+                looked.map_err(source)?.describe(&mut file);
+                by_path.insert(file.entry.path.clone(), files.len());
+            }
+            EntryKind::HardLink { target } => {
+                if let Some(at) = by_path.get(target).copied() {
+                    let original: &CataloguedFile = &files[at];
+                    file.elf.clone_from(&original.elf);
+                    file.shebang.clone_from(&original.shebang);
+                    file.damaged_elf.clone_from(&original.damaged_elf);
+                    by_path.insert(file.entry.path.clone(), at);
+                }
+            }
+            _ => {}
+        }
+        files.push(file);
+        Ok(())
+    })?;
+    Ok(Manifest { files, control })
+}
+
+/// What a file's bytes say of it.
+enum Looked {
+    Elf(Result<elf::ElfFacts, String>),
+    Script(String),
+    Other,
+}
+
+impl Looked {
+    fn describe(self, file: &mut CataloguedFile) {
+        match self {
+            Looked::Elf(Ok(facts)) => file.elf = Some(Arc::new(facts)),
+            Looked::Elf(Err(reason)) => file.damaged_elf = Some(reason),
+            Looked::Script(line) => file.shebang = Some(line),
+            Looked::Other => {}
+        }
+    }
+}
+
+fn look(size: u64, content: &mut dyn Read, buffer: &mut Vec<u8>, large: &Mutex<()>) -> io::Result<Looked> {
+    buffer.clear();
+    content.take(SHEBANG as u64 + 2).read_to_end(buffer)?;
+    if let Some(line) = buffer.strip_prefix(b"#!") {
+        let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        return Ok(Looked::Script(String::from_utf8_lossy(line).trim().to_owned()));
+    }
+    if !elf::is_elf(buffer) {
+        return Ok(Looked::Other);
+    }
+    if size > TOO_LARGE {
+        return Ok(Looked::Elf(Err(format!("it is larger than {TOO_LARGE} bytes"))));
+    }
+    if size <= LARGE {
+        content.read_to_end(buffer)?;
+        return Ok(Looked::Elf(elf::facts(buffer).map_err(|error| error.to_string())));
+    }
+    // A lock that another thread left in panic still does its work.
+    let _one_at_a_time = large.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    content.read_to_end(buffer)?;
+    let facts = elf::facts(buffer).map_err(|error| error.to_string());
+    *buffer = Vec::new();
+    Ok(Looked::Elf(facts))
+}

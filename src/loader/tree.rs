@@ -1,0 +1,84 @@
+//! The tree of files that a loader sees, and how links in it are followed.
+
+use crate::elf::ElfFacts;
+use crate::root_path::RootPath;
+
+/// Links followed before giving up, as in Linux.
+const MAX_LINKS: usize = 40;
+
+/// What is at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Node<'a> {
+    /// A directory.
+    Directory,
+    /// A symbolic link, with what it says.
+    Symlink(&'a str),
+    /// A regular file, with its facts if it is a sound ELF file.
+    File(Option<&'a ElfFacts>),
+    /// A device or a pipe.
+    Other,
+}
+
+/// A read-only tree of files: a package catalogue, a selection, an image, a directory.
+pub trait FileTree {
+    /// What is at a path, read literally: no component is followed as a link. The root always exists.
+    fn node(&self, path: &RootPath) -> Option<Node<'_>>;
+}
+
+/// Where a path leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// What was reached: it exists, and neither it nor a directory above it is a link.
+    pub path: RootPath,
+    /// The links that were followed, in order.
+    pub links: Vec<RootPath>,
+}
+
+/// Follows the symbolic links in every component of a path, at most 40; none if it leads nowhere.
+pub fn resolve(tree: &dyn FileTree, path: &RootPath) -> Option<RootPath> {
+    follow(tree, path).map(|resolved| resolved.path)
+}
+
+/// As [`resolve`], and tells the links passed.
+pub fn follow(tree: &dyn FileTree, path: &RootPath) -> Option<Resolved> {
+    walk(tree, path.as_str())
+}
+
+/// Walks an absolute path as the kernel does: `..` is the parent of what was reached, not of what was named.
+pub(super) fn walk(tree: &dyn FileTree, path: &str) -> Option<Resolved> {
+    let mut pending: Vec<String> = Vec::new();
+    let push = |pending: &mut Vec<String>, text: &str| {
+        let names = text.split('/').filter(|name| !name.is_empty() && *name != ".");
+        pending.extend(names.rev().map(ToOwned::to_owned));
+    };
+    push(&mut pending, path);
+    let mut reached = RootPath::root();
+    let mut links = Vec::new();
+    while let Some(name) = pending.pop() {
+        if name == ".." {
+            reached = reached.parent().unwrap_or_else(RootPath::root);
+            continue;
+        }
+        let next = reached.join(&name).ok()?;
+        match tree.node(&next)? {
+            Node::Directory => reached = next,
+            Node::Symlink(target) => {
+                if links.len() == MAX_LINKS {
+                    return None;
+                }
+                if target.starts_with('/') {
+                    reached = RootPath::root();
+                }
+                push(&mut pending, target);
+                links.push(next);
+            }
+            Node::File(_) | Node::Other => {
+                if !pending.is_empty() {
+                    return None;
+                }
+                reached = next;
+            }
+        }
+    }
+    Some(Resolved { path: reached, links })
+}
