@@ -76,7 +76,7 @@ pub(super) fn read_from(text: &Text<'_>, findings: &Findings<'_>) -> Option<Dist
 pub(super) fn read_archs(value: &Value<'_>, from: Option<Distro>, findings: &Findings<'_>) -> Vec<Arch> {
     let mut archs: Vec<Arch> = Vec::new();
     let texts = value.texts();
-    if texts.is_empty() && value.source() == "[]" {
+    if value.is_empty_array() {
         value.wrong("`arch` names no architecture", "leave it out for every one that the distro has");
     }
     for text in texts {
@@ -129,7 +129,7 @@ fn arch_hint(name: &str) -> String {
 pub(super) fn read_suites(value: &Value<'_>, from: Option<Distro>, findings: &Findings<'_>) -> Vec<Pocket> {
     let mut pockets = Vec::new();
     let texts = value.texts();
-    if texts.is_empty() && value.source() == "[]" {
+    if value.is_empty_array() {
         value.wrong("`suites` names no suite", "leave it out for all of them");
     }
     for text in texts {
@@ -217,21 +217,23 @@ fn read_repository(mut table: Table<'_>, dir: &Path, has_from: bool) -> Option<R
     let findings = table.findings;
     let header = table.span.clone();
     let kind = table.required("type", "\"deb\"").and_then(|value| value.text());
+    let known = kind.as_ref().and_then(|kind| read_kind(kind, findings));
+    if kind.is_some_and(|kind| kind.text == "apk") {
+        return None;
+    }
     let url = table.required("url", "\"https://...\"").and_then(|value| value.text());
     let suite = table.required("suite", "\"...\"").and_then(|value| value.text());
     let components = table.take("components");
     let keys = table.take("keys");
     let check_valid_until = table.boolean("check-valid-until", true);
     let tag = table.take("tag");
+    let misspells_keys = table.misspells("keys");
     table.finish();
 
-    let known = kind.as_ref().and_then(|kind| read_kind(kind, findings));
-    if let Some(tag) = tag
-        && known.is_some()
-    {
+    if let Some(tag) = tag {
         findings.context(&tag.key_span, "only repositories of type \"apk\" have a `tag`", "leave it out");
     }
-    if keys.is_none() && !has_from {
+    if keys.is_none() && !has_from && !misspells_keys {
         let hint = "add `keys = [\"FILE\"]` with the keys it is signed with";
         findings.context(&header, "nothing says which keys sign this repository", hint);
     }
@@ -274,7 +276,7 @@ fn read_kind(kind: &Text<'_>, findings: &Findings<'_>) -> Option<RepositoryKind>
 
 fn read_components(value: &Value<'_>, findings: &Findings<'_>) -> Vec<String> {
     let texts = value.texts();
-    if texts.is_empty() && value.source() == "[]" {
+    if value.is_empty_array() {
         value.wrong("`components` names no component", "leave it out for `main`");
     }
     for text in &texts {

@@ -45,7 +45,8 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
     let has_from = from_value.is_some();
     let from = from_value.and_then(|value| value.text()).and_then(|text| read_from(&text, findings));
     let archs = table.take("arch").map(|value| read_archs(&value, from, findings)).unwrap_or_default();
-    if let Some(base) = table.take("base") {
+    let base = table.take("base");
+    if let Some(base) = &base {
         base.text();
         findings.value(
             &base.key_span,
@@ -78,13 +79,17 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
     let layers = layers.unwrap_or_default();
     let variants =
         table.take("variant").map(|value| read_variants(&value, &dir, &mut mentions)).unwrap_or_default();
-    check_layers(&layers, &variants, has_from || has_repository, findings);
 
     let strip = table.take("strip").map(|value| Strip::read(&value)).unwrap_or_default();
     let image = table.take("image").map(|value| ImageConfig::read(&value, &mut mentions)).unwrap_or_default();
     let tests = table.take("test").map(|value| Test::read_all(&value)).unwrap_or_default();
     let users = table.take("user");
     let groups = table.take("group");
+    // A base could define what is missing here, and so could a key whose name is misspelt.
+    mentions.unsure |= base.is_some() || table.misspells("user") || table.misspells("group");
+    let has_origin = has_from || has_repository || base.is_some();
+    let has_origin = has_origin || table.misspells("from") || table.misspells("repository");
+    check_layers(&layers, &variants, has_origin, findings);
     let (users, groups) = accounts::read(users.as_ref(), groups.as_ref(), mentions, findings);
     table.finish();
 

@@ -76,9 +76,29 @@ impl<'t> Findings<'t> {
                 // Nothing else follows from it, hence no `Sort::Syntax`.
                 self.value(&span, format!("the key {key} is given twice"), "leave one of them out");
             } else {
-                self.push(Sort::Syntax, span, message.to_owned(), String::new());
+                let (message, hint) = self.explained(&span, message);
+                self.push(Sort::Syntax, span, message, hint);
             }
         }
+    }
+
+    /// The parser's message, or a clearer one where a common mistake is behind it.
+    fn explained(&self, span: &Span, message: &str) -> (String, String) {
+        let before = self.text.get(..span.start).unwrap_or_default();
+        let line = &before[before.rfind('\n').map_or(0, |at| at + 1)..];
+        let after = self.text.get(span.start..).unwrap_or_default();
+        if line.trim_end().ends_with('=') && (after.is_empty() || after.starts_with(['\n', '\r', '#'])) {
+            return ("there is no value after `=`".to_owned(), String::new());
+        }
+        let message = message.strip_suffix(", expected nothing").unwrap_or(message);
+        let hint = if message.contains("must be quoted") || message.contains("leading zero") {
+            "put it in double quotes"
+        } else if message.contains("basic string") || message.contains("literal string") {
+            "a string ends on the line it begins on, with the same quote; \"\"\" begins one of several lines"
+        } else {
+            ""
+        };
+        (message.to_owned(), hint.to_owned())
     }
 
     /// The line, from 1, of a byte offset.
@@ -152,7 +172,7 @@ impl<'t> Value<'t> {
     pub(super) fn mistyped(&self, wanted: &str, hint: impl Into<String>) {
         let (key, found) = (quoted(&self.key), type_name(self.node));
         let message = if self.element {
-            format!("{key} must hold {wanted} each time, not {found}")
+            format!("an element of {key} must be {wanted}, not {found}")
         } else {
             format!("{key} must be {wanted}, not {found}")
         };
@@ -229,6 +249,11 @@ impl<'t> Value<'t> {
         matches!(self.node, DeValue::Integer(_))
     }
 
+    /// Whether it is an array that holds nothing.
+    pub(super) fn is_empty_array(&self) -> bool {
+        matches!(self.node, DeValue::Array(array) if array.is_empty())
+    }
+
     /// The value as the recipe has it.
     pub(super) fn source(&self) -> &'t str {
         self.findings.text.get(self.span.clone()).unwrap_or_default()
@@ -282,7 +307,8 @@ impl<'t> Value<'t> {
         }
         let hint = match self.node {
             DeValue::Array(_) => format!("write `[{}]`, with one bracket", self.key),
-            _ => String::new(),
+            _ if self.element => "write `{ key = value, ... }`".to_owned(),
+            _ => format!("write `[{}]` on a line by itself, and its keys below", self.key),
         };
         self.mistyped("a table", hint);
         None
@@ -359,11 +385,13 @@ pub(super) struct Table<'t> {
     pub(super) findings: &'t Findings<'t>,
     rest: BTreeMap<String, Value<'t>>,
     known: Vec<&'static str>,
+    /// Keys that must be there and are not, each with what to do about it.
+    missing: Vec<(&'static str, String)>,
 }
 
 impl<'t> Table<'t> {
     fn new(what: String, span: Span, table: &'t DeTable<'t>, findings: &'t Findings<'t>) -> Self {
-        Table { what, span, findings, rest: entries(table, findings), known: Vec::new() }
+        Table { what, span, findings, rest: entries(table, findings), known: Vec::new(), missing: Vec::new() }
     }
 
     /// The recipe itself.
@@ -384,16 +412,26 @@ impl<'t> Table<'t> {
 
     /// The tables headed `[[header]]`, of which there must be one.
     pub(super) fn required_tables(&mut self, key: &'static str, header: &str) -> Option<Value<'t>> {
-        self.take_or(key, || format!("add `[[{header}]]` and its keys below"))
+        let hint = || format!("add `[[{header}]]` and its keys below");
+        let value = self.take_or(key, hint);
+        if let Some(value) = value.as_ref().filter(|value| value.is_empty_array()) {
+            value.wrong(format!("{} is empty", quoted(key)), hint());
+        }
+        value
     }
 
     fn take_or(&mut self, key: &'static str, hint: impl Fn() -> String) -> Option<Value<'t>> {
         let value = self.take(key);
         if value.is_none() {
-            let what = if self.what.is_empty() { "the recipe" } else { &self.what };
-            self.findings.context(&self.span, format!("{what} has no `{key}`"), hint());
+            self.missing.push((key, hint()));
         }
         value
+    }
+
+    /// Whether one of the keys that nobody has asked for may have been meant to be `key`, so that its
+    /// absence is no mistake of its own.
+    pub(super) fn misspells(&self, key: &str) -> bool {
+        self.rest.keys().any(|unknown| nearest(unknown, [key]).is_some())
     }
 
     /// The value of a string key.
@@ -411,8 +449,14 @@ impl<'t> Table<'t> {
         std::mem::take(&mut self.rest).into_values().collect()
     }
 
-    /// Reports the keys that nobody asked for.
+    /// Reports the keys that nobody asked for, and those that are missing.
     pub(super) fn finish(self) {
+        for (key, hint) in &self.missing {
+            if !self.misspells(key) {
+                let what = if self.what.is_empty() { "the recipe" } else { &self.what };
+                self.findings.context(&self.span, format!("{what} has no `{key}`"), hint.as_str());
+            }
+        }
         for (key, value) in &self.rest {
             let place = if self.what.is_empty() { String::new() } else { format!(" in {}", self.what) };
             let hint = if let Some(near) = nearest(key, self.known.iter().copied()) {

@@ -51,7 +51,7 @@ impl Template {
 
     /// Reports that no such file exists below `dir`. One with placeholders cannot be looked for yet.
     pub(super) fn must_exist(&self, dir: &Path, findings: &Findings<'_>) {
-        if self.has_placeholders() || self.text.is_empty() {
+        if self.has_placeholders() || self.text.is_empty() || !unknown_placeholders(&self.text).is_empty() {
             return;
         }
         // A NUL in a path is an error of the call, so `exists` is wrong for it in the right way.
