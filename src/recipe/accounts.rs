@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::base_accounts::{BASE_GROUPS, BASE_USERS, base_group, base_user};
+use super::findings::Findings;
 use super::problems::{Span, quoted};
-use super::reader::{Findings, Table, Text, Value};
+use super::reader::{Table, Text, Value};
 use super::suggest::nearest;
 use crate::root_path::RootPath;
 

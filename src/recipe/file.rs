@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::accounts::{Mentions, Owner};
+use super::findings::Findings;
 use super::problems::{Span, quoted};
-use super::reader::{Findings, Table, Text, Value};
+use super::reader::{Table, Text, Value};
 use super::template::Template;
 use crate::root_path::{RootPath, RootPathError};
 

@@ -6,8 +6,9 @@ use std::fmt;
 
 use super::accounts::Mentions;
 use super::duration::nanoseconds;
+use super::findings::Findings;
 use super::problems::{Span, listed, quoted};
-use super::reader::{Findings, Text, Value};
+use super::reader::{Text, Value};
 use super::suggest::nearest;
 use crate::root_path::RootPath;
 

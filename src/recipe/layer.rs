@@ -5,10 +5,11 @@ use std::path::Path;
 
 use super::accounts::Mentions;
 use super::file::FileSpec;
+use super::findings::Findings;
 use super::package::PackageSpec;
 use super::pattern::Pattern;
 use super::problems::{Span, listed, quoted};
-use super::reader::{Findings, Table, Text, Value};
+use super::reader::{Table, Text, Value};
 use super::suggest::nearest;
 
 /// One layer, as the recipe has it.

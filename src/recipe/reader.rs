@@ -4,136 +4,19 @@
 //! [`Value`] is asked for what it ought to be; if it is something else, that is reported and the answer is
 //! empty, so that reading goes on.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problems::{Problem, Span, listed, quoted};
+use super::findings::Findings;
+use super::problems::{Span, listed, quoted};
 use super::suggest::nearest;
 
 /// Keys of the recipe itself. TOML gives a key to the last header above it, so these often land in a table.
 const TOP_LEVEL: &[&str] =
     &["name", "from", "arch", "base", "suites", "keys", "snapshot", "skeleton", "strict"];
-
-/// What sort of mistake it is, which says whether it may be a mere consequence of a syntax error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sort {
-    /// The text is no TOML here.
-    Syntax,
-    /// A value is wrong in itself.
-    Value,
-    /// A key is not known.
-    Unknown,
-    /// Something is missing, or contradicts something elsewhere.
-    Context,
-}
-
-/// The mistakes found so far.
-pub(super) struct Findings<'t> {
-    text: &'t str,
-    line_starts: Vec<usize>,
-    found: RefCell<Vec<(Sort, Problem)>>,
-}
-
-impl<'t> Findings<'t> {
-    /// None yet, for a recipe's text.
-    pub(super) fn new(text: &'t str) -> Self {
-        let ends = text.match_indices('\n').map(|(at, _)| at + 1);
-        Findings { text, line_starts: std::iter::once(0).chain(ends).collect(), found: RefCell::default() }
-    }
-
-    fn push(&self, sort: Sort, span: Span, message: String, hint: String) {
-        let hint = Some(hint).filter(|hint| !hint.is_empty());
-        self.found.borrow_mut().push((sort, Problem { span, message, hint }));
-    }
-
-    /// A value that is wrong in itself.
-    pub(super) fn value(&self, span: &Span, message: impl Into<String>, hint: impl Into<String>) {
-        self.push(Sort::Value, span.clone(), message.into(), hint.into());
-    }
-
-    /// Something that is missing or contradicts another place.
-    pub(super) fn context(&self, span: &Span, message: impl Into<String>, hint: impl Into<String>) {
-        self.push(Sort::Context, span.clone(), message.into(), hint.into());
-    }
-
-    /// What the TOML parser could not read. One mistake often gives several errors: the first of a line counts.
-    pub(super) fn syntax(&self, errors: &[toml::de::Error]) {
-        let mut lines = Vec::new();
-        for error in errors {
-            let span = error.span().unwrap_or(self.text.len()..self.text.len());
-            let line = self.line(span.start);
-            if lines.contains(&line) {
-                continue;
-            }
-            lines.push(line);
-            let message = error.message();
-            if message == "duplicate key" {
-                let key = quoted(self.text.get(span.clone()).unwrap_or_default());
-                // Nothing else follows from it, hence no `Sort::Syntax`.
-                self.value(&span, format!("the key {key} is given twice"), "leave one of them out");
-            } else {
-                let (message, hint) = self.explained(&span, message);
-                self.push(Sort::Syntax, span, message, hint);
-            }
-        }
-    }
-
-    /// The parser's message, or a clearer one where a common mistake is behind it.
-    fn explained(&self, span: &Span, message: &str) -> (String, String) {
-        let before = self.text.get(..span.start).unwrap_or_default();
-        let line = &before[before.rfind('\n').map_or(0, |at| at + 1)..];
-        let after = self.text.get(span.start..).unwrap_or_default();
-        if line.trim_end().ends_with('=') && (after.is_empty() || after.starts_with(['\n', '\r', '#'])) {
-            return ("there is no value after `=`".to_owned(), String::new());
-        }
-        let message = message.strip_suffix(", expected nothing").unwrap_or(message);
-        let hint = if message.contains("must be quoted") || message.contains("leading zero") {
-            "put it in double quotes"
-        } else if message.contains("basic string") || message.contains("literal string") {
-            "a string ends on the line it begins on, with the same quote; \"\"\" begins one of several lines"
-        } else {
-            ""
-        };
-        (message.to_owned(), hint.to_owned())
-    }
-
-    /// The line, from 1, of a byte offset.
-    pub(super) fn line(&self, offset: usize) -> usize {
-        self.line_starts.partition_point(|start| *start <= offset)
-    }
-
-    /// All of them in the order of their places, without those that may only follow from a syntax error.
-    pub(super) fn into_problems(self) -> Vec<Problem> {
-        let found = self.found.take();
-        let line_of = |span: &Span| self.line(span.start);
-        let broken: Vec<usize> = found
-            .iter()
-            .filter(|(sort, _)| *sort == Sort::Syntax)
-            .map(|(_, problem)| line_of(&problem.span))
-            .collect();
-        let header_broken = broken
-            .iter()
-            .any(|line| self.text.lines().nth(line - 1).unwrap_or("").trim_start().starts_with('['));
-        let mut problems: Vec<Problem> = found
-            .into_iter()
-            .filter(|(sort, problem)| match sort {
-                Sort::Syntax => true,
-                _ if broken.is_empty() => true,
-                Sort::Context => false,
-                Sort::Unknown if header_broken => false,
-                Sort::Unknown | Sort::Value => !broken.contains(&line_of(&problem.span)),
-            })
-            .map(|(_, problem)| problem)
-            .collect();
-        problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
-        problems.dedup();
-        problems
-    }
-}
 
 /// A string with its place.
 #[derive(Clone, Debug)]
@@ -256,7 +139,7 @@ impl<'t> Value<'t> {
 
     /// The value as the recipe has it.
     pub(super) fn source(&self) -> &'t str {
-        self.findings.text.get(self.span.clone()).unwrap_or_default()
+        self.findings.source(&self.span)
     }
 
     /// The elements of an array of `wanted`.
@@ -264,6 +147,7 @@ impl<'t> Value<'t> {
         let DeValue::Array(array) = self.node else {
             let hint = match self.node {
                 DeValue::String(_) => format!("write `{} = [{}]`", self.key, shortened(self.source())),
+                DeValue::Table(_) => format!("write `{} = [{{ ... }}]`", self.key),
                 _ => String::new(),
             };
             self.mistyped(&format!("an array of {wanted}"), hint);
@@ -469,7 +353,7 @@ impl<'t> Table<'t> {
                 format!("known keys are {}", listed(known))
             };
             let message = format!("unknown key {}{place}", quoted(key));
-            self.findings.push(Sort::Unknown, value.key_span.clone(), message, hint);
+            self.findings.unknown(&value.key_span, message, hint);
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::findings::Findings;
 use super::problems::{Span, quoted};
-use super::reader::{Findings, Text};
+use super::reader::Text;
 
 /// What may stand in braces.
 const PLACEHOLDERS: [&str; 2] = ["{arch}", "{triplet}"];
