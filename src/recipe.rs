@@ -17,6 +17,7 @@ mod accounts;
 mod base_accounts;
 mod duration;
 mod file;
+mod findings;
 mod image;
 mod image_test;
 mod layer;
@@ -26,6 +27,7 @@ mod pattern;
 mod problems;
 mod read;
 mod reader;
+mod repository;
 mod strip;
 mod suggest;
 mod template;
@@ -36,10 +38,10 @@ pub use file::{FileSource, FileSpec};
 pub use image::{ExposedPort, Healthcheck, ImageConfig};
 pub use image_test::Test;
 pub use layer::{Keep, Layer};
-pub use origin::{Location, Repository, RepositoryKind};
 pub use package::{Constraint, Operator, PackageSpec};
 pub use pattern::Pattern;
 pub use problems::{Place, Problem, Problems, Span, render};
+pub use repository::{Location, Repository, RepositoryKind};
 pub use strip::{Strip, StripClass};
 pub use template::Template;
 
@@ -133,10 +135,9 @@ impl Hint for RecipeError {
             RecipeError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 vec!["give the path of a recipe, such as `recipes/NAME.toml`".to_owned()]
             }
-            RecipeError::Read { .. } => Vec::new(),
             RecipeError::Encoding { .. } => vec!["save the file as UTF-8".to_owned()],
-            // Each problem carries its own, which `render` shows beside it.
-            RecipeError::Invalid(_) => Vec::new(),
+            // Each problem carries its own hint, which `render` shows beside it.
+            RecipeError::Read { .. } | RecipeError::Invalid(_) => Vec::new(),
             RecipeError::Variant { known, .. } if known.is_empty() => {
                 vec!["a variant is defined by `[[variant.NAME.layer]]`".to_owned()]
             }

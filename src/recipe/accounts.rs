@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::base_accounts::{BASE_GROUPS, BASE_USERS, base_group, base_user};
+use super::findings::Findings;
 use super::problems::{Span, quoted};
-use super::reader::{Findings, Table, Text, Value};
+use super::reader::{Table, Text, Value};
 use super::suggest::nearest;
 use crate::root_path::RootPath;
 
@@ -53,6 +54,8 @@ pub struct Owner {
 pub(super) struct Mentions {
     users: Vec<(String, Span)>,
     groups: Vec<(String, Span)>,
+    /// Some definitions could not be read, so that what seems undefined may be defined.
+    pub(super) unsure: bool,
 }
 
 impl Mentions {
@@ -118,7 +121,9 @@ pub(super) fn read(
     let users: Vec<Declared<User>> =
         users.into_iter().filter_map(|table| read_user(table, &mut mentions)).collect();
     let groups = groups.map(|value| value.tables("group")).unwrap_or_default();
+    let found = groups.len();
     let groups: Vec<Declared<Group>> = groups.into_iter().filter_map(read_group).collect();
+    mentions.unsure |= groups.len() < found;
 
     let user_names = users.iter().map(|user| (user.item.name.as_str(), &user.name));
     let uids = users.iter().filter_map(|user| Some((user.item.name.as_str(), user.item.uid?, &user.number)));
@@ -130,7 +135,9 @@ pub(super) fn read(
     check_unique("group", group_names, findings);
     check_numbers("gid", gids, BASE_GROUPS.iter().map(|group| (group.name, group.gid)), findings);
     check_primary(&users, &groups, findings);
-    check_mentions(&mentions, &users, &groups, findings);
+    if !mentions.unsure {
+        check_mentions(&mentions, &users, &groups, findings);
+    }
     (users.into_iter().map(|user| user.item).collect(), groups.into_iter().map(|group| group.item).collect())
 }
 

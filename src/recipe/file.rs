@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::accounts::{Mentions, Owner};
+use super::findings::Findings;
 use super::problems::{Span, quoted};
-use super::reader::{Findings, Table, Text, Value};
+use super::reader::{Table, Text, Value};
 use super::template::Template;
 use crate::root_path::{RootPath, RootPathError};
 
@@ -75,12 +76,16 @@ fn read_one(mut table: Table<'_>, dir: &Path, mentions: &mut Mentions) -> Option
     let target = table.take("target");
     let mode = table.take("mode");
     let owner = table.text("owner");
+    let misspells = ["source", "content", "type", "target"].iter().any(|key| table.misspells(key));
     table.finish();
 
     let path = path.and_then(|value| value.text()).and_then(|text| read_path(&text, findings));
     let read_mode = mode.as_ref().and_then(read_mode);
     let owner = owner.and_then(|text| Owner::read(&text, findings, mentions));
     let given = [&source, &content, &kind].into_iter().flatten().count();
+    if given == 0 && misspells {
+        return None;
+    }
     if given != 1 {
         let message = if given == 0 {
             "a file needs one of `source`, `content` and `type`"
@@ -180,7 +185,12 @@ fn read_path(text: &Text<'_>, findings: &Findings<'_>) -> Option<Template> {
 fn read_mode(value: &Value<'_>) -> Option<u32> {
     if value.is_integer() {
         let digits = value.source().trim_start_matches("0o");
-        value.mistyped("a string of octal digits", format!("write \"{digits:0>4}\""));
+        let hint = match digits.parse::<u32>() {
+            Ok(_) if digits.bytes().all(|digit| digit < b'8') => format!("write \"{digits:0>4}\""),
+            Ok(number) => format!("write \"{number:04o}\""),
+            Err(_) => "write it as in \"0644\"".to_owned(),
+        };
+        value.mistyped("a string of octal digits", hint);
         return None;
     }
     let text = value.text()?;

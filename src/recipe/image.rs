@@ -6,8 +6,9 @@ use std::fmt;
 
 use super::accounts::Mentions;
 use super::duration::nanoseconds;
+use super::findings::Findings;
 use super::problems::{Span, listed, quoted};
-use super::reader::{Findings, Text, Value};
+use super::reader::{Text, Value};
 use super::suggest::nearest;
 use crate::root_path::RootPath;
 
@@ -127,7 +128,13 @@ fn absolute(text: &Text<'_>, findings: &Findings<'_>) -> Option<RootPath> {
     path
 }
 
-fn variable(name: String, span: &Span, value: String, findings: &Findings<'_>) -> Option<(String, String)> {
+/// A variable that a process can have.
+pub(super) fn variable(
+    name: String,
+    span: &Span,
+    value: String,
+    findings: &Findings<'_>,
+) -> Option<(String, String)> {
     if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
         let message = format!("{} cannot be an environment variable", quoted(&name));
         findings.value(span, message, "a name is not empty and holds no `=`; nothing holds a NUL");
@@ -137,7 +144,7 @@ fn variable(name: String, span: &Span, value: String, findings: &Findings<'_>) -
 }
 
 fn ports(value: &Value<'_>) -> Vec<ExposedPort> {
-    let mut ports: Vec<ExposedPort> = value.each("strings such as \"4713/tcp\"", |item, findings| {
+    let mut ports: Vec<ExposedPort> = value.each("strings", |item, findings| {
         if item.is_integer() {
             item.mistyped("a string", format!("write \"{}/tcp\"", item.source()));
             return None;

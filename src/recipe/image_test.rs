@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::image::duration;
+use super::image::{duration, variable};
 use super::reader::{Table, Value};
 
 /// A command and what is expected of it.
@@ -49,7 +49,10 @@ fn read_one(mut table: Table<'_>) -> Option<Test> {
     Some(Test {
         run: words,
         stdin: stdin.map(|text| text.text.to_owned()),
-        env: env.into_iter().map(|(name, (_, value))| (name, value)).collect(),
+        env: env
+            .into_iter()
+            .filter_map(|(name, (span, value))| variable(name, &span, value, findings))
+            .collect(),
         stdout: stdout.map(|text| text.text.to_owned()),
         stderr: stderr.map(|text| text.text.to_owned()),
         status: status.and_then(|status| u8::try_from(status).ok()).unwrap_or(0),

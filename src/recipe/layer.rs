@@ -5,10 +5,11 @@ use std::path::Path;
 
 use super::accounts::Mentions;
 use super::file::FileSpec;
+use super::findings::Findings;
 use super::package::PackageSpec;
 use super::pattern::Pattern;
 use super::problems::{Span, listed, quoted};
-use super::reader::{Findings, Table, Text, Value};
+use super::reader::{Table, Text, Value};
 use super::suggest::nearest;
 
 /// One layer, as the recipe has it.
@@ -99,17 +100,19 @@ fn read_one(mut table: Table<'_>, dir: &Path, mentions: &mut Mentions) -> Declar
     let files = table.take("files");
     let brings_files = files.is_some();
     let files = files.map(|value| FileSpec::read_all(&value, dir, mentions)).unwrap_or_default();
+    let misspells_include = table.misspells("include");
+    let misspells = misspells_include || table.misspells("packages") || table.misspells("files");
     table.finish();
 
     if let Some(span) = keep_span
         && keep == Keep::Listed
-        && !includes
+        && !(includes || misspells_include)
         && names_packages
     {
         let hint = "list what is wanted in `include`, or leave `keep` out";
         findings.context(&span, "this layer keeps only what `include` lists, which is nothing", hint);
     }
-    if !names_packages && !includes && !brings_files {
+    if !names_packages && !includes && !brings_files && !misspells {
         let hint = "give it `packages`, `include` or `files`, or leave it out";
         findings.context(&header, "this layer asks for nothing", hint);
     }

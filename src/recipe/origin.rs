@@ -1,51 +1,56 @@
-//! Where packages come from: `from`, `arch`, `suites`, `snapshot` and `[[repository]]`.
+//! The distro that packages come from: `from`, and `arch`, `suites`, `keys` and `snapshot`, which refine it.
 
 use std::path::{Path, PathBuf};
 
-use super::problems::{Span, listed, quoted};
-use super::reader::{Findings, Table, Text, Value};
+use super::findings::Findings;
+use super::problems::{listed, quoted};
+use super::reader::{Table, Text, Value};
 use super::suggest::nearest;
 use super::template::Template;
 use crate::arch::Arch;
 use crate::distro::{Distro, Pocket};
 
-/// A repository beside what `from` implies, or instead of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Repository {
-    /// What kind of repository it is.
-    pub kind: RepositoryKind,
-    /// Where it is.
-    pub location: Location,
-    /// Its directory below `dists/`.
-    pub suite: String,
-    /// The components taken from it.
-    pub components: Vec<String>,
-    /// Files with the keys it is signed with, relative to the recipe's directory.
-    pub keys: Vec<PathBuf>,
-    /// Whether an index whose `Valid-Until` has passed is refused.
-    pub check_valid_until: bool,
-    /// Where the recipe names it.
-    pub span: Span,
+/// What `from` and the keys that refine it say.
+pub(super) struct Origin {
+    /// Whether there is a `from`, understood or not.
+    pub(super) given: bool,
+    pub(super) from: Option<Distro>,
+    pub(super) archs: Vec<Arch>,
+    pub(super) pockets: Option<Vec<Pocket>>,
+    pub(super) keys: Vec<PathBuf>,
+    pub(super) snapshot: Option<String>,
 }
 
-/// The format of a repository's indexes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum RepositoryKind {
-    /// Debian's.
-    Deb,
-}
-
-/// Where a repository is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Location {
-    /// An `http:`, `https:` or `file:` URL, without a slash at its end.
-    Url(String),
-    /// A directory, relative to the recipe's.
-    Directory(PathBuf),
+impl Origin {
+    pub(super) fn read(table: &mut Table<'_>, dir: &Path) -> Self {
+        let findings = table.findings;
+        let from = table.take("from");
+        let archs = table.take("arch");
+        let suites = table.take("suites");
+        let keys = table.take("keys");
+        let snapshot = table.take("snapshot");
+        let given = from.is_some();
+        if !given && !table.misspells("from") {
+            for value in [&suites, &keys, &snapshot].into_iter().flatten() {
+                let message = format!("{} means nothing without `from`", quoted(&value.key));
+                findings.context(&value.key_span, message, "add `from = \"debian:trixie\"`, or leave it out");
+            }
+        }
+        let from = from.and_then(|value| value.text()).and_then(|text| read_from(&text, findings));
+        let snapshot = snapshot.and_then(|value| value.text());
+        Origin {
+            given,
+            from,
+            archs: archs.map(|value| read_archs(&value, from, findings)).unwrap_or_default(),
+            pockets: suites.map(|value| read_suites(&value, from, findings)),
+            keys: keys.map(|value| read_keys(&value, dir, findings)).unwrap_or_default(),
+            snapshot: snapshot.and_then(|text| read_snapshot(&text, from, findings)),
+        }
+    }
 }
 
 /// Reads `from`.
-pub(super) fn read_from(text: &Text<'_>, findings: &Findings<'_>) -> Option<Distro> {
+fn read_from(text: &Text<'_>, findings: &Findings<'_>) -> Option<Distro> {
     let name = text.text;
     if let Ok(distro) = name.parse() {
         return Some(distro);
@@ -73,10 +78,10 @@ pub(super) fn read_from(text: &Text<'_>, findings: &Findings<'_>) -> Option<Dist
 }
 
 /// Reads `arch`, against what the distro has.
-pub(super) fn read_archs(value: &Value<'_>, from: Option<Distro>, findings: &Findings<'_>) -> Vec<Arch> {
+fn read_archs(value: &Value<'_>, from: Option<Distro>, findings: &Findings<'_>) -> Vec<Arch> {
     let mut archs: Vec<Arch> = Vec::new();
     let texts = value.texts();
-    if texts.is_empty() && value.source() == "[]" {
+    if value.is_empty_array() {
         value.wrong("`arch` names no architecture", "leave it out for every one that the distro has");
     }
     for text in texts {
@@ -126,10 +131,10 @@ fn arch_hint(name: &str) -> String {
 }
 
 /// Reads `suites`.
-pub(super) fn read_suites(value: &Value<'_>, from: Option<Distro>, findings: &Findings<'_>) -> Vec<Pocket> {
+fn read_suites(value: &Value<'_>, from: Option<Distro>, findings: &Findings<'_>) -> Vec<Pocket> {
     let mut pockets = Vec::new();
     let texts = value.texts();
-    if texts.is_empty() && value.source() == "[]" {
+    if value.is_empty_array() {
         value.wrong("`suites` names no suite", "leave it out for all of them");
     }
     for text in texts {
@@ -157,11 +162,7 @@ pub(super) fn read_suites(value: &Value<'_>, from: Option<Distro>, findings: &Fi
 }
 
 /// Reads `snapshot`: a time as the snapshot archive writes it.
-pub(super) fn read_snapshot(
-    text: &Text<'_>,
-    from: Option<Distro>,
-    findings: &Findings<'_>,
-) -> Option<String> {
+fn read_snapshot(text: &Text<'_>, from: Option<Distro>, findings: &Findings<'_>) -> Option<String> {
     if let Some(distro) = from
         && distro.suites(Arch::Amd64).iter().any(|suite| suite.archive.snapshot_url().is_none())
     {
@@ -205,139 +206,4 @@ pub(super) fn read_keys(value: &Value<'_>, dir: &Path, findings: &Findings<'_>) 
         Template::new(key.text, &key.span).must_exist(dir, findings);
     }
     keys.iter().map(|key| PathBuf::from(key.text)).collect()
-}
-
-/// Reads `[[repository]]`. With `from`, one without keys is trusted by the distro's.
-pub(super) fn read_repositories(value: &Value<'_>, dir: &Path, has_from: bool) -> Vec<Repository> {
-    let tables = value.tables("repository");
-    tables.into_iter().filter_map(|table| read_repository(table, dir, has_from)).collect()
-}
-
-fn read_repository(mut table: Table<'_>, dir: &Path, has_from: bool) -> Option<Repository> {
-    let findings = table.findings;
-    let header = table.span.clone();
-    let kind = table.required("type", "\"deb\"").and_then(|value| value.text());
-    let url = table.required("url", "\"https://...\"").and_then(|value| value.text());
-    let suite = table.required("suite", "\"...\"").and_then(|value| value.text());
-    let components = table.take("components");
-    let keys = table.take("keys");
-    let check_valid_until = table.boolean("check-valid-until", true);
-    let tag = table.take("tag");
-    table.finish();
-
-    let known = kind.as_ref().and_then(|kind| read_kind(kind, findings));
-    if let Some(tag) = tag
-        && known.is_some()
-    {
-        findings.context(&tag.key_span, "only repositories of type \"apk\" have a `tag`", "leave it out");
-    }
-    if keys.is_none() && !has_from {
-        let hint = "add `keys = [\"FILE\"]` with the keys it is signed with";
-        findings.context(&header, "nothing says which keys sign this repository", hint);
-    }
-    let keys = keys.map(|keys| read_keys(&keys, dir, findings)).unwrap_or_default();
-    let components = match components {
-        Some(value) => read_components(&value, findings),
-        None => vec!["main".to_owned()],
-    };
-    let location = url.as_ref().and_then(|url| read_location(url, dir, findings));
-    let suite = suite.and_then(|suite| read_suite(&suite, findings));
-    let span = url.map_or(header, |url| url.span);
-    Some(Repository {
-        kind: known?,
-        location: location?,
-        suite: suite?,
-        components,
-        keys,
-        check_valid_until,
-        span,
-    })
-}
-
-fn read_kind(kind: &Text<'_>, findings: &Findings<'_>) -> Option<RepositoryKind> {
-    match kind.text {
-        "deb" => return Some(RepositoryKind::Deb),
-        "apk" => {
-            let message = "repositories of type \"apk\" are not supported by this version";
-            findings.value(&kind.span, message, "use one of type \"deb\"");
-        }
-        other => {
-            findings.value(
-                &kind.span,
-                format!("{} is no type of repository", quoted(other)),
-                "write \"deb\"",
-            );
-        }
-    }
-    None
-}
-
-fn read_components(value: &Value<'_>, findings: &Findings<'_>) -> Vec<String> {
-    let texts = value.texts();
-    if texts.is_empty() && value.source() == "[]" {
-        value.wrong("`components` names no component", "leave it out for `main`");
-    }
-    for text in &texts {
-        if !is_directory_name(text.text) {
-            let message = format!("{} cannot be the name of a component", quoted(text.text));
-            findings.value(&text.span, message, "write it as the repository's Release file does");
-        }
-    }
-    texts.iter().map(|text| text.text.to_owned()).collect()
-}
-
-fn read_suite(suite: &Text<'_>, findings: &Findings<'_>) -> Option<String> {
-    if suite.text.ends_with('/') {
-        let hint = "name a directory below `dists/`, without a slash at its end";
-        findings.value(&suite.span, "flat repositories are not supported by this version", hint);
-        return None;
-    }
-    if !is_directory_name(suite.text) {
-        let message = format!("{} cannot be the name of a suite", quoted(suite.text));
-        findings.value(&suite.span, message, "name a directory below `dists/`");
-        return None;
-    }
-    Some(suite.text.to_owned())
-}
-
-/// A relative path of plain components, such as `trixie` or `updates/main`.
-fn is_directory_name(text: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+~".contains(c);
-    text.split('/').all(|part| !matches!(part, "" | "." | "..") && part.chars().all(plain))
-}
-
-fn read_location(url: &Text<'_>, dir: &Path, findings: &Findings<'_>) -> Option<Location> {
-    let text = url.text.trim_end_matches('/');
-    let wrong = |message: String, hint: &str| {
-        findings.value(&url.span, message, hint);
-        None
-    };
-    if url.text.is_empty() || url.text.contains(|c: char| c.is_control() || c == ' ') {
-        return wrong(format!("{} is no URL", quoted(url.text)), "write http:, https:, file: or a path");
-    }
-    if let Some((scheme, rest)) = text.split_once(':').filter(|(scheme, _)| !scheme.contains('/')) {
-        return match scheme {
-            "http" | "https"
-                if rest.strip_prefix("//").is_some_and(|host| !host.is_empty() && !host.starts_with('/')) =>
-            {
-                Some(Location::Url(text.to_owned()))
-            }
-            "file" if rest.starts_with('/') => Some(Location::Url(text.to_owned())),
-            "http" | "https" | "file" => wrong(
-                format!("{} is no whole URL", quoted(url.text)),
-                "write https://HOST/PATH or file:///PATH",
-            ),
-            _ => wrong(
-                format!("repositories cannot be reached by {}", quoted(&format!("{scheme}:"))),
-                "write http:, https:, file: or a path",
-            ),
-        };
-    }
-    if !dir.join(url.text).is_dir() {
-        return wrong(
-            format!("{} is not a directory", quoted(url.text)),
-            "paths are relative to the recipe's directory; a URL begins with https://",
-        );
-    }
-    Some(Location::Directory(PathBuf::from(url.text)))
 }

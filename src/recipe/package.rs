@@ -5,8 +5,9 @@
 use std::fmt;
 use std::path::Path;
 
+use super::findings::Findings;
 use super::problems::{Span, quoted};
-use super::reader::{Findings, Text};
+use super::reader::Text;
 use super::template::Template;
 
 /// A package that a layer names.
@@ -109,8 +110,7 @@ impl PackageSpec {
             findings.value(&text.span, message, hint);
             None
         };
-        let at =
-            spec.find(|c: char| matches!(c, '=' | '<' | '>' | '!' | '~' | '(' | ' ')).unwrap_or(spec.len());
+        let at = spec.find(['=', '<', '>', '!', '~', '(', ' ']).unwrap_or(spec.len());
         let (name, rest) = (&spec[..at], spec[at..].trim());
         if let Err((why, hint)) = package_name(name) {
             return wrong(format!("{} is no package: {why}", quoted(spec)), hint);

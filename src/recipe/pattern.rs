@@ -5,8 +5,9 @@
 
 use globset::{GlobBuilder, GlobMatcher};
 
+use super::findings::Findings;
 use super::problems::{Span, quoted};
-use super::reader::{Findings, Text};
+use super::reader::Text;
 use super::template::{KNOWN_HINT, Template, unknown_placeholders};
 use crate::root_path::RootPath;
 

@@ -6,15 +6,17 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use super::accounts::{self, Mentions};
+use super::findings::Findings;
 use super::image::ImageConfig;
 use super::image_test::Test;
 use super::layer::{self, Declared, check_name};
-use super::origin::{read_archs, read_from, read_keys, read_repositories, read_snapshot, read_suites};
+use super::origin::Origin;
 use super::package::PackageSpec;
 use super::problems::{Problems, quoted};
-use super::reader::{Findings, Table, Value};
+use super::reader::{Table, Value};
+use super::repository::read_repositories;
 use super::strip::Strip;
-use super::{Recipe, RecipeError, Variant};
+use super::{Layer, Recipe, RecipeError, Variant};
 
 /// Reads a recipe's text; `path` is the file it comes from, whose directory relative paths start at.
 pub(super) fn parse(text: &str, path: &Path) -> Result<Recipe, RecipeError> {
@@ -31,21 +33,16 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Recipe, RecipeError> {
 
 fn read(mut table: Table<'_>, path: &Path) -> Recipe {
     let findings = table.findings;
-    let dir = match path.parent() {
-        Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
-        _ => Path::new(".").to_owned(),
-    };
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
     let mut mentions = Mentions::default();
 
     let name = table.required("name", "\"...\"").and_then(|value| value.text());
     if let Some(name) = &name {
         check_name("recipe", name, findings);
     }
-    let from_value = table.take("from");
-    let has_from = from_value.is_some();
-    let from = from_value.and_then(|value| value.text()).and_then(|text| read_from(&text, findings));
-    let archs = table.take("arch").map(|value| read_archs(&value, from, findings)).unwrap_or_default();
-    if let Some(base) = table.take("base") {
+    let origin = Origin::read(&mut table, &dir);
+    let base = table.take("base");
+    if let Some(base) = &base {
         base.text();
         findings.value(
             &base.key_span,
@@ -53,24 +50,12 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
             "put the layers into this recipe",
         );
     }
-    let suites = table.take("suites");
-    let keys = table.take("keys");
-    let snapshot = table.take("snapshot");
-    if !has_from {
-        for value in [&suites, &keys, &snapshot].into_iter().flatten() {
-            let message = format!("{} means nothing without `from`", quoted(&value.key));
-            findings.context(&value.key_span, message, "add `from = \"debian:trixie\"`, or leave it out");
-        }
-    }
-    let pockets = suites.map(|value| read_suites(&value, from, findings));
-    let keys = keys.map(|value| read_keys(&value, &dir, findings)).unwrap_or_default();
-    let snapshot =
-        snapshot.and_then(|value| value.text()).and_then(|text| read_snapshot(&text, from, findings));
     let skeleton = table.boolean("skeleton", true);
     let strict = table.boolean("strict", false);
     let repository = table.take("repository");
     let has_repository = repository.is_some();
-    let repositories = repository.map(|value| read_repositories(&value, &dir, has_from)).unwrap_or_default();
+    let repositories =
+        repository.map(|value| read_repositories(&value, &dir, origin.given)).unwrap_or_default();
 
     let layers = table
         .required_tables("layer", "layer")
@@ -78,13 +63,17 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
     let layers = layers.unwrap_or_default();
     let variants =
         table.take("variant").map(|value| read_variants(&value, &dir, &mut mentions)).unwrap_or_default();
-    check_layers(&layers, &variants, has_from || has_repository, findings);
 
     let strip = table.take("strip").map(|value| Strip::read(&value)).unwrap_or_default();
     let image = table.take("image").map(|value| ImageConfig::read(&value, &mut mentions)).unwrap_or_default();
     let tests = table.take("test").map(|value| Test::read_all(&value)).unwrap_or_default();
     let users = table.take("user");
     let groups = table.take("group");
+    // A base could define what is missing here, and so could a key whose name is misspelt.
+    mentions.unsure |= base.is_some() || table.misspells("user") || table.misspells("group");
+    let has_origin = origin.given || has_repository || base.is_some();
+    let has_origin = has_origin || table.misspells("from") || table.misspells("repository");
+    check_layers(&layers, &variants, has_origin, findings);
     let (users, groups) = accounts::read(users.as_ref(), groups.as_ref(), mentions, findings);
     table.finish();
 
@@ -93,27 +82,29 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
         dir,
         name: name.map(|name| name.text.to_owned()).unwrap_or_default(),
         variant: None,
-        from,
-        archs,
-        pockets,
-        keys,
-        snapshot,
+        from: origin.from,
+        archs: origin.archs,
+        pockets: origin.pockets,
+        keys: origin.keys,
+        snapshot: origin.snapshot,
         skeleton,
         strict,
-        layers: layers.into_iter().map(|declared| declared.layer).collect(),
+        layers: plain(layers),
         strip,
         users,
         groups,
         image,
         variants: variants
             .into_iter()
-            .map(|(name, layers)| {
-                (name, Variant { layers: layers.into_iter().map(|declared| declared.layer).collect() })
-            })
+            .map(|(name, layers)| (name, Variant { layers: plain(layers) }))
             .collect(),
         tests,
         repositories,
     }
+}
+
+fn plain(layers: Vec<Declared>) -> Vec<Layer> {
+    layers.into_iter().map(|declared| declared.layer).collect()
 }
 
 fn read_variants(value: &Value<'_>, dir: &Path, mentions: &mut Mentions) -> BTreeMap<String, Vec<Declared>> {

@@ -4,116 +4,19 @@
 //! [`Value`] is asked for what it ought to be; if it is something else, that is reported and the answer is
 //! empty, so that reading goes on.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problems::{Problem, Span, listed, quoted};
+use super::findings::Findings;
+use super::problems::{Span, listed, quoted};
 use super::suggest::nearest;
 
 /// Keys of the recipe itself. TOML gives a key to the last header above it, so these often land in a table.
 const TOP_LEVEL: &[&str] =
     &["name", "from", "arch", "base", "suites", "keys", "snapshot", "skeleton", "strict"];
-
-/// What sort of mistake it is, which says whether it may be a mere consequence of a syntax error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sort {
-    /// The text is no TOML here.
-    Syntax,
-    /// A value is wrong in itself.
-    Value,
-    /// A key is not known.
-    Unknown,
-    /// Something is missing, or contradicts something elsewhere.
-    Context,
-}
-
-/// The mistakes found so far.
-pub(super) struct Findings<'t> {
-    text: &'t str,
-    line_starts: Vec<usize>,
-    found: RefCell<Vec<(Sort, Problem)>>,
-}
-
-impl<'t> Findings<'t> {
-    /// None yet, for a recipe's text.
-    pub(super) fn new(text: &'t str) -> Self {
-        let ends = text.match_indices('\n').map(|(at, _)| at + 1);
-        Findings { text, line_starts: std::iter::once(0).chain(ends).collect(), found: RefCell::default() }
-    }
-
-    fn push(&self, sort: Sort, span: Span, message: String, hint: String) {
-        let hint = Some(hint).filter(|hint| !hint.is_empty());
-        self.found.borrow_mut().push((sort, Problem { span, message, hint }));
-    }
-
-    /// A value that is wrong in itself.
-    pub(super) fn value(&self, span: &Span, message: impl Into<String>, hint: impl Into<String>) {
-        self.push(Sort::Value, span.clone(), message.into(), hint.into());
-    }
-
-    /// Something that is missing or contradicts another place.
-    pub(super) fn context(&self, span: &Span, message: impl Into<String>, hint: impl Into<String>) {
-        self.push(Sort::Context, span.clone(), message.into(), hint.into());
-    }
-
-    /// What the TOML parser could not read. One mistake often gives several errors: the first of a line counts.
-    pub(super) fn syntax(&self, errors: &[toml::de::Error]) {
-        let mut lines = Vec::new();
-        for error in errors {
-            let span = error.span().unwrap_or(self.text.len()..self.text.len());
-            let line = self.line(span.start);
-            if lines.contains(&line) {
-                continue;
-            }
-            lines.push(line);
-            let message = error.message();
-            if message == "duplicate key" {
-                let key = quoted(self.text.get(span.clone()).unwrap_or_default());
-                // Nothing else follows from it, hence no `Sort::Syntax`.
-                self.value(&span, format!("the key {key} is given twice"), "leave one of them out");
-            } else {
-                self.push(Sort::Syntax, span, message.to_owned(), String::new());
-            }
-        }
-    }
-
-    /// The line, from 1, of a byte offset.
-    pub(super) fn line(&self, offset: usize) -> usize {
-        self.line_starts.partition_point(|start| *start <= offset)
-    }
-
-    /// All of them in the order of their places, without those that may only follow from a syntax error.
-    pub(super) fn into_problems(self) -> Vec<Problem> {
-        let found = self.found.take();
-        let line_of = |span: &Span| self.line(span.start);
-        let broken: Vec<usize> = found
-            .iter()
-            .filter(|(sort, _)| *sort == Sort::Syntax)
-            .map(|(_, problem)| line_of(&problem.span))
-            .collect();
-        let header_broken = broken
-            .iter()
-            .any(|line| self.text.lines().nth(line - 1).unwrap_or("").trim_start().starts_with('['));
-        let mut problems: Vec<Problem> = found
-            .into_iter()
-            .filter(|(sort, problem)| match sort {
-                Sort::Syntax => true,
-                _ if broken.is_empty() => true,
-                Sort::Context => false,
-                Sort::Unknown if header_broken => false,
-                Sort::Unknown | Sort::Value => !broken.contains(&line_of(&problem.span)),
-            })
-            .map(|(_, problem)| problem)
-            .collect();
-        problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
-        problems.dedup();
-        problems
-    }
-}
 
 /// A string with its place.
 #[derive(Clone, Debug)]
@@ -152,7 +55,7 @@ impl<'t> Value<'t> {
     pub(super) fn mistyped(&self, wanted: &str, hint: impl Into<String>) {
         let (key, found) = (quoted(&self.key), type_name(self.node));
         let message = if self.element {
-            format!("{key} must hold {wanted} each time, not {found}")
+            format!("an element of {key} must be {wanted}, not {found}")
         } else {
             format!("{key} must be {wanted}, not {found}")
         };
@@ -229,9 +132,14 @@ impl<'t> Value<'t> {
         matches!(self.node, DeValue::Integer(_))
     }
 
+    /// Whether it is an array that holds nothing.
+    pub(super) fn is_empty_array(&self) -> bool {
+        matches!(self.node, DeValue::Array(array) if array.is_empty())
+    }
+
     /// The value as the recipe has it.
     pub(super) fn source(&self) -> &'t str {
-        self.findings.text.get(self.span.clone()).unwrap_or_default()
+        self.findings.source(&self.span)
     }
 
     /// The elements of an array of `wanted`.
@@ -239,6 +147,7 @@ impl<'t> Value<'t> {
         let DeValue::Array(array) = self.node else {
             let hint = match self.node {
                 DeValue::String(_) => format!("write `{} = [{}]`", self.key, shortened(self.source())),
+                DeValue::Table(_) => format!("write `{} = [{{ ... }}]`", self.key),
                 _ => String::new(),
             };
             self.mistyped(&format!("an array of {wanted}"), hint);
@@ -282,7 +191,8 @@ impl<'t> Value<'t> {
         }
         let hint = match self.node {
             DeValue::Array(_) => format!("write `[{}]`, with one bracket", self.key),
-            _ => String::new(),
+            _ if self.element => "write `{ key = value, ... }`".to_owned(),
+            _ => format!("write `[{}]` on a line by itself, and its keys below", self.key),
         };
         self.mistyped("a table", hint);
         None
@@ -359,11 +269,13 @@ pub(super) struct Table<'t> {
     pub(super) findings: &'t Findings<'t>,
     rest: BTreeMap<String, Value<'t>>,
     known: Vec<&'static str>,
+    /// Keys that must be there and are not, each with what to do about it.
+    missing: Vec<(&'static str, String)>,
 }
 
 impl<'t> Table<'t> {
     fn new(what: String, span: Span, table: &'t DeTable<'t>, findings: &'t Findings<'t>) -> Self {
-        Table { what, span, findings, rest: entries(table, findings), known: Vec::new() }
+        Table { what, span, findings, rest: entries(table, findings), known: Vec::new(), missing: Vec::new() }
     }
 
     /// The recipe itself.
@@ -384,16 +296,26 @@ impl<'t> Table<'t> {
 
     /// The tables headed `[[header]]`, of which there must be one.
     pub(super) fn required_tables(&mut self, key: &'static str, header: &str) -> Option<Value<'t>> {
-        self.take_or(key, || format!("add `[[{header}]]` and its keys below"))
+        let hint = || format!("add `[[{header}]]` and its keys below");
+        let value = self.take_or(key, hint);
+        if let Some(value) = value.as_ref().filter(|value| value.is_empty_array()) {
+            value.wrong(format!("{} is empty", quoted(key)), hint());
+        }
+        value
     }
 
     fn take_or(&mut self, key: &'static str, hint: impl Fn() -> String) -> Option<Value<'t>> {
         let value = self.take(key);
         if value.is_none() {
-            let what = if self.what.is_empty() { "the recipe" } else { &self.what };
-            self.findings.context(&self.span, format!("{what} has no `{key}`"), hint());
+            self.missing.push((key, hint()));
         }
         value
+    }
+
+    /// Whether one of the keys that nobody has asked for may have been meant to be `key`, so that its
+    /// absence is no mistake of its own.
+    pub(super) fn misspells(&self, key: &str) -> bool {
+        self.rest.keys().any(|unknown| nearest(unknown, [key]).is_some())
     }
 
     /// The value of a string key.
@@ -411,8 +333,14 @@ impl<'t> Table<'t> {
         std::mem::take(&mut self.rest).into_values().collect()
     }
 
-    /// Reports the keys that nobody asked for.
+    /// Reports the keys that nobody asked for, and those that are missing.
     pub(super) fn finish(self) {
+        for (key, hint) in &self.missing {
+            if !self.misspells(key) {
+                let what = if self.what.is_empty() { "the recipe" } else { &self.what };
+                self.findings.context(&self.span, format!("{what} has no `{key}`"), hint.as_str());
+            }
+        }
         for (key, value) in &self.rest {
             let place = if self.what.is_empty() { String::new() } else { format!(" in {}", self.what) };
             let hint = if let Some(near) = nearest(key, self.known.iter().copied()) {
@@ -425,7 +353,7 @@ impl<'t> Table<'t> {
                 format!("known keys are {}", listed(known))
             };
             let message = format!("unknown key {}{place}", quoted(key));
-            self.findings.push(Sort::Unknown, value.key_span.clone(), message, hint);
+            self.findings.unknown(&value.key_span, message, hint);
         }
     }
 }

@@ -7,7 +7,7 @@ pub(super) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) 
     let mut best: Option<(usize, &'k str)> = None;
     for candidate in known {
         let distance = distance(&name, &candidate.to_lowercase());
-        let bound = (candidate.chars().count().max(name.chars().count()) / 3).max(1);
+        let bound = candidate.chars().count().max(name.chars().count()) / 3;
         if distance <= bound && best.is_none_or(|(nearest, _)| distance < nearest) {
             best = Some((distance, candidate));
         }
@@ -27,9 +27,7 @@ fn distance(a: &str, b: &str) -> usize {
     for (i, row) in rows.iter_mut().enumerate() {
         row[0] = i;
     }
-    for j in 0..=b.len() {
-        rows[0][j] = j;
-    }
+    rows[0] = (0..=b.len()).collect();
     for i in 1..=a.len() {
         for j in 1..=b.len() {
             let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
@@ -61,6 +59,7 @@ mod tests {
         assert_eq!(nearest("Package", known), Some("packages"));
         assert_eq!(nearest("file", known), Some("files"));
         assert_eq!(nearest("color", known), None);
+        assert_eq!(nearest("ap", ["lp"]), None);
         assert_eq!(nearest(&"x".repeat(1000), known), None);
     }
 }

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::findings::Findings;
 use super::problems::{Span, quoted};
-use super::reader::{Findings, Text};
+use super::reader::Text;
 
 /// What may stand in braces.
 const PLACEHOLDERS: [&str; 2] = ["{arch}", "{triplet}"];
@@ -51,7 +52,7 @@ impl Template {
 
     /// Reports that no such file exists below `dir`. One with placeholders cannot be looked for yet.
     pub(super) fn must_exist(&self, dir: &Path, findings: &Findings<'_>) {
-        if self.has_placeholders() || self.text.is_empty() {
+        if self.has_placeholders() || self.text.is_empty() || !unknown_placeholders(&self.text).is_empty() {
             return;
         }
         // A NUL in a path is an error of the call, so `exists` is wrong for it in the right way.
