@@ -15,6 +15,12 @@ use crate::arch::Arch;
 use crate::digest::Digest;
 use crate::hint::Hint;
 use crate::recipe::Recipe;
+use crate::distro::Pocket;
+use crate::repository::archive_name;
+
+mod assembly;
+
+pub use assembly::{AssemblyError, NamedByLayer, locked_packages, locked_repositories};
 
 /// The version of the format written.
 const VERSION: u32 = 1;
@@ -205,8 +211,8 @@ impl fmt::Display for Stale {
 
 impl Request {
     /// What a recipe asks for, with the suites that the command line leaves out.
-    pub fn of(recipe: &Recipe, without: &[String]) -> Self {
-        let mut without = without.to_vec();
+    pub fn of(recipe: &Recipe, without: &[Pocket]) -> Self {
+        let mut without: Vec<String> = without.iter().map(|pocket| pocket.name().to_owned()).collect();
         without.sort();
         without.dedup();
         Request {
@@ -220,7 +226,8 @@ impl Request {
                 .repositories
                 .iter()
                 .map(|repository| {
-                    format!("{} {} {}", repository.url, repository.suite, repository.components.join(" "))
+                    let archive = archive_name(&repository.location);
+                    format!("{archive} {} {}", repository.suite, repository.components.join(" "))
                 })
                 .collect(),
             without,
@@ -341,6 +348,22 @@ impl Lock {
             .filter(|package| package.arch == arch)
             .map(|package| (package.name.as_str(), package))
             .collect()
+    }
+
+    /// Which of two packages that ship the same path comes first: the one that replaces the other.
+    pub fn replacing_first(&self, arch: Arch, a: &str, b: &str) -> std::cmp::Ordering {
+        let replaces = |package: &str, other: &str| {
+            self.package(arch, package).is_some_and(|package| package.replaces(other))
+        };
+        replaces(b, a).cmp(&replaces(a, b))
+    }
+
+    /// A package of one architecture.
+    pub fn package(&self, arch: Arch, name: &str) -> Option<&LockedPackage> {
+        self.packages
+            .binary_search_by(|package| (package.arch, package.name.as_str()).cmp(&(arch, name)))
+            .ok()
+            .map(|index| &self.packages[index])
     }
 
     /// Replaces what is locked for one architecture.

@@ -4,25 +4,26 @@
 //! recipe -> resolve -> (lock) -> fetch -> catalog -> select -> render -> layer -> oci
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use crate::arch::Arch;
 use crate::cache::Cache;
-use crate::catalog::{FileCatalog, PackageArchive, catalogue};
-use crate::distro::{Distro, Pocket};
-use crate::fetch::fetch;
-use crate::layer::{LayerParts, LayerPlan};
-use crate::lock::{Lock, LockedPackage, Request};
-use crate::oci::{ImageRef, Layout, pack};
+use crate::catalog::{FileCatalog, MergedUsr, catalogue};
+use crate::distro::Pocket;
+use crate::lock::{Lock, Request};
+use crate::oci::{ImageRef, LayerBlob, Layout, pack};
 use crate::progress::Progress;
 use crate::recipe::Recipe;
-use crate::repository::{Mirrors, load_index};
+use crate::render::directory_links;
+use crate::repository::Mirrors;
 use crate::select::{Inputs, Outcome, Selection, likely_packages, select};
 use crate::transport::Transport;
 
+mod assembly;
+mod download;
 mod error;
+mod locking;
 mod summary;
 
 pub use error::ForgeError;
@@ -66,6 +67,14 @@ pub enum Update {
     All,
 }
 
+/// The files of one architecture, chosen and ready to be packed.
+#[derive(Debug)]
+pub struct Prepared {
+    arch: Arch,
+    catalog: FileCatalog,
+    selection: Selection,
+}
+
 /// An image of one architecture, and what there is to say of it.
 #[derive(Debug)]
 pub struct Built {
@@ -76,8 +85,8 @@ pub struct Built {
 }
 
 impl Forge<'_> {
-    /// Resolves a recipe for some architectures, and again for those of the old lock where the recipe has
-    /// changed since. Reads indexes only.
+    /// Resolves a recipe for some architectures; those of the old lock are resolved again where the recipe
+    /// has changed since, or an update is asked for. Reads indexes only.
     pub fn lock(
         &self,
         recipe: &Recipe,
@@ -86,56 +95,58 @@ impl Forge<'_> {
         update: &Update,
     ) -> Result<Lock, ForgeError> {
         let request = Request::of(recipe, &self.options.without);
-        let fits = old.is_some_and(|old| old.fits(&request, &[]).is_ok()) && *update == Update::Necessary;
         let mut lock = match old {
-            Some(old) if fits => old.clone(),
+            Some(old) if *update == Update::Necessary && old.fits(&request, &[]).is_ok() => old.clone(),
             _ => Lock::new(request),
         };
         let known = old.map(Lock::archs).unwrap_or_default();
         let wanted: BTreeSet<Arch> = archs.iter().copied().chain(known).collect();
         for arch in wanted.into_iter().filter(|arch| !lock.has_arch(*arch)) {
             self.progress.stage(&format!("resolving {} for {arch}", recipe.name));
-            let index = load_index(self.sources(recipe, arch)?, self.context())?;
-            let pins = old.map(|old| old.pins(arch, update)).unwrap_or_default();
-            lock.resolve_arch(recipe, conventions(recipe), arch, &index, &pins)?;
+            let (repositories, packages) = self.resolve(recipe, arch, old, update)?;
+            lock.replace_arch(arch, repositories, packages);
         }
         Ok(lock)
     }
 
-    /// Builds one architecture of a locked recipe into a layout.
-    pub fn build(&self, recipe: &Recipe, lock: &Lock, arch: Arch, layout: &Layout) -> Result<Built, ForgeError> {
+    /// Fetches and catalogues packages of a lock until selection wants no more.
+    pub fn prepare(&self, recipe: &Recipe, lock: &Lock, arch: Arch) -> Result<Prepared, ForgeError> {
         let packages = lock.packages_of(arch);
-        let (catalog, selection) = self.select(recipe, arch, &packages)?;
-        let plans = self.plan(recipe, arch, &catalog, &selection)?;
-        self.progress.stage(&format!("packing {} for {arch}", recipe.name));
-        let mut layers = Vec::new();
-        for plan in &plans {
-            layers.push(pack(layout, plan, &catalog, self.progress)?);
-        }
-        let summary = Summary::of(&plans, &packages, &catalog, &selection, &layers);
-        let image = layout.write_image(&self.image_spec(recipe, lock, arch, layers)?)?;
-        Ok(Built { image, summary })
-    }
-
-    /// Fetches and catalogues packages until selection wants no more.
-    fn select(
-        &self,
-        recipe: &Recipe,
-        arch: Arch,
-        packages: &BTreeMap<&str, &LockedPackage>,
-    ) -> Result<(FileCatalog, Selection), ForgeError> {
-        let distro = conventions(recipe);
-        let links = crate::render::directory_links(distro, arch);
-        let mut catalog = FileCatalog::new(&links);
-        let mut wants = likely_packages(Inputs { recipe, distro, arch, packages, catalog: &catalog });
+        let distro = recipe.conventions();
+        let links = MergedUsr::new(&directory_links(distro, arch));
+        let mut catalog = FileCatalog::new(links.clone());
+        let mut wants = likely_packages(Inputs { recipe, distro, arch, packages: &packages, catalog: &catalog });
         loop {
             self.progress.stage(&format!("fetching {} packages of {} for {arch}", wants.len(), recipe.name));
-            let fetched = self.fetch(recipe, arch, packages, &wants)?;
-            catalog.extend(catalogue(&fetched, &links, Some(&self.cache))?);
-            match select(Inputs { recipe, distro, arch, packages, catalog: &catalog })? {
-                Outcome::Selection(selection) => return Ok((catalog, selection)),
+            for package in catalogue(&self.fetch(recipe, lock, arch, &wants)?, &links, &self.cache)? {
+                catalog.insert(package)?;
+            }
+            catalog.order_owners(|a, b| lock.replacing_first(arch, &a.name, &b.name));
+            let inputs = Inputs { recipe, distro, arch, packages: &packages, catalog: &catalog };
+            match select(inputs).map_err(|source| ForgeError::Select { arch, source })? {
+                Outcome::Selection(selection) => return Ok(Prepared { arch, catalog, selection }),
                 Outcome::Wants(more) => wants = more,
             }
         }
+    }
+
+    /// Packs what was prepared into a layout, and writes the image.
+    pub fn pack(
+        &self,
+        recipe: &Recipe,
+        lock: &Lock,
+        prepared: &Prepared,
+        layout: &Layout,
+    ) -> Result<Built, ForgeError> {
+        let Prepared { arch, catalog, selection } = prepared;
+        self.progress.stage(&format!("packing {} for {arch}", recipe.name));
+        let plans = assembly::layer_plans(recipe, *arch, catalog, selection, self.options.newest)?;
+        let layers: Vec<LayerBlob> = plans
+            .iter()
+            .map(|plan| pack(layout, plan, catalog, self.progress))
+            .collect::<Result<_, _>>()?;
+        let summary = Summary::of(&plans, &lock.packages_of(*arch), catalog, selection, &layers);
+        let image = layout.write_image(&self.image_spec(recipe, lock, *arch, layers))?;
+        Ok(Built { image, summary })
     }
 }

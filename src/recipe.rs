@@ -198,6 +198,18 @@ impl Recipe {
         }
     }
 
+    /// The distro whose conventions hold: names of architectures, directories, loader. Without `from` it is
+    /// Debian's current release, since repositories are Debian's.
+    pub fn conventions(&self) -> Distro {
+        self.from.unwrap_or(Distro::Debian(DebianRelease::Trixie))
+    }
+
+    /// As [`Recipe::host_path`], absolute.
+    pub fn absolute_path(&self, path: &Path) -> PathBuf {
+        let path = self.host_path(path);
+        std::path::absolute(&path).unwrap_or(path)
+    }
+
     /// A path that the recipe names, from where the program runs.
     pub fn host_path(&self, path: &Path) -> PathBuf {
         self.dir.join(path)

@@ -4,8 +4,11 @@
 //! and what they vouch for becomes a package index. Nothing unverified gets past this room.
 
 use std::fmt;
+use std::io;
+use std::path::PathBuf;
 
 use crate::cache::CacheError;
+use crate::deb::archive::DebError;
 use crate::deb::release::ReleaseError;
 use crate::distro::Distro;
 use crate::hint::Hint;
@@ -15,10 +18,14 @@ use crate::trust::{Keyring, TrustError};
 mod compression;
 pub mod debian;
 pub mod index;
+pub mod local;
 pub mod mirror;
+mod sources;
 
 pub use debian::{Access, IndexPart, SuiteRelease, load, load_indexes, load_releases};
 pub use index::*;
+pub use local::{LocalPackage, local_packages, locked_text};
+pub use sources::{archive_name, roots, sources};
 pub use mirror::{MachineSources, Mirror, MirrorError, MirrorInputs, MirrorOrigin, Mirrors};
 
 /// A suite to take packages from.
@@ -95,6 +102,42 @@ impl fmt::Display for Note {
 /// Why a repository cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RepositoryError {
+    /// A key file that the recipe names cannot be read.
+    #[error("cannot read the key file {path}")]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A key file that the recipe names holds no key.
+    #[error(transparent)]
+    Keys(#[from] TrustError),
+    /// No mirror can be used.
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
+    /// A package file that the recipe names cannot be read.
+    #[error("cannot read the package {path}")]
+    LocalRead {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A package file that the recipe names is no package.
+    #[error(transparent)]
+    Local(#[from] DebError),
+    /// A package file lacks a field that every package has.
+    #[error("the package {path} has no `{field}`")]
+    LocalField {
+        /// The file.
+        path: PathBuf,
+        /// The control field.
+        field: &'static str,
+    },
+    /// The texts of indexes do not make an index.
+    #[error(transparent)]
+    Index(#[from] IndexError),
     /// There is no InRelease file.
     #[error("`{uri}` has no suite `{suite}`: {status}")]
     NoSuchSuite {
@@ -288,6 +331,14 @@ impl Hint for RepositoryError {
                 "pass `--without updates` or `--without security` if it is a suite of those".to_owned(),
             ],
             RepositoryError::Offline { .. } => one("run once without `--offline` to fill the cache"),
+            RepositoryError::Key { .. } | RepositoryError::LocalRead { .. } => {
+                one("paths in a recipe are relative to its directory")
+            }
+            RepositoryError::Keys(error) => error.hints(),
+            RepositoryError::Mirror(error) => error.hints(),
+            RepositoryError::Local(error) => error.hints(),
+            RepositoryError::LocalField { .. } => one("is it a binary package, made by dpkg-deb?"),
+            RepositoryError::Index(error) => error.hints(),
             RepositoryError::Transport(error) => error.hints(),
             RepositoryError::Cache(error) => error.hints(),
         }

@@ -38,12 +38,13 @@ pub struct NamedByLayer {
 }
 
 /// The lock's packages of one architecture. `layers` are lowest first; what none of them reaches is marked
-/// as on demand.
+/// as on demand. `old` is what the lock had before, for versions that only it still knows.
 pub fn locked_packages(
     arch: Arch,
     index: &PackageIndex,
     solution: &Solution,
     layers: &[NamedByLayer],
+    old: &BTreeMap<&str, &LockedPackage>,
 ) -> Vec<LockedPackage> {
     let edges: BTreeMap<&str, &[String]> = solution
         .packages
@@ -87,8 +88,11 @@ pub fn locked_packages(
                 on_demand: layer.is_none(),
                 essential: record.essential,
                 multi_arch: Some(record.multi_arch.to_owned()).filter(|value| !value.is_empty()),
-                repository: (origin.kind == OriginKind::Archive)
-                    .then(|| format!("{} {}", origin.archive, origin.suite)),
+                repository: match origin.kind {
+                    OriginKind::Local => None,
+                    OriginKind::Archive => Some(format!("{} {}", origin.archive, origin.suite)),
+                    OriginKind::Locked => old.get(record.name).and_then(|old| old.repository.clone()),
+                },
                 path: record.filename.to_owned(),
                 size: record.size,
                 digest: record.sha256,

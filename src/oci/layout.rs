@@ -39,6 +39,16 @@ pub enum Tagged {
     Index(IndexRef),
 }
 
+impl Tagged {
+    /// The digest that stands for it.
+    pub const fn digest(&self) -> Digest {
+        match self {
+            Tagged::Image(image) => image.digest,
+            Tagged::Index(index) => index.digest,
+        }
+    }
+}
+
 impl From<ImageRef> for Tagged {
     fn from(image: ImageRef) -> Self {
         Tagged::Image(image)

@@ -46,8 +46,10 @@ pub enum Output {
 }
 
 /// What there is to say of an output that was written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
+    /// Of the manifest, or of the index where there are several architectures.
+    pub digest: Digest,
     /// What could not be written as the image has it, for want of privilege.
     pub notes: Vec<String>,
 }
@@ -113,6 +115,7 @@ impl Output {
         };
         let target =
             if others.is_empty() { Tagged::Image(*first) } else { layout.write_index(images)?.into() };
+        let mut written = Written { digest: target.digest(), notes: Vec::new() };
         let name = |tag: &Option<String>| tag.clone().unwrap_or_else(|| name.to_owned());
         match self {
             Output::Oci { directory, tag } => copy_layout(layout, target, directory, &name(tag))?,
@@ -128,7 +131,7 @@ impl Output {
             Output::Dir(path) => {
                 let mut root = RootDir::create(path)?;
                 Layers::of(layout, first)?.write(&mut root)?;
-                return Ok(Written { notes: root.complete()? });
+                written.notes = root.complete()?;
             }
             Output::Tar(file) => {
                 let layers = Layers::of(layout, first)?;
@@ -139,7 +142,7 @@ impl Output {
                 })?;
             }
         }
-        Ok(Written::default())
+        Ok(written)
     }
 }
 

@@ -6,23 +6,25 @@ use crate::arch::Arch;
 use crate::catalog::FileCatalog;
 use crate::distro::Distro;
 use crate::layer::{LayerParts, LayerPlan, plan};
+use crate::lock::Lock;
+use crate::oci::{ImageSpec, LayerBlob, image_config};
 use crate::recipe::Recipe;
-use crate::render::{Accounts, Made, PackageRecord, Placeholders, recipe_files, records, skeleton};
+use crate::render::{Accounts, EPOCH, Made, PackageRecord, Placeholders, recipe_files, records, skeleton};
 use crate::root_path::RootPath;
 use crate::select::{SelectedLayer, Selection};
 use crate::tarball::EntryKind;
 
-use super::ForgeError;
+use super::{Forge, ForgeError};
 
 /// Plans every layer of a recipe that holds anything, lowest first.
 pub(super) fn layer_plans(
     recipe: &Recipe,
-    distro: Distro,
     arch: Arch,
     catalog: &FileCatalog,
     selection: &Selection,
     newest: Option<u64>,
 ) -> Result<Vec<LayerPlan>, ForgeError> {
+    let distro = recipe.conventions();
     let placeholders = Placeholders {
         arch_name: distro.arch_name(arch).unwrap_or_default(),
         triplet: distro.triplet(arch).unwrap_or_default(),
@@ -42,6 +44,31 @@ pub(super) fn layer_plans(
         }
     }
     Ok(plans)
+}
+
+impl Forge<'_> {
+    /// The image of one architecture. It is dated as its newest index; where it has none, as all that
+    /// rootforge makes.
+    pub(super) fn image_spec(
+        &self,
+        recipe: &Recipe,
+        lock: &Lock,
+        arch: Arch,
+        layers: Vec<LayerBlob>,
+    ) -> ImageSpec {
+        let date = lock
+            .date(arch)
+            .and_then(|date| date.parse::<jiff::Timestamp>().ok())
+            .and_then(|date| u64::try_from(date.as_second()).ok())
+            .unwrap_or(EPOCH);
+        ImageSpec {
+            arch,
+            config: image_config(&recipe.image, recipe.conventions()),
+            created: self.options.newest.map_or(date, |newest| date.min(newest)),
+            layers,
+            annotations: BTreeMap::new(),
+        }
+    }
 }
 
 /// What the lowest layer has beside its packages, whose files go before.

@@ -206,6 +206,7 @@ impl SuiteRelease {
     fn part(&self, component: &str, text: String) -> IndexPart {
         let origin = IndexOrigin {
             kind: OriginKind::Archive,
+            archive: self.source.archive_name.clone(),
             uri: self.uri.clone(),
             suite: self.source.suite.clone(),
             component: component.to_owned(),

@@ -32,6 +32,8 @@ pub enum OriginKind {
 pub struct IndexOrigin {
     /// What kind of source it is.
     pub kind: OriginKind,
+    /// The archive's name for people and locks, which no mirror changes; empty unless an archive.
+    pub archive: String,
     /// The archive's root, below which file names count; for a local package its directory, or empty.
     pub uri: String,
     /// The suite's directory below `dists/`; empty unless an archive.

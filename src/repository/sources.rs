@@ -1,6 +1,6 @@
 //! Which suites a recipe's packages come from, and where they are: recipe + mirrors -> [`Source`]s.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::arch::Arch;
 use crate::distro::{Archive, Distro, Pocket};
@@ -80,7 +80,7 @@ pub fn archive_name(location: &Location) -> String {
 fn archive_root(recipe: &Recipe, location: &Location) -> String {
     match location {
         Location::Url(url) => url.clone(),
-        Location::Directory(directory) => absolute(&recipe.host_path(directory)).display().to_string(),
+        Location::Directory(directory) => recipe.absolute_path(directory).display().to_string(),
     }
 }
 
@@ -116,6 +116,3 @@ fn read_keys(recipe: &Recipe, paths: &[PathBuf]) -> Result<Keyring, RepositoryEr
     Ok(keyring)
 }
 
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
