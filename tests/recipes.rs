@@ -1034,7 +1034,7 @@ fn the_recipe_of_the_manual_is_understood() {
     let PackageSpec::Local(file) = &daemon.packages[1] else { panic!() };
     assert_eq!(file.expand("armel", "arm-linux-gnueabi"), "./dist/my_1.0_armel.deb");
     let PackageSpec::Archive { constraint: Some(constraint), .. } = &daemon.packages[2] else { panic!() };
-    assert_eq!((constraint.operator, constraint.version.as_str()), (Operator::AtLeast, "1.2"));
+    assert_eq!((constraint.operator, constraint.version.as_str()), (Operator::LaterEqual, "1.2"));
     let span = daemon.exclude[0].span();
     assert_eq!(&PULSE[span], "\"/usr/lib/**/module-x11-*.so\"");
     let include = daemon.include[0].expand("amd64", "x86_64-linux-gnu").unwrap();

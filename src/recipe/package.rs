@@ -41,11 +41,11 @@ pub enum Operator {
     /// `<` or `<<`: strictly earlier.
     Earlier,
     /// `<=`.
-    AtMost,
+    EarlierEqual,
     /// `=`.
     Equal,
     /// `>=`.
-    AtLeast,
+    LaterEqual,
     /// `>` or `>>`: strictly later.
     Later,
 }
@@ -55,9 +55,9 @@ impl Operator {
     pub const fn symbol(self) -> &'static str {
         match self {
             Operator::Earlier => "<",
-            Operator::AtMost => "<=",
+            Operator::EarlierEqual => "<=",
             Operator::Equal => "=",
-            Operator::AtLeast => ">=",
+            Operator::LaterEqual => ">=",
             Operator::Later => ">",
         }
     }
@@ -65,9 +65,9 @@ impl Operator {
     fn parse(text: &str) -> Option<Self> {
         match text {
             "<" | "<<" => Some(Operator::Earlier),
-            "<=" => Some(Operator::AtMost),
+            "<=" => Some(Operator::EarlierEqual),
             "=" => Some(Operator::Equal),
-            ">=" => Some(Operator::AtLeast),
+            ">=" => Some(Operator::LaterEqual),
             ">" | ">>" => Some(Operator::Later),
             _ => None,
         }
