@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cache::Cache;
 use crate::deb::archive::{ControlFiles, DebError};
 use crate::digest::Digest;
 use crate::elf::ElfFacts;
@@ -75,6 +76,20 @@ pub trait ManifestStore: Sync {
     fn load(&self, package: &Digest) -> Option<Vec<u8>>;
     /// Stores bytes for a package. Failing to is not an error: they are made again.
     fn store(&self, package: &Digest, manifest: &[u8]);
+}
+
+/// The kind of derived entry that manifests are. Another form of [`Manifest`] needs another name.
+const MANIFESTS: &str = "manifest-1";
+
+impl ManifestStore for Cache {
+    fn load(&self, package: &Digest) -> Option<Vec<u8>> {
+        self.derived(MANIFESTS, package)
+    }
+
+    fn store(&self, package: &Digest, manifest: &[u8]) {
+        // A manifest that cannot be kept is read again next time.
+        let _ = self.put_derived(MANIFESTS, package, manifest);
+    }
 }
 
 /// Keeps nothing.

@@ -101,7 +101,10 @@ impl Forge<'_> {
         };
         let known = old.map(Lock::archs).unwrap_or_default();
         let wanted: BTreeSet<Arch> = archs.iter().copied().chain(known).collect();
-        for arch in wanted.into_iter().filter(|arch| !lock.has_arch(*arch)) {
+        for arch in wanted {
+            if lock.has_arch(arch) {
+                continue;
+            }
             self.progress.stage(&format!("resolving {} for {arch}", recipe.name));
             let (repositories, packages) = self.resolve(recipe, arch, old, update)?;
             lock.replace_arch(arch, repositories, packages);

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::arch::Arch;
-use crate::distro::{Distro, Pocket};
+use crate::distro::{DebianRelease, Distro, Pocket};
 use crate::hint::Hint;
 
 mod accounts;
@@ -38,7 +38,7 @@ pub use file::{FileSource, FileSpec};
 pub use image::{ExposedPort, Healthcheck, ImageConfig};
 pub use image_test::Test;
 pub use layer::{Keep, Layer};
-pub use package::{Constraint, Operator, PackageSpec};
+pub use package::{Constraint, PackageSpec};
 pub use pattern::Pattern;
 pub use problems::{Place, Problem, Problems, Span, render};
 pub use repository::{Location, Repository, RepositoryKind};

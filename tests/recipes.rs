@@ -11,8 +11,9 @@ use proptest::prelude::*;
 use rootforge::arch::Arch;
 use rootforge::distro::{DebianRelease, Distro, Pocket};
 use rootforge::hint::Hint;
+use rootforge::deb::relation::Operator;
 use rootforge::recipe::{
-    BASE_USERS, FileSource, Keep, Location, Operator, PackageSpec, Problems, Recipe, RecipeError, Strip,
+    BASE_USERS, FileSource, Keep, Location, PackageSpec, Problems, Recipe, RecipeError, Strip,
     StripClass, render,
 };
 

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use crate::arch::Arch;
-use crate::deb::relation::Operator;
 use crate::lock::{
     Lock, LockedPackage, LockedRepository, NamedByLayer, locked_packages, locked_repositories,
 };
-use crate::recipe::{self, PackageSpec, Recipe};
+use crate::recipe::{PackageSpec, Recipe};
 use crate::repository::{
     Access, IndexPart, LocalPackage, PackageIndex, load, local_packages, locked_text, sources,
 };
@@ -134,7 +133,7 @@ fn requests(
             name: name.clone(),
             constraint: constraint
                 .as_ref()
-                .map(|constraint| (operator(constraint.operator), constraint.version.clone())),
+                .map(|constraint| (constraint.operator, constraint.version.clone())),
             local: false,
         }),
         PackageSpec::Local(template) => {
@@ -148,16 +147,6 @@ fn requests(
         .iter()
         .map(|layer| (layer.name.clone(), layer.packages.iter().filter_map(request).collect()))
         .collect()
-}
-
-const fn operator(operator: recipe::Operator) -> Operator {
-    match operator {
-        recipe::Operator::Earlier => Operator::Earlier,
-        recipe::Operator::AtMost => Operator::EarlierOrEqual,
-        recipe::Operator::Equal => Operator::Equal,
-        recipe::Operator::AtLeast => Operator::LaterOrEqual,
-        recipe::Operator::Later => Operator::Later,
-    }
 }
 
 /// A locked version as a paragraph of an index, for when no index has it any more.

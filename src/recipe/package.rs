@@ -9,6 +9,7 @@ use super::findings::Findings;
 use super::problems::{Span, quoted};
 use super::reader::Text;
 use super::template::Template;
+use crate::deb::relation::Operator;
 
 /// A package that a layer names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,48 +36,31 @@ pub struct Constraint {
     pub version: String,
 }
 
-/// How a version is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Operator {
-    /// `<` or `<<`: strictly earlier.
-    Earlier,
-    /// `<=`.
-    EarlierEqual,
-    /// `=`.
-    Equal,
-    /// `>=`.
-    LaterEqual,
-    /// `>` or `>>`: strictly later.
-    Later,
+/// An operator as recipes write it: `<` and `>` are strict, unlike Debian's obsolete ones.
+const fn symbol(operator: Operator) -> &'static str {
+    match operator {
+        Operator::Earlier => "<",
+        Operator::EarlierEqual => "<=",
+        Operator::Equal => "=",
+        Operator::LaterEqual => ">=",
+        Operator::Later => ">",
+    }
 }
 
-impl Operator {
-    /// As recipes write it.
-    pub const fn symbol(self) -> &'static str {
-        match self {
-            Operator::Earlier => "<",
-            Operator::EarlierEqual => "<=",
-            Operator::Equal => "=",
-            Operator::LaterEqual => ">=",
-            Operator::Later => ">",
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        match text {
-            "<" | "<<" => Some(Operator::Earlier),
-            "<=" => Some(Operator::EarlierEqual),
-            "=" => Some(Operator::Equal),
-            ">=" => Some(Operator::LaterEqual),
-            ">" | ">>" => Some(Operator::Later),
-            _ => None,
-        }
+fn read_operator(text: &str) -> Option<Operator> {
+    match text {
+        "<" | "<<" => Some(Operator::Earlier),
+        "<=" => Some(Operator::EarlierEqual),
+        "=" => Some(Operator::Equal),
+        ">=" => Some(Operator::LaterEqual),
+        ">" | ">>" => Some(Operator::Later),
+        _ => None,
     }
 }
 
 impl fmt::Display for Constraint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.operator.symbol(), self.version)
+        write!(f, "{}{}", symbol(self.operator), self.version)
     }
 }
 
@@ -124,7 +108,7 @@ impl PackageSpec {
         }
         let end = rest.find(|c: char| !"=<>!~".contains(c)).unwrap_or(rest.len());
         let (symbol, version) = (&rest[..end], rest[end..].trim());
-        let Some(operator) = Operator::parse(symbol) else {
+        let Some(operator) = read_operator(symbol) else {
             let hint = format!("write \"{name}=VERSION\"; besides `=` there are `>=`, `<=`, `>` and `<`");
             let message = if symbol.is_empty() {
                 format!("{} is no package: no operator follows the name", quoted(spec))

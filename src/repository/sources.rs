@@ -19,10 +19,7 @@ pub fn sources(
 ) -> Result<Vec<Source>, RepositoryError> {
     let mut sources = Vec::new();
     if let Some(distro) = recipe.from {
-        let mut keyring = match distro {
-            Distro::Debian(_) => Keyring::debian(),
-            Distro::Ubuntu(_) => Keyring::ubuntu(),
-        };
+        let mut keyring = distro_keyring(distro);
         keyring.extend(read_keys(recipe, &recipe.keys)?);
         for suite in distro.suites(arch) {
             let wanted = recipe.pockets.as_ref().is_none_or(|pockets| pockets.contains(&suite.pocket));
@@ -54,13 +51,17 @@ pub fn sources(
 }
 
 fn own_source(recipe: &Recipe, repository: &Repository) -> Result<Source, RepositoryError> {
+    let keyring = match recipe.from {
+        Some(distro) if repository.keys.is_empty() => distro_keyring(distro),
+        _ => read_keys(recipe, &repository.keys)?,
+    };
     Ok(Source {
         archive_name: archive_name(&repository.location),
         uri: archive_root(recipe, &repository.location),
         fallbacks: Vec::new(),
         suite: repository.suite.clone(),
         components: repository.components.clone(),
-        keyring: read_keys(recipe, &repository.keys)?,
+        keyring,
         origin: None,
         required: true,
         check_valid_until: repository.check_valid_until,
@@ -103,6 +104,13 @@ pub fn roots(recipe: &Recipe, archive: &str, mirrors: &Mirrors, date: Option<&st
     let time = date.map(|date| date.chars().filter(|c| *c != '-' && *c != ':').collect::<String>());
     roots.extend(time.and_then(|time| snapshot(&time)));
     roots
+}
+
+fn distro_keyring(distro: Distro) -> Keyring {
+    match distro {
+        Distro::Debian(_) => Keyring::debian(),
+        Distro::Ubuntu(_) => Keyring::ubuntu(),
+    }
 }
 
 fn read_keys(recipe: &Recipe, paths: &[PathBuf]) -> Result<Keyring, RepositoryError> {
