@@ -1,1 +1,288 @@
-//! To be laid.
+//! An image becomes a list of all that is wrong with it.
+//!
+//! Nothing that made the image is trusted: every document and blob is read again from where it lies. What is
+//! compared: digests and sizes; media types; the number of layers in manifest, config and history;
+//! `diff_ids`; the platform in index and config (image-spec v1.1); the members of each layer (see
+//! [`crate::oci::MergeFault`]); and in the merged tree that the program to run exists, that its user does,
+//! and that every ELF file finds its libraries as the loader would.
+//!
+//! Not proved here: that the symbols of those libraries fit, and that scripts find their commands.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use crate::digest::Digest;
+use crate::hint::Hint;
+use crate::oci::{MergeFault, OciError, Output};
+use crate::root_path::RootPath;
+
+mod closure;
+mod documents;
+mod layers;
+mod source;
+mod tree;
+
+pub use tree::ImageTree;
+
+use layers::LayerContent;
+use source::Store;
+
+/// Where an image lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImageSource {
+    /// An image layout: one name in it, or all of it.
+    Layout {
+        /// Its directory.
+        directory: PathBuf,
+        /// `org.opencontainers.image.ref.name`.
+        name: Option<String>,
+    },
+    /// An image layout in an uncompressed tar.
+    OciArchive {
+        /// The tar.
+        file: PathBuf,
+        /// `org.opencontainers.image.ref.name`.
+        name: Option<String>,
+    },
+    /// What `docker save` and `docker-archive:` write.
+    DockerArchive {
+        /// The tar.
+        file: PathBuf,
+    },
+}
+
+/// What a check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Everything that is wrong, in the order it was met; empty for a good image.
+    pub problems: Vec<Problem>,
+    /// The images that were looked at, as far as they could be read.
+    pub images: Vec<Summary>,
+}
+
+/// An image that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Its name and platform, as problems call it.
+    pub name: String,
+    /// Of its manifest; none in a plain Docker archive.
+    pub digest: Option<Digest>,
+    /// How many layers.
+    pub layers: usize,
+    /// Bytes of the compressed layers.
+    pub size: u64,
+    /// Paths in the merged tree.
+    pub paths: usize,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// A file's name, or an image and what of it.
+    pub place: String,
+    /// What is wrong there.
+    pub fault: Fault,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.fault)
+    }
+}
+
+/// What can be wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A file or blob that something refers to does not exist.
+    #[error("it is not there")]
+    Missing,
+    /// The file system refused.
+    #[error("it cannot be read: {0}")]
+    Unreadable(String),
+    /// A blob's bytes are not those of its name.
+    #[error("its bytes have the digest {0}")]
+    Digest(Digest),
+    /// A blob is shorter or longer than its descriptor says.
+    #[error("it has {found} bytes, and its descriptor says {expected}")]
+    Size {
+        /// By the descriptor.
+        expected: u64,
+        /// Found.
+        found: u64,
+    },
+    /// A document is no JSON.
+    #[error("it is no JSON: {0}")]
+    Json(String),
+    /// A field of a document is missing or of another form.
+    #[error("{0}")]
+    Field(String),
+    /// A media type that does not belong there.
+    #[error("the media type `{0}` does not belong here")]
+    MediaType(String),
+    /// Manifest and config disagree.
+    #[error("the manifest has {manifest} layers, the config {config} diff_ids")]
+    LayerCount {
+        /// Layers of the manifest.
+        manifest: usize,
+        /// `rootfs.diff_ids` of the config.
+        config: usize,
+    },
+    /// The history's entries that are no empty layers are not as many as the layers.
+    #[error("the history tells of {history} layers, there are {layers}")]
+    HistoryCount {
+        /// By the history.
+        history: usize,
+        /// By `rootfs.diff_ids`.
+        layers: usize,
+    },
+    /// The uncompressed layer is not the one that the config names.
+    #[error("its diff_id is {found}, and the config says {expected}")]
+    DiffId {
+        /// By the config.
+        expected: String,
+        /// Found.
+        found: Digest,
+    },
+    /// Index and config name different platforms.
+    #[error("the index says {index}, the config says {config}")]
+    Platform {
+        /// By the index.
+        index: String,
+        /// By the config.
+        config: String,
+    },
+    /// The layer's gzip or zstd stream or its tar cannot be read.
+    #[error("its archive is wrong: {0}")]
+    Archive(String),
+    /// A member of the layer is odd.
+    #[error(transparent)]
+    Member(#[from] MergeFault),
+    /// There is nothing to run.
+    #[error("the entrypoint `{0}` is not in the image")]
+    Entrypoint(String),
+    /// There is something, but it cannot be run.
+    #[error("the entrypoint `{0}` is no executable file")]
+    NotExecutable(String),
+    /// `user` names nobody.
+    #[error("the user `{0}` is not in /etc/passwd")]
+    User(String),
+    /// `user` names no group.
+    #[error("the group `{0}` is not in /etc/group")]
+    Group(String),
+    /// A library that the loader will not find.
+    #[error("`{file}` needs `{soname}`, which the loader will not find")]
+    Library {
+        /// The ELF file.
+        file: RootPath,
+        /// As its `DT_NEEDED` has it.
+        soname: String,
+    },
+    /// The program loader that an executable asks for is not there.
+    #[error("`{file}` needs the loader `{interp}`, which is not in the image")]
+    Interpreter {
+        /// The executable.
+        file: RootPath,
+        /// Its `PT_INTERP`.
+        interp: String,
+    },
+}
+
+/// Why there was nothing to check.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The text names no image.
+    #[error(transparent)]
+    Source(#[from] OciError),
+    /// A root file system carries no image to check.
+    #[error("`{0}` is a root file system, not an image")]
+    NoImage(String),
+    /// The file or directory cannot be opened.
+    #[error("cannot read `{path}`: {source}")]
+    Open {
+        /// What was to be read.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The layout has no image of this name.
+    #[error("`{path}` has no image called `{name}`")]
+    NoSuchName {
+        /// The layout.
+        path: PathBuf,
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        names: Vec<String>,
+    },
+}
+
+impl Hint for CheckError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            CheckError::Source(error) => error.hints(),
+            CheckError::NoImage(_) | CheckError::Open { .. } => {
+                vec!["images are oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE".to_owned()]
+            }
+            CheckError::NoSuchName { names, .. } if names.is_empty() => Vec::new(),
+            CheckError::NoSuchName { names, .. } => vec![format!("it has {}", names.join(", "))],
+        }
+    }
+}
+
+impl ImageSource {
+    /// Reads `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]` or `docker-archive:FILE`.
+    pub fn parse(text: &str) -> Result<Self, CheckError> {
+        Ok(match Output::parse(text)? {
+            Output::Oci { directory, tag } => ImageSource::Layout { directory, name: tag },
+            Output::OciArchive { file, tag } => ImageSource::OciArchive { file, name: tag },
+            Output::DockerArchive { file, .. } => ImageSource::DockerArchive { file },
+            Output::Dir(_) | Output::Tar(_) => return Err(CheckError::NoImage(text.to_owned())),
+        })
+    }
+
+    /// The file or directory.
+    pub fn path(&self) -> &PathBuf {
+        match self {
+            ImageSource::Layout { directory: path, .. }
+            | ImageSource::OciArchive { file: path, .. }
+            | ImageSource::DockerArchive { file: path } => path,
+        }
+    }
+}
+
+/// Reads an image again, and tells everything that is wrong with it.
+pub fn check(source: &ImageSource) -> Result<Report, CheckError> {
+    let store = Store::open(source)?;
+    let mut checking = Checking { store, report: Report::default(), layers: BTreeMap::new() };
+    match source {
+        ImageSource::Layout { directory: path, name } | ImageSource::OciArchive { file: path, name } => {
+            checking.layout(name.as_deref()).map_err(|names| CheckError::NoSuchName {
+                path: path.clone(),
+                name: name.clone().unwrap_or_default(),
+                names,
+            })?;
+        }
+        ImageSource::DockerArchive { .. } => checking.docker_archive(),
+    }
+    Ok(checking.report)
+}
+
+/// A check under way.
+struct Checking {
+    store: Store,
+    report: Report,
+    /// Layers that were read before, by their names in the store: images share them.
+    layers: BTreeMap<String, Rc<LayerContent>>,
+}
+
+impl Checking {
+    fn problem(&mut self, place: &str, fault: Fault) {
+        let problem = Problem { place: place.to_owned(), fault };
+        if !self.report.problems.contains(&problem) {
+            self.report.problems.push(problem);
+        }
+    }
+}

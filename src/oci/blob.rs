@@ -191,3 +191,75 @@ impl Compression {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(directory: &std::path::Path, tar: &[u8], piece: usize) -> LayerBlob {
+        let layout = Layout::open_or_create(directory).unwrap();
+        let mut writer = layout.layer_writer().unwrap();
+        for piece in tar.chunks(piece) {
+            writer.write_all(piece).unwrap();
+            writer.flush().unwrap();
+        }
+        writer.complete("test".to_owned()).unwrap()
+    }
+
+    /// 5.5 MiB, compressible, without a period.
+    fn tar() -> Vec<u8> {
+        (0_u64..11 << 19).map(|at| (at * at >> 13) as u8).collect()
+    }
+
+    #[test]
+    fn bytes_do_not_depend_on_threads_or_pieces() {
+        let tar = tar();
+        let mut blobs = Vec::new();
+        for threads in [1, 2, 3, 7] {
+            for piece in [4096, 1 << 20, 3 << 20] {
+                let directory = tempfile::tempdir().unwrap();
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                blobs.push(pool.install(|| write(directory.path(), &tar, piece)));
+            }
+        }
+        blobs.dedup();
+        assert_eq!(blobs.len(), 1);
+        // Another encoder or level makes other digests: then this changes, and every image with it.
+        let directory = tempfile::tempdir().unwrap();
+        let blob = write(directory.path(), &tar, 999);
+        assert_eq!(blob, blobs[0]);
+        assert_eq!((blob.diff_id, blob.uncompressed), (crate::digest::Digest::of(&tar), tar.len() as u64));
+        let path = directory.path().join("blobs/sha256").join(blob.digest.hex());
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!((blob.size, blob.digest), (bytes.len() as u64, crate::digest::Digest::of(&bytes)));
+        assert_eq!(bytes[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
+        let mut back = Vec::new();
+        Compression::of_magic(&bytes).decompress(&*bytes).unwrap().read_to_end(&mut back).unwrap();
+        assert!(back == tar);
+    }
+
+    #[test]
+    fn many_writers_in_one_thread_of_rayon_do_not_wait_for_each_other() {
+        let tar = tar();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let digests: Vec<_> = pool.install(|| {
+            use rayon::prelude::*;
+            (0..8).into_par_iter().map(|_| write(directory.path(), &tar, 1 << 16).digest).collect()
+        });
+        assert!(digests.iter().all(|digest| *digest == digests[0]));
+    }
+
+    #[test]
+    fn a_dropped_writer_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout::open_or_create(directory.path()).unwrap();
+        let mut writer = layout.layer_writer().unwrap();
+        writer.write_all(&tar()).unwrap();
+        drop(writer);
+        for directory in ["blobs", "blobs/sha256"] {
+            let left = std::fs::read_dir(layout.directory().join(directory)).unwrap().flatten();
+            assert!(left.filter(|entry| entry.path().is_file()).count() == 0);
+        }
+    }
+}

@@ -18,8 +18,7 @@ use crate::digest::Digest;
 
 /// Names an image in `index.json` (`annotations.md`).
 pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
-/// Media types of what this room reads back.
-pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// An image index.
 pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// Why a document could not be made: oci-spec's builders check what is required.

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
 use super::{MADE_AT, OciError};
+use crate::loader::{self, FileTree, Node};
 use crate::root_path::RootPath;
-use crate::tarball::{Entry, EntryKind, Limits, Metadata, TarballError};
+use crate::tarball::{self, Entry, EntryKind, Limits, Metadata, TarballError};
 
 /// Begins a whiteout's name; what follows is the name it removes.
 const WHITEOUT: &str = ".wh.";
@@ -155,7 +156,7 @@ impl MergedTree {
                 continue;
             }
             let mut number = 0;
-            crate::tarball::read(open(layer)?, &Limits::default(), |_, content| -> Result<(), WriteError> {
+            tarball::read(open(layer)?, &Limits::default(), |_, content| -> Result<(), WriteError> {
                 let id = ContentId { layer, entry: number };
                 number += 1;
                 let mut paths = files.remove(&id).unwrap_or_default().into_iter();
@@ -189,17 +190,25 @@ impl MergedTree {
         paths.len()
     }
 
-    /// Where a link's chain of links ends, if that is a directory. Links within the path are not followed.
+    /// Where a link leads, if that is a directory.
     fn linked_directory(&self, link: &RootPath) -> Option<RootPath> {
-        let mut path = link.clone();
-        for _ in 0..40 {
-            match &self.nodes.get(&path)?.kind {
-                EntryKind::Symlink { target } => path = path.link_target(target),
-                EntryKind::Directory => return Some(path),
-                _ => return None,
-            }
+        let target = loader::resolve(self, link)?;
+        matches!(self.node(&target), Some(Node::Directory)).then_some(target)
+    }
+}
+
+/// The bytes of files are not known here: no file tells what it says as ELF.
+impl FileTree for MergedTree {
+    fn node(&self, path: &RootPath) -> Option<Node<'_>> {
+        if path.is_root() {
+            return Some(Node::Directory);
         }
-        None
+        Some(match &self.nodes.get(path)?.kind {
+            EntryKind::Directory => Node::Directory,
+            EntryKind::Symlink { target } => Node::Symlink(target),
+            EntryKind::File { .. } => Node::File(None),
+            _ => Node::Other,
+        })
     }
 }
 

@@ -1,0 +1,380 @@
+//! Index, manifests, configs: do they agree with each other and with the blobs they name?
+
+use std::io::Read;
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use super::layers::{LayerContent, chain};
+use super::tree::ImageTree;
+use super::{Checking, Fault, Problem, Summary};
+use crate::digest::Digest;
+use crate::oci::{Compression, MergedTree};
+
+const INDEX_TYPES: [&str; 2] =
+    ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
+const MANIFEST_TYPES: [&str; 2] =
+    ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"];
+const CONFIG_TYPES: [&str; 2] =
+    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+/// A document that is longer is not read.
+const MAX_DOCUMENT: u64 = 16 << 20;
+/// How deep indexes may name indexes.
+const MAX_DEPTH: usize = 4;
+
+/// A layer as a manifest names it.
+struct Layer {
+    /// How problems call it.
+    place: String,
+    /// Its file in the store.
+    file: String,
+    /// None: look at the bytes.
+    compression: Option<Compression>,
+    size: u64,
+}
+
+/// A blob as a descriptor names it.
+struct Descriptor {
+    digest: Digest,
+    size: u64,
+    media_type: String,
+}
+
+impl Descriptor {
+    fn file(&self) -> String {
+        format!("blobs/sha256/{}", self.digest.hex())
+    }
+}
+
+impl Checking {
+    /// A layout: all of it, or what has this name. Fails with the names there are.
+    pub(super) fn layout(&mut self, name: Option<&str>) -> Result<(), Vec<String>> {
+        if let Some(marker) = self.document("oci-layout")
+            && marker["imageLayoutVersion"] != "1.0.0"
+        {
+            let version = &marker["imageLayoutVersion"];
+            self.problem(
+                "oci-layout",
+                Fault::Field(format!("`imageLayoutVersion` is {version}, not \"1.0.0\"")),
+            );
+        }
+        let Some(index) = self.document("index.json") else { return Ok(()) };
+        self.schema_version("index.json", &index);
+        let Some(manifests) = index["manifests"].as_array() else {
+            self.problem("index.json", Fault::Field("it has no list `manifests`".to_owned()));
+            return Ok(());
+        };
+        let names: Vec<Option<&str>> = manifests.iter().map(ref_name).collect();
+        if let Some(name) = name
+            && !names.contains(&Some(name))
+        {
+            return Err(names.into_iter().flatten().map(str::to_owned).collect());
+        }
+        for (position, (descriptor, found)) in manifests.iter().zip(&names).enumerate() {
+            if name.is_some() && *found != name {
+                continue;
+            }
+            if found.is_some() && names[..position].contains(found) {
+                let text = format!("the name `{}` stands twice", found.unwrap_or_default());
+                self.problem("index.json", Fault::Field(text));
+            }
+            let place =
+                found.map_or_else(|| format!("image {}", position + 1), |name| format!("image `{name}`"));
+            self.target(&place, "index.json", descriptor, 0);
+        }
+        Ok(())
+    }
+
+    /// A Docker archive; where it is a layout too, that as well.
+    pub(super) fn docker_archive(&mut self) {
+        if self.store.has("index.json") {
+            // Without a name asked for, none can be missing.
+            let _ = self.layout(None);
+        }
+        let Some(document) = self.document("manifest.json") else { return };
+        let Some(images) = document.as_array() else {
+            self.problem("manifest.json", Fault::Field("it is no list".to_owned()));
+            return;
+        };
+        for (position, image) in images.iter().enumerate() {
+            let place = image["RepoTags"][0]
+                .as_str()
+                .map_or_else(|| format!("image {}", position + 1), |tag| format!("image `{tag}`"));
+            let Some(file) = image["Config"].as_str() else {
+                self.problem(&place, Fault::Field("`Config` of manifest.json is no path".to_owned()));
+                continue;
+            };
+            let Some(config) = self.document(file) else { continue };
+            self.named_by_digest(file);
+            let mut layers = Vec::new();
+            for (number, layer) in image["Layers"].as_array().into_iter().flatten().enumerate() {
+                let Some(layer) = layer.as_str() else {
+                    self.problem(&place, Fault::Field("`Layers` of manifest.json holds no path".to_owned()));
+                    continue;
+                };
+                let place = format!("{place}, layer {}", number + 1);
+                layers.push(Layer { place, file: layer.to_owned(), compression: None, size: 0 });
+            }
+            self.image(place, None, &config, &layers);
+        }
+    }
+
+    /// Docker names a config by its digest, with or without `.json`.
+    fn named_by_digest(&mut self, file: &str) {
+        let name = file.rsplit('/').next().unwrap_or(file);
+        let name = name.strip_suffix(".json").unwrap_or(name);
+        if let (Ok(expected), Ok(Some(bytes))) = (Digest::parse(name), self.store.read(file))
+            && let Ok((found, _)) = Digest::of_reader(bytes)
+            && found != expected
+        {
+            self.problem(file, Fault::Digest(found));
+        }
+    }
+
+    /// What a descriptor in an index names: a manifest, or an index again.
+    fn target(&mut self, place: &str, document: &str, value: &Value, depth: usize) {
+        let Some(descriptor) = self.descriptor(place, document, value) else { return };
+        let media_type = descriptor.media_type.as_str();
+        if INDEX_TYPES.contains(&media_type) && depth < MAX_DEPTH {
+            let place = format!("{place}, index {}", descriptor.digest);
+            let Some(index) = self.blob_document(&place, &descriptor) else { return };
+            self.schema_version(&place, &index);
+            let Some(manifests) = index["manifests"].as_array() else {
+                self.problem(&place, Fault::Field("it has no list `manifests`".to_owned()));
+                return;
+            };
+            let image = place.split(", index").next().unwrap_or(&place).to_owned();
+            for manifest in manifests {
+                self.target(&image, &place, manifest, depth + 1);
+            }
+        } else if MANIFEST_TYPES.contains(&media_type) {
+            self.manifest(place, &descriptor, &value["platform"]);
+        } else {
+            self.problem(place, Fault::MediaType(descriptor.media_type));
+        }
+    }
+
+    fn manifest(&mut self, image: &str, descriptor: &Descriptor, platform: &Value) {
+        let image = match platform_name(platform) {
+            Some(platform) => format!("{image} ({platform})"),
+            None => image.to_owned(),
+        };
+        let place = format!("{image}, manifest {}", descriptor.digest);
+        let Some(manifest) = self.blob_document(&place, descriptor) else { return };
+        self.schema_version(&place, &manifest);
+        let mut layers = Vec::new();
+        let values = manifest["layers"].as_array();
+        if values.is_none() {
+            self.problem(&place, Fault::Field("it has no list `layers`".to_owned()));
+        }
+        let mut whole = true;
+        for (number, value) in values.into_iter().flatten().enumerate() {
+            let Some(layer) = self.descriptor(&place, &place, value) else {
+                whole = false;
+                continue;
+            };
+            let place = format!("{image}, layer {} {}", number + 1, layer.digest);
+            let compression = Compression::of_media_type(&layer.media_type);
+            if compression.is_none() {
+                self.problem(&place, Fault::MediaType(layer.media_type.clone()));
+            }
+            whole &= self.blob(&place, &layer);
+            layers.push(Layer { place, file: layer.file(), compression, size: layer.size });
+        }
+        let Some(config) = self.descriptor(&place, &place, &manifest["config"]) else { return };
+        let config_place = format!("{image}, config {}", config.digest);
+        if !CONFIG_TYPES.contains(&config.media_type.as_str()) {
+            self.problem(&config_place, Fault::MediaType(config.media_type.clone()));
+        }
+        let Some(config) = self.blob_document(&config_place, &config) else { return };
+        let found = platform_name(&config);
+        if let Some(index) = platform_name(platform)
+            && found.as_ref() != Some(&index)
+        {
+            let config = found.unwrap_or_else(|| "none".to_owned());
+            self.problem(&config_place, Fault::Platform { index, config });
+        }
+        if whole {
+            self.image(image, Some(descriptor.digest), &config, &layers);
+        } else {
+            self.counts(&image, &config, layers.len());
+        }
+    }
+
+    /// Config against layers, and the files in them.
+    fn image(&mut self, image: String, digest: Option<Digest>, config: &Value, layers: &[Layer]) {
+        self.counts(&image, config, layers.len());
+        let mut merged = MergedTree::new();
+        let mut contents: Vec<Rc<LayerContent>> = Vec::new();
+        for (number, layer) in layers.iter().enumerate() {
+            let Some(content) = self.layer(layer) else { continue };
+            if let Some(expected) = config["rootfs"]["diff_ids"][number].as_str()
+                && expected != content.diff_id.to_string()
+            {
+                let expected = expected.to_owned();
+                self.problem(&layer.place, Fault::DiffId { expected, found: content.diff_id });
+            }
+            for fault in merged.apply(&content.entries) {
+                self.problem(&layer.place, fault.into());
+            }
+            contents.push(content);
+        }
+        let whole = contents.len() == layers.len() && contents.iter().all(|content| content.error.is_none());
+        self.report.images.push(Summary {
+            name: image.clone(),
+            digest,
+            layers: layers.len(),
+            size: layers.iter().map(|layer| layer.size).sum(),
+            paths: merged.iter().count(),
+        });
+        if whole {
+            for fault in ImageTree::new(merged, contents).faults(config) {
+                self.problem(&image, fault);
+            }
+        }
+    }
+
+    /// A layer's content, read once for all images that have it.
+    fn layer(&mut self, layer: &Layer) -> Option<Rc<LayerContent>> {
+        if let Some(content) = self.layers.get(&layer.file) {
+            return Some(Rc::clone(content));
+        }
+        let content = match self.store.read(&layer.file) {
+            Ok(Some(bytes)) => LayerContent::read(bytes, layer.compression),
+            Ok(None) => {
+                self.problem(&layer.place, Fault::Missing);
+                return None;
+            }
+            Err(error) => Err(error),
+        };
+        match content {
+            Ok(content) => {
+                if let Some(error) = &content.error {
+                    self.problem(&layer.place, Fault::Archive(error.clone()));
+                }
+                let content = Rc::new(content);
+                self.layers.insert(layer.file.clone(), Rc::clone(&content));
+                Some(content)
+            }
+            Err(error) => {
+                self.problem(&layer.place, Fault::Unreadable(chain(&error)));
+                None
+            }
+        }
+    }
+
+    fn counts(&mut self, image: &str, config: &Value, layers: usize) {
+        let place = format!("{image}, config");
+        for key in ["architecture", "os"] {
+            if !config[key].is_string() {
+                self.problem(&place, Fault::Field(format!("`{key}` is missing")));
+            }
+        }
+        let Some(diff_ids) = config["rootfs"]["diff_ids"].as_array() else {
+            self.problem(&place, Fault::Field("it has no list `rootfs.diff_ids`".to_owned()));
+            return;
+        };
+        if diff_ids.len() != layers {
+            self.problem(&place, Fault::LayerCount { manifest: layers, config: diff_ids.len() });
+        }
+        if let Some(history) = config["history"].as_array() {
+            let history = history.iter().filter(|entry| entry["empty_layer"] != true).count();
+            if history != diff_ids.len() {
+                self.problem(&place, Fault::HistoryCount { history, layers: diff_ids.len() });
+            }
+        }
+    }
+
+    fn schema_version(&mut self, place: &str, document: &Value) {
+        let version = &document["schemaVersion"];
+        if version != 2 {
+            self.problem(place, Fault::Field(format!("`schemaVersion` is {version}, not 2")));
+        }
+    }
+
+    fn descriptor(&mut self, place: &str, document: &str, value: &Value) -> Option<Descriptor> {
+        let digest = value["digest"].as_str().and_then(|digest| Digest::parse(digest).ok());
+        let found = digest.zip(value["size"].as_u64()).zip(value["mediaType"].as_str());
+        let Some(((digest, size), media_type)) = found else {
+            let text = format!("`{value}` in {document} lacks a digest of SHA-256, a size or a media type");
+            self.problem(place, Fault::Field(text));
+            return None;
+        };
+        Some(Descriptor { digest, size, media_type: media_type.to_owned() })
+    }
+
+    /// A blob that is a JSON document, if its bytes are right.
+    fn blob_document(&mut self, place: &str, descriptor: &Descriptor) -> Option<Value> {
+        if !self.blob(place, descriptor) {
+            return None;
+        }
+        let document = self.json(place, &descriptor.file())?;
+        if let Some(media_type) = document["mediaType"].as_str()
+            && media_type != descriptor.media_type
+        {
+            self.problem(place, Fault::MediaType(media_type.to_owned()));
+        }
+        Some(document)
+    }
+
+    /// Whether a blob is there, in its size and with its digest.
+    fn blob(&mut self, place: &str, descriptor: &Descriptor) -> bool {
+        let hashed = match self.store.read(&descriptor.file()) {
+            Ok(None) => {
+                self.problem(place, Fault::Missing);
+                return false;
+            }
+            Ok(Some(bytes)) => Digest::of_reader(bytes),
+            Err(error) => Err(error),
+        };
+        match hashed {
+            Err(error) => self.problem(place, Fault::Unreadable(chain(&error))),
+            Ok((found, size)) => {
+                if size != descriptor.size {
+                    self.problem(place, Fault::Size { expected: descriptor.size, found: size });
+                }
+                if found == descriptor.digest {
+                    return size == descriptor.size;
+                }
+                self.problem(place, Fault::Digest(found));
+            }
+        }
+        false
+    }
+
+    /// A file that is a JSON document.
+    fn document(&mut self, name: &str) -> Option<Value> {
+        self.json(name, name)
+    }
+
+    fn json(&mut self, place: &str, file: &str) -> Option<Value> {
+        let mut bytes = Vec::new();
+        let read = match self.store.read(file) {
+            Ok(Some(content)) => content.take(MAX_DOCUMENT).read_to_end(&mut bytes),
+            Ok(None) => {
+                self.problem(place, Fault::Missing);
+                return None;
+            }
+            Err(error) => Err(error),
+        };
+        let parsed = match read {
+            Ok(_) => serde_json::from_slice(&bytes).map_err(|error| Fault::Json(error.to_string())),
+            Err(error) => Err(Fault::Unreadable(chain(&error))),
+        };
+        parsed.map_err(|fault| self.report.problems.push(Problem { place: place.to_owned(), fault })).ok()
+    }
+}
+
+fn ref_name(descriptor: &Value) -> Option<&str> {
+    descriptor["annotations"]["org.opencontainers.image.ref.name"].as_str()
+}
+
+/// `linux/arm/v6`, of an index's platform or a config. An arm64 without a variant is a v8.
+fn platform_name(value: &Value) -> Option<String> {
+    let (os, architecture) = value["os"].as_str().zip(value["architecture"].as_str())?;
+    Some(match value["variant"].as_str() {
+        Some("") | None if architecture == "arm64" => format!("{os}/arm64/v8"),
+        Some("") | None => format!("{os}/{architecture}"),
+        Some(variant) => format!("{os}/{architecture}/{variant}"),
+    })
+}

@@ -1,0 +1,131 @@
+//! The merged tree of an image: is there what it is to run, as whom, and do its ELF files find their
+//! libraries?
+
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use super::Fault;
+use super::closure::Closure;
+use super::layers::LayerContent;
+use crate::arch::Arch;
+use crate::elf::ElfFacts;
+use crate::loader::{self, FileTree, Node};
+use crate::oci::{MergedNode, MergedTree};
+use crate::root_path::RootPath;
+use crate::tarball::EntryKind;
+
+/// An image's files, as a container would see them.
+#[derive(Debug)]
+pub struct ImageTree {
+    merged: MergedTree,
+    layers: Vec<Rc<LayerContent>>,
+}
+
+impl FileTree for ImageTree {
+    fn node(&self, path: &RootPath) -> Option<Node<'_>> {
+        match self.merged.node(path)? {
+            Node::File(_) => Some(Node::File(self.facts(self.merged.get(path)?))),
+            other => Some(other),
+        }
+    }
+}
+
+impl ImageTree {
+    pub(super) fn new(merged: MergedTree, layers: Vec<Rc<LayerContent>>) -> Self {
+        ImageTree { merged, layers }
+    }
+
+    /// What is wrong in the tree, given the image's config.
+    pub(super) fn faults(&self, config: &Value) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        faults.extend(self.entrypoint(&config["config"]));
+        faults.extend(self.user(&config["config"]));
+        let arch = Arch::ALL.into_iter().find(|arch| {
+            let platform = arch.platform();
+            config["architecture"] == platform.architecture
+                && (config["variant"].as_str() == platform.variant
+                    || *arch == Arch::Arm64 && config["variant"].is_null())
+        });
+        if let Some(arch) = arch {
+            let closure = Closure::of(self, arch, &config["config"]);
+            faults.extend(closure.map(Closure::faults).unwrap_or_default());
+        }
+        faults
+    }
+
+    /// Every ELF file, by its paths.
+    pub(super) fn elf_files(&self) -> impl Iterator<Item = (&RootPath, &ElfFacts)> {
+        self.merged.iter().filter_map(|(path, node)| Some((path, self.facts(node)?)))
+    }
+
+    /// The texts of `/etc/ld.so.conf` and the files it includes, in the order of their names.
+    pub(super) fn loader_configuration(&self) -> impl Iterator<Item = &str> {
+        let files = self.merged.iter().filter(|(path, _)| path.as_str().starts_with("/etc/ld.so.conf"));
+        files.filter_map(|(path, _)| self.text(path))
+    }
+
+    fn facts(&self, node: &MergedNode) -> Option<&ElfFacts> {
+        let content = node.content?;
+        self.layers.get(content.layer)?.facts.get(&content.entry)
+    }
+
+    /// A text file's content, links followed; only of those that reading a layer keeps.
+    fn text(&self, path: &RootPath) -> Option<&str> {
+        let content = self.merged.get(&loader::resolve(self, path)?)?.content?;
+        Some(self.layers.get(content.layer)?.texts.get(&content.entry)?)
+    }
+
+    /// The program that a container starts.
+    fn entrypoint(&self, config: &Value) -> Option<Fault> {
+        let first = |key: &str| config[key][0].as_str().filter(|program| !program.is_empty());
+        let program = first("Entrypoint").or_else(|| first("Cmd"))?;
+        let mut candidates = Vec::new();
+        if program.contains('/') {
+            let workdir = config["WorkingDir"].as_str().unwrap_or("/");
+            candidates.extend(under(workdir, program));
+        } else {
+            let path = config["Env"].as_array().into_iter().flatten();
+            let path = path.filter_map(|variable| variable.as_str()?.strip_prefix("PATH=")).next();
+            let path = path.unwrap_or("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+            candidates.extend(path.split(':').filter_map(|directory| under(directory, program)));
+        }
+        let found: Vec<&MergedNode> =
+            candidates.iter().filter_map(|path| self.merged.get(&loader::resolve(self, path)?)).collect();
+        if found.is_empty() {
+            return Some(Fault::Entrypoint(program.to_owned()));
+        }
+        let runs = |node: &&MergedNode| {
+            matches!(node.kind, EntryKind::File { .. }) && node.metadata.mode & 0o111 != 0
+        };
+        (!found.iter().any(runs)).then(|| Fault::NotExecutable(program.to_owned()))
+    }
+
+    /// `user[:group]`, each a name or a number.
+    fn user(&self, config: &Value) -> Vec<Fault> {
+        let text = config["User"].as_str().unwrap_or_default();
+        let (user, group) = text.split_once(':').unwrap_or((text, ""));
+        let mut faults = Vec::new();
+        if !self.is_known(user, "/etc/passwd") {
+            faults.push(Fault::User(user.to_owned()));
+        }
+        if !self.is_known(group, "/etc/group") {
+            faults.push(Fault::Group(group.to_owned()));
+        }
+        faults
+    }
+
+    fn is_known(&self, name: &str, file: &str) -> bool {
+        name.bytes().all(|byte| byte.is_ascii_digit())
+            || RootPath::parse(file)
+                .ok()
+                .and_then(|file| self.text(&file))
+                .is_some_and(|text| text.lines().any(|line| line.split(':').next() == Some(name)))
+    }
+}
+
+/// A program's path, below a directory unless it is absolute.
+fn under(directory: &str, program: &str) -> Option<RootPath> {
+    let text = if program.starts_with('/') { program.to_owned() } else { format!("{directory}/{program}") };
+    RootPath::parse(&text).ok()
+}

@@ -1,0 +1,407 @@
+//! `check` on images with one thing wrong: that thing is named, and a good image has none.
+
+mod image;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use image::{directory, dynamic_object, file, hard_link, member, sample, symlink, write_image, write_layer};
+use rootforge::arch::Arch;
+use rootforge::check::{CheckError, Fault, ImageSource, check};
+use rootforge::digest::Digest;
+use rootforge::hint::Hint;
+use rootforge::oci::{ImageRef, Layout, Output};
+use rootforge::tarball::EntryKind;
+use serde_json::{Value, json};
+
+fn source(directory: &Path) -> ImageSource {
+    ImageSource::Layout { directory: directory.to_owned(), name: Some("sample".to_owned()) }
+}
+
+/// All problems of a layout's sample as texts.
+fn problems(directory: &Path) -> Vec<String> {
+    check(&source(directory)).unwrap().problems.iter().map(ToString::to_string).collect()
+}
+
+#[track_caller]
+fn assert_only(directory: &Path, expected: &[&str]) {
+    let found = problems(directory);
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for expected in expected {
+        assert!(found.iter().any(|found| found.contains(expected)), "no `{expected}` in {found:#?}");
+    }
+}
+
+struct Blobs {
+    manifest: PathBuf,
+    config: PathBuf,
+    layers: Vec<PathBuf>,
+}
+
+fn blobs(layout: &Layout, image: ImageRef) -> Blobs {
+    let manifest = layout.blob_path(&image.digest);
+    let document: Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+    let path = |value: &Value| layout.blob_path(&value["digest"].as_str().unwrap().parse().unwrap());
+    let layers = document["layers"].as_array().unwrap().iter().map(path).collect();
+    Blobs { config: path(&document["config"]), layers, manifest }
+}
+
+fn flip(path: &Path, at: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[at] ^= 0x40;
+    fs::write(path, bytes).unwrap();
+}
+
+/// Replaces the config and manifest by changed ones, with digests that fit.
+fn rewrite(layout: &Layout, image: ImageRef, change: impl FnOnce(&mut Value, &mut Value)) {
+    let blobs = blobs(layout, image);
+    let read = |path: &Path| -> Value { serde_json::from_slice(&fs::read(path).unwrap()).unwrap() };
+    let (mut manifest, mut config) = (read(&blobs.manifest), read(&blobs.config));
+    let put = |document: &Value| {
+        let bytes = document.to_string().into_bytes();
+        let digest = Digest::of(&bytes);
+        fs::write(layout.blob_path(&digest), &bytes).unwrap();
+        (digest, bytes.len() as u64)
+    };
+    change(&mut manifest, &mut config);
+    if manifest["config"]["digest"] == read(&blobs.manifest)["config"]["digest"] {
+        let (digest, size) = put(&config);
+        manifest["config"]["digest"] = json!(digest);
+        manifest["config"]["size"] = json!(size);
+    }
+    let (digest, size) = put(&manifest);
+    layout.tag("sample", ImageRef { digest, size, arch: image.arch }).unwrap();
+}
+
+#[test]
+fn a_good_image_has_no_problem() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (_, image) = write_image(temporary.path(), &sample());
+    let report = check(&source(temporary.path())).unwrap();
+    assert_eq!(report.problems, []);
+    assert_eq!(report.images.len(), 1);
+    let summary = &report.images[0];
+    assert_eq!((summary.name.as_str(), summary.digest), ("image `sample` (linux/amd64)", Some(image.digest)));
+    assert_eq!(summary.layers, 2);
+    assert!(summary.size > 3 << 20 && summary.paths == 29, "{summary:?}");
+}
+
+#[test]
+fn one_byte_in_each_blob() {
+    let kinds: [(&str, fn(&Blobs) -> &PathBuf); 4] = [
+        ("manifest sha256:", |blobs| &blobs.manifest),
+        ("config sha256:", |blobs| &blobs.config),
+        ("layer 1 sha256:", |blobs| &blobs.layers[0]),
+        ("layer 2 sha256:", |blobs| &blobs.layers[1]),
+    ];
+    for (place, choose) in kinds {
+        for part in [0, 1, 2] {
+            let temporary = tempfile::tempdir().unwrap();
+            let (layout, image) = write_image(temporary.path(), &sample());
+            let blobs = blobs(&layout, image);
+            let path = choose(&blobs);
+            let size = usize::try_from(fs::metadata(path).unwrap().len()).unwrap();
+            flip(path, (size - 1) * part / 2);
+            let report = check(&source(temporary.path())).unwrap();
+            assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+            let problem = &report.problems[0];
+            assert!(problem.place.contains(place), "{problem}");
+            assert!(matches!(problem.fault, Fault::Digest(_)), "{problem}");
+        }
+    }
+}
+
+#[test]
+fn many_things_wrong_are_told_together() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (layout, image) = write_image(temporary.path(), &sample());
+    let blobs = blobs(&layout, image);
+    flip(&blobs.layers[0], 20);
+    fs::remove_file(&blobs.config).unwrap();
+    let bytes = fs::read(&blobs.layers[1]).unwrap();
+    fs::write(&blobs.layers[1], &bytes[..bytes.len() - 7]).unwrap();
+    assert_only(
+        temporary.path(),
+        &[
+            "layer 1 sha256:",
+            "its bytes have the digest sha256:",
+            "bytes, and its descriptor says",
+            "config sha256:",
+        ],
+    );
+}
+
+#[test]
+fn documents_of_the_layout() {
+    let damages: [(&str, &str, &str); 6] = [
+        ("index.json", "{", "index.json: it is no JSON"),
+        ("index.json", "{\"schemaVersion\":2}", "index.json: it has no list `manifests`"),
+        ("oci-layout", "[", "oci-layout: it is no JSON"),
+        ("oci-layout", "{\"imageLayoutVersion\":\"9\"}", "`imageLayoutVersion` is \"9\", not \"1.0.0\""),
+        ("oci-layout", "", "oci-layout: it is no JSON"),
+        (
+            "index.json",
+            r#"{"schemaVersion":2,"manifests":[{"annotations":{"org.opencontainers.image.ref.name":"sample"}}]}"#,
+            "lacks a digest",
+        ),
+    ];
+    for (name, text, expected) in damages {
+        let temporary = tempfile::tempdir().unwrap();
+        write_image(temporary.path(), &sample());
+        fs::write(temporary.path().join(name), text).unwrap();
+        assert_only(temporary.path(), &[expected]);
+    }
+    let temporary = tempfile::tempdir().unwrap();
+    write_image(temporary.path(), &sample());
+    fs::remove_file(temporary.path().join("oci-layout")).unwrap();
+    assert_only(temporary.path(), &["oci-layout: it is not there"]);
+}
+
+#[test]
+fn manifest_and_config_disagree() {
+    let cases: [(fn(&mut Value, &mut Value), &[&str]); 9] = [
+        (
+            |_, config| config["rootfs"]["diff_ids"].as_array_mut().unwrap().truncate(1),
+            &[
+                "the manifest has 2 layers, the config 1 diff_ids",
+                "the history tells of 2 layers, there are 1",
+            ],
+        ),
+        (
+            |_, config| config["history"] = json!([{ "created_by": "x" }]),
+            &["the history tells of 1 layers, there are 2"],
+        ),
+        (|_, config| config["rootfs"]["diff_ids"][1] = json!(Digest::of(b"")), &["layer 2"]),
+        (
+            |_, config| config["architecture"] = json!("s390x"),
+            &["the index says linux/amd64, the config says linux/s390x"],
+        ),
+        (
+            |manifest, _| manifest["layers"][0]["mediaType"] = json!("text/plain"),
+            &["the media type `text/plain` does not belong here"],
+        ),
+        (
+            |manifest, _| {
+                manifest["layers"][1]["mediaType"] = json!("application/vnd.oci.image.layer.v1.tar+zstd");
+            },
+            &["layer 2"],
+        ),
+        (
+            |manifest, _| manifest["mediaType"] = json!("application/vnd.oci.image.index.v1+json"),
+            &["the media type `application/vnd.oci.image.index.v1+json` does not belong here"],
+        ),
+        (
+            |_, config| {
+                config["config"]["User"] = json!("nobody:nogroup");
+                config["config"]["Entrypoint"] = json!(["/bin/missing"]);
+            },
+            &[
+                "the user `nobody` is not in /etc/passwd",
+                "the group `nogroup` is not in /etc/group",
+                "the entrypoint `/bin/missing` is not in the image",
+            ],
+        ),
+        (
+            |_, config| config["config"]["Entrypoint"] = json!(["/etc/passwd"]),
+            &["the entrypoint `/etc/passwd` is no executable file"],
+        ),
+    ];
+    for (number, (change, expected)) in cases.into_iter().enumerate() {
+        let temporary = tempfile::tempdir().unwrap();
+        let (layout, image) = write_image(temporary.path(), &sample());
+        rewrite(&layout, image, change);
+        let found = problems(temporary.path());
+        for expected in expected {
+            assert!(found.iter().any(|found| found.contains(expected)), "case {number}: {found:#?}");
+        }
+        if number != 5 {
+            assert_eq!(found.len(), expected.len(), "case {number}: {found:#?}");
+        }
+    }
+}
+
+#[test]
+fn swapped_layers_have_other_diff_ids() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (layout, image) = write_image(temporary.path(), &sample());
+    rewrite(&layout, image, |manifest, _| manifest["layers"].as_array_mut().unwrap().reverse());
+    let report = check(&source(temporary.path())).unwrap();
+    let wrong =
+        report.problems.iter().filter(|problem| matches!(problem.fault, Fault::DiffId { .. })).count();
+    assert_eq!(wrong, 2);
+}
+
+#[test]
+fn what_is_odd_in_a_layer() {
+    let whole = sample();
+    let cases: [(Vec<image::Member>, &[&str]); 7] = [
+        (vec![file("/bin/x", 0o644, b""), file("/bin/x", 0o644, b"")], &["the path `/bin/x` stands twice"]),
+        (vec![file("/srv/x", 0o644, b"")], &["`/srv/x` lies in `/srv`, which no layer has"]),
+        (
+            vec![hard_link("/bin/x", "/bin/y")],
+            &["the hard link `/bin/x` points at `/bin/y`, which is not there"],
+        ),
+        (
+            vec![hard_link("/bin/x", "/bin/hello")],
+            &["the hard link `/bin/x` points at `/bin/hello` of a lower layer"],
+        ),
+        (
+            vec![directory("/lib"), file("/lib/x", 0o644, b"")],
+            &["`/lib` hides a lower layer's link to the directory `/usr/lib`"],
+        ),
+        (
+            vec![file("/lib/x", 0o644, b"")],
+            &["`/lib` hides a lower layer's link to the directory `/usr/lib`"],
+        ),
+        (
+            vec![symlink("/usr", "bin")],
+            &["`/usr` is no directory and hides a lower layer's directory with 2 entries"],
+        ),
+    ];
+    for (top, expected) in cases {
+        let temporary = tempfile::tempdir().unwrap();
+        write_image(temporary.path(), &[whole[0].clone(), top]);
+        assert_only(temporary.path(), expected);
+    }
+}
+
+#[test]
+fn a_layer_that_is_no_archive() {
+    use std::io::Write;
+    let escaping = {
+        let mut header = tar::Header::new_ustar();
+        header.as_old_mut().name[..9].copy_from_slice(b"../../etc");
+        header.set_size(0);
+        header.set_cksum();
+        let mut tar = header.as_bytes().to_vec();
+        tar.resize(512 + 1024, 0);
+        tar
+    };
+    for (bytes, expected) in [(escaping, "contains `..`"), (vec![7; 2000], "layer 2")] {
+        let temporary = tempfile::tempdir().unwrap();
+        let layout = Layout::open_or_create(temporary.path()).unwrap();
+        let base = write_layer(&layout, &sample()[0], "base");
+        let mut writer = layout.layer_writer().unwrap();
+        writer.write_all(&bytes).unwrap();
+        let layer = writer.complete("bad".into()).unwrap();
+        let image = layout.write_image(&image::spec(Arch::Amd64, vec![base, layer])).unwrap();
+        layout.tag("sample", image).unwrap();
+        assert_only(temporary.path(), &[expected]);
+        assert!(problems(temporary.path())[0].contains("its archive is wrong"));
+    }
+}
+
+/// A blob cut short whose descriptor fits it: only decompressing shows it.
+#[test]
+fn gzip_cut_short() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (layout, image) = write_image(temporary.path(), &sample());
+    let bytes = fs::read(&blobs(&layout, image).layers[1]).unwrap();
+    let cut = &bytes[..bytes.len() - 4];
+    let digest = Digest::of(cut);
+    fs::write(layout.blob_path(&digest), cut).unwrap();
+    rewrite(&layout, image, |manifest, _| {
+        manifest["layers"][1]["digest"] = json!(digest);
+        manifest["layers"][1]["size"] = json!(cut.len());
+    });
+    let found = problems(temporary.path());
+    assert!(found.iter().any(|found| found.contains("its archive is wrong")), "{found:#?}");
+}
+
+#[test]
+fn libraries_are_found_as_the_loader_would() {
+    let interp = "/lib64/ld-linux-x86-64.so.2";
+    let program = dynamic_object(None, &["libone.so.1"], Some(interp));
+    let one = dynamic_object(Some("libone.so.1"), &["libtwo.so.2"], None);
+    let two = dynamic_object(Some("libtwo.so.2"), &[], None);
+    let plugin = dynamic_object(None, &["libgone.so.0", "libone.so.1"], None);
+    let top = |more: Vec<image::Member>| {
+        let mut top = vec![
+            file("/bin/program", 0o755, &program),
+            directory("/lib64"),
+            file(
+                "/lib64/ld-linux-x86-64.so.2",
+                0o755,
+                &dynamic_object(Some("ld-linux-x86-64.so.2"), &[], None),
+            ),
+            directory("/usr/lib/x86_64-linux-gnu"),
+            file("/usr/lib/x86_64-linux-gnu/libone.so.1.0", 0o644, &one),
+            symlink("/usr/lib/x86_64-linux-gnu/libone.so.1", "libone.so.1.0"),
+        ];
+        top.extend(more);
+        top
+    };
+    let library = file("/usr/lib/x86_64-linux-gnu/libtwo.so.2", 0o644, &two);
+    let cases: [(Vec<image::Member>, &[&str]); 4] = [
+        (vec![library.clone()], &[]),
+        (vec![], &["`/usr/lib/x86_64-linux-gnu/libone.so.1.0` needs `libtwo.so.2`"]),
+        (
+            vec![library.clone(), directory("/usr/lib/plug"), file("/usr/lib/plug/in.so", 0o644, &plugin)],
+            &["`/usr/lib/plug/in.so` needs `libgone.so.0`"],
+        ),
+        (
+            vec![library, file("/bin/other", 0o755, &dynamic_object(None, &[], Some("/lib/ld-none.so.1")))],
+            &["`/bin/other` needs the loader `/lib/ld-none.so.1`"],
+        ),
+    ];
+    for (more, expected) in cases {
+        let temporary = tempfile::tempdir().unwrap();
+        write_image(temporary.path(), &[sample()[0].clone(), top(more)]);
+        assert_only(temporary.path(), expected);
+    }
+}
+
+#[test]
+fn archives_are_checked_like_layouts() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (layout, image) = write_image(&temporary.path().join("images"), &sample());
+    for transport in ["oci-archive", "docker-archive"] {
+        let text = format!("{transport}:{}", temporary.path().join(transport).display());
+        Output::parse(&text).unwrap().write(&layout, &[image], "sample").unwrap();
+        let source = ImageSource::parse(&text).unwrap();
+        let report = check(&source).unwrap();
+        assert_eq!(report.problems, [], "{transport}");
+        assert!(!report.images.is_empty());
+        // The last MiB of the tar's first half is in the large layer.
+        let size = usize::try_from(fs::metadata(source.path()).unwrap().len()).unwrap();
+        flip(source.path(), size / 2);
+        let report = check(&source).unwrap();
+        assert!(report.problems.iter().any(|problem| matches!(problem.fault, Fault::Digest(_))));
+    }
+}
+
+#[test]
+fn a_name_that_is_not_there() {
+    let temporary = tempfile::tempdir().unwrap();
+    write_image(temporary.path(), &sample());
+    let source = ImageSource::parse(&format!("oci:{}:other", temporary.path().display())).unwrap();
+    let error = check(&source).unwrap_err();
+    assert!(matches!(error, CheckError::NoSuchName { .. }));
+    assert_eq!(error.hints(), ["it has sample"]);
+    let error = check(&ImageSource::parse("oci:does-not-exist").unwrap()).unwrap_err();
+    assert!(matches!(error, CheckError::Open { .. }), "{error}");
+    assert!(matches!(ImageSource::parse("dir:x"), Err(CheckError::NoImage(_))));
+}
+
+/// A device is no program, and a numeric user needs no passwd.
+#[test]
+fn entrypoint_through_links_and_numbers() {
+    let mut layers = sample();
+    layers[1].push(symlink("/bin/run", "/opt/link"));
+    layers[1].push(member("/bin/zero", 0o755, EntryKind::CharDevice { major: 1, minor: 5 }, b""));
+    for (entrypoint, expected) in [
+        ("run", &[][..]),
+        ("/bin/run", &[]),
+        ("./bin/run", &[]),
+        ("zero", &["is no executable file"]),
+        ("walk", &["is not in the image"]),
+    ] {
+        let temporary = tempfile::tempdir().unwrap();
+        let (layout, image) = write_image(temporary.path(), &layers);
+        rewrite(&layout, image, |_, config| {
+            config["config"]["Entrypoint"] = json!([entrypoint]);
+            config["config"]["User"] = json!("65534:65534");
+        });
+        assert_only(temporary.path(), expected);
+    }
+}
