@@ -13,7 +13,6 @@ mod reporter;
 mod session;
 mod settings;
 
-use error::Failure;
 use session::Session;
 
 /// Turns a TOML recipe into a layered, reproducible OCI image made of distro packages.
@@ -37,7 +36,7 @@ enum Command {
 }
 
 /// Runs the program: parses the arguments, does the work, prints the error and its hints.
-pub fn run() -> ExitCode {
+pub(crate) fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

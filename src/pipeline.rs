@@ -17,7 +17,7 @@ use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::render::directory_links;
 use crate::repository::Mirrors;
-use crate::select::{Inputs, Outcome, Selection, likely_packages, select};
+use crate::select::{Inputs, Outcome, Selection, UnmatchedPattern, likely_packages, select};
 use crate::transport::Transport;
 
 mod assembly;
@@ -73,6 +73,13 @@ pub struct Prepared {
     arch: Arch,
     catalog: FileCatalog,
     selection: Selection,
+}
+
+impl Prepared {
+    /// The patterns of the recipe that matched nothing on this architecture.
+    pub fn unmatched(&self) -> &[UnmatchedPattern] {
+        &self.selection.unmatched
+    }
 }
 
 /// An image of one architecture, and what there is to say of it.

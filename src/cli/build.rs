@@ -7,7 +7,8 @@ use rootforge::arch::Arch;
 use rootforge::distro::Pocket;
 use rootforge::lock::{Lock, Request};
 use rootforge::oci::{Layout, Output};
-use rootforge::pipeline::{Built, Forge, Update};
+use rootforge::pipeline::{Built, Forge, ForgeError, Prepared, Update};
+use rootforge::progress::Progress;
 use rootforge::recipe::Recipe;
 
 use super::error::Failure;
@@ -52,10 +53,10 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     let (forge, lock) = locked(arguments, session, &recipe, &wanted)?;
 
     let staging = Staging::of(&output)?;
-    let built = build_all(&forge, &recipe, &lock, &wanted, &staging.layout)?;
+    let built = build_all(&forge, &recipe, &lock, &wanted, || staging.open())?;
     let name = arguments.tag.clone().unwrap_or_else(|| recipe.reference());
     let images: Vec<_> = built.iter().map(|built| built.image).collect();
-    let written = output.write(&staging.layout, &images, &name).map_err(|error| Failure::work(&error))?;
+    let written = output.write(&staging.open()?, &images, &name).map_err(|error| Failure::work(&error))?;
 
     session.reporter.finish();
     for note in &written.notes {
@@ -100,52 +101,64 @@ fn locked<'s>(
     }
 }
 
+/// Builds every architecture: all are prepared before the first is packed, so that what cannot be built
+/// leaves no layer behind.
 fn build_all(
     forge: &Forge<'_>,
     recipe: &Recipe,
     lock: &Lock,
     wanted: &[Arch],
-    layout: &Layout,
+    layout: impl FnOnce() -> Result<Layout, Failure>,
 ) -> Result<Vec<Built>, Failure> {
-    let built = wanted
+    let failed = |error: ForgeError| Failure::work(&error);
+    let prepared: Vec<Prepared> = wanted
         .iter()
-        .map(|arch| forge.build(recipe, lock, *arch, layout).map_err(|error| Failure::work(&error)))
-        .collect::<Result<Vec<_>, _>>()?;
-    // A pattern that does nothing on one architecture is worth a word, on all of them a mistake.
-    let Some(first) = built.first() else { return Ok(built) };
-    for pattern in &first.summary.unmatched {
-        let everywhere = built.iter().all(|built| built.summary.unmatched.contains(pattern));
+        .map(|arch| forge.prepare(recipe, lock, *arch).map_err(failed))
+        .collect::<Result<_, _>>()?;
+    judge_patterns(&prepared, forge.progress)?;
+    let layout = layout()?;
+    prepared.iter().map(|one| forge.pack(recipe, lock, one, &layout).map_err(failed)).collect()
+}
+
+/// A pattern that does nothing on one architecture is worth a word, on all of them it is a mistake.
+fn judge_patterns(prepared: &[Prepared], progress: &dyn Progress) -> Result<(), Failure> {
+    let mut all: Vec<_> = prepared.iter().flat_map(Prepared::unmatched).collect();
+    all.sort();
+    all.dedup();
+    for pattern in all {
         let words = format!(
             "layer `{}`: `{}` in `{}` matches no file of any package",
             pattern.layer, pattern.pattern, pattern.list
         );
+        let everywhere = prepared.iter().all(|one| one.unmatched().contains(pattern));
         if everywhere && pattern.certain {
             return Err(Failure::usage(words, "correct the pattern or remove it"));
         }
-        forge.progress.note(&words);
+        progress.note(&words);
     }
-    Ok(built)
+    Ok(())
 }
 
 /// The layout that layers are written into: the output itself, or one that goes when the output is written.
 struct Staging {
-    layout: Layout,
-    _directory: Option<tempfile::TempDir>,
+    directory: PathBuf,
+    _temporary: Option<tempfile::TempDir>,
 }
 
 impl Staging {
     fn of(output: &Output) -> Result<Self, Failure> {
-        let failed = |error: rootforge::oci::OciError| Failure::work(&error);
         if let Output::Oci { directory, .. } = output {
-            let layout = Layout::open_or_create(directory).map_err(failed)?;
-            return Ok(Staging { layout, _directory: None });
+            return Ok(Staging { directory: directory.clone(), _temporary: None });
         }
-        let directory = tempfile::tempdir().map_err(|error| Failure::Work {
+        let temporary = tempfile::tempdir().map_err(|error| Failure::Work {
             message: format!("cannot make a temporary directory: {error}"),
             hints: vec!["set TMPDIR to a directory with room".into()],
         })?;
-        let layout = Layout::open_or_create(directory.path().join("layout")).map_err(failed)?;
-        Ok(Staging { layout, _directory: Some(directory) })
+        Ok(Staging { directory: temporary.path().join("layout"), _temporary: Some(temporary) })
+    }
+
+    fn open(&self) -> Result<Layout, Failure> {
+        Layout::open_or_create(&self.directory).map_err(|error| Failure::work(&error))
     }
 }
 
@@ -189,6 +202,7 @@ fn result(
     digest: &rootforge::digest::Digest,
     name: &str,
 ) -> String {
+    let place = output.place(name);
     if session.json {
         let images: Vec<_> = built
             .iter()
@@ -210,13 +224,13 @@ fn result(
         let value = serde_json::json!({
             "name": name,
             "recipe": arguments.recipe.display().to_string(),
-            "output": output.to_string(),
+            "output": place,
             "digest": digest.to_string(),
             "images": images,
         });
         return format!("{value}\n");
     }
-    format!("{output} {name} {digest}\n")
+    format!("{place} {digest}\n")
 }
 
 fn megabytes(bytes: u64) -> String {

@@ -20,7 +20,11 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
         print_data(&format!("{problem}\n"));
     }
     for image in &report.images {
-        session.reporter.say(&image.to_string());
+        let digest = image.digest.map_or_else(|| "no digest".to_owned(), |digest| digest.to_string());
+        session.reporter.say(&format!(
+            "{}: {digest}, {} layers of {} bytes, {} paths",
+            image.name, image.layers, image.size, image.paths
+        ));
     }
     if report.problems.is_empty() {
         session.reporter.say(&format!("{}: nothing is wrong", arguments.image));

@@ -10,7 +10,8 @@ use rootforge::distro::Pocket;
 use rootforge::lock::Lock;
 use rootforge::pipeline::{Forge, Options};
 use rootforge::recipe::Recipe;
-use rootforge::repository::{MachineSources, Mirrors};
+use rootforge::hint::Hint;
+use rootforge::repository::{MachineSources, MirrorInputs, Mirrors};
 use rootforge::transport::{Transport, TransportOptions};
 
 use super::error::Failure;
@@ -120,8 +121,9 @@ impl Session {
             };
             given.insert(archive.to_owned(), url.to_owned());
         }
-        Mirrors::new(given, environment, configured, MachineSources::read(Path::new("/")))
-            .map_err(|error| Failure::usage(error.to_string(), "archives are debian, debian-security, ubuntu, ubuntu-ports and snapshot"))
+        let machine = MachineSources::read();
+        Mirrors::new(&MirrorInputs { given, environment, configured, machine })
+            .map_err(|error| Failure::Usage { message: error.to_string(), hints: error.hints() })
     }
 }
 

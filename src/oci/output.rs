@@ -98,6 +98,19 @@ impl Output {
         }
     }
 
+    /// What was written, as tools that take the same transports name it.
+    pub fn place(&self, name: &str) -> String {
+        let transport = self.transport();
+        match self {
+            Output::Oci { directory: path, tag } | Output::OciArchive { file: path, tag } => {
+                format!("{transport}:{}:{}", path.display(), tag.as_deref().unwrap_or(name))
+            }
+            Output::DockerArchive { file: path, .. } | Output::Dir(path) | Output::Tar(path) => {
+                format!("{transport}:{}", path.display())
+            }
+        }
+    }
+
     /// Whether it can take so many architectures; worth asking before they are built.
     pub fn accepts(&self, arches: usize) -> Result<(), OciError> {
         let many = matches!(self, Output::Oci { .. } | Output::OciArchive { .. });

@@ -6,7 +6,7 @@ use crate::catalog::FileCatalog;
 use crate::layer::LayerPlan;
 use crate::lock::LockedPackage;
 use crate::oci::LayerBlob;
-use crate::select::{Selection, UnmatchedPattern, Warning};
+use crate::select::{Selection, Warning};
 use crate::tarball::{Entry, EntryKind};
 
 /// Figures and warnings of one architecture. Sizes are in bytes.
@@ -28,8 +28,6 @@ pub struct Summary {
     pub sizes: Vec<PackageSize>,
     /// What is worth knowing.
     pub warnings: Vec<Warning>,
-    /// Patterns that matched nothing.
-    pub unmatched: Vec<UnmatchedPattern>,
 }
 
 /// The space a package takes in an image, in bytes.
@@ -81,7 +79,6 @@ impl Summary {
             compressed: layers.iter().map(|layer| layer.size).sum(),
             sizes,
             warnings: selection.warnings.clone(),
-            unmatched: selection.unmatched.clone(),
         }
     }
 }
