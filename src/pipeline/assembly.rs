@@ -97,7 +97,11 @@ fn package_records<'a>(
 ) -> Made {
     let mut touched: BTreeSet<&str> = BTreeSet::new();
     for (path, file) in &selected.files {
-        let name = catalog.get(file.file).0.name.as_str();
+        let (package, file) = catalog.get(file.file);
+        if file.entry.kind == EntryKind::Directory {
+            continue;
+        }
+        let name = package.name.as_str();
         touched.insert(name);
         shipped.entry(name).or_default().insert(path);
     }
