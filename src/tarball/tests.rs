@@ -81,7 +81,7 @@ fn entry() -> impl Strategy<Value = (Entry, Vec<u8>)> {
         4 => proptest::collection::vec(any::<u8>(), 0..2000)
             .prop_map(|content| (EntryKind::File { size: content.len() as u64 }, content)),
         2 => Just((EntryKind::Directory, vec![])),
-        2 => "[a-zé/.\\n]{1,160}".prop_map(|target| (EntryKind::Symlink { target }, vec![])),
+        2 => prop_oneof!["/?[a-z/.\\n]{1,20}", "/[a-z]{95,105}", "[a-zé/.\\n]{1,160}"].prop_map(|target| (EntryKind::Symlink { target }, vec![])),
         2 => root_path().prop_map(|target| (EntryKind::HardLink { target }, vec![])),
         1 => (0..4096_u32, 0..1_u32 << 20)
             .prop_map(|(major, minor)| (EntryKind::CharDevice { major, minor }, vec![])),
@@ -290,6 +290,7 @@ fn samples() -> Visited {
         list.push((Entry { kind, ..file(name, b"").0 }, vec![]));
     };
     push("/usr/link", EntryKind::Symlink { target: "short".into() });
+    push("/usr/absolute", EntryKind::Symlink { target: "/usr/short".into() });
     push("/usr/far", EntryKind::Symlink { target: "t".repeat(130) });
     push("/usr/hard", EntryKind::HardLink { target: path("/usr/short") });
     push("/null", EntryKind::CharDevice { major: 1, minor: 3 });
@@ -337,6 +338,7 @@ fn gnu_tar_and_python_read_what_is_written() {
                 &format!("-rw-r--r-- 3000000/0 4 2023-11-14 22:13:20 usr/{long}"),
                 "-rw-r--r-- 0/0 5 2023-11-14 22:13:20 usr/sch\u{f6}n",
                 "lrw-r--r-- 0/0 0 2023-11-14 22:13:20 usr/link -> short",
+                "lrw-r--r-- 0/0 0 2023-11-14 22:13:20 usr/absolute -> /usr/short",
                 &format!("lrw-r--r-- 0/0 0 2023-11-14 22:13:20 usr/far -> {}", "t".repeat(130)),
                 "hrw-r--r-- 0/0 0 2023-11-14 22:13:20 usr/hard link to usr/short",
                 "crw-r--r-- 0/0 1,3 2023-11-14 22:13:20 null",
