@@ -97,7 +97,7 @@ pub enum CatalogError {
         /// Its version.
         version: String,
         /// Why.
-        source: DebError,
+        source: Box<DebError>,
     },
     /// A file that was listed is not there, or is none.
     #[error("the package {package} {version} has no file at position {index} of its data")]
@@ -230,7 +230,8 @@ impl FileCatalog {
     pub fn files_of(&self, name: &str) -> impl Iterator<Item = FileRef> {
         let number = self.names.get(name).copied();
         let count = number.map_or(0, |number| self.packages[number as usize].manifest.files.len());
-        (0..u32::try_from(count).unwrap_or(u32::MAX)).map(move |file| FileRef { package: number.unwrap_or(0), file })
+        (0..u32::try_from(count).unwrap_or(u32::MAX))
+            .map(move |file| FileRef { package: number.unwrap_or(0), file })
     }
 
     /// The files at a path, its owner's first; links are not followed.
@@ -244,7 +245,10 @@ impl FileCatalog {
     }
 
     /// Every path at or below a directory, in order.
-    pub fn within<'a>(&'a self, directory: &'a RootPath) -> impl Iterator<Item = (&'a RootPath, &'a [FileRef])> {
+    pub fn within<'a>(
+        &'a self,
+        directory: &'a RootPath,
+    ) -> impl Iterator<Item = (&'a RootPath, &'a [FileRef])> {
         let below = self.paths.range(directory.clone()..).take_while(|(path, _)| path.is_within(directory));
         below.map(|(path, references)| (path, references.as_slice()))
     }

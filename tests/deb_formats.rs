@@ -1,4 +1,5 @@
 //! Packages in every compression and variant that dpkg reads, made here; `dpkg-deb` is the second opinion.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -76,7 +77,8 @@ fn control_files() -> Files {
 
 /// Appends an ar member.
 fn member(bytes: &mut Vec<u8>, name: &str, content: &[u8]) {
-    write!(bytes, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 1_700_000_000, 0, 0, 100_644, content.len()).unwrap();
+    writeln!(bytes, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`", 1_700_000_000, 0, 0, 100_644, content.len())
+        .unwrap();
     bytes.extend_from_slice(content);
     if content.len() % 2 == 1 {
         bytes.push(b'\n');
@@ -174,8 +176,11 @@ fn assert_reads(what: &str, members: &[(&str, &[u8])], data: &[u8], files: &File
     assert!(read == *files, "{what}");
     let control = archive::read_control(&deb).unwrap_or_else(|error| panic!("{what}: {error:?}"));
     assert_eq!(control.control, CONTROL, "{what}");
-    let members: BTreeMap<_, _> =
-        control.members.iter().map(|(name, member)| (name.as_str(), (member.mode, member.content.len()))).collect();
+    let members: BTreeMap<_, _> = control
+        .members
+        .iter()
+        .map(|(name, member)| (name.as_str(), (member.mode, member.content.len())))
+        .collect();
     let wanted = [
         ("control", (0o644, CONTROL.len())),
         ("md5sums", (0o644, 0)),
@@ -268,8 +273,11 @@ fn further_members_and_spellings() {
         [("debian-binary/", b"2.0\n"), ("control.tar.gz/", &control), ("data.tar.xz/", &compressed)];
     assert_reads("GNU ar", &slashes, &data, &files);
     // All sizes odd, so that padding counts.
-    let lines: [(&str, &[u8]); 3] =
-        [("debian-binary", b"2.01\nextra line\n!"), ("control.tar.gz", &control), ("data.tar.xz", &compressed)];
+    let lines: [(&str, &[u8]); 3] = [
+        ("debian-binary", b"2.01\nextra line\n!"),
+        ("control.tar.gz", &control),
+        ("data.tar.xz", &compressed),
+    ];
     assert_reads("a later minor version", &lines, &data, &files);
 }
 
@@ -289,18 +297,17 @@ fn plain_tars_of_other_kinds() {
     v7.resize(1024, 0);
     v7.resize(10240, 0);
     let empty = vec![0; 10240];
-    for (what, data, files) in [
-        ("v7", v7, vec![file("/usr/old", 0o644, b"old")]),
-        ("empty", empty, vec![]),
-    ] {
-        let members: [(&str, &[u8]); 3] = [("debian-binary", b"2.0\n"), ("control.tar", &control), ("data.tar", &data)];
+    for (what, data, files) in [("v7", v7, vec![file("/usr/old", 0o644, b"old")]), ("empty", empty, vec![])] {
+        let members: [(&str, &[u8]); 3] =
+            [("debian-binary", b"2.0\n"), ("control.tar", &control), ("data.tar", &data)];
         assert_reads(what, &members, &data, &files);
         let compressed = xz(&data);
         let members: [(&str, &[u8]); 3] =
             [("debian-binary", b"2.0\n"), ("control.tar", &control), ("data.tar.xz", &compressed)];
         assert_reads(what, &members, &data, &files);
     }
-    let members: [(&str, &[u8]); 3] = [("debian-binary", b"2.0\n"), ("control.tar", &control), ("data.tar", b"")];
+    let members: [(&str, &[u8]); 3] =
+        [("debian-binary", b"2.0\n"), ("control.tar", &control), ("data.tar", b"")];
     let dir = Dir::new();
     assert_eq!(read_data(&dir.file(&deb(&members))).unwrap(), []);
 }
@@ -338,7 +345,10 @@ fn damaged_compression_is_found() {
         // Cut off, as a whole member: the decoder must notice.
         for length in [compressed.len() / 2, compressed.len() - 1, 10, 0] {
             let error = with(&compressed[..length]);
-            assert!(matches!(&error, DebError::Compression { member, .. } if member == name), "{name}: {error:?}");
+            assert!(
+                matches!(&error, DebError::Compression { member, .. } if member == name),
+                "{name}: {error:?}"
+            );
         }
         // Behind the tar's end: in the footer, which a tar reader alone never sees.
         if name != "data.tar.lzma" {
@@ -379,7 +389,10 @@ fn what_is_no_package() {
     for length in [9, 40, 70, 100, 200, good.len() - data.len() - 5, good.len() - 3] {
         let error = refused(&good[..length]);
         assert!(
-            matches!(error, DebError::Truncated { .. } | DebError::MemberHeader { .. } | DebError::NotADeb { .. }),
+            matches!(
+                error,
+                DebError::Truncated { .. } | DebError::MemberHeader { .. } | DebError::NotADeb { .. }
+            ),
             "{length}: {error:?}"
         );
     }
@@ -387,7 +400,8 @@ fn what_is_no_package() {
     header[8 + 50] = b'x';
     assert!(matches!(refused(&header), DebError::MemberHeader { offset: 8, .. }));
 
-    let unknown = refused(&deb(&[binary, ("control.tar.gz", &control), ("extra", b"1"), ("data.tar.gz", &data)]));
+    let unknown =
+        refused(&deb(&[binary, ("control.tar.gz", &control), ("extra", b"1"), ("data.tar.gz", &data)]));
     assert!(matches!(unknown, DebError::UnknownMember { member, .. } if member == "extra"));
     let swapped = refused(&deb(&[binary, ("data.tar.gz", &data), ("control.tar.gz", &control)]));
     assert!(matches!(swapped, DebError::UnknownMember { .. }));
@@ -419,7 +433,8 @@ fn nothing_leaves_the_root() {
         ("control.tar.gz", gz(&tar(&control_files())), "data.tar.gz", gz(&data)),
         ("control.tar.gz", gz(&data), "data.tar.gz", gz(&tar(&samples()))),
     ] {
-        let error = refused(&deb(&[("debian-binary", b"2.0\n"), (control_name, &control), (data_name, &data)]));
+        let error =
+            refused(&deb(&[("debian-binary", b"2.0\n"), (control_name, &control), (data_name, &data)]));
         assert!(matches!(error, DebError::Tar { source: TarballError::Path(_), .. }), "{error:?}");
     }
 }
@@ -430,7 +445,8 @@ fn a_hundred_thousand_entries() {
     let control = xz(&tar(&control_files()));
     let data = zst(&tar(&list));
     let dir = Dir::new();
-    let deb = dir.file(&deb(&[("debian-binary", b"2.0\n"), ("control.tar.xz", &control), ("data.tar.zst", &data)]));
+    let deb =
+        dir.file(&deb(&[("debian-binary", b"2.0\n"), ("control.tar.xz", &control), ("data.tar.zst", &data)]));
     let count = |limits: &Limits| {
         let mut count = 0_u64;
         archive::read_data(&deb, limits, |_, _| {
@@ -450,7 +466,8 @@ fn a_hundred_thousand_entries() {
 fn a_control_file_of_the_nineties() {
     let latin = tar(&vec![file("/control", 0o644, b"Package: a\nMaintainer: Andr\xe9\n")]);
     let dir = Dir::new();
-    let bytes = deb(&[("debian-binary", b"2.0\n"), ("control.tar.gz", &gz(&latin)), ("data.tar", &tar(&samples()))]);
+    let bytes =
+        deb(&[("debian-binary", b"2.0\n"), ("control.tar.gz", &gz(&latin)), ("data.tar", &tar(&samples()))]);
     let control = archive::read_control(&dir.file(&bytes)).unwrap();
     assert_eq!(control.control, "Package: a\nMaintainer: Andr\u{e9}\n");
 }
@@ -465,6 +482,7 @@ fn a_control_tarball_that_grows_is_stopped() {
     writer.append(&bomb, &mut std::io::repeat(0).take(size)).unwrap();
     writer.finish().unwrap();
     let control = encoder.finish().unwrap();
-    let error = refused(&deb(&[("debian-binary", b"2.0\n"), ("control.tar.zst", &control), ("data.tar", b"")]));
+    let error =
+        refused(&deb(&[("debian-binary", b"2.0\n"), ("control.tar.zst", &control), ("data.tar", b"")]));
     assert!(matches!(error, DebError::Tar { source: TarballError::TooLarge(_), .. }), "{error:?}");
 }

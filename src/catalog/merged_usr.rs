@@ -33,7 +33,8 @@ impl MergedUsr {
             let behind = path.link_target(target);
             Some(Link { path, target: target.to_owned(), behind, always })
         };
-        let mut merged: Vec<Link> = links.iter().filter_map(|(name, target)| link(name, target, true)).collect();
+        let mut merged: Vec<Link> =
+            links.iter().filter_map(|(name, target)| link(name, target, true)).collect();
         for name in FOR_OTHER_ABIS {
             if !merged.is_empty() && !merged.iter().any(|known| known.path.relative() == name) {
                 merged.extend(link(name, &format!("usr/{name}"), false));

@@ -44,7 +44,9 @@ fn deb(dir: &Path, name: &str, files: &[(&str, EntryKind, &[u8])]) -> PackageArc
     for (member, content) in
         [("debian-binary", b"2.0\n".to_vec()), ("control.tar", control), ("data.tar", data(files))]
     {
-        bytes.extend(format!("{member:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, content.len()).bytes());
+        bytes.extend(
+            format!("{member:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, content.len()).bytes(),
+        );
         bytes.extend(content);
     }
     let file = dir.join(format!("{name}.deb"));
@@ -174,9 +176,12 @@ impl ManifestStore for Memory {
 fn manifests_are_stored_once_for_every_distro() {
     let dir = TempDir::new().unwrap();
     let elf = Sample::library(Arch::Amd64, "liba.so.1", &[]).bytes();
-    let archive = deb(dir.path(), "a", &[("lib/liba.so.1", FILE, &elf), ("bin/b", hard_link("lib/liba.so.1"), b"")]);
+    let archive =
+        deb(dir.path(), "a", &[("lib/liba.so.1", FILE, &elf), ("bin/b", hard_link("lib/liba.so.1"), b"")]);
     let store = Memory::default();
-    let list = |merged: &MergedUsr| catalogue(std::slice::from_ref(&archive), merged, &store).unwrap().remove(0).manifest;
+    let list = |merged: &MergedUsr| {
+        catalogue(std::slice::from_ref(&archive), merged, &store).unwrap().remove(0).manifest
+    };
     let first = list(&merged());
     // From here on only the store has it.
     std::fs::remove_file(&archive.path).unwrap();
@@ -208,15 +213,19 @@ fn order_is_that_of_the_call() {
 #[test]
 fn all_packages_as_one_tree() {
     let dir = TempDir::new().unwrap();
-    let liba = Sample::library(Arch::Amd64, "liba.so.1", &["libb.so.1"]).bytes();
-    let libb = Sample::library(Arch::Amd64, "libb.so.1", &[]).bytes();
+    let needing = Sample::library(Arch::Amd64, "liba.so.1", &["libb.so.1"]).bytes();
+    let needed = Sample::library(Arch::Amd64, "libb.so.1", &[]).bytes();
     let archives = [
-        deb(dir.path(), "b", &[("usr/share/x", FILE, b"b"), ("lib/x86_64-linux-gnu/libb.so.1.0", FILE, &libb)]),
+        deb(
+            dir.path(),
+            "b",
+            &[("usr/share/x", FILE, b"b"), ("lib/x86_64-linux-gnu/libb.so.1.0", FILE, &needed)],
+        ),
         deb(
             dir.path(),
             "a",
             &[
-                ("usr/lib/x86_64-linux-gnu/liba.so.1", FILE, &liba),
+                ("usr/lib/x86_64-linux-gnu/liba.so.1", FILE, &needing),
                 ("usr/lib/x86_64-linux-gnu/libb.so.1", symlink("/lib/x86_64-linux-gnu/libb.so.1.0"), b""),
                 ("usr/share/x", FILE, b"a"),
                 ("dev/null", EntryKind::CharDevice { major: 1, minor: 3 }, b""),
@@ -238,7 +247,10 @@ fn all_packages_as_one_tree() {
     let found = search.find(&catalog, "libb.so.1", &[], &[]).unwrap();
     assert_eq!(found.file, path("/usr/lib/x86_64-linux-gnu/libb.so.1.0"));
     assert_eq!(found.link, path("/usr/lib/x86_64-linux-gnu/libb.so.1"));
-    assert_eq!(loader::resolve(&catalog, &path("/lib/x86_64-linux-gnu/liba.so.1")).unwrap().parent(), found.file.parent());
+    assert_eq!(
+        loader::resolve(&catalog, &path("/lib/x86_64-linux-gnu/liba.so.1")).unwrap().parent(),
+        found.file.parent()
+    );
 
     let owner = |catalog: &FileCatalog| catalog.get(catalog.at(&path("/usr/share/x"))[0]).0.name.clone();
     assert_eq!(owner(&catalog), "b");

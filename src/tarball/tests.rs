@@ -36,7 +36,10 @@ fn path(text: &str) -> RootPath {
 
 fn file(name: &str, content: &[u8]) -> (Entry, Vec<u8>) {
     let metadata = Metadata { mode: 0o644, mtime: 1_700_000_000, ..Metadata::default() };
-    (Entry { path: path(name), metadata, kind: EntryKind::File { size: content.len() as u64 } }, content.to_owned())
+    (
+        Entry { path: path(name), metadata, kind: EntryKind::File { size: content.len() as u64 } },
+        content.to_owned(),
+    )
 }
 
 /// A raw member with any header and content, for what the writer never makes.
@@ -75,8 +78,9 @@ fn entry() -> impl Strategy<Value = (Entry, Vec<u8>)> {
         0..3,
     );
     let number = || prop_oneof![0..5000_u32, any::<u32>()];
-    let metadata = (0..0o10000_u32, number(), number(), prop_oneof![0..1_u64 << 40, 0..2_000_000_000_u64], xattrs)
-        .prop_map(|(mode, uid, gid, mtime, xattrs)| Metadata { mode, uid, gid, mtime, xattrs });
+    let metadata =
+        (0..0o10000_u32, number(), number(), prop_oneof![0..1_u64 << 40, 0..2_000_000_000_u64], xattrs)
+            .prop_map(|(mode, uid, gid, mtime, xattrs)| Metadata { mode, uid, gid, mtime, xattrs });
     let kind = prop_oneof![
         4 => proptest::collection::vec(any::<u8>(), 0..2000)
             .prop_map(|content| (EntryKind::File { size: content.len() as u64 }, content)),
@@ -89,7 +93,8 @@ fn entry() -> impl Strategy<Value = (Entry, Vec<u8>)> {
             .prop_map(|(major, minor)| (EntryKind::BlockDevice { major, minor }, vec![])),
         1 => Just((EntryKind::Fifo, vec![])),
     ];
-    (root_path(), metadata, kind).prop_map(|(path, metadata, (kind, content))| (Entry { path, metadata, kind }, content))
+    (root_path(), metadata, kind)
+        .prop_map(|(path, metadata, (kind, content))| (Entry { path, metadata, kind }, content))
 }
 
 proptest! {
