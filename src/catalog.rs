@@ -112,7 +112,7 @@ pub enum CatalogError {
         /// Its version.
         version: String,
         /// Why.
-        source: DebError,
+        source: Box<DebError>,
     },
     /// A file that was listed is not there, or is none.
     #[error("the package {package} {version} has no file at position {index} of its data")]
@@ -198,20 +198,19 @@ impl FileCatalog {
 
     /// Adds a package. A path that others have too is theirs first, until [`FileCatalog::order_owners`].
     pub fn insert(&mut self, package: PackageFiles) -> Result<(), CatalogError> {
-        let twice = |first: &PackageFiles| CatalogError::Twice {
-            package: package.name.clone(),
-            first: first.version.clone(),
-            second: package.version.clone(),
-        };
         if let Some(first) = self.package(&package.name) {
-            return Err(twice(first));
+            let first = first.version.clone();
+            return Err(CatalogError::Twice { package: package.name, first, second: package.version });
         }
         // More packages or files than four thousand million do not fit into memory.
         let number = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
         let package_number = number(self.packages.len());
         for (index, file) in package.manifest.files.iter().enumerate() {
             let reference = FileRef { package: package_number, file: number(index) };
-            self.paths.entry(file.entry.path.clone()).or_default().push(reference);
+            let holders = self.paths.entry(file.entry.path.clone()).or_default();
+            // An entry replaces an earlier one of the same package.
+            let at = holders.partition_point(|other| other.package != package_number);
+            holders.insert(at, reference);
         }
         self.names.insert(package.name.clone(), package_number);
         self.packages.push(package);
@@ -224,10 +223,10 @@ impl FileCatalog {
         for references in self.paths.values_mut().filter(|references| references.len() > 1) {
             references.sort_by(|a, b| {
                 let (one, other) = (&self.packages[a.package as usize], &self.packages[b.package as usize]);
-                if a.package == b.package {
-                    return b.file.cmp(&a.file);
+                match one.name.cmp(&other.name) {
+                    Ordering::Equal => b.file.cmp(&a.file),
+                    by_name => compare(one, other).then(by_name),
                 }
-                compare(one, other).then_with(|| one.name.cmp(&other.name))
             });
         }
     }
@@ -246,7 +245,8 @@ impl FileCatalog {
     pub fn files_of(&self, name: &str) -> impl Iterator<Item = FileRef> {
         let number = self.names.get(name).copied();
         let count = number.map_or(0, |number| self.packages[number as usize].manifest.files.len());
-        (0..u32::try_from(count).unwrap_or(u32::MAX)).map(move |file| FileRef { package: number.unwrap_or(0), file })
+        (0..u32::try_from(count).unwrap_or(u32::MAX))
+            .map(move |file| FileRef { package: number.unwrap_or(0), file })
     }
 
     /// The files at a path, its owner's first; links are not followed.
@@ -260,7 +260,10 @@ impl FileCatalog {
     }
 
     /// Every path at or below a directory, in order.
-    pub fn within<'a>(&'a self, directory: &'a RootPath) -> impl Iterator<Item = (&'a RootPath, &'a [FileRef])> {
+    pub fn within<'a>(
+        &'a self,
+        directory: &'a RootPath,
+    ) -> impl Iterator<Item = (&'a RootPath, &'a [FileRef])> {
         let below = self.paths.range(directory.clone()..).take_while(|(path, _)| path.is_within(directory));
         below.map(|(path, references)| (path, references.as_slice()))
     }

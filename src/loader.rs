@@ -84,8 +84,12 @@ impl Search {
     /// The default directories are those that `ld.so --help` prints there: the multiarch ones, then `/lib`
     /// and `/usr/lib`.
     pub fn glibc(machine: ElfMachine, triplet: &str, extra_dirs: Vec<RootPath>) -> Self {
-        let names =
-            [format!("/lib/{triplet}"), format!("/usr/lib/{triplet}"), "/lib".to_owned(), "/usr/lib".to_owned()];
+        let names = [
+            format!("/lib/{triplet}"),
+            format!("/usr/lib/{triplet}"),
+            "/lib".to_owned(),
+            "/usr/lib".to_owned(),
+        ];
         let default_dirs = names.iter().filter_map(|name| RootPath::parse(name).ok()).collect();
         let flavour = Flavour::Glibc { lib: format!("lib/{triplet}") };
         Search { machine, flavour, extra_dirs, default_dirs }

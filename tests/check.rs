@@ -1,5 +1,12 @@
 //! `check` on images with one thing wrong: that thing is named, and a good image has none.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "functions beside the tests fail like tests"
+)]
+
 mod image;
 
 use std::fs;
@@ -31,6 +38,11 @@ fn assert_only(directory: &Path, expected: &[&str]) {
         assert!(found.iter().any(|found| found.contains(expected)), "no `{expected}` in {found:#?}");
     }
 }
+
+/// One of an image's blobs.
+type Choice = fn(&Blobs) -> &PathBuf;
+/// Something done to manifest and config.
+type Change = fn(&mut Value, &mut Value);
 
 struct Blobs {
     manifest: PathBuf,
@@ -88,7 +100,7 @@ fn a_good_image_has_no_problem() {
 
 #[test]
 fn one_byte_in_each_blob() {
-    let kinds: [(&str, fn(&Blobs) -> &PathBuf); 4] = [
+    let kinds: [(&str, Choice); 4] = [
         ("manifest sha256:", |blobs| &blobs.manifest),
         ("config sha256:", |blobs| &blobs.config),
         ("layer 1 sha256:", |blobs| &blobs.layers[0]),
@@ -159,7 +171,7 @@ fn documents_of_the_layout() {
 
 #[test]
 fn manifest_and_config_disagree() {
-    let cases: [(fn(&mut Value, &mut Value), &[&str]); 9] = [
+    let cases: [(Change, &[&str]); 9] = [
         (
             |_, config| config["rootfs"]["diff_ids"].as_array_mut().unwrap().truncate(1),
             &[

@@ -1,5 +1,12 @@
 //! Image layouts and outputs, without other tools: what is kept, what is replaced, what is refused.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "functions beside the tests fail like tests"
+)]
+
 mod image;
 
 use std::collections::BTreeMap;

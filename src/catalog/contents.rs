@@ -53,12 +53,11 @@ pub fn read_contents<T, E: From<CatalogError>>(
     });
     read.map_err(|ended| match ended {
         Ended::Visitor(error) => error,
-        Ended::Package(source) => CatalogError::Package {
-            package: package.name.clone(),
-            version: package.version.clone(),
-            source,
+        Ended::Package(source) => {
+            let source = Box::new(source);
+            CatalogError::Package { package: package.name.clone(), version: package.version.clone(), source }
+                .into()
         }
-        .into(),
     })?;
     left.next().map_or(Ok(()), |(position, _)| Err(missing(*position).into()))
 }

@@ -1,7 +1,5 @@
 //! The merged `/usr`: top-level directories that are links to those in `/usr`.
 
-use std::path::Path;
-
 use super::{CataloguedFile, Manifest};
 use crate::root_path::RootPath;
 use crate::tarball::EntryKind;
@@ -35,11 +33,11 @@ impl MergedUsr {
             let behind = path.link_target(target);
             Some(Link { path, target: target.to_owned(), behind, always })
         };
-        let mut merged: Vec<Link> = links.iter().filter_map(|(name, target)| link(name, target, true)).collect();
+        let mut merged: Vec<Link> =
+            links.iter().filter_map(|(name, target)| link(name, target, true)).collect();
         for name in FOR_OTHER_ABIS {
-            let target = Path::new("usr").join(name);
             if !merged.is_empty() && !merged.iter().any(|known| known.path.relative() == name) {
-                merged.extend(link(name, &target.to_string_lossy(), false));
+                merged.extend(link(name, &format!("usr/{name}"), false));
             }
         }
         MergedUsr { links: merged }
@@ -59,29 +57,32 @@ impl MergedUsr {
         moved.unwrap_or_else(|| path.clone())
     }
 
-    /// Makes a package's paths canonical. What stands where a link is goes: the link itself, and a
-    /// directory that would hide it. So does a symbolic link that now would point at itself.
+    /// Makes a package's paths canonical. What stands where one of the distro's links is goes: the link
+    /// itself, and a directory that would hide it. So does a symbolic link that would now lead to itself, as
+    /// `/bin/sh -> /usr/bin/sh` from before the merge.
     pub(super) fn apply(&self, manifest: &mut Manifest) {
         manifest.files.retain_mut(|file| self.keep(file));
     }
 
     fn keep(&self, file: &mut CataloguedFile) -> bool {
-        if let EntryKind::HardLink { target } = &mut file.entry.kind {
-            *target = self.canonical(target);
-        }
         let path = &file.entry.path;
-        if self.links.iter().any(|link| link.path == *path) {
+        let own = self.links.iter().find(|link| link.path == *path);
+        if own.is_some_and(|link| link.always) {
             return false;
         }
         let canonical = self.canonical(path);
-        if let EntryKind::Symlink { target } = &file.entry.kind {
-            // `/bin/sh -> /usr/bin/sh` served before the merge.
-            if canonical != *path && self.canonical(&path.link_target(target)) == canonical {
-                return false;
+        match &mut file.entry.kind {
+            EntryKind::HardLink { target } => *target = self.canonical(target),
+            EntryKind::Symlink { target } => {
+                if own.is_some() {
+                    return true;
+                }
+                let aim = path.link_target(target);
+                if aim != *path && self.canonical(&aim) == canonical {
+                    return false;
+                }
             }
-            if canonical == *path && self.canonical(&path.link_target(target)) == canonical {
-                return path.link_target(target) == canonical;
-            }
+            _ => {}
         }
         file.entry.path = canonical;
         true

@@ -49,7 +49,7 @@ pub fn catalogue(
             let mut manifest = manifest(archive, store, &large).map_err(|source| CatalogError::Package {
                 package: archive.name.clone(),
                 version: archive.version.clone(),
-                source,
+                source: Box::new(source),
             })?;
             merged_usr.apply(&mut manifest);
             Ok(PackageFiles {

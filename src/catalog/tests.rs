@@ -1,0 +1,271 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Mutex;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::arch::Arch;
+use crate::elf::sample::Sample;
+use crate::loader::{self, Search};
+use crate::tarball::{Metadata, Writer};
+
+fn path(text: &str) -> RootPath {
+    RootPath::parse(text).unwrap()
+}
+
+/// A data tarball: name, kind, content.
+fn data(files: &[(&str, EntryKind, &[u8])]) -> Vec<u8> {
+    let mut writer = Writer::new(Vec::new());
+    for (name, kind, content) in files {
+        let metadata = Metadata { mode: 0o755, mtime: 1, ..Metadata::default() };
+        let kind = match kind {
+            EntryKind::File { .. } => EntryKind::File { size: content.len() as u64 },
+            kind => kind.clone(),
+        };
+        writer.append(&Entry { path: path(name), metadata, kind }, &mut &content[..]).unwrap();
+    }
+    writer.finish().unwrap()
+}
+
+const FILE: EntryKind = EntryKind::File { size: 0 };
+
+fn symlink(target: &str) -> EntryKind {
+    EntryKind::Symlink { target: target.to_owned() }
+}
+
+fn hard_link(target: &str) -> EntryKind {
+    EntryKind::HardLink { target: path(target) }
+}
+
+fn deb(dir: &Path, name: &str, files: &[(&str, EntryKind, &[u8])]) -> PackageArchive {
+    let control = data(&[("control", FILE, format!("Package: {name}\n").as_bytes())]);
+    let mut bytes = b"!<arch>\n".to_vec();
+    for (member, content) in
+        [("debian-binary", b"2.0\n".to_vec()), ("control.tar", control), ("data.tar", data(files))]
+    {
+        bytes.extend(
+            format!("{member:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, content.len()).bytes(),
+        );
+        bytes.extend(content);
+    }
+    let file = dir.join(format!("{name}.deb"));
+    std::fs::write(&file, &bytes).unwrap();
+    PackageArchive { name: name.into(), version: "1".into(), digest: Digest::of(&bytes), path: file }
+}
+
+fn merged() -> MergedUsr {
+    MergedUsr::new(&[("bin", "usr/bin"), ("lib", "usr/lib")])
+}
+
+fn one(files: &[(&str, EntryKind, &[u8])]) -> (TempDir, PackageFiles) {
+    let dir = TempDir::new().unwrap();
+    let archive = deb(dir.path(), "a", files);
+    let package = catalogue(&[archive], &merged(), &()).unwrap().remove(0);
+    (dir, package)
+}
+
+#[test]
+fn first_bytes_tell_what_a_file_is() {
+    let elf = Sample::library(Arch::S390x, "liba.so.1", &["libc.so.6"]).bytes();
+    let long = format!("#!/bin/{}", "x".repeat(900));
+    let (_dir, package) = one(&[
+        ("usr/", EntryKind::Directory, b""),
+        ("usr/a", FILE, &elf),
+        ("usr/b", hard_link("usr/a"), b""),
+        ("usr/c", FILE, &elf[..elf.len() - 4]),
+        ("usr/d", FILE, b"#!  /bin/sh -e \nexit"),
+        ("usr/e", FILE, long.as_bytes()),
+        ("usr/f", FILE, b"text"),
+        ("usr/g", FILE, b""),
+    ]);
+    let files = &package.manifest.files;
+    let facts = files[1].elf.as_ref().unwrap();
+    assert_eq!((facts.machine, facts.soname.as_deref()), (Arch::S390x.elf_machine(), Some("liba.so.1")));
+    assert_eq!(files[2].elf.as_ref(), Some(facts));
+    assert_eq!(files[3].damaged_elf.as_deref(), Some("the dynamic section lies outside the file"));
+    assert_eq!(files[4].shebang.as_deref(), Some("/bin/sh -e"));
+    assert_eq!(files[5].shebang.as_ref().unwrap().len(), 256);
+    for file in [&files[0], &files[6], &files[7]] {
+        assert!(file.elf.is_none() && file.shebang.is_none() && file.damaged_elf.is_none());
+    }
+    assert_eq!(package.manifest.control.control, "Package: a\n");
+}
+
+#[test]
+fn paths_are_canonical_and_positions_are_the_tarballs() {
+    let (_dir, package) = one(&[
+        ("lib/", EntryKind::Directory, b""),
+        ("bin", symlink("usr/bin"), b""),
+        ("lib/x/liba.so.1", FILE, b"a"),
+        ("usr/lib/x/liba.so", symlink("/lib/x/liba.so.1"), b""),
+        ("lib/x/hard", hard_link("./lib/x/liba.so.1"), b""),
+        ("bin/sh", FILE, b"sh"),
+        ("usr/bin/sh", symlink("/bin/sh"), b""),
+        ("lib32", symlink("usr/lib32"), b""),
+        ("lib32/libc.so.6", FILE, b""),
+    ]);
+    let listed: Vec<_> =
+        package.manifest.files.iter().map(|file| (file.index, file.entry.path.to_string())).collect();
+    let wanted = [
+        (2, "/usr/lib/x/liba.so.1"),
+        (3, "/usr/lib/x/liba.so"),
+        (4, "/usr/lib/x/hard"),
+        (5, "/usr/bin/sh"),
+        (7, "/lib32"),
+        (8, "/usr/lib32/libc.so.6"),
+    ];
+    assert_eq!(listed, wanted.map(|(index, path)| (index, path.to_owned())));
+    assert_eq!(package.manifest.files[1].entry.kind, symlink("/lib/x/liba.so.1"));
+    assert_eq!(package.manifest.files[2].entry.kind, hard_link("/usr/lib/x/liba.so.1"));
+}
+
+#[test]
+fn content_is_read_again() {
+    let (dir, package) = one(&[
+        ("a", FILE, b"first"),
+        ("b", hard_link("a"), b""),
+        ("c", FILE, b"third"),
+        ("d", hard_link("b"), b""),
+        ("e", hard_link("nothing"), b""),
+        ("l", symlink("a"), b""),
+        // The same name again: later links mean this one.
+        ("a", FILE, b"again"),
+        ("f", hard_link("a"), b""),
+    ]);
+    let files = &package.manifest.files;
+    let indexes: Vec<_> = files.iter().map(|file| package.manifest.content_index(file)).collect();
+    assert_eq!(indexes, [Some(0), Some(0), Some(2), Some(0), None, None, Some(6), Some(6)]);
+
+    let read = |wanted: &BTreeMap<u32, &str>| {
+        let mut contents = Vec::new();
+        read_contents(&package, wanted, |index, note, content| {
+            let mut text = String::new();
+            content.read_to_string(&mut text).unwrap();
+            contents.push((index, (*note).to_owned(), text));
+            Ok::<_, CatalogError>(())
+        })
+        .map(|()| contents)
+    };
+    let contents = read(&[(2, "c"), (0, "a and b")].into()).unwrap();
+    assert_eq!(contents, [(0, "a and b".into(), "first".into()), (2, "c".into(), "third".into())]);
+    // Content left unread does no harm.
+    read_contents(&package, &[(0, ())].into(), |_, (), _| Ok::<_, CatalogError>(())).unwrap();
+    assert!(matches!(read(&[(1, "a link")].into()), Err(CatalogError::NoContent { index: 1, .. })));
+    assert!(matches!(read(&[(99, "beyond")].into()), Err(CatalogError::NoContent { index: 99, .. })));
+    std::fs::remove_file(dir.path().join("a.deb")).unwrap();
+    assert!(matches!(read(&[(0, "gone")].into()), Err(CatalogError::Package { .. })));
+    assert_eq!(read(&BTreeMap::new()).unwrap(), []);
+}
+
+/// A store in memory that notes what it was asked for.
+#[derive(Default)]
+struct Memory(Mutex<BTreeMap<Digest, Vec<u8>>>);
+
+impl ManifestStore for Memory {
+    fn load(&self, package: &Digest) -> Option<Vec<u8>> {
+        self.0.lock().unwrap().get(package).cloned()
+    }
+
+    fn store(&self, package: &Digest, manifest: &[u8]) {
+        self.0.lock().unwrap().insert(*package, manifest.to_owned());
+    }
+}
+
+#[test]
+fn manifests_are_stored_once_for_every_distro() {
+    let dir = TempDir::new().unwrap();
+    let elf = Sample::library(Arch::Amd64, "liba.so.1", &[]).bytes();
+    let archive =
+        deb(dir.path(), "a", &[("lib/liba.so.1", FILE, &elf), ("bin/b", hard_link("lib/liba.so.1"), b"")]);
+    let store = Memory::default();
+    let list = |merged: &MergedUsr| {
+        catalogue(std::slice::from_ref(&archive), merged, &store).unwrap().remove(0).manifest
+    };
+    let first = list(&merged());
+    // From here on only the store has it.
+    std::fs::remove_file(&archive.path).unwrap();
+    assert_eq!(list(&merged()), first);
+    // The links are applied after loading: another distro sees other paths.
+    assert_eq!(list(&MergedUsr::new(&[])).files[0].entry.path, path("/lib/liba.so.1"));
+    assert_eq!(first.files[0].entry.path, path("/usr/lib/liba.so.1"));
+    // Stored nonsense is made again, which fails here because the archive is gone.
+    store.store(&archive.digest, b"\xff\xff\xff");
+    let error = catalogue(&[archive], &merged(), &store).unwrap_err();
+    assert!(matches!(error, CatalogError::Package { .. }));
+    assert_eq!(error.to_string(), "cannot read the package a 1");
+}
+
+#[test]
+fn order_is_that_of_the_call() {
+    let dir = TempDir::new().unwrap();
+    let names: Vec<_> = (0..30).map(|number| format!("p{}", (number * 7) % 30)).collect();
+    let archives: Vec<_> = names.iter().map(|name| deb(dir.path(), name, &[("x", FILE, b"")])).collect();
+    let packages = catalogue(&archives, &merged(), &()).unwrap();
+    assert!(packages.iter().map(|package| &package.name).eq(&names));
+    std::fs::write(&archives[4].path, "<!DOCTYPE html>").unwrap();
+    std::fs::write(&archives[20].path, "").unwrap();
+    let error = catalogue(&archives, &merged(), &()).unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot read the package {} 1", names[4]));
+    assert_eq!(error.hints().len(), 1);
+}
+
+#[test]
+fn all_packages_as_one_tree() {
+    let dir = TempDir::new().unwrap();
+    let needing = Sample::library(Arch::Amd64, "liba.so.1", &["libb.so.1"]).bytes();
+    let needed = Sample::library(Arch::Amd64, "libb.so.1", &[]).bytes();
+    let archives = [
+        deb(
+            dir.path(),
+            "b",
+            &[("usr/share/x", FILE, b"b"), ("lib/x86_64-linux-gnu/libb.so.1.0", FILE, &needed)],
+        ),
+        deb(
+            dir.path(),
+            "a",
+            &[
+                ("usr/lib/x86_64-linux-gnu/liba.so.1", FILE, &needing),
+                ("usr/lib/x86_64-linux-gnu/libb.so.1", symlink("/lib/x86_64-linux-gnu/libb.so.1.0"), b""),
+                ("usr/share/x", FILE, b"a"),
+                ("dev/null", EntryKind::CharDevice { major: 1, minor: 3 }, b""),
+            ],
+        ),
+    ];
+    let mut catalog = FileCatalog::new(merged());
+    for package in catalogue(&archives, &merged(), &()).unwrap() {
+        catalog.insert(package).unwrap();
+    }
+    let node = |text| catalog.node(&path(text));
+    assert_eq!(node("/bin"), Some(Node::Symlink("usr/bin")));
+    assert_eq!(node("/usr/share"), Some(Node::Directory));
+    assert_eq!(node("/usr/share/x"), Some(Node::File(None)));
+    assert_eq!(node("/usr/share/y"), None);
+    assert_eq!(node("/dev/null"), Some(Node::Other));
+    assert_eq!(node("/"), Some(Node::Directory));
+    let search = Search::glibc(Arch::Amd64.elf_machine(), "x86_64-linux-gnu", Vec::new());
+    let found = search.find(&catalog, "libb.so.1", &[], &[]).unwrap();
+    assert_eq!(found.file, path("/usr/lib/x86_64-linux-gnu/libb.so.1.0"));
+    assert_eq!(found.link, path("/usr/lib/x86_64-linux-gnu/libb.so.1"));
+    assert_eq!(
+        loader::resolve(&catalog, &path("/lib/x86_64-linux-gnu/liba.so.1")).unwrap().parent(),
+        found.file.parent()
+    );
+
+    let owner = |catalog: &FileCatalog| catalog.get(catalog.at(&path("/usr/share/x"))[0]).0.name.clone();
+    assert_eq!(owner(&catalog), "b");
+    catalog.order_owners(|_, _| Ordering::Equal);
+    assert_eq!(owner(&catalog), "a");
+    catalog.order_owners(|one, other| other.name.cmp(&one.name));
+    assert_eq!(owner(&catalog), "b");
+
+    assert!(catalog.packages().map(|package| package.name.as_str()).eq(["a", "b"]));
+    assert_eq!(catalog.files_of("a").count(), 4);
+    assert_eq!(catalog.files_of("none").count(), 0);
+    let all: BTreeSet<_> = catalog.paths().flat_map(|(_, references)| references).collect();
+    assert_eq!(all.len(), 6);
+    assert_eq!(catalog.within(&path("/usr/lib")).count(), 3);
+    assert_eq!(catalog.get(catalog.files_of("b").next().unwrap()).1.entry.path, path("/usr/share/x"));
+    let again = catalogue(&archives[..1], &merged(), &()).unwrap().remove(0);
+    assert!(matches!(catalog.insert(again), Err(CatalogError::Twice { .. })));
+}

@@ -115,7 +115,7 @@ impl Checking {
                 let place = format!("{place}, layer {}", number + 1);
                 layers.push(Layer { place, file: layer.to_owned(), compression: None, size: 0 });
             }
-            self.image(place, None, &config, &layers);
+            self.image(&place, None, &config, &layers);
         }
     }
 
@@ -195,15 +195,15 @@ impl Checking {
             self.problem(&config_place, Fault::Platform { index, config });
         }
         if whole {
-            self.image(image, Some(descriptor.digest), &config, &layers);
+            self.image(&image, Some(descriptor.digest), &config, &layers);
         } else {
             self.counts(&image, &config, layers.len());
         }
     }
 
     /// Config against layers, and the files in them.
-    fn image(&mut self, image: String, digest: Option<Digest>, config: &Value, layers: &[Layer]) {
-        self.counts(&image, config, layers.len());
+    fn image(&mut self, image: &str, digest: Option<Digest>, config: &Value, layers: &[Layer]) {
+        self.counts(image, config, layers.len());
         let mut merged = MergedTree::new();
         let mut contents: Vec<Rc<LayerContent>> = Vec::new();
         for (number, layer) in layers.iter().enumerate() {
@@ -221,7 +221,7 @@ impl Checking {
         }
         let whole = contents.len() == layers.len() && contents.iter().all(|content| content.error.is_none());
         self.report.images.push(Summary {
-            name: image.clone(),
+            name: image.to_owned(),
             digest,
             layers: layers.len(),
             size: layers.iter().map(|layer| layer.size).sum(),
@@ -229,7 +229,7 @@ impl Checking {
         });
         if whole {
             for fault in ImageTree::new(merged, contents).faults(config) {
-                self.problem(&image, fault);
+                self.problem(image, fault);
             }
         }
     }

@@ -89,7 +89,7 @@ impl LayerContent {
 fn is_read_as_text(path: &RootPath) -> bool {
     let path = path.as_str();
     ["/etc/passwd", "/etc/group", "/etc/ld.so.conf"].contains(&path)
-        || path.strip_prefix("/etc/ld.so.conf.d/").is_some_and(|name| name.ends_with(".conf"))
+        || path.strip_prefix("/etc/ld.so.conf.d/").and_then(|name| name.strip_suffix(".conf")).is_some()
 }
 
 /// An error with all its causes.

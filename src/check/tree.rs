@@ -85,8 +85,8 @@ impl ImageTree {
             let workdir = config["WorkingDir"].as_str().unwrap_or("/");
             candidates.extend(under(workdir, program));
         } else {
-            let path = config["Env"].as_array().into_iter().flatten();
-            let path = path.filter_map(|variable| variable.as_str()?.strip_prefix("PATH=")).next();
+            let mut variables = config["Env"].as_array().into_iter().flatten();
+            let path = variables.find_map(|variable| variable.as_str()?.strip_prefix("PATH="));
             let path = path.unwrap_or("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
             candidates.extend(path.split(':').filter_map(|directory| under(directory, program)));
         }

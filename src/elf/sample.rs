@@ -26,7 +26,7 @@ impl Sample<'_> {
 
     /// The file's bytes.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let (header_size, segment_size) = if self.machine.is_64 { (64, 56) } else { (52, 32) };
+        let (header_size, segment_size) = if self.machine.is_64 { (64_u16, 56_u16) } else { (52, 32) };
         let mut strings = vec![0];
         let mut dynamic = Vec::new();
         for (tag, text) in &self.texts {
@@ -35,7 +35,7 @@ impl Sample<'_> {
             strings.push(0);
         }
         let interp = self.interp.map(|name| format!("{name}\0").into_bytes()).unwrap_or_default();
-        let interp_at = header_size + 3 * segment_size;
+        let interp_at = usize::from(header_size + 3 * segment_size);
         let strings_at = interp_at + interp.len();
         let dynamic_at = (strings_at + strings.len()).next_multiple_of(8);
         // Addresses differ from offsets, as they do in real files.
@@ -51,11 +51,11 @@ impl Sample<'_> {
         out.half(self.object_type);
         out.half(self.machine.machine);
         out.number(1, 4);
-        for word in [0, header_size as u64, 0] {
+        for word in [0, u64::from(header_size), 0] {
             out.word(word);
         }
         out.number(0, 4);
-        for half in [header_size as u16, segment_size as u16, 3, 0, 0, 0] {
+        for half in [header_size, segment_size, 3, 0, 0, 0] {
             out.half(half);
         }
         let interp_kind = if self.interp.is_some() { 3 } else { 0 };

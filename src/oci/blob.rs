@@ -208,7 +208,7 @@ mod tests {
 
     /// 5.5 MiB, compressible, without a period.
     fn tar() -> Vec<u8> {
-        (0_u64..11 << 19).map(|at| (at * at >> 13) as u8).collect()
+        (0_u64..11 << 19).map(|at| ((at * at) >> 13).to_le_bytes()[0]).collect()
     }
 
     #[test]

@@ -238,7 +238,7 @@ mod tests {
         for _ in 0..8 {
             assert_eq!(first, bytes(&config(&image(), "2023-11-14T22:13:20Z").unwrap()));
         }
-        let labels: String = ('a'..='z').map(|key| format!("\"{key}\":\"\",")).collect();
+        let labels: Vec<String> = ('a'..='z').map(|key| format!("\"{key}\":\"\"")).collect();
         let expected = format!(
             concat!(
                 r#"{{"architecture":"arm","config":{{"Env":["PATH=/bin","A=1","HOME=/"],"#,
@@ -247,7 +247,7 @@ mod tests {
                 r#""created":"2023-11-14T22:13:20Z","history":[],"os":"linux","#,
                 r#""rootfs":{{"diff_ids":[],"type":"layers"}},"variant":"v6"}}"#
             ),
-            labels.trim_end_matches(',')
+            labels.join(",")
         );
         assert_eq!(String::from_utf8(first).unwrap(), expected);
     }

@@ -275,7 +275,7 @@ impl Applying<'_> {
     }
 
     fn entries(&mut self) {
-        let later: BTreeSet<&RootPath> = self
+        let directories: BTreeSet<&RootPath> = self
             .entries
             .iter()
             .filter(|entry| entry.kind == EntryKind::Directory)
@@ -288,30 +288,30 @@ impl Applying<'_> {
             if !self.declared.insert(entry.path.clone()) {
                 self.faults.insert(MergeFault::Duplicate(entry.path.clone()));
             }
-            if self.parents(&entry.path, &later) {
+            if self.parents(&entry.path, &directories) {
                 self.entry(number, entry);
             }
         }
     }
 
     /// Sees that every directory above a path is one. False if the layer itself forbids that.
-    fn parents(&mut self, path: &RootPath, later: &BTreeSet<&RootPath>) -> bool {
+    fn parents(&mut self, path: &RootPath, directories: &BTreeSet<&RootPath>) -> bool {
         let layer = self.tree.layers;
-        for parent in path.ancestors() {
-            match self.tree.nodes.get(&parent) {
+        for above in path.ancestors() {
+            match self.tree.nodes.get(&above) {
                 Some(node) if node.kind == EntryKind::Directory => continue,
                 Some(node) if node.layer == layer => {
-                    self.faults.insert(MergeFault::NotInDirectory { path: path.clone(), parent });
+                    self.faults.insert(MergeFault::NotInDirectory { path: path.clone(), parent: above });
                     return false;
                 }
-                Some(_) => self.note_hidden_link(&parent),
-                None if later.contains(&parent) => {}
+                Some(_) => self.note_hidden_link(&above),
+                None if directories.contains(&above) => {}
                 None => {
                     self.faults
-                        .insert(MergeFault::MissingParent { path: path.clone(), parent: parent.clone() });
+                        .insert(MergeFault::MissingParent { path: path.clone(), parent: above.clone() });
                 }
             }
-            self.tree.nodes.insert(parent, MergedNode::implied(layer));
+            self.tree.nodes.insert(above, MergedNode::implied(layer));
         }
         true
     }

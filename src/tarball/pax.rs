@@ -11,7 +11,8 @@ pub(super) fn records(mut bytes: &[u8]) -> Result<Vec<(&str, &[u8])>, &'static s
     let mut records = Vec::new();
     // Some writers pad with NULs.
     while !bytes.is_empty() && bytes.iter().any(|byte| *byte != 0) {
-        let space = bytes.iter().take(20).position(|byte| *byte == b' ').ok_or("a pax record has no length")?;
+        let space =
+            bytes.iter().take(20).position(|byte| *byte == b' ').ok_or("a pax record has no length")?;
         let length: usize = std::str::from_utf8(&bytes[..space])
             .ok()
             .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()))

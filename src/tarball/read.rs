@@ -60,8 +60,7 @@ pub fn read<R: Read, E: From<TarballError>>(
         let path = entry.path.clone();
         let has_content = matches!(entry.kind, EntryKind::File { .. });
         let mut content = Content { member: &mut member, left: size, short: false };
-        let visited =
-            if has_content { visit(entry, &mut content) } else { visit(entry, &mut io::empty()) };
+        let visited = if has_content { visit(entry, &mut content) } else { visit(entry, &mut io::empty()) };
         let drained = visited.is_err() || skip(&mut content).is_ok();
         if let Some(failure) = watch.failure(limits, count) {
             return Err(failure.into());
@@ -72,7 +71,6 @@ pub fn read<R: Read, E: From<TarballError>>(
         visited?;
     }
     watch.recorded();
-    drop(entries);
     skip(&mut archive.into_inner()).map_err(|error| malformed(count, &error))?;
     Ok(())
 }

@@ -36,7 +36,10 @@ fn path(text: &str) -> RootPath {
 
 fn file(name: &str, content: &[u8]) -> (Entry, Vec<u8>) {
     let metadata = Metadata { mode: 0o644, mtime: 1_700_000_000, ..Metadata::default() };
-    (Entry { path: path(name), metadata, kind: EntryKind::File { size: content.len() as u64 } }, content.to_owned())
+    (
+        Entry { path: path(name), metadata, kind: EntryKind::File { size: content.len() as u64 } },
+        content.to_owned(),
+    )
 }
 
 /// A raw member with any header and content, for what the writer never makes.
@@ -75,13 +78,14 @@ fn entry() -> impl Strategy<Value = (Entry, Vec<u8>)> {
         0..3,
     );
     let number = || prop_oneof![0..5000_u32, any::<u32>()];
-    let metadata = (0..0o10000_u32, number(), number(), prop_oneof![0..1_u64 << 40, 0..2_000_000_000_u64], xattrs)
-        .prop_map(|(mode, uid, gid, mtime, xattrs)| Metadata { mode, uid, gid, mtime, xattrs });
+    let metadata =
+        (0..0o10000_u32, number(), number(), prop_oneof![0..1_u64 << 40, 0..2_000_000_000_u64], xattrs)
+            .prop_map(|(mode, uid, gid, mtime, xattrs)| Metadata { mode, uid, gid, mtime, xattrs });
     let kind = prop_oneof![
         4 => proptest::collection::vec(any::<u8>(), 0..2000)
             .prop_map(|content| (EntryKind::File { size: content.len() as u64 }, content)),
         2 => Just((EntryKind::Directory, vec![])),
-        2 => "[a-zé/.\\n]{1,160}".prop_map(|target| (EntryKind::Symlink { target }, vec![])),
+        2 => prop_oneof!["/?[a-z/.\\n]{1,20}", "/[a-z]{95,105}", "[a-zé/.\\n]{1,160}"].prop_map(|target| (EntryKind::Symlink { target }, vec![])),
         2 => root_path().prop_map(|target| (EntryKind::HardLink { target }, vec![])),
         1 => (0..4096_u32, 0..1_u32 << 20)
             .prop_map(|(major, minor)| (EntryKind::CharDevice { major, minor }, vec![])),
@@ -89,7 +93,8 @@ fn entry() -> impl Strategy<Value = (Entry, Vec<u8>)> {
             .prop_map(|(major, minor)| (EntryKind::BlockDevice { major, minor }, vec![])),
         1 => Just((EntryKind::Fifo, vec![])),
     ];
-    (root_path(), metadata, kind).prop_map(|(path, metadata, (kind, content))| (Entry { path, metadata, kind }, content))
+    (root_path(), metadata, kind)
+        .prop_map(|(path, metadata, (kind, content))| (Entry { path, metadata, kind }, content))
 }
 
 proptest! {
@@ -290,6 +295,7 @@ fn samples() -> Visited {
         list.push((Entry { kind, ..file(name, b"").0 }, vec![]));
     };
     push("/usr/link", EntryKind::Symlink { target: "short".into() });
+    push("/usr/absolute", EntryKind::Symlink { target: "/usr/short".into() });
     push("/usr/far", EntryKind::Symlink { target: "t".repeat(130) });
     push("/usr/hard", EntryKind::HardLink { target: path("/usr/short") });
     push("/null", EntryKind::CharDevice { major: 1, minor: 3 });
@@ -337,6 +343,7 @@ fn gnu_tar_and_python_read_what_is_written() {
                 &format!("-rw-r--r-- 3000000/0 4 2023-11-14 22:13:20 usr/{long}"),
                 "-rw-r--r-- 0/0 5 2023-11-14 22:13:20 usr/sch\u{f6}n",
                 "lrw-r--r-- 0/0 0 2023-11-14 22:13:20 usr/link -> short",
+                "lrw-r--r-- 0/0 0 2023-11-14 22:13:20 usr/absolute -> /usr/short",
                 &format!("lrw-r--r-- 0/0 0 2023-11-14 22:13:20 usr/far -> {}", "t".repeat(130)),
                 "hrw-r--r-- 0/0 0 2023-11-14 22:13:20 usr/hard link to usr/short",
                 "crw-r--r-- 0/0 1,3 2023-11-14 22:13:20 null",

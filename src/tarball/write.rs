@@ -182,5 +182,7 @@ fn set_bytes(field: &mut [u8], bytes: &[u8]) {
 /// The last `max` bytes of a name, for readers that do not know pax; what is not ASCII becomes `_`.
 fn ascii_tail(name: &str, max: usize) -> String {
     let ascii: String = name.chars().map(|c| if c.is_ascii() { c } else { '_' }).collect();
-    ascii[ascii.len().saturating_sub(max)..].trim_start_matches('/').to_owned()
+    let cut = ascii.len().saturating_sub(max);
+    // What is cut off must not turn a relative name into an absolute one.
+    if cut == 0 { ascii } else { ascii[cut..].trim_start_matches('/').to_owned() }
 }

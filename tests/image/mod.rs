@@ -1,6 +1,7 @@
 //! A small image made in code, with one of everything that tools have got wrong. Shared by tests.
 
 #![allow(dead_code, reason = "each test takes what it needs")]
+#![allow(clippy::unwrap_used, reason = "it fails like a test")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -66,7 +67,7 @@ pub(crate) fn sample() -> Vec<Vec<Member>> {
         file("/usr/lib/data", 0o644, b"lower"),
         symlink("/lib", "usr/lib"),
     ];
-    let deep: String = (0..4).map(|_| format!("/{}", "d".repeat(80))).collect();
+    let deep = format!("/{}", "d".repeat(80)).repeat(4);
     let mut owned = file("/opt/owned", 0o640, b"of a player");
     (owned.0.metadata.uid, owned.0.metadata.gid) = (100, 60);
     let mut capable = file("/opt/capable", 0o755, b"cap_net_bind_service");

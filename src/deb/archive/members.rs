@@ -69,7 +69,8 @@ impl<'a> Members<'a> {
                 plain_order = false;
                 continue;
             }
-            let compression = name.strip_prefix(wanted.stem()).and_then(|extension| wanted.compression(extension));
+            let compression =
+                name.strip_prefix(wanted.stem()).and_then(|extension| wanted.compression(extension));
             let Some(compression) = compression else {
                 return Err(DebError::UnknownMember { path: path.to_owned(), member: name });
             };
@@ -232,7 +233,9 @@ impl Walk<'_> {
         if start.starts_with(MAGIC) {
             return Ok(());
         }
-        let text = String::from_utf8_lossy(&start).trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).to_lowercase();
+        let text = String::from_utf8_lossy(&start)
+            .trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n'])
+            .to_lowercase();
         let html = ["<!doctype", "<html", "<head", "<?xml"].iter().any(|tag| text.starts_with(tag));
         Err(DebError::NotADeb { path: self.path.to_owned(), html })
     }
@@ -247,7 +250,10 @@ impl Walk<'_> {
         let line = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let minor = line.strip_prefix(b"2.").unwrap_or_default();
         if minor.is_empty() || !minor.iter().all(u8::is_ascii_digit) {
-            return Err(DebError::Version { path: self.path.to_owned(), found: line.escape_ascii().to_string() });
+            return Err(DebError::Version {
+                path: self.path.to_owned(),
+                found: line.escape_ascii().to_string(),
+            });
         }
         Ok(())
     }
@@ -260,7 +266,8 @@ impl Walk<'_> {
         }
         let error = DebError::MemberHeader { path: self.path.to_owned(), offset };
         let header = self.bytes(offset, HEADER)?;
-        let (Some(name), Some(size), Some(b"`\n")) = (header.get(..16), header.get(48..58), header.get(58..60))
+        let (Some(name), Some(size), Some(b"`\n")) =
+            (header.get(..16), header.get(48..58), header.get(58..60))
         else {
             return Err(error);
         };
