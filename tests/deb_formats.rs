@@ -272,6 +272,11 @@ fn further_members_and_spellings() {
     let slashes: [(&str, &[u8]); 3] =
         [("debian-binary/", b"2.0\n"), ("control.tar.gz/", &control), ("data.tar.xz/", &compressed)];
     assert_reads("GNU ar", &slashes, &data, &files);
+    // Where dpkg looks at a header's size alone, so must we: `debpkg` wants all of its numbers.
+    let dir = Dir::new();
+    let mut blank = deb(&usual);
+    blank[8 + 16..8 + 48].fill(b' ');
+    assert!(read_data(&dir.file(&blank)).unwrap() == files);
     // All sizes odd, so that padding counts.
     let lines: [(&str, &[u8]); 3] = [
         ("debian-binary", b"2.01\nextra line\n!"),

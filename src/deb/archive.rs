@@ -2,7 +2,7 @@
 //!
 //! A look over the ar headers comes first: it settles which members there are, that all of them lie within
 //! the file, and how they are compressed. The members themselves are then read through `debpkg`, except
-//! those it refuses or would end early, for which [`members`] has decoders of its own.
+//! those it refuses or would end early, for which there are decoders in the room behind.
 //!
 //! Left out: the ancient format 0.93, signatures within packages (`_gpg*`; they prove nothing here), and
 //! the split packages of dpkg-split.

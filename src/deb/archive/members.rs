@@ -110,13 +110,16 @@ impl<'a> Members<'a> {
         let mut file = File::open(self.path).map_err(io)?;
         if self.suits_debpkg(part, &mut file).map_err(io)? {
             file.rewind().map_err(io)?;
-            let mut package = debpkg::DebPkg::parse(BufReader::with_capacity(BUFFER, file))
-                .map_err(|error| self.debpkg_error(part, error))?;
-            let tar = match part {
-                Part::Control => package.control(),
-                Part::Data => package.data(),
-            };
-            return use_it(tar.map_err(|error| self.debpkg_error(part, error))?.into_inner());
+            // Should it refuse the package all the same, nothing was handed over yet.
+            if let Ok(mut package) = debpkg::DebPkg::parse(BufReader::with_capacity(BUFFER, &file)) {
+                let tar = match part {
+                    Part::Control => package.control(),
+                    Part::Data => package.data(),
+                };
+                if let Ok(tar) = tar {
+                    return use_it(tar.into_inner());
+                }
+            }
         }
         file.seek(SeekFrom::Start(member.offset)).map_err(io)?;
         let bytes = BufReader::with_capacity(BUFFER, file.take(member.size));
@@ -139,14 +142,6 @@ impl<'a> Members<'a> {
             && complete(self.member(part).compression)
             && self.control.is_recognised(file)?
             && (part == Part::Control || self.data.is_recognised(file)?))
-    }
-
-    fn debpkg_error(&self, part: Part, error: debpkg::Error) -> DebError {
-        let cause = match error {
-            debpkg::Error::Io(cause) => cause,
-            other => io::Error::new(io::ErrorKind::InvalidData, other.to_string()),
-        };
-        self.damaged(part, cause)
     }
 }
 
