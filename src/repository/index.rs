@@ -362,6 +362,12 @@ impl PackageIndex {
         PackageId(id.0 - u32::try_from(siblings).unwrap_or(0))
     }
 
+    /// Where a package's paragraph stands: its origin's place, and the byte within that text.
+    pub(crate) fn position(&self, id: PackageId) -> (u16, u32) {
+        let entry = self.entry(id);
+        (entry.origin, entry.paragraph.start)
+    }
+
     /// The name of a package.
     pub fn name(&self, id: PackageId) -> &str {
         let entry = self.entry(id);
