@@ -364,6 +364,12 @@ impl PackageIndex {
         PackageId(id.0 - u32::try_from(siblings).unwrap_or(0))
     }
 
+    /// Where a package's paragraph stands: its origin's place, and the byte within that text.
+    pub(crate) fn position(&self, id: PackageId) -> (u16, u32) {
+        let entry = self.entry(id);
+        (entry.origin, entry.paragraph.start)
+    }
+
     /// The name of a package.
     pub fn name(&self, id: PackageId) -> &str {
         let entry = self.entry(id);
@@ -579,7 +585,7 @@ fn read_source(value: &str) -> (Option<&str>, Option<&str>) {
 
 /// A name that a relation may have been misspelt for: the nearest in the index, at most three.
 pub(crate) fn similar_names<'a>(index: &'a PackageIndex, name: &str) -> Vec<&'a str> {
-    let limit = 1 + name.len() / 5;
+    let limit = 1 + name.len() / 4;
     let mut near: Vec<(usize, &str)> = Vec::new();
     let mut last = "";
     for entry in &index.entries {

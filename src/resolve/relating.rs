@@ -215,8 +215,8 @@ impl<'a> Relating<'a> {
     }
 
     /// Apt's order of those that provide the same: Essential before others, then Protected, then by
-    /// priority.
-    fn provider_rank(&self, id: PackageId) -> (bool, bool, u8, Reverse<PackageId>) {
+    /// priority; the later in the index where all that is equal.
+    fn provider_rank(&self, id: PackageId) -> (bool, bool, u8, Reverse<(u16, u32)>) {
         let record = self.index.package(id);
         let priority = match record.priority {
             "required" => 1,
@@ -225,7 +225,7 @@ impl<'a> Relating<'a> {
             "optional" => 4,
             _ => 5,
         };
-        (!record.essential, !record.protected, priority, Reverse(id))
+        (!record.essential, !record.protected, priority, Reverse(self.index.position(id)))
     }
 
     /// `curl 8.14.1-2 (trixie/main)`.
