@@ -199,7 +199,7 @@ mod tests {
         ] {
             assert_eq!(read(&format!("Date: {text}")).unwrap().date, Some(1_795_133_562), "{text}");
         }
-        assert_eq!(read("Date: Sun,  1 Nov 2026  0:00:00 UTC").unwrap().date, Some(1_793_491_200));
+        assert_eq!(read("Date: Sun,  1 Nov 2026 00:00:00 UTC").unwrap().date, Some(1_793_491_200));
         for text in ["2026-11-20", "Fri, 20 Nov 2026 00:12:42 CEST", "Thu, 01 Jan 1960 00:00:00 UTC", "soon"]
         {
             let error = read(&format!("Valid-Until: {text}")).unwrap_err();
