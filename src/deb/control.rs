@@ -1,1 +1,166 @@
-//! To be laid.
+//! Control paragraphs: the text of `Packages`, `Release` and `control` files (Debian Policy 5.1).
+//!
+//! Nothing is copied: paragraphs and values are slices of the text. A value keeps its continuation lines
+//! as they stand; [`lines`] splits them. Left out: signatures around the text, and the order and number of
+//! fields, which each kind of file rules for itself.
+
+/// The paragraphs of a text, in order. Blank lines part them, however many; a text without any field has
+/// none. Junk is passed over: a reader asks for the fields it needs and complains of those.
+pub fn paragraphs(text: &str) -> Paragraphs<'_> {
+    Paragraphs { text, at: 0 }
+}
+
+/// The iterator that [`paragraphs`] returns.
+#[derive(Clone, Debug)]
+pub struct Paragraphs<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+/// One block of fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paragraph<'a> {
+    text: &'a str,
+    start: usize,
+}
+
+impl<'a> Iterator for Paragraphs<'a> {
+    type Item = Paragraph<'a>;
+
+    fn next(&mut self) -> Option<Paragraph<'a>> {
+        let mut start = None;
+        while self.at < self.text.len() {
+            let here = self.at;
+            let line = next_line(self.text, &mut self.at);
+            match (is_blank(line), start) {
+                (true, None) => {}
+                (true, Some(start)) => return Some(Paragraph { text: &self.text[start..here], start }),
+                (false, None) => start = Some(here),
+                (false, Some(_)) => {}
+            }
+        }
+        start.map(|start| Paragraph { text: &self.text[start..], start })
+    }
+}
+
+impl<'a> Paragraph<'a> {
+    /// The paragraph as it stands in the text.
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// Where it starts in the text that [`paragraphs`] was given, in bytes.
+    pub fn start(&self) -> usize {
+        self.start
+    }
+
+    /// The value of a field, by its name in any case; the first where it stands twice. Without white space
+    /// around it, with its continuation lines.
+    pub fn field(&self, name: &str) -> Option<&'a str> {
+        self.fields().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// Every field's name and value, in order. Comment lines and lines without a colon are passed over.
+    pub fn fields(&self) -> Fields<'a> {
+        Fields { text: self.text, at: 0 }
+    }
+}
+
+/// The iterator that [`Paragraph::fields`] returns.
+#[derive(Clone, Debug)]
+pub struct Fields<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.at < self.text.len() {
+            let start = self.at;
+            let line = next_line(self.text, &mut self.at);
+            let mut end = start + line.len();
+            while self.text.as_bytes().get(self.at).is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
+                let here = self.at;
+                end = here + next_line(self.text, &mut self.at).len();
+            }
+            if line.starts_with(['#', ' ', '\t']) {
+                continue;
+            }
+            if let Some(colon) = line.bytes().position(|byte| byte == b':') {
+                return Some((
+                    line[..colon].trim_ascii_end(),
+                    self.text[start + colon + 1..end].trim_ascii(),
+                ));
+            }
+        }
+        None
+    }
+}
+
+/// The lines of a folded or multi-line value, each without white space around it; empty ones included,
+/// except a first line that is empty because the value starts on the next.
+pub fn lines(value: &str) -> impl Iterator<Item = &str> {
+    value.lines().map(str::trim_ascii)
+}
+
+/// The line at `at`, without its end; `at` moves past it.
+fn next_line<'a>(text: &'a str, at: &mut usize) -> &'a str {
+    let rest = &text[*at..];
+    let line = rest.find('\n').map_or(rest, |end| &rest[..end]);
+    *at += (line.len() + 1).min(rest.len());
+    line
+}
+
+fn is_blank(line: &str) -> bool {
+    line.bytes().all(|byte| byte.is_ascii_whitespace())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn paragraphs_and_folded_values() {
+        let text = "\n\nPackage: a\nDepends: b,\n c (>= 1)\n# remark\nDescription:\n first\n .\n last\n \nPackage : z\r\n\n";
+        let all: Vec<_> = paragraphs(text).collect();
+        assert_eq!(all.len(), 2);
+        assert_eq!(all[0].start(), 2);
+        assert_eq!(all[0].field("PACKAGE"), Some("a"));
+        assert_eq!(all[0].field("depends"), Some("b,\n c (>= 1)"));
+        let description = all[0].field("Description").unwrap();
+        assert_eq!(lines(description).collect::<Vec<_>>(), ["first", ".", "last"]);
+        assert_eq!(all[0].field("remark"), None);
+        assert_eq!(all[1].fields().collect::<Vec<_>>(), [("Package", "z")]);
+        assert_eq!(paragraphs(" \n\t\n").count(), 0);
+    }
+
+    #[test]
+    fn last_line_without_an_end() {
+        let paragraph = paragraphs("A: 1\nB: 2").next().unwrap();
+        assert_eq!(paragraph.field("b"), Some("2"));
+    }
+
+    proptest! {
+        #[test]
+        fn anything_is_read_without_panic(text in "([A-C#: \t\r\né]|\n\n){0,60}") {
+            for paragraph in paragraphs(&text) {
+                prop_assert!(text[paragraph.start()..].starts_with(paragraph.text()));
+                prop_assert!(!paragraph.text().trim().is_empty());
+                for (name, value) in paragraph.fields() {
+                    prop_assert!(!name.contains('\n') && value == value.trim_ascii());
+                }
+            }
+        }
+
+        #[test]
+        fn written_fields_read_back(values in prop::collection::vec("[a-z]{1,5}(\n [a-z]{1,5}){0,3}", 1..6)) {
+            let text: String = values.iter().enumerate().map(|(n, value)| format!("F{n}: {value}\n")).collect();
+            let read: Vec<_> = paragraphs(&text).flat_map(|paragraph| paragraph.fields()).map(|(_, value)| value).collect();
+            prop_assert_eq!(read, values);
+        }
+    }
+}

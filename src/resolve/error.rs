@@ -1,0 +1,177 @@
+//! Why there is no solution.
+
+use crate::deb::relation::RelationError;
+use crate::hint::Hint;
+
+/// A package, and what asks for it, up to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needed {
+    /// The package with version and origin.
+    pub package: String,
+    /// The package that asks for it first, then what asks for that, and so on; empty if it is requested.
+    pub by: Vec<String>,
+}
+
+/// Why requests cannot be met.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResolveError {
+    /// No index has a package of the name.
+    #[error("there is no package `{name}`")]
+    NoSuchPackage {
+        /// The name.
+        name: String,
+        /// Names much like it.
+        similar: Vec<String>,
+    },
+    /// The name is only provided by others.
+    #[error("`{name}` is not a package, only a name that {} provide{}", list(providers), if providers.len() == 1 { "s" } else { "" })]
+    Virtual {
+        /// The name.
+        name: String,
+        /// The packages that provide it.
+        providers: Vec<String>,
+    },
+    /// The package has other versions only.
+    #[error("`{request}` is not in any repository; there is {}", available.join(", "))]
+    NoSuchVersion {
+        /// The package and the versions asked for.
+        request: String,
+        /// Every version there is, with its origin.
+        available: Vec<String>,
+    },
+    /// The lock holds another version.
+    #[error("`{request}` does not fit the lock, which holds version {version}")]
+    Kept {
+        /// The package and the versions asked for.
+        request: String,
+        /// The version that the lock holds.
+        version: String,
+    },
+    /// Requests for the same package exclude each other.
+    #[error("no version meets all of {}", list(requests))]
+    Contradiction {
+        /// The requests.
+        requests: Vec<String>,
+    },
+    /// A package's relations cannot be read.
+    #[error("cannot resolve `{request}`: the `{field}` of {} is malformed: {error}{}", needed.package, chain(needed))]
+    Malformed {
+        /// The request that leads there.
+        request: String,
+        /// The package.
+        needed: Needed,
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        error: RelationError,
+    },
+    /// Nothing meets a dependency.
+    #[error(
+        "cannot resolve `{request}`: `{relation}` is not in any repository{}{}",
+        instead(available),
+        required(by)
+    )]
+    Missing {
+        /// The request that leads there.
+        request: String,
+        /// The dependency.
+        relation: String,
+        /// Packages of that name that do not meet it.
+        available: Vec<String>,
+        /// The package with the dependency, and what asks for it.
+        by: Vec<String>,
+    },
+    /// Two packages that are both needed exclude each other.
+    #[error("cannot resolve {}: {} conflicts with {} (`{relation}`){}{}", list(requests), left.package, right.package, chain(left), chain(right))]
+    Conflict {
+        /// The requests that lead there.
+        requests: Vec<String>,
+        /// The package that declares the conflict.
+        left: Needed,
+        /// The package it conflicts with.
+        right: Needed,
+        /// The relation as declared.
+        relation: String,
+    },
+    /// Two versions of one package would be needed.
+    #[error("cannot resolve {}: {} and {} exclude each other{}{}", list(requests), left.package, right.package, chain(left), chain(right))]
+    TwoVersions {
+        /// The requests that lead there.
+        requests: Vec<String>,
+        /// One version.
+        left: Needed,
+        /// The other.
+        right: Needed,
+    },
+    /// A conflict with more parts than a sentence can name.
+    #[error("cannot resolve {}:\n{report}", list(requests))]
+    Unsolvable {
+        /// The requests.
+        requests: Vec<String>,
+        /// The solver's account of it.
+        report: String,
+    },
+}
+
+impl Hint for ResolveError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            ResolveError::NoSuchPackage { similar, .. } if similar.is_empty() => {
+                vec!["look up the package's name in this release".to_owned()]
+            }
+            ResolveError::NoSuchPackage { similar, .. } => vec![format!("there is {}", list(similar))],
+            ResolveError::Virtual { providers, .. } => {
+                vec![format!("name one of them, such as `{}`", providers[0])]
+            }
+            ResolveError::NoSuchVersion { .. } => {
+                vec!["ask for a version there is, or pin `snapshot` to a time that had it".to_owned()]
+            }
+            ResolveError::Kept { .. } => vec!["run `rootforge lock --update` for all packages".to_owned()],
+            ResolveError::Contradiction { .. } => vec!["drop one of them".to_owned()],
+            ResolveError::Malformed { .. } => vec!["pin another version".to_owned()],
+            ResolveError::Missing { .. } => {
+                vec![
+                    "run `rootforge lock --update`, add the repository that has it, or pin another version"
+                        .to_owned(),
+                ]
+            }
+            ResolveError::Conflict { .. }
+            | ResolveError::TwoVersions { .. }
+            | ResolveError::Unsolvable { .. } => {
+                vec!["leave one of them out, or put them into separate images".to_owned()]
+            }
+        }
+    }
+}
+
+/// `a`, `b` and `c`.
+fn list(names: &[String]) -> String {
+    let mut text = String::new();
+    for (number, name) in names.iter().enumerate() {
+        text += match number {
+            0 => "",
+            _ if number + 1 == names.len() => " and ",
+            _ => ", ",
+        };
+        text += &format!("`{name}`");
+    }
+    text
+}
+
+fn instead(available: &[String]) -> String {
+    if available.is_empty() { String::new() } else { format!("; there is {}", available.join(", ")) }
+}
+
+fn required(by: &[String]) -> String {
+    by.iter().map(|package| format!("\n  required by {package}")).collect()
+}
+
+fn chain(needed: &Needed) -> String {
+    let mut text = String::new();
+    if let Some(first) = needed.by.first() {
+        text = format!("\n  {} is required by {first}", needed.package);
+        text +=
+            &needed.by[1..].iter().map(|package| format!("\n    required by {package}")).collect::<String>();
+    }
+    text
+}
