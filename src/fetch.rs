@@ -119,7 +119,7 @@ impl fmt::Display for Note {
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// It is at none of its addresses any more.
-    #[error("{package} is not on the mirror any more: {}", .tried.join("; "))]
+    #[error("{package}: it is not on the mirror any more: {}", .tried.join("; "))]
     Gone {
         /// The package, name and version.
         package: String,
@@ -127,7 +127,7 @@ pub enum Failure {
         tried: Vec<String>,
     },
     /// It is not in the cache, and nothing may be downloaded.
-    #[error("{package} is not in the cache, and the build is offline")]
+    #[error("{package}: it is not in the cache, and the build is offline")]
     Offline {
         /// The package, name and version.
         package: String,

@@ -56,7 +56,9 @@ impl Hint for LayerError {
     fn hints(&self) -> Vec<String> {
         match self {
             LayerError::InTheWay { path, .. } => {
-                vec![format!("put what the recipe has at {path} elsewhere, or exclude the other with `{path}/**`")]
+                vec![format!(
+                    "put what the recipe has at {path} elsewhere, or exclude the other with `{path}/**`"
+                )]
             }
         }
     }
@@ -108,7 +110,9 @@ pub fn plan(
     directories.iter_mut().for_each(clamp);
     let mut made: Vec<MadeFile> =
         made.into_values().filter(|file| file.entry.kind != EntryKind::Directory).collect();
-    made.iter_mut().for_each(|file| clamp(&mut file.entry));
+    for file in &mut made {
+        clamp(&mut file.entry);
+    }
     let plan = LayerPlan { name: selected.name.clone(), directories, packages, made };
     plan.check_paths()?;
     Ok(plan)
@@ -129,9 +133,7 @@ impl LayerPlan {
             .find(|entry| directories.contains(&entry.path));
         match blocking {
             None => Ok(()),
-            Some(entry) => {
-                Err(LayerError::InTheWay { layer: self.name.clone(), path: entry.path.clone() })
-            }
+            Some(entry) => Err(LayerError::InTheWay { layer: self.name.clone(), path: entry.path.clone() }),
         }
     }
 }

@@ -61,8 +61,8 @@ pub mod transport;
 pub mod trust;
 
 // -- foundations: import nothing from the crate --
-pub mod progress;
 pub mod arch;
 pub mod digest;
 pub mod hint;
+pub mod progress;
 pub mod root_path;

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
 use crate::digest::Digest;
+use crate::distro::Pocket;
 use crate::hint::Hint;
 use crate::recipe::Recipe;
-use crate::distro::Pocket;
 use crate::repository::archive_name;
 
 mod assembly;
@@ -25,7 +25,8 @@ pub use assembly::{AssemblyError, NamedByLayer, locked_packages, locked_reposito
 /// The version of the format written.
 const VERSION: u32 = 1;
 
-const HEADER: &str = "# Written by rootforge. Commit it beside the recipe; `rootforge lock --update` refreshes it.\n\n";
+const HEADER: &str =
+    "# Written by rootforge. Commit it beside the recipe; `rootforge lock --update` refreshes it.\n\n";
 
 /// A lock: packages for one or more architectures, and what they were resolved for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -400,9 +401,7 @@ impl LockedPackage {
     /// Whether its `Replaces` field names a package.
     pub fn replaces(&self, package: &str) -> bool {
         let clauses = self.relation("Replaces").split(',');
-        clauses
-            .filter_map(|clause| clause.trim().split([' ', '(', ':']).next())
-            .any(|name| name == package)
+        clauses.filter_map(|clause| clause.trim().split([' ', '(', ':']).next()).any(|name| name == package)
     }
 
     /// A raw relation field; empty where the package has none.

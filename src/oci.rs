@@ -38,8 +38,8 @@ pub use blob::{Compression, LayerWriter};
 pub use config::image_config;
 pub use layout::{Layout, Tagged};
 pub use merge::{ContentId, MergeFault, MergedNode, MergedTree, RootSink};
-pub use pack::{PackError, pack};
 pub use output::{Output, Written};
+pub use pack::{PackError, pack};
 
 /// Seconds since the epoch of 1980-01-02T00:00:00Z: the time of what is made rather than taken from a
 /// package. Not zero, since some programs refuse files without a date.

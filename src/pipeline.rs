@@ -125,7 +125,8 @@ impl Forge<'_> {
         let distro = recipe.conventions();
         let links = MergedUsr::new(&directory_links(distro, arch));
         let mut catalog = FileCatalog::new(links.clone());
-        let mut wants = likely_packages(Inputs { recipe, distro, arch, packages: &packages, catalog: &catalog });
+        let mut wants =
+            likely_packages(Inputs { recipe, distro, arch, packages: &packages, catalog: &catalog });
         loop {
             self.progress.stage(&format!("fetching {} packages of {} for {arch}", wants.len(), recipe.name));
             for package in catalogue(&self.fetch(recipe, lock, arch, &wants)?, &links, &self.cache)? {
@@ -151,10 +152,8 @@ impl Forge<'_> {
         let Prepared { arch, catalog, selection } = prepared;
         self.progress.stage(&format!("packing {} for {arch}", recipe.name));
         let plans = assembly::layer_plans(recipe, *arch, catalog, selection, self.options.newest)?;
-        let layers: Vec<LayerBlob> = plans
-            .iter()
-            .map(|plan| pack(layout, plan, catalog, self.progress))
-            .collect::<Result<_, _>>()?;
+        let layers: Vec<LayerBlob> =
+            plans.iter().map(|plan| pack(layout, plan, catalog, self.progress)).collect::<Result<_, _>>()?;
         let summary = Summary::of(&plans, &lock.packages_of(*arch), catalog, selection, &layers);
         let image = layout.write_image(&self.image_spec(recipe, lock, *arch, layers))?;
         Ok(Built { image, summary })

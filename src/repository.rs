@@ -25,8 +25,8 @@ mod sources;
 pub use debian::{Access, IndexPart, SuiteRelease, load, load_indexes, load_releases};
 pub use index::*;
 pub use local::{LocalPackage, local_packages, locked_text};
-pub use sources::{archive_name, roots, sources};
 pub use mirror::{MachineSources, Mirror, MirrorError, MirrorInputs, MirrorOrigin, Mirrors};
+pub use sources::{archive_name, roots, sources};
 
 /// A suite to take packages from.
 #[derive(Clone, Debug)]

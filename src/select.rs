@@ -269,7 +269,10 @@ impl fmt::Display for Warning {
                 write!(f, "the script {script} is run by {interpreter}, which is not there")
             }
             Warning::Contested { path, taken, dropped } => {
-                write!(f, "{path} is in {taken} and in {dropped}, and neither replaces the other; {taken}'s is taken")
+                write!(
+                    f,
+                    "{path} is in {taken} and in {dropped}, and neither replaces the other; {taken}'s is taken"
+                )
             }
             Warning::DamagedElf { path, reason } => write!(f, "{path} is a damaged ELF file: {reason}"),
         }

@@ -11,6 +11,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
+use sequoia_openpgp::KeyHandle;
 use sequoia_openpgp::cert::amalgamation::key::ErasedKeyAmalgamation;
 use sequoia_openpgp::cert::amalgamation::{ValidAmalgamation as _, ValidateAmalgamation as _};
 use sequoia_openpgp::packet::{Packet, Signature, key};
@@ -269,8 +270,7 @@ impl Rules {
             .filter(|key| issuers.iter().any(|issuer| issuer.aliases(key.key().key_handle())))
             .peekable();
         if keys.peek().is_none() {
-            let ids = issuers.iter().map(|issuer| format!("{issuer:X}")).collect::<Vec<_>>();
-            return Ok(Judgement::Stranger(if ids.is_empty() { vec!["anonymous".to_owned()] } else { ids }));
+            return Ok(Judgement::Stranger(names(&issuers)));
         }
         if signature.typ() != SignatureType::Text {
             return Ok(Judgement::Unsupported(format!("type {}", signature.typ())));
@@ -369,6 +369,19 @@ impl Rules {
         }
         Ok(())
     }
+}
+
+/// Those who say they signed: fingerprints, and key IDs where there is no fingerprint of the same key.
+fn names(issuers: &[KeyHandle]) -> Vec<String> {
+    let is_named = |id: &KeyHandle| {
+        issuers.iter().any(|other| matches!(other, KeyHandle::Fingerprint(_)) && other.aliases(id))
+    };
+    let names: Vec<_> = issuers
+        .iter()
+        .filter(|issuer| matches!(issuer, KeyHandle::Fingerprint(_)) || !is_named(issuer))
+        .map(|issuer| format!("{issuer:X}"))
+        .collect();
+    if names.is_empty() { vec!["anonymous".to_owned()] } else { names }
 }
 
 /// Whether a signature could not be checked for want of an algorithm, which is not to say that it is bad.

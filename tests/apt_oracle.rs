@@ -244,6 +244,7 @@ impl Apt {
         let line = control::lines(sums).find(|line| line.split_whitespace().nth(2) == Some(&path)).unwrap();
         let expected = Digest::parse(line.split_whitespace().next().unwrap()).unwrap();
         let origin = IndexOrigin {
+            archive: "debian".into(),
             kind: OriginKind::Archive,
             uri: String::new(),
             suite: self.distro.codename().to_owned(),

@@ -14,7 +14,20 @@ const ROOMS: &[&[&str]] = &[
     &["main", "cli"],
     &["pipeline"],
     // Stages: the last of the way first, since each uses the types of those before it.
-    &["check", "oci", "layer", "render", "select", "catalog", "fetch", "lock", "resolve", "repository", "recipe", "distro"],
+    &[
+        "check",
+        "oci",
+        "layer",
+        "render",
+        "select",
+        "catalog",
+        "fetch",
+        "lock",
+        "resolve",
+        "repository",
+        "recipe",
+        "distro",
+    ],
     // Formats and services.
     &["cache", "transport", "trust", "loader", "elf", "deb", "tarball"],
     // Foundations.
@@ -99,7 +112,10 @@ fn imports_go_one_way() {
 
 #[test]
 fn an_import_that_goes_up_would_be_seen() {
-    assert_eq!(imports("use crate::{select, elf::ElfFacts};\n").into_iter().collect::<Vec<_>>(), ["elf", "select"]);
+    assert_eq!(
+        imports("use crate::{select, elf::ElfFacts};\n").into_iter().collect::<Vec<_>>(),
+        ["elf", "select"]
+    );
     assert!(floor("digest") > floor("pipeline"));
     assert!(floor("catalog") > floor("select"));
 }

@@ -9,12 +9,12 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use rootforge::arch::Arch;
+use rootforge::deb::relation::Operator;
 use rootforge::distro::{DebianRelease, Distro, Pocket};
 use rootforge::hint::Hint;
-use rootforge::deb::relation::Operator;
 use rootforge::recipe::{
-    BASE_USERS, FileSource, Keep, Location, PackageSpec, Problems, Recipe, RecipeError, Strip,
-    StripClass, render,
+    BASE_USERS, FileSource, Keep, Location, PackageSpec, Problems, Recipe, RecipeError, Strip, StripClass,
+    render,
 };
 
 /// The recipe of the manual, less its base, with every key there is.

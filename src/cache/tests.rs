@@ -1,1 +1,190 @@
+use super::*;
 
+fn cache() -> (tempfile::TempDir, Cache) {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = Cache::open(directory.path().join("a/b")).unwrap();
+    (directory, cache)
+}
+
+#[test]
+fn blobs_are_named_by_their_digest() {
+    let (_directory, cache) = cache();
+    let (digest, path) = cache.insert(b"hello").unwrap();
+    let hex = digest.hex();
+    assert_eq!(path, cache.root().join("blobs/sha256").join(&hex[..2]).join(&hex[2..]));
+    assert_eq!(cache.blob(&digest), Some(path.clone()));
+    assert_eq!(cache.verified_blob(&digest).unwrap(), Lookup::Found(path.clone()));
+    assert_eq!(cache.read_blob(&digest).unwrap().unwrap(), b"hello");
+    assert_eq!(cache.insert_from(&b"hello"[..]).unwrap(), (digest, 5, path));
+    assert_eq!(cache.usage().unwrap().files, 2, "the blob and the tag");
+    cache.clear().unwrap();
+    assert_eq!(cache.verified_blob(&digest).unwrap(), Lookup::Missing);
+    assert_eq!(cache.read_blob(&digest).unwrap(), None);
+}
+
+#[test]
+fn damage_is_found_and_removed() {
+    let (_directory, cache) = cache();
+    for read in [
+        |cache: &Cache, digest: &Digest| assert_eq!(cache.verified_blob(digest).unwrap(), Lookup::Corrupt),
+        |cache: &Cache, digest: &Digest| assert_eq!(cache.read_blob(digest).unwrap(), None),
+    ] {
+        let (digest, path) = cache.insert(b"hello").unwrap();
+        fs::write(&path, b"hellp").unwrap();
+        read(&cache, &digest);
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn derived_entries_are_checked() {
+    let (_directory, cache) = cache();
+    let (key, other) = (Digest::of(b"key"), Digest::of(b"other"));
+    cache.put_derived("manifest-1", &key, b"content").unwrap();
+    cache.put_derived("manifest-1", &key, b"newer").unwrap();
+    assert_eq!(cache.derived("manifest-1", &key).unwrap(), b"newer");
+    assert_eq!(cache.derived("manifest-2", &key), None);
+    assert_eq!(cache.derived("manifest-1", &other), None);
+    // In another place it does not count.
+    let path = cache.derived_path("manifest-1", &key);
+    let elsewhere = cache.derived_path("manifest-1", &other);
+    fs::create_dir_all(elsewhere.parent().unwrap()).unwrap();
+    fs::copy(&path, &elsewhere).unwrap();
+    assert_eq!(cache.derived("manifest-1", &other), None);
+    let good = fs::read(&path).unwrap();
+    for at in 0..good.len() {
+        let mut bytes = good.clone();
+        bytes[at] ^= 0x40;
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(cache.derived("manifest-1", &key), None, "byte {at}");
+        fs::write(&path, &good[..at]).unwrap();
+        assert_eq!(cache.derived("manifest-1", &key), None, "cut at {at}");
+    }
+}
+
+#[test]
+fn two_downloads_of_one_blob_do_not_meet() {
+    let (_directory, cache) = cache();
+    let digest = Digest::of(b"hello");
+    let first = cache.partial(&digest).unwrap();
+    let second = cache.partial(&digest).unwrap();
+    assert_ne!(first.path(), second.path());
+    fs::write(first.path(), b"hello").unwrap();
+    fs::write(second.path(), b"hello").unwrap();
+    let path = second.commit().unwrap();
+    assert_eq!(first.commit().unwrap(), path);
+    assert_eq!(fs::read(path).unwrap(), b"hello");
+    assert_eq!(fs::read_dir(cache.root().join("partial")).unwrap().count(), 0);
+}
+
+#[test]
+fn an_unfinished_download_is_found_again() {
+    let (_directory, cache) = cache();
+    let digest = Digest::of(b"hello");
+    let partial = cache.partial(&digest).unwrap();
+    fs::write(partial.path(), b"hel").unwrap();
+    drop(partial);
+    let partial = cache.partial(&digest).unwrap();
+    assert_eq!(fs::read(partial.path()).unwrap(), b"hel");
+    let error = partial.commit().unwrap_err();
+    assert!(matches!(error, CacheError::Content { expected, .. } if expected == digest), "{error}");
+    assert_eq!(cache.blob(&digest), None);
+}
+
+#[test]
+fn it_can_be_deleted_at_any_moment() {
+    let (_directory, cache) = cache();
+    let partial = cache.partial(&Digest::of(b"hello")).unwrap();
+    fs::remove_dir_all(cache.root()).unwrap();
+    assert!(partial.commit().unwrap_err().is_vanished());
+    assert_eq!(cache.usage().unwrap(), Usage::default());
+    assert_eq!(cache.derived("x-1", &Digest::of(b"")), None);
+    let (digest, _) = cache.insert(b"hello").unwrap();
+    fs::remove_dir_all(cache.root()).unwrap();
+    cache.remove(&digest).unwrap();
+    cache.clear().unwrap();
+    cache.put_derived("x-1", &digest, b"content").unwrap();
+    // While others write.
+    std::thread::scope(|scope| {
+        let deleting = scope.spawn(|| {
+            for _ in 0..200 {
+                let _ = fs::remove_dir_all(cache.root());
+            }
+        });
+        for number in 0..200_u32 {
+            match cache.insert(&number.to_le_bytes()) {
+                Ok((digest, _)) => assert!(cache.read_blob(&digest).is_ok()),
+                Err(error) => assert!(error.is_vanished(), "{error}"),
+            }
+        }
+        deleting.join().unwrap();
+    });
+}
+
+#[test]
+fn processes_that_store_the_same_do_not_disturb_each_other() {
+    let (_directory, cache) = cache();
+    let bytes = vec![7; 100_000];
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    let (digest, _) = cache.insert(&bytes).unwrap();
+                    assert_eq!(cache.read_blob(&digest).unwrap().as_ref(), Some(&bytes));
+                }
+            });
+        }
+    });
+    assert_eq!(cache.usage().unwrap().files, 2);
+}
+
+#[test]
+fn errors_name_the_path_and_the_cause() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, b"").unwrap();
+    let error = Cache::open(file.join("cache")).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.starts_with(&format!("cannot write to the cache, `{}/cache`: Not a directory", file.display())),
+        "{text}"
+    );
+    assert_eq!(error.hints(), ["pass `--cache` a directory that you can write to"]);
+
+    let (_directory, cache) = cache();
+    fs::write(cache.root().join("blobs"), b"").unwrap();
+    assert!(matches!(cache.insert(b"hello"), Err(CacheError::Write { .. })));
+    assert_eq!(
+        fs::read_dir(cache.root().join("partial")).unwrap().count(),
+        0,
+        "nothing is left half-written"
+    );
+}
+
+/// On a file system of 64 KiB, which only root can mount; left out for others.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_is_named_and_nothing_is_left() {
+    let directory = tempfile::tempdir().unwrap();
+    let mount = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
+        .arg(directory.path())
+        .stderr(std::process::Stdio::null())
+        .status();
+    if !mount.is_ok_and(|status| status.success()) {
+        eprintln!("left out: a small file system cannot be mounted here");
+        return;
+    }
+    let result = std::panic::catch_unwind(|| {
+        let cache = Cache::open(directory.path().join("cache")).unwrap();
+        let error = cache.insert(&vec![1; 1 << 20]).unwrap_err();
+        assert!(error.to_string().contains("No space left on device"), "{error}");
+        assert_eq!(error.hints(), ["free some space, or run `rootforge cache clean`"]);
+        assert!(cache.insert_from(io::repeat(1).take(1 << 20)).is_err());
+        assert_eq!(cache.usage().unwrap().files, 1, "the tag");
+        cache.insert(b"small").unwrap();
+    });
+    let unmounted = std::process::Command::new("umount").arg(directory.path()).status().unwrap();
+    assert!(unmounted.success());
+    result.unwrap();
+}

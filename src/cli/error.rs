@@ -14,17 +14,11 @@ use super::print_talk;
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The call or the recipe is wrong: exit code 2.
-    Usage {
-        message: String,
-        hints: Vec<String>,
-    },
+    Usage { message: String, hints: Vec<String> },
     /// The recipe is wrong, with the places: exit code 2.
     Recipe(RecipeError),
     /// The work failed: exit code 1.
-    Work {
-        message: String,
-        hints: Vec<String>,
-    },
+    Work { message: String, hints: Vec<String> },
     /// Everything was said already: exit code 1.
     Said,
 }

@@ -32,7 +32,9 @@ impl Reporter {
     pub(super) fn new(loudness: Loudness) -> Self {
         let bar = (loudness > Loudness::Quiet && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new(0);
-            if let Ok(style) = ProgressStyle::with_template("{msg:50} {bytes:>10} of {total_bytes:10} {wide_bar}") {
+            if let Ok(style) =
+                ProgressStyle::with_template("{msg:50} {bytes:>10} of {total_bytes:10} {wide_bar}")
+            {
                 bar.set_style(style);
             }
             bar.enable_steady_tick(Duration::from_millis(100));

@@ -7,10 +7,10 @@ use std::time::SystemTime;
 use rootforge::arch::Arch;
 use rootforge::cache::Cache;
 use rootforge::distro::Pocket;
+use rootforge::hint::Hint;
 use rootforge::lock::Lock;
 use rootforge::pipeline::{Forge, Options};
 use rootforge::recipe::Recipe;
-use rootforge::hint::Hint;
 use rootforge::repository::{MachineSources, MirrorInputs, Mirrors};
 use rootforge::transport::{Transport, TransportOptions};
 
@@ -183,7 +183,10 @@ pub(super) fn archs(given: &[String], recipe: &Recipe) -> Result<Vec<Arch>, Fail
     archs.sort();
     archs.dedup();
     if archs.is_empty() {
-        return Err(Failure::usage("no architecture is given and the host's is not known", "give one with --arch"));
+        return Err(Failure::usage(
+            "no architecture is given and the host's is not known",
+            "give one with --arch",
+        ));
     }
     match archs.iter().find(|arch| !known.contains(arch)) {
         None => Ok(archs),

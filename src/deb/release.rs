@@ -148,11 +148,14 @@ fn parse_sum(line: &str) -> Result<(String, ReleaseFile), ReleaseError> {
 /// Seconds since the epoch of an RFC 2822 date; archives write `UTC` where the RFC has `+0000`.
 fn parse_date(field: &'static str, value: &str) -> Result<u64, ReleaseError> {
     let error = || ReleaseError::Date { field, value: value.to_owned() };
-    let words: Vec<_> = value.split_whitespace().collect();
-    let mut text = words.join(" ");
-    if let Some(rest) = text.strip_suffix(" UTC").or_else(|| text.strip_suffix(" Z")) {
-        text = format!("{rest} +0000");
+    let mut words: Vec<_> = value.split_whitespace().collect();
+    // The parser takes any other word for a zone without an offset, as the RFC's section 4.3 asks.
+    match words.last_mut() {
+        Some(zone) if ["UTC", "GMT", "Z"].contains(zone) => *zone = "+0000",
+        Some(zone) if zone.starts_with(['+', '-']) => {}
+        _ => return Err(error()),
     }
+    let text = words.join(" ");
     let time = DateTimeParser::new().relaxed_weekday(true).parse_timestamp(&text).map_err(|_| error())?;
     u64::try_from(time.as_second()).map_err(|_| error())
 }
@@ -199,7 +202,7 @@ mod tests {
         ] {
             assert_eq!(read(&format!("Date: {text}")).unwrap().date, Some(1_795_133_562), "{text}");
         }
-        assert_eq!(read("Date: Sun,  1 Nov 2026  0:00:00 UTC").unwrap().date, Some(1_793_491_200));
+        assert_eq!(read("Date: Sun,  1 Nov 2026 00:00:00 UTC").unwrap().date, Some(1_793_491_200));
         for text in ["2026-11-20", "Fri, 20 Nov 2026 00:12:42 CEST", "Thu, 01 Jan 1960 00:00:00 UTC", "soon"]
         {
             let error = read(&format!("Valid-Until: {text}")).unwrap_err();

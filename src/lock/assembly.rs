@@ -46,11 +46,8 @@ pub fn locked_packages(
     layers: &[NamedByLayer],
     old: &BTreeMap<&str, &LockedPackage>,
 ) -> Vec<LockedPackage> {
-    let edges: BTreeMap<&str, &[String]> = solution
-        .packages
-        .iter()
-        .map(|chosen| (chosen.name.as_str(), chosen.edges.as_slice()))
-        .collect();
+    let edges: BTreeMap<&str, &[String]> =
+        solution.packages.iter().map(|chosen| (chosen.name.as_str(), chosen.edges.as_slice())).collect();
     let mut layer_of: BTreeMap<&str, &str> = BTreeMap::new();
     for named in layers {
         let mut stack: Vec<&str> = named.packages.iter().map(String::as_str).collect();

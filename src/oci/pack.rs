@@ -14,9 +14,9 @@ use crate::hint::Hint;
 use crate::layer::{LayerPlan, PackagePart};
 use crate::progress::Progress;
 use crate::render::{Content, MadeFile};
-use crate::tarball::Writer;
+use crate::tarball::{Entry, Writer};
 
-use super::{Layout, LayerBlob, OciError};
+use super::{LayerBlob, Layout, OciError};
 
 /// Why a layer was not written.
 #[derive(Debug, thiserror::Error)]
@@ -67,11 +67,7 @@ pub fn pack(
 ) -> Result<LayerBlob, PackError> {
     let failed = |source| PackError::Write { layer: plan.name.clone(), source };
     let mut blob = layout.layer_writer()?;
-    let mut tar = Writer::new(&mut blob);
-    for directory in &plan.directories {
-        tar.append(directory, &mut io::empty()).map_err(failed)?;
-    }
-    drop(tar);
+    append_all(&mut blob, &plan.directories).map_err(failed)?;
     for parts in plan.packages.chunks(2 * rayon::current_num_threads()) {
         let segments: Vec<Vec<u8>> =
             parts.par_iter().map(|part| segment(part, catalog)).collect::<Result<_, _>>()?;
@@ -98,11 +94,14 @@ fn segment(part: &PackagePart, catalog: &FileCatalog) -> Result<Vec<u8>, PackErr
     {
         read_contents(package, &part.files, |_, entry, content| tar.append(entry, content).map_err(failed))?;
     }
-    for entry in &part.others {
-        tar.append(entry, &mut io::empty()).map_err(failed)?;
-    }
-    drop(tar);
+    append_all(&mut bytes, &part.others).map_err(failed)?;
     Ok(bytes)
+}
+
+/// Appends entries without content; the stream goes on after them.
+fn append_all(out: impl Write, entries: &[Entry]) -> io::Result<()> {
+    let mut tar = Writer::new(out);
+    entries.iter().try_for_each(|entry| tar.append(entry, &mut io::empty()))
 }
 
 fn append_made<W: Write>(tar: &mut Writer<W>, made: &MadeFile, plan: &LayerPlan) -> Result<(), PackError> {

@@ -34,9 +34,12 @@ pub(super) fn layer_plans(
     let mut shipped: BTreeMap<&str, BTreeSet<&RootPath>> = BTreeMap::new();
     let mut plans = Vec::new();
     for (index, (layer, selected)) in recipe.layers.iter().zip(&selection.layers).enumerate() {
-        let mut made = if index == 0 { foundation(recipe, distro, arch, &accounts, selected) } else { Made::new() };
+        let mut made =
+            if index == 0 { foundation(recipe, distro, arch, &accounts, selected) } else { Made::new() };
         made.extend(package_records(catalog, selected, &mut shipped));
-        made.extend(recipe_files(recipe, layer, &accounts, placeholders, |path| catalog.merged_usr().canonical(path))?);
+        made.extend(recipe_files(recipe, layer, &accounts, placeholders, |path| {
+            catalog.merged_usr().canonical(path)
+        })?);
         let plan = plan(LayerParts { selected, made }, &below, catalog, newest)?;
         below.extend(plan.packages.iter().map(|part| part.package.clone()));
         if !plan.is_empty() {
@@ -83,9 +86,7 @@ fn foundation(
     if recipe.skeleton || !recipe.users.is_empty() || !recipe.groups.is_empty() {
         made.extend(accounts.files());
     }
-    made.retain(|path, file| {
-        file.entry.kind == EntryKind::Directory || !selected.files.contains_key(path)
-    });
+    made.retain(|path, file| file.entry.kind == EntryKind::Directory || !selected.files.contains_key(path));
     made
 }
 

@@ -35,10 +35,7 @@ pub enum ForgeError {
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     #[error("{arch}: {source}")]
-    Select {
-        arch: Arch,
-        source: SelectError,
-    },
+    Select { arch: Arch, source: SelectError },
     #[error(transparent)]
     Render(#[from] RenderError),
     #[error(transparent)]

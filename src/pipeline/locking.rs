@@ -42,8 +42,11 @@ impl Forge<'_> {
         };
         let mut parts: Vec<IndexPart> = local.iter().map(|package| package.part.clone()).collect();
         parts.extend(self.load_indexes(recipe, arch, arch_name)?);
-        parts.extend(old.values().filter(|package| package.repository.is_some()).map(|package| still_locked(package)));
-        let index = PackageIndex::new(arch, arch_name, parts).map_err(crate::repository::RepositoryError::from)?;
+        parts.extend(
+            old.values().filter(|package| package.repository.is_some()).map(|package| still_locked(package)),
+        );
+        let index =
+            PackageIndex::new(arch, arch_name, parts).map_err(crate::repository::RepositoryError::from)?;
 
         let requests = requests(recipe, &local, arch_name, triplet);
         let versions: BTreeMap<String, String> =
@@ -78,7 +81,11 @@ impl Forge<'_> {
             for archive in archives {
                 if let Some(source) = sources.iter().find(|source| source.archive_name == archive.name()) {
                     let origin = self.mirrors.find(archive).origin;
-                    self.progress.note(&format!("{} is taken from {} ({origin})", archive.name(), source.uri));
+                    self.progress.note(&format!(
+                        "{} is taken from {} ({origin})",
+                        archive.name(),
+                        source.uri
+                    ));
                 }
             }
         }
@@ -98,16 +105,25 @@ impl Forge<'_> {
 
     /// Adds the distro's Essential packages, which nobody depends on and a script may need. Where they do
     /// not go with what the recipe names, they are left out.
-    fn add_on_demand(&self, index: &PackageIndex, named: &[Request], solution: &mut crate::resolve::Solution) {
+    fn add_on_demand(
+        &self,
+        index: &PackageIndex,
+        named: &[Request],
+        solution: &mut crate::resolve::Solution,
+    ) {
         let kept: BTreeMap<String, String> = solution
             .packages
             .iter()
             .map(|chosen| (chosen.name.clone(), index.version(chosen.id).to_owned()))
             .collect();
-        let essential = index.packages().map(|id| index.package(id)).filter(|package| package.essential);
-        let names: BTreeSet<&str> = essential.map(|package| package.name).collect();
+        let essential: BTreeSet<&str> = index
+            .packages()
+            .map(|id| index.package(id))
+            .filter(|package| package.essential)
+            .map(|package| package.name)
+            .collect();
         let mut requests = named.to_vec();
-        requests.extend(names.into_iter().filter(|name| !kept.contains_key(*name)).map(Request::any));
+        requests.extend(essential.into_iter().filter(|name| !kept.contains_key(*name)).map(Request::any));
         match resolve(index, &requests, Pinned::Keep(&kept)) {
             Ok(whole) => {
                 let more = whole.packages.into_iter().filter(|chosen| !kept.contains_key(&chosen.name));

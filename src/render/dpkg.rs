@@ -26,7 +26,8 @@ pub fn records(packages: &[PackageRecord<'_>], canonical: impl Fn(&RootPath) -> 
         let sums = package.manifest.control.members.get("md5sums").map_or(String::new(), |member| {
             cut_checksums(&String::from_utf8_lossy(&member.content), &record.shipped, &canonical)
         });
-        let sums_path = path.parent().and_then(|parent| parent.join(&format!("{}.md5sums", package.name)).ok());
+        let sums_path =
+            path.parent().and_then(|parent| parent.join(&format!("{}.md5sums", package.name)).ok());
         let status = status_paragraph(&package.manifest.control.control);
         made.insert(path.clone(), MadeFile::file(path, 0o644, status.into_bytes()));
         if let Some(path) = sums_path {

@@ -85,7 +85,9 @@ fn host_tree(
     if metadata.is_dir() {
         files.push(MadeFile::directory(target.clone(), 0o755));
         let mut names = std::fs::read_dir(path)
-            .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<Vec<_>, _>>())
+            .and_then(|entries| {
+                entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<Vec<_>, _>>()
+            })
             .map_err(error)?;
         names.sort();
         for name in names {
@@ -111,10 +113,8 @@ fn host_tree(
 fn own(file: &mut MadeFile, spec: &FileSpec, accounts: &Accounts) -> Result<(), RenderError> {
     let Some(owner) = &spec.owner else { return Ok(()) };
     let (user, group) = (&owner.user, &owner.group);
-    let unknown = |owner: &str| RenderError::UnknownOwner {
-        path: file.entry.path.clone(),
-        owner: owner.to_owned(),
-    };
+    let unknown =
+        |owner: &str| RenderError::UnknownOwner { path: file.entry.path.clone(), owner: owner.to_owned() };
     let uid = accounts.uid(user).ok_or_else(|| unknown(user))?;
     let gid = match group {
         Some(group) => accounts.gid(group).ok_or_else(|| unknown(group))?,

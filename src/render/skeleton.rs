@@ -37,12 +37,9 @@ pub fn directory_links(distro: Distro, arch: Arch) -> Vec<(&'static str, &'stati
 /// The skeleton of a distro's image.
 pub fn skeleton(distro: Distro, arch: Arch) -> Made {
     let directories = DIRECTORIES.iter().map(|(path, mode)| MadeFile::directory(fixed(path), *mode));
-    let merged = distro
-        .directory_links(arch)
-        .iter()
-        .flat_map(|(name, target)| {
-            [MadeFile::symlink(fixed(name), target), MadeFile::directory(fixed(target), 0o755)]
-        });
+    let merged = distro.directory_links(arch).iter().flat_map(|(name, target)| {
+        [MadeFile::symlink(fixed(name), target), MadeFile::directory(fixed(target), 0o755)]
+    });
     let links = LINKS.iter().map(|(path, target)| MadeFile::symlink(fixed(path), target));
     let release = [
         MadeFile::file(fixed("/usr/lib/os-release"), 0o644, os_release(distro).into_bytes()),
@@ -85,6 +82,8 @@ mod tests {
         assert_eq!(made[&fixed("/tmp")].entry.metadata.mode, 0o1777);
         assert_eq!(made[&fixed("/lib64")].entry.kind, EntryKind::Symlink { target: "usr/lib64".into() });
         assert!(!skeleton(distro, Arch::S390x).contains_key(&fixed("/lib64")));
-        assert!(os_release(distro).contains("ID=debian\n") && os_release(distro).contains("VERSION_ID=\"13\""));
+        assert!(
+            os_release(distro).contains("ID=debian\n") && os_release(distro).contains("VERSION_ID=\"13\"")
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! Packages that are not looked up in an archive: files beside the recipe, and what a lock still knows.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -32,9 +33,9 @@ pub fn local_packages(
     for spec in recipe.layers.iter().flat_map(|layer| &layer.packages) {
         let PackageSpec::Local(template) = spec else { continue };
         let path = template.expand(arch_name, triplet);
-        if !packages.contains_key(&path) {
-            let package = read_local(recipe, &path)?;
-            packages.insert(path, package);
+        if let Entry::Vacant(place) = packages.entry(path) {
+            let package = read_local(recipe, place.key())?;
+            place.insert(package);
         }
     }
     Ok(packages.into_values().collect())
@@ -47,7 +48,9 @@ fn read_local(recipe: &Recipe, path: &str) -> Result<LocalPackage, RepositoryErr
     let control = read_control(&host)?.control;
     let field = |name: &'static str| {
         let found = paragraphs(&control).next().and_then(|paragraph| paragraph.field(name));
-        found.map(str::to_owned).ok_or_else(|| RepositoryError::LocalField { path: PathBuf::from(&host), field: name })
+        found
+            .map(str::to_owned)
+            .ok_or_else(|| RepositoryError::LocalField { path: PathBuf::from(&host), field: name })
     };
     let name = field("Package")?;
     field("Version")?;

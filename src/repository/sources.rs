@@ -123,4 +123,3 @@ fn read_keys(recipe: &Recipe, paths: &[PathBuf]) -> Result<Keyring, RepositoryEr
     }
     Ok(keyring)
 }
-

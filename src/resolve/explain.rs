@@ -53,7 +53,7 @@ pub(super) fn explain(
             }
             ConflictEdge::Requires(_) => required[from].push(to),
             ConflictEdge::Conflict(ConflictCause::Constrains(set)) => {
-                causes.push((from, Cause::Refused(to, set)))
+                causes.push((from, Cause::Refused(to, set)));
             }
             ConflictEdge::Conflict(ConflictCause::ForbidMultipleInstances) => {
                 causes.push((from, Cause::SecondVersion(to)));

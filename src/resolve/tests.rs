@@ -32,6 +32,7 @@ fn paragraphs(packages: &str) -> String {
 
 fn origin(kind: OriginKind, suite: &str) -> IndexOrigin {
     IndexOrigin {
+        archive: "debian".into(),
         kind,
         uri: String::new(),
         suite: suite.to_owned(),

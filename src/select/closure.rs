@@ -74,8 +74,8 @@ impl Selector<'_> {
             self.pull_along(&path, &reason);
             self.pull(&file, reason);
         } else if !self.want_for(by) {
-            let excluded_by =
-                resolve(&self.unexcluded(), &path).and_then(|file| self.excluded_by(&file).map(str::to_owned));
+            let excluded_by = resolve(&self.unexcluded(), &path)
+                .and_then(|file| self.excluded_by(&file).map(str::to_owned));
             self.unlinked.insert(Unlinked {
                 file: by.clone(),
                 package: self.package_at(by),
@@ -110,8 +110,12 @@ impl Selector<'_> {
     pub(super) fn want_for(&mut self, path: &RootPath) -> bool {
         let package = self.package_at(path);
         let Some(locked) = self.inputs.packages.get(package.as_str()) else { return false };
-        let direct: Vec<String> =
-            locked.requires.iter().filter(|name| self.inputs.catalog.package(name).is_none()).cloned().collect();
+        let direct: Vec<String> = locked
+            .requires
+            .iter()
+            .filter(|name| self.inputs.catalog.package(name).is_none())
+            .cloned()
+            .collect();
         let wanted = if direct.is_empty() {
             super::packages::closure(&std::iter::once(package).collect(), self.inputs.packages)
                 .into_iter()

@@ -129,8 +129,8 @@ impl Selector<'_> {
     /// rule governs do not.
     fn comes_with_package(&self, file: &CataloguedFile) -> bool {
         let path = &file.entry.path;
-        let is_library = self.search.in_default_dirs(path)
-            && (path.file_name().contains(".so") || file.elf.is_some());
+        let is_library =
+            self.search.in_default_dirs(path) && (path.file_name().contains(".so") || file.elf.is_some());
         let is_governed = GOVERNED_DIRECTORIES.iter().any(|directory| path.as_str().contains(directory));
         !is_command(path) && !is_library && !is_governed
     }

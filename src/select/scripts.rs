@@ -69,7 +69,8 @@ impl Selector<'_> {
     /// Wants packages that may have an interpreter, likeliest first; false where all are catalogued.
     fn want_interpreter(&mut self, interpreter: &str, package: &str) -> bool {
         let name = interpreter.rsplit('/').next().unwrap_or(interpreter);
-        let usual = USUAL_PACKAGES.iter().find(|(command, _)| *command == name).map_or(&[][..], |(_, all)| all);
+        let usual =
+            USUAL_PACKAGES.iter().find(|(command, _)| *command == name).map_or(&[][..], |(_, all)| all);
         let likely: Vec<&str> = std::iter::once(name)
             .chain(usual.iter().copied())
             .filter(|name| self.is_uncatalogued(name))
@@ -78,16 +79,18 @@ impl Selector<'_> {
             self.wants.extend(likely.into_iter().map(str::to_owned));
             return true;
         }
-        let everything: Vec<String> = super::packages::closure(
-            &std::iter::once(package.to_owned()).collect(),
-            self.inputs.packages,
-        )
-        .into_iter()
-        .chain(
-            self.inputs.packages.values().filter(|locked| locked.essential).map(|locked| locked.name.clone()),
-        )
-        .filter(|name| self.is_uncatalogued(name))
-        .collect();
+        let everything: Vec<String> =
+            super::packages::closure(&std::iter::once(package.to_owned()).collect(), self.inputs.packages)
+                .into_iter()
+                .chain(
+                    self.inputs
+                        .packages
+                        .values()
+                        .filter(|locked| locked.essential)
+                        .map(|locked| locked.name.clone()),
+                )
+                .filter(|name| self.is_uncatalogued(name))
+                .collect();
         let any = !everything.is_empty();
         self.wants.extend(everything);
         any

@@ -116,13 +116,12 @@ impl<'a> Selector<'a> {
         patterns
             .iter()
             .map(|pattern| {
-                let matcher = pattern.expand(self.arch_name, self.triplet).map_err(|error| {
-                    SelectError::Pattern {
+                let matcher =
+                    pattern.expand(self.arch_name, self.triplet).map_err(|error| SelectError::Pattern {
                         layer: layer.name.clone(),
                         pattern: pattern.as_str().to_owned(),
                         reason: error.kind().to_string(),
-                    }
-                })?;
+                    })?;
                 let literal = pattern
                     .literal(self.arch_name, self.triplet)
                     .map(|path| self.inputs.catalog.merged_usr().canonical(&path));
@@ -222,8 +221,7 @@ impl<'a> Selector<'a> {
         let Some((_, package, _)) = self.file_at(path) else { return };
         let by_interpreter = matches!(reason, Reason::Interpreter { .. });
         self.choose(path, reason);
-        let keeps_whole_packages =
-            self.inputs.recipe.layers[self.layers.len() - 1].keep == Keep::Needed;
+        let keeps_whole_packages = self.inputs.recipe.layers[self.layers.len() - 1].keep == Keep::Needed;
         if keeps_whole_packages && (by_interpreter || !self.is_helper(&package.name)) {
             self.expand(&package.name, Role::Reached);
         }
@@ -237,7 +235,8 @@ impl<'a> Selector<'a> {
                 EntryKind::Symlink { target } => self.follow_link(&path, target),
                 EntryKind::File { .. } | EntryKind::HardLink { .. } => {
                     if let Some(reason) = &file.damaged_elf {
-                        self.warnings.insert(Warning::DamagedElf { path: path.clone(), reason: reason.clone() });
+                        self.warnings
+                            .insert(Warning::DamagedElf { path: path.clone(), reason: reason.clone() });
                     }
                     if let Some(facts) = &file.elf {
                         self.link(&path, facts);
@@ -308,11 +307,7 @@ impl<'a> Selector<'a> {
         for (path, chosen) in self.chosen {
             layers[chosen.layer].files.insert(path, chosen.selected);
         }
-        Ok(Outcome::Selection(Selection {
-            layers,
-            warnings: self.warnings.into_iter().collect(),
-            unmatched,
-        }))
+        Ok(Outcome::Selection(Selection { layers, warnings: self.warnings.into_iter().collect(), unmatched }))
     }
 
     /// A library that a plug-in lacks may be in the process already, loaded by the program that opens it.

@@ -105,7 +105,9 @@ impl StripRules {
             || locale == "locale.alias"
             || self.locales.iter().any(|kept| {
                 locale == kept
-                    || locale.strip_prefix(kept.as_str()).is_some_and(|rest| rest.starts_with(['_', '@', '.']))
+                    || locale
+                        .strip_prefix(kept.as_str())
+                        .is_some_and(|rest| rest.starts_with(['_', '@', '.']))
             })
     }
 }

@@ -171,6 +171,9 @@ impl<'a> Target<'a> {
     }
 
     fn restart(&mut self) -> Result<(), TransportError> {
+        if self.present()? == 0 {
+            return Ok(());
+        }
         self.file.set_len(0).map_err(|source| self.write_error(source))
     }
 

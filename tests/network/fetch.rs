@@ -1,0 +1,160 @@
+//! `fetch` against servers on loopback.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rootforge::cache::Cache;
+use rootforge::digest::Digest;
+use rootforge::fetch::{Connections, Note, Progress, Wanted, fetch};
+use rootforge::hint::Hint as _;
+
+use crate::server::{Answer, Server};
+use crate::{offline, online};
+
+fn content(number: usize) -> Vec<u8> {
+    format!("package {number}").repeat(1000).into_bytes()
+}
+
+fn wanted(number: usize, urls: Vec<String>) -> Wanted {
+    let bytes = content(number);
+    Wanted {
+        name: format!("p{number}"),
+        version: "1.0".to_owned(),
+        urls,
+        size: bytes.len() as u64,
+        sha256: Digest::of(&bytes),
+    }
+}
+
+fn pool() -> BTreeMap<String, Vec<u8>> {
+    (0..30).map(|number| (format!("p{number}.deb"), content(number))).collect()
+}
+
+fn cache() -> (tempfile::TempDir, Cache) {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = Cache::open(directory.path().join("cache")).unwrap();
+    (directory, cache)
+}
+
+#[derive(Default)]
+struct Seen(Mutex<(Option<(usize, u64)>, BTreeMap<String, u64>, usize)>);
+
+impl Progress for Seen {
+    fn begin(&self, packages: usize, bytes: u64) {
+        self.0.lock().unwrap().0 = Some((packages, bytes));
+    }
+    fn present(&self, package: &Wanted, bytes: u64) {
+        self.0.lock().unwrap().1.insert(package.name.clone(), bytes);
+    }
+    fn end(&self, _: &Wanted) {
+        self.0.lock().unwrap().2 += 1;
+    }
+}
+
+#[test]
+fn packages_arrive_in_order_and_once() {
+    let server = Server::of(pool());
+    let (_directory, cache) = cache();
+    let mut list: Vec<_> = (0..30).rev().map(|n| wanted(n, vec![server.url(&format!("p{n}.deb"))])).collect();
+    list.push(list[3].clone());
+    let seen = Seen::default();
+    let fetched = fetch(&list, &online(), &cache, &Connections::default(), &seen).unwrap();
+    assert_eq!((fetched.paths.len(), fetched.downloaded, fetched.notes.len()), (31, 30, 0));
+    for (package, path) in list.iter().zip(&fetched.paths) {
+        assert_eq!(Digest::of(&std::fs::read(path).unwrap()), package.sha256);
+    }
+    let bytes: u64 = list[..30].iter().map(|package| package.size).sum();
+    let (begin, present, ended) = &*seen.0.lock().unwrap();
+    assert_eq!((*begin, ended), (Some((30, bytes)), &30));
+    assert_eq!(present.values().sum::<u64>(), bytes);
+
+    let again = fetch(&list, &offline(), &cache, &Connections::default(), &()).unwrap();
+    assert_eq!((again.paths, again.downloaded), (fetched.paths, 0));
+    assert_eq!(server.paths().len(), 30);
+}
+
+#[test]
+fn connections_are_limited() {
+    let pool = pool();
+    let server = |delay| {
+        let pool = pool.clone();
+        Server::new(move |request| Answer {
+            delay: Duration::from_millis(delay),
+            ..Answer::body(&pool[request.path.trim_start_matches('/')][..])
+        })
+    };
+    let (quick, slow) = (server(30), server(30));
+    let connections = Connections { slow: vec![slow.root()], ..Connections::default() };
+    let list: Vec<_> = (0..30)
+        .map(|n| wanted(n, vec![if n % 3 == 0 { &slow } else { &quick }.url(&format!("p{n}.deb"))]))
+        .collect();
+    let (_directory, cache) = cache();
+    fetch(&list, &online(), &cache, &connections, &()).unwrap();
+    assert!((2..=8).contains(&quick.most()), "{} at once", quick.most());
+    assert!((1..=2).contains(&slow.most()), "{} at once", slow.most());
+}
+
+#[test]
+fn what_left_the_mirror_is_sought_elsewhere() {
+    let (mirror, snapshot) = (Server::of(BTreeMap::new()), Server::of(pool()));
+    let (_directory, cache) = cache();
+    let package = wanted(1, vec![mirror.url("p1.deb"), snapshot.url("p1.deb")]);
+    let fetched = fetch(&[package], &online(), &cache, &Connections::default(), &()).unwrap();
+    assert_eq!(fetched.notes, [Note::Elsewhere { package: "p1 1.0".into(), url: snapshot.url("p1.deb") }]);
+
+    let list: Vec<_> = (0..30).map(|n| wanted(n, vec![mirror.url("a"), mirror.url("b")])).collect();
+    let error = fetch(&list, &online(), &cache, &Connections::default(), &()).unwrap_err();
+    assert_eq!((error.failures.len(), error.more), (10, 19), "p1 is in the cache");
+    let text = error.to_string();
+    assert!(
+        text.starts_with("cannot fetch 29 packages\n  p0 1.0: it is not on the mirror any more: `"),
+        "{text}"
+    );
+    assert!(text.ends_with("\n  and 19 more"), "{text}");
+    assert_eq!(error.hints()[0], "run `rootforge lock --update p0` to take the present version");
+
+    let error = fetch(&list[4..5], &online(), &cache, &Connections::default(), &()).unwrap_err();
+    assert!(
+        error.to_string().starts_with("cannot fetch p4 1.0: it is not on the mirror any more: `"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_damaged_file_is_fetched_again() {
+    let server = Server::of(pool());
+    let (_directory, cache) = cache();
+    let list: Vec<_> = (0..3).map(|n| wanted(n, vec![server.url(&format!("p{n}.deb"))])).collect();
+    let first = fetch(&list, &online(), &cache, &Connections::default(), &()).unwrap();
+    let mut bytes = content(1);
+    bytes[5] ^= 1;
+    std::fs::write(&first.paths[1], &bytes).unwrap();
+    let again = fetch(&list, &online(), &cache, &Connections::default(), &()).unwrap();
+    assert_eq!(again.notes, [Note::Damaged { package: "p1 1.0".into() }]);
+    assert_eq!((again.downloaded, std::fs::read(&again.paths[1]).unwrap()), (1, content(1)));
+
+    std::fs::write(&first.paths[1], &bytes).unwrap();
+    let error = fetch(&list, &offline(), &cache, &Connections::default(), &()).unwrap_err();
+    assert_eq!(error.to_string(), "cannot fetch p1 1.0: it is not in the cache, and the build is offline");
+}
+
+#[test]
+fn a_wrong_package_is_not_kept() {
+    let server = Server::new(|_| Answer::body("x".repeat(content(1).len())));
+    let (_directory, cache) = cache();
+    let package = wanted(1, vec![server.url("p1.deb")]);
+    let error = fetch(&[package.clone()], &online(), &cache, &Connections::default(), &()).unwrap_err();
+    assert!(error.to_string().contains("is not what it should be"), "{error}");
+    assert_eq!(cache.blob(&package.sha256), None);
+}
+
+#[test]
+fn local_files_are_packages_too() {
+    let (directory, cache) = cache();
+    let path = directory.path().join("p1.deb");
+    std::fs::write(&path, content(1)).unwrap();
+    let package = wanted(1, vec![path.to_str().unwrap().to_owned()]);
+    let fetched = fetch(&[package], &offline(), &cache, &Connections::default(), &()).unwrap();
+    assert_eq!(std::fs::read(&fetched.paths[0]).unwrap(), content(1));
+}
