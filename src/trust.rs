@@ -330,7 +330,7 @@ impl Rules {
         let bound = key.clone().with_policy(&self.lenient, self.at).ok();
         let statuses = [
             Some(key.cert().revocation_status(&self.lenient, self.at)),
-            bound.as_ref().map(|key| key.revocation_status()),
+            bound.as_ref().map(ValidAmalgamation::revocation_status),
         ];
         if statuses.iter().flatten().any(|status| matches!(status, RevocationStatus::Revoked(_))) {
             return Err(TrustError::Revoked { key: name });

@@ -33,10 +33,9 @@ impl<'a> Iterator for Paragraphs<'a> {
             let here = self.at;
             let line = next_line(self.text, &mut self.at);
             match (is_blank(line), start) {
-                (true, None) => {}
+                (true, None) | (false, Some(_)) => {}
                 (true, Some(start)) => return Some(Paragraph { text: &self.text[start..here], start }),
                 (false, None) => start = Some(here),
-                (false, Some(_)) => {}
             }
         }
         start.map(|start| Paragraph { text: &self.text[start..], start })

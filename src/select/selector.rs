@@ -231,6 +231,7 @@ impl<'a> Selector<'a> {
     pub(super) fn settle(&mut self) {
         while let Some(path) = self.queue.pop_front() {
             let Some((_, package, file)) = self.file_at(&path) else { continue };
+            let reason = self.chosen.get(&path).map(|chosen| chosen.selected.reason.clone());
             match &file.entry.kind {
                 EntryKind::Symlink { target } => self.follow_link(&path, target),
                 EntryKind::File { .. } | EntryKind::HardLink { .. } => {
@@ -239,7 +240,7 @@ impl<'a> Selector<'a> {
                             .insert(Warning::DamagedElf { path: path.clone(), reason: reason.clone() });
                     }
                     if let Some(facts) = &file.elf {
-                        self.link(&path, facts);
+                        self.link(&path, facts, reason.as_ref());
                     } else if let Some(shebang) = &file.shebang {
                         self.interpret(&path, file.entry.metadata.mode, shebang, &package.name);
                     }
