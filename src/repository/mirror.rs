@@ -121,12 +121,11 @@ pub enum MirrorError {
 impl Hint for MirrorError {
     fn hints(&self) -> Vec<String> {
         match self {
-            MirrorError::UnknownArchive { .. } => Vec::new(),
             MirrorError::NoUrl { .. } => vec!["write NAME=URL".to_owned()],
             MirrorError::NoSnapshots(_) => {
                 vec!["leave `snapshot` out; the lock pins the versions".to_owned()]
             }
-            MirrorError::SnapshotTime(_) => Vec::new(),
+            MirrorError::UnknownArchive { .. } | MirrorError::SnapshotTime(_) => Vec::new(),
         }
     }
 }
