@@ -130,7 +130,8 @@ impl Transport {
             return Err(Failure::Final(TransportError::Offline { url: url.to_owned() }));
         }
         if let Some(cause) = self.tls.as_ref().filter(|_| url.starts_with("https:")) {
-            return Err(Failure::Final(TransportError::Setup { cause: cause.to_string() }));
+            let (url, cause) = (url.to_owned(), cause.to_string());
+            return Err(Failure::Final(TransportError::Tls { url, cause }));
         }
         let response = self.client.get(url).headers(headers).send().map_err(|error| {
             let passing = !(error.is_builder() || error.is_redirect());

@@ -52,9 +52,17 @@ pub enum TransportError {
         /// What was asked for.
         url: String,
     },
-    /// HTTP cannot be used at all, for instance because the TLS library does not start.
+    /// HTTP cannot be used at all.
     #[error("cannot set up HTTP: {cause}")]
     Setup {
+        /// What failed.
+        cause: String,
+    },
+    /// The system has nothing to check servers' certificates against.
+    #[error("`{url}` cannot be fetched: https is not available: {cause}")]
+    Tls {
+        /// What was asked for.
+        url: String,
         /// What failed.
         cause: String,
     },
@@ -131,11 +139,14 @@ impl Hint for TransportError {
             TransportError::Mismatch(_) | TransportError::TooLarge { .. } => {
                 "the mirror may be in the middle of an update; try again, or pass `--mirror` another mirror"
             }
-            TransportError::Setup { .. } => "install the system's CA certificates, or use an http mirror",
+            TransportError::Tls { .. } => "install the system's CA certificates, or use an http mirror",
             TransportError::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "free some space, or run `rootforge cache clean`"
             }
-            TransportError::Scheme { .. } | TransportError::Read { .. } | TransportError::Write { .. } => {
+            TransportError::Scheme { .. }
+            | TransportError::Setup { .. }
+            | TransportError::Read { .. }
+            | TransportError::Write { .. } => {
                 return Vec::new();
             }
         };
