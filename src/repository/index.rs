@@ -583,7 +583,7 @@ fn read_source(value: &str) -> (Option<&str>, Option<&str>) {
 
 /// A name that a relation may have been misspelt for: the nearest in the index, at most three.
 pub(crate) fn similar_names<'a>(index: &'a PackageIndex, name: &str) -> Vec<&'a str> {
-    let limit = 1 + name.len() / 5;
+    let limit = 1 + name.len() / 4;
     let mut near: Vec<(usize, &str)> = Vec::new();
     let mut last = "";
     for entry in &index.entries {

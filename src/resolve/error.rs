@@ -81,6 +81,21 @@ pub enum ResolveError {
         /// The package with the dependency, and what asks for it.
         by: Vec<String>,
     },
+    /// Only a version that the lock does not hold would meet a dependency.
+    #[error(
+        "cannot resolve `{request}`: `{relation}` does not fit the lock, which holds version {version}{}",
+        required(by)
+    )]
+    Held {
+        /// The request that leads there.
+        request: String,
+        /// The dependency.
+        relation: String,
+        /// The version that the lock holds.
+        version: String,
+        /// The package with the dependency, and what asks for it.
+        by: Vec<String>,
+    },
     /// Two packages that are both needed exclude each other.
     #[error("cannot resolve {}: {} conflicts with {} (`{relation}`){}{}", list(requests), left.package, right.package, chain(left), chain(right))]
     Conflict {
@@ -126,7 +141,9 @@ impl Hint for ResolveError {
             ResolveError::NoSuchVersion { .. } => {
                 vec!["ask for a version there is, or pin `snapshot` to a time that had it".to_owned()]
             }
-            ResolveError::Kept { .. } => vec!["run `rootforge lock --update` for all packages".to_owned()],
+            ResolveError::Kept { .. } | ResolveError::Held { .. } => {
+                vec!["run `rootforge lock --update` for all packages".to_owned()]
+            }
             ResolveError::Contradiction { .. } => vec!["drop one of them".to_owned()],
             ResolveError::Malformed { .. } => vec!["pin another version".to_owned()],
             ResolveError::Missing { .. } => {

@@ -117,7 +117,19 @@ impl Account {
                 let relation = encoding.requirement_text(*requirement);
                 let mut by = vec![left.package];
                 by.extend(left.by);
-                ResolveError::Missing { request, available: available(relating, &relation), relation, by }
+                let kept = clause_names(&relation).find_map(|name| relating.kept(name));
+                match kept {
+                    Some(kept) => {
+                        let version = relating.index().version(kept).to_owned();
+                        ResolveError::Held { request, relation, version, by }
+                    }
+                    None => ResolveError::Missing {
+                        request,
+                        available: available(relating, &relation),
+                        relation,
+                        by,
+                    },
+                }
             }
             Cause::Malformed => {
                 let (field, error) = relating.facts(self.packages[from]?).malformed.clone()?;
@@ -167,8 +179,13 @@ impl Account {
     }
 }
 
+/// The package names in a clause.
+fn clause_names(clause: &str) -> impl Iterator<Item = &str> {
+    clause.split('|').filter_map(|one| one.trim().split([' ', ':']).next())
+}
+
 /// The packages of the names in a clause, none of which meets it.
 fn available(relating: &Relating<'_>, clause: &str) -> Vec<String> {
-    let names = clause.split('|').filter_map(|one| one.trim().split([' ', ':']).next());
-    names.flat_map(|name| relating.index().named(name)).map(|id| relating.describe(id)).collect()
+    let index = relating.index();
+    clause_names(clause).flat_map(|name| index.named(name)).map(|id| relating.describe(id)).collect()
 }
