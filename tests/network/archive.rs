@@ -1,6 +1,7 @@
 //! Archives built in code: a suite's indexes and its signed InRelease.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -58,7 +59,7 @@ impl Suite {
             for ending in &self.endings {
                 let bytes = pack(ending, text.as_bytes());
                 let digest = Digest::of(&bytes).hex();
-                sums.push_str(&format!(" {digest} {:>8} {directory}/Packages{ending}\n", bytes.len()));
+                let _ = writeln!(sums, " {digest} {:>8} {directory}/Packages{ending}", bytes.len());
                 if self.by_hash {
                     files.insert(format!("{root}/{directory}/by-hash/SHA256/{digest}"), bytes.clone());
                 }
@@ -73,7 +74,7 @@ impl Suite {
             date(self.date)
         );
         if let Some(end) = self.valid_until {
-            text.push_str(&format!("Valid-Until: {}\n", date(end)));
+            let _ = writeln!(text, "Valid-Until: {}", date(end));
         }
         if self.by_hash {
             text.push_str("Acquire-By-Hash: yes\n");
@@ -81,10 +82,11 @@ impl Suite {
         if self.all_within {
             text.push_str("No-Support-for-Architecture-all: Packages\n");
         }
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "Architectures: {}\nComponents: {}\nSHA256:\n{sums}",
             self.architectures, self.components
-        ));
+        );
         let message = frame(&text, &[key.sign(&text, &Style::at(self.date.min(key.now)))]);
         files.insert(format!("{root}/InRelease"), message.into_bytes());
         files

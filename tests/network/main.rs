@@ -1,5 +1,7 @@
 //! Transport, repositories and fetching against servers on loopback, with archives built and signed here.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "all of it is test code")]
+
 mod archive;
 mod fetch;
 mod repositories;
