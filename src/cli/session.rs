@@ -20,11 +20,12 @@ use super::settings::{Settings, xdg_directory};
 
 /// Flags of every command.
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Common {
-    /// Where downloads are kept [default: $XDG_CACHE_HOME/rootforge]
+    /// Where downloads are kept [default: `rootforge` in the user's cache directory]
     #[arg(long, global = true, value_name = "DIR")]
     cache_dir: Option<PathBuf>,
-    /// The configuration file [default: $XDG_CONFIG_HOME/rootforge/config.toml]
+    /// The configuration file [default: `rootforge/config.toml` in the user's configuration directory]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where an archive is mirrored, as debian=URL; may be given several times

@@ -141,7 +141,7 @@ impl Hint for TransportError {
             }
             TransportError::Tls { .. } => "install the system's CA certificates, or use an http mirror",
             TransportError::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                "free some space, or run `rootforge cache clean`"
+                "free some space; the cache can be deleted at any time"
             }
             TransportError::Scheme { .. }
             | TransportError::Setup { .. }
