@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::deb::relation::{self, Relation, RelationError};
-use crate::repository::{OriginKind, PackageId, PackageIndex, similar_names};
+use crate::repository::{OriginKind, PackageId, PackageIndex};
 
 use super::error::ResolveError;
 use super::{Pinned, Request};
@@ -103,7 +103,7 @@ impl<'a> Relating<'a> {
             providers.dedup();
             let name = request.name.clone();
             return Err(if providers.is_empty() {
-                let similar = similar_names(self.index, &name).into_iter().map(str::to_owned).collect();
+                let similar = self.index.similar_names(&name).into_iter().map(str::to_owned).collect();
                 ResolveError::NoSuchPackage { name, similar }
             } else {
                 ResolveError::Virtual { name, providers: providers.into_iter().map(str::to_owned).collect() }
