@@ -335,6 +335,7 @@ mod tests {
 
     fn origin(kind: OriginKind, suite: &str) -> IndexOrigin {
         IndexOrigin {
+            archive: "debian".into(),
             kind,
             uri: "https://deb.example.org/debian".to_owned(),
             suite: suite.to_owned(),
