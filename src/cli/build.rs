@@ -12,7 +12,7 @@ use rootforge::progress::Progress;
 use rootforge::recipe::Recipe;
 
 use super::error::Failure;
-use super::session::{archs, load_recipe, lock_path};
+use super::session::{archs, load_recipe, lock_path, without};
 use super::{Session, print_data};
 
 #[derive(Debug, clap::Args)]
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     let wanted = archs(&arguments.arch, &recipe)?;
     let output = match &arguments.output {
         Some(text) => Output::parse(text).map_err(|error| usage(&error))?,
-        None => Output::Oci { directory: session.images(), tag: None },
+        None => Output::Oci { directory: session.images()?, tag: None },
     };
     output.accepts(wanted.len()).map_err(|error| usage(&error))?;
     let (forge, lock) = locked(arguments, session, &recipe, &wanted)?;
@@ -78,9 +78,9 @@ fn locked<'s>(
 ) -> Result<(Forge<'s>, Lock), Failure> {
     let path = lock_path(recipe);
     let old = Lock::read(&path).map_err(|error| Failure::work(&error))?;
-    let without = session.without(&arguments.without, old.as_ref());
-    let request = Request::of(recipe, &without);
-    let forge = session.forge(without, arguments.allow_expired_index)?;
+    let left_out = without(&arguments.without, old.as_ref());
+    let request = Request::of(recipe, &left_out);
+    let forge = session.forge(left_out, arguments.allow_expired_index)?;
     let stale = match &old {
         None => Some("there is none".to_owned()),
         Some(old) => old.fits(&request, wanted).err().map(|stale| stale.to_string()),

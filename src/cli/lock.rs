@@ -10,7 +10,7 @@ use rootforge::recipe::Recipe;
 
 use super::Session;
 use super::error::Failure;
-use super::session::{archs, load_recipe, lock_path};
+use super::session::{archs, load_recipe, lock_path, without};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -53,8 +53,8 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
             }
         }
     }
-    let without = session.without(&arguments.without, old.as_ref());
-    let forge = session.forge(without, arguments.allow_expired_index)?;
+    let left_out = without(&arguments.without, old.as_ref());
+    let forge = session.forge(left_out, arguments.allow_expired_index)?;
     let lock = forge.lock(&recipe, &wanted, old.as_ref(), &update).map_err(|error| Failure::work(&error))?;
     lock.write(&path).map_err(|error| Failure::work(&error))?;
     session.reporter.finish();

@@ -63,21 +63,9 @@ impl Session {
     }
 
     /// The layout that images go into unless told otherwise.
-    pub(super) fn images(&self) -> PathBuf {
-        Settings::read(self.common.config.as_deref())
-            .ok()
-            .and_then(|settings| settings.images)
-            .unwrap_or_else(|| PathBuf::from("images"))
-    }
-
-    /// The suites to leave out: those given, else those that were left out when the lock was made.
-    pub(super) fn without(&self, given: &[Pocket], old: Option<&Lock>) -> Vec<Pocket> {
-        match old {
-            Some(old) if given.is_empty() => {
-                old.recipe.without.iter().filter_map(|name| name.parse().ok()).collect()
-            }
-            _ => given.to_vec(),
-        }
+    pub(super) fn images(&self) -> Result<PathBuf, Failure> {
+        let settings = Settings::read(self.common.config.as_deref())?;
+        Ok(settings.images.unwrap_or_else(|| PathBuf::from("images")))
     }
 
     /// Everything the stages need.
@@ -139,6 +127,16 @@ fn source_date_epoch() -> Result<Option<u64>, Failure> {
             "set it to seconds since 1970-01-01T00:00:00Z, or unset it",
         )
     })
+}
+
+/// The suites to leave out: those given, else those that were left out when the lock was made.
+pub(super) fn without(given: &[Pocket], old: Option<&Lock>) -> Vec<Pocket> {
+    match old {
+        Some(old) if given.is_empty() => {
+            old.recipe.without.iter().filter_map(|name| name.parse().ok()).collect()
+        }
+        _ => given.to_vec(),
+    }
 }
 
 /// Reads a recipe, in one of its variants.
