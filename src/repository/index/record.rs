@@ -46,7 +46,7 @@ pub struct PackageRecord<'a> {
     pub size: u64,
     /// The digest of the file.
     pub sha256: Digest,
-    /// The origin's place in [`PackageIndex::origins`].
+    /// The origin's place in [`super::PackageIndex::origins`].
     pub origin: usize,
 }
 
