@@ -15,12 +15,14 @@ use crate::deb::control;
 use crate::digest::Digest;
 use crate::hint::Hint;
 
+mod mention;
 mod reading;
 mod record;
 mod similar;
 
 use reading::{Entry, Provided, Span, collect_provided, in_order, read_entry, slice};
 
+pub(crate) use mention::Mention;
 pub use record::PackageRecord;
 
 /// Where the packages of a text come from.
@@ -286,12 +288,6 @@ impl PackageIndex {
         PackageId(id.0 - u32::try_from(siblings).unwrap_or(0))
     }
 
-    /// Where a package's paragraph stands: its origin's place, and the byte within that text.
-    pub(crate) fn position(&self, id: PackageId) -> (u16, u32) {
-        let entry = self.entry(id);
-        (entry.origin, entry.paragraph.start)
-    }
-
     /// The name of a package.
     pub fn name(&self, id: PackageId) -> &str {
         let entry = self.entry(id);
@@ -444,6 +440,23 @@ mod tests {
             assert!(error.to_string().starts_with(expected), "{error}");
             assert_eq!(error.hints().len(), 1);
         }
+    }
+
+    #[test]
+    fn the_first_mention_is_one_of_a_package() {
+        let text = paragraph(
+            "early",
+            "1",
+            "Description: late\n late\nDepends: late-x, x-late, late:any, y (= late)\n",
+        ) + &paragraph("b", "1", "Suggests: soon,\n late\nDepends: soon\n")
+            + &paragraph("late", "1", "")
+            + &paragraph("soon", "1", "")
+            + &paragraph("last", "1", "");
+        let index = new(&[(OriginKind::Archive, "sid", text)]).unwrap();
+        let mut names = ["last", "late", "soon", "b", "early"];
+        names.sort_by_key(|name| index.first_mention(name).unwrap());
+        assert_eq!(names, ["early", "b", "soon", "late", "last"]);
+        assert_eq!(index.first_mention("lat"), None);
     }
 
     #[test]
