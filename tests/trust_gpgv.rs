@@ -3,6 +3,7 @@
 //! gpgv's verdict is read as apt reads it, from the status lines: at least one good signature, and no bad one.
 //! Without gpgv the comparison is left out, except in continuous integration, where that is a failure.
 
+#[path = "support/signing.rs"]
 mod signing;
 
 use std::io::Write as _;
