@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "all of it is test code")]
 
+#[path = "support/signing.rs"]
 mod signing;
 
 use std::io::Write as _;

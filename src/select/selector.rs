@@ -98,8 +98,11 @@ impl<'a> Selector<'a> {
         })
     }
 
-    /// Starts on a layer of the recipe; the ones below are settled.
+    /// Starts on a layer of the recipe; the ones below are settled. What those made of a package is looked
+    /// at anew: their exclusions do not hold here.
     pub(super) fn enter(&mut self, index: usize) -> Result<(), SelectError> {
+        self.roles.clear();
+        self.elf_seen.clear();
         let layer = &self.inputs.recipe.layers[index];
         let named = packages::named(layer, self.inputs.packages, self.arch_name, self.triplet);
         let closure = packages::closure(&named, self.inputs.packages);

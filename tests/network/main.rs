@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "all of it is test code")]
 
-mod archive;
 mod fetch;
 mod repositories;
+#[path = "../support/server.rs"]
 mod server;
-#[path = "../signing/mod.rs"]
+#[path = "../support/signing.rs"]
 mod signing;
+#[path = "../support/suite.rs"]
+mod suite;
 mod transport;
 
 use std::time::Duration;

@@ -14,9 +14,9 @@ use rootforge::repository::{
 use rootforge::transport::Transport;
 use rootforge::trust::TrustError;
 
-use crate::archive::{Files, Suite, package};
 use crate::server::{Answer, Server};
 use crate::signing::{DAY, Key, ring};
+use crate::suite::{Files, Suite, package};
 use crate::{offline, online};
 
 /// A cache, a key and a time to test with.
@@ -338,7 +338,7 @@ fn packages_for_all_architectures() {
     let bench = Bench::new();
     let mut apart = Suite { all_within: false, ..Suite::new("trixie", bench.now) };
     apart.indexes.insert("main/binary-all", package("data", "all"));
-    let load = |suite: &Suite, arch| {
+    let load = |suite: &Suite<'_>, arch| {
         let server = Server::of(suite.build(&bench.key));
         bench.load(&bench.source(&server.root(), "trixie"), arch).map(|(parts, _)| (parts.len(), parts))
     };

@@ -1,4 +1,4 @@
-//! Archives built in code: a suite's indexes and its signed InRelease.
+//! Suites built in code: indexes and a signed InRelease.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,31 +7,31 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rootforge::digest::Digest;
 
-use crate::signing::{DAY, Key, Style, frame};
+use super::signing::{DAY, Key, Style, frame};
 
 /// A suite to be built.
-pub(crate) struct Suite {
-    pub(crate) origin: &'static str,
-    pub(crate) name: &'static str,
+pub(crate) struct Suite<'a> {
+    pub(crate) origin: &'a str,
+    pub(crate) name: &'a str,
     /// The `Codename`, if it is not the name.
-    pub(crate) codename: Option<&'static str>,
+    pub(crate) codename: Option<&'a str>,
     pub(crate) date: SystemTime,
     pub(crate) valid_until: Option<SystemTime>,
-    pub(crate) architectures: &'static str,
-    pub(crate) components: &'static str,
+    pub(crate) architectures: &'a str,
+    pub(crate) components: &'a str,
     pub(crate) all_within: bool,
     pub(crate) by_hash: bool,
     /// Endings of the compressions to list and offer; an empty one is no compression.
-    pub(crate) endings: Vec<&'static str>,
+    pub(crate) endings: Vec<&'a str>,
     /// Texts by directory, as in `main/binary-amd64`.
-    pub(crate) indexes: BTreeMap<&'static str, String>,
+    pub(crate) indexes: BTreeMap<&'a str, String>,
 }
 
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
-impl Suite {
+impl<'a> Suite<'a> {
     /// A suite as Debian has them, with one package for amd64.
-    pub(crate) fn new(name: &'static str, now: SystemTime) -> Self {
+    pub(crate) fn new(name: &'a str, now: SystemTime) -> Self {
         Suite {
             origin: "Debian",
             name,
