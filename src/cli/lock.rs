@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 
 use rootforge::arch::Arch;
-use rootforge::distro::Pocket;
 use rootforge::lock::Lock;
 use rootforge::pipeline::Update;
 use rootforge::recipe::Recipe;
 
 use super::Session;
 use super::error::Failure;
-use super::session::{archs, load_recipe, lock_path, without};
+use super::session::{Resolving, archs, load_recipe, lock_path};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -22,19 +21,12 @@ pub(super) struct Arguments {
     /// Take newer versions: of these packages, or of all where none is named
     #[arg(long, value_name = "PACKAGE", num_args = 0.., value_delimiter = ',')]
     update: Option<Vec<String>>,
-    /// Leave out a suite: `updates` or `security`
-    #[arg(long, value_name = "SUITE", value_delimiter = ',')]
-    without: Vec<Pocket>,
-    /// Accept an index whose Valid-Until has passed
-    #[arg(long)]
-    allow_expired_index: bool,
-    /// The variant to lock
-    #[arg(long, value_name = "NAME")]
-    variant: Option<String>,
+    #[command(flatten)]
+    resolving: Resolving,
 }
 
 pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
-    let recipe = load_recipe(&arguments.recipe, arguments.variant.as_deref())?;
+    let recipe = load_recipe(&arguments.recipe, arguments.resolving.variant.as_deref())?;
     let path = lock_path(&recipe);
     let old = Lock::read(&path).map_err(|error| Failure::work(&error))?;
     let wanted = wanted_archs(arguments, &recipe)?;
@@ -53,8 +45,8 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
             }
         }
     }
-    let left_out = without(&arguments.without, old.as_ref());
-    let forge = session.forge(left_out, arguments.allow_expired_index)?;
+    let left_out = arguments.resolving.without(old.as_ref());
+    let forge = session.forge(left_out, arguments.resolving.allow_expired_index)?;
     let lock = forge.lock(&recipe, &wanted, old.as_ref(), &update).map_err(|error| Failure::work(&error))?;
     lock.write(&path).map_err(|error| Failure::work(&error))?;
     session.reporter.finish();

@@ -45,6 +45,32 @@ pub(super) struct Common {
     verbose: bool,
 }
 
+/// What decides, beside the recipe, on what is resolved.
+#[derive(Debug, clap::Args)]
+pub(super) struct Resolving {
+    /// Leave out a suite: `updates` or `security`
+    #[arg(long, value_name = "SUITE", value_delimiter = ',')]
+    pub(super) without: Vec<Pocket>,
+    /// Accept an index whose Valid-Until has passed
+    #[arg(long)]
+    pub(super) allow_expired_index: bool,
+    /// The variant of the recipe
+    #[arg(long, value_name = "NAME")]
+    pub(super) variant: Option<String>,
+}
+
+impl Resolving {
+    /// The suites to leave out: those given, else those that were left out when the lock was made.
+    pub(super) fn without(&self, old: Option<&Lock>) -> Vec<Pocket> {
+        match old {
+            Some(old) if self.without.is_empty() => {
+                old.recipe.without.iter().filter_map(|name| name.parse().ok()).collect()
+            }
+            _ => self.without.clone(),
+        }
+    }
+}
+
 /// A run of the program.
 pub(super) struct Session {
     pub(super) reporter: Reporter,
@@ -127,16 +153,6 @@ fn source_date_epoch() -> Result<Option<u64>, Failure> {
             "set it to seconds since 1970-01-01T00:00:00Z, or unset it",
         )
     })
-}
-
-/// The suites to leave out: those given, else those that were left out when the lock was made.
-pub(super) fn without(given: &[Pocket], old: Option<&Lock>) -> Vec<Pocket> {
-    match old {
-        Some(old) if given.is_empty() => {
-            old.recipe.without.iter().filter_map(|name| name.parse().ok()).collect()
-        }
-        _ => given.to_vec(),
-    }
 }
 
 /// Reads a recipe, in one of its variants.
