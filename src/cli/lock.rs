@@ -1,15 +1,15 @@
 //! `rootforge lock`: resolves a recipe into its lock.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rootforge::arch::Arch;
 use rootforge::lock::Lock;
 use rootforge::pipeline::Update;
 use rootforge::recipe::Recipe;
 
-use super::Session;
 use super::error::Failure;
 use super::session::{Resolving, archs, load_recipe, lock_path};
+use super::{Session, print_data};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -50,12 +50,31 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     let lock = forge.lock(&recipe, &wanted, old.as_ref(), &update).map_err(|error| Failure::work(&error))?;
     lock.write(&path).map_err(|error| Failure::work(&error))?;
     session.reporter.finish();
+    if session.json {
+        print_data(&format!("{}\n", as_json(&lock, &path)));
+    }
     for arch in &wanted {
         let count = lock.packages_of(*arch).values().filter(|package| !package.on_demand).count();
         session.reporter.say(&format!("locked {} for {arch}: {count} packages", recipe.name));
     }
     session.reporter.say(&format!("wrote {}", path.display()));
     Ok(())
+}
+
+fn as_json(lock: &Lock, path: &Path) -> serde_json::Value {
+    let packages: Vec<_> = lock
+        .packages
+        .iter()
+        .map(|package| {
+            serde_json::json!({
+                "arch": package.arch.name(),
+                "name": package.name,
+                "version": package.version,
+                "on-demand": package.on_demand,
+            })
+        })
+        .collect();
+    serde_json::json!({ "lock": path.display().to_string(), "packages": packages })
 }
 
 fn wanted_archs(arguments: &Arguments, recipe: &Recipe) -> Result<Vec<Arch>, Failure> {
