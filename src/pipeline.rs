@@ -129,7 +129,9 @@ impl Forge<'_> {
         let mut wants =
             likely_packages(Inputs { recipe, distro, arch, packages: &packages, catalog: &catalog });
         loop {
-            self.progress.stage(&format!("fetching {} packages of {} for {arch}", wants.len(), recipe.name));
+            let what =
+                if wants.len() == 1 { "a package".to_owned() } else { format!("{} packages", wants.len()) };
+            self.progress.stage(&format!("fetching {what} of {} for {arch}", recipe.name));
             for package in catalogue(&self.fetch(recipe, lock, arch, &wants)?, &links, &self.cache)? {
                 catalog.insert(package)?;
             }
