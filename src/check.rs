@@ -233,9 +233,14 @@ impl Hint for CheckError {
 }
 
 impl ImageSource {
-    /// Reads `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]` or `docker-archive:FILE`.
+    /// Reads `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]` or `docker-archive:FILE`; what names no transport is
+    /// a layout, `DIR[:NAME]`.
     pub fn parse(text: &str) -> Result<Self, CheckError> {
-        Ok(match Output::parse(text)? {
+        let parsed = match Output::parse(text) {
+            Err(OciError::UnknownOutput(_)) => Output::parse(&format!("oci:{text}")),
+            result => result,
+        };
+        Ok(match parsed? {
             Output::Oci { directory, tag } => ImageSource::Layout { directory, name: tag },
             Output::OciArchive { file, tag } => ImageSource::OciArchive { file, name: tag },
             Output::DockerArchive { file, .. } => ImageSource::DockerArchive { file },

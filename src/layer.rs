@@ -76,7 +76,8 @@ pub struct LayerParts<'a> {
 /// Plans one layer. `below` are the packages that lower layers touch. Where the recipe brings a file at the
 /// path of a package's, the recipe's is taken.
 ///
-/// Times later than `newest`, in seconds since the Unix epoch, become it; a time of zero becomes [`EPOCH`].
+/// Times later than `newest`, in seconds since the Unix epoch, become it, but never zero; a time of zero
+/// becomes [`EPOCH`].
 pub fn plan(
     parts: LayerParts<'_>,
     below: &BTreeSet<String>,
@@ -86,7 +87,7 @@ pub fn plan(
     let LayerParts { selected, made } = parts;
     let clamp = |entry: &mut Entry| {
         let time = if entry.metadata.mtime == 0 { EPOCH } else { entry.metadata.mtime };
-        entry.metadata.mtime = newest.map_or(time, |newest| time.min(newest));
+        entry.metadata.mtime = newest.map_or(time, |newest| time.min(newest.max(1)));
     };
 
     let mut by_package: BTreeMap<&str, Vec<&CataloguedFile>> = BTreeMap::new();

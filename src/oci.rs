@@ -282,6 +282,9 @@ impl Hint for OciError {
             OciError::OneArch { .. } => {
                 "choose one with `--arch`, or use `oci-archive:`, which takes several"
             }
+            OciError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                "free some space, or choose another place with `--output`"
+            }
             OciError::NotEmpty(_) => "name a directory that is empty or does not exist yet",
             OciError::TooManyLayers(_) => "put more packages into one [[layer]] of the recipe",
             _ => return Vec::new(),

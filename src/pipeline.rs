@@ -110,7 +110,7 @@ impl Forge<'_> {
         let known = old.map(Lock::archs).unwrap_or_default();
         let wanted: BTreeSet<Arch> = archs.iter().copied().chain(known).collect();
         for arch in wanted {
-            if lock.has_arch(arch) {
+            if lock.has_arch(arch) && self.stale(recipe, &lock, &[arch])?.is_none() {
                 continue;
             }
             self.progress.stage(&format!("resolving {} for {arch}", recipe.name));

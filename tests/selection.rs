@@ -1,6 +1,10 @@
 //! What gets in: recipe and packages, and the tree that comes out of the program. A case a rule.
 //!
 //! Trees leave out plain directories and dpkg's records, and say of a binary which package's it is.
+#![allow(
+    clippy::too_many_lines,
+    reason = "a table of cases is as long as its cases"
+)]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
 mod support;

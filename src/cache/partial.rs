@@ -24,10 +24,27 @@ pub struct Partial {
 /// What keeps others from writing to the file.
 #[derive(Debug)]
 enum Hold {
-    /// The lock of the blob's own partial file, held as long as this is open.
-    Lock(File),
+    /// The lock of the blob's own partial file.
+    Lock(Locked),
     /// A name that nobody else uses; the file is deleted with it.
     Name(TempPath),
+}
+
+/// A locked file, held as long as it is open. An empty one is deleted: nothing can be continued there.
+#[derive(Debug)]
+struct Locked {
+    file: File,
+    path: PathBuf,
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        let is_empty = self.file.metadata().is_ok_and(|metadata| metadata.len() == 0);
+        if is_empty && is_at(&self.file, &self.path) {
+            // It may as well stay: nothing depends on it.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
 }
 
 impl Partial {
@@ -78,7 +95,7 @@ impl Partial {
 }
 
 /// Opens and locks a file; none if somebody else has it.
-fn lock(path: &Path) -> io::Result<Option<File>> {
+fn lock(path: &Path) -> io::Result<Option<Locked>> {
     // Its holder may have given the file its final name, so that the lock was on a file that is no longer here.
     for _ in 0..16 {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
@@ -86,7 +103,7 @@ fn lock(path: &Path) -> io::Result<Option<File>> {
             return Ok(None);
         }
         if is_at(&file, path) {
-            return Ok(Some(file));
+            return Ok(Some(Locked { file, path: path.to_owned() }));
         }
     }
     Ok(None)

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use rootforge::arch::Arch;
-use rootforge::lock::{Lock, Request};
+use rootforge::lock::Lock;
 use rootforge::oci::{Layout, Output};
 use rootforge::pipeline::{Built, Forge, ForgeError, Prepared, Update};
 use rootforge::progress::Progress;
@@ -41,12 +41,12 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
         Some(text) => Output::parse(text).map_err(|error| usage(&error))?,
         None => Output::Oci { directory: session.images()?, tag: None },
     };
-    output.accepts(wanted.len()).map_err(|error| usage(&error))?;
+    let name = arguments.tag.clone().unwrap_or_else(|| recipe.reference());
+    output.accepts(wanted.len()).and_then(|()| output.accepts_name(&name)).map_err(|error| usage(&error))?;
     let (forge, lock) = locked(arguments, session, &recipe, &wanted)?;
 
     let staging = Staging::of(&output)?;
     let built = build_all(&forge, &recipe, &lock, &wanted, || staging.open())?;
-    let name = arguments.tag.clone().unwrap_or_else(|| recipe.reference());
     let images: Vec<_> = built.iter().map(|built| built.image).collect();
     let written = output.write(&staging.open()?, &images, &name).map_err(|error| Failure::work(&error))?;
 
@@ -71,11 +71,13 @@ fn locked<'s>(
     let path = lock_path(recipe);
     let old = Lock::read(&path).map_err(|error| Failure::work(&error))?;
     let left_out = arguments.resolving.without(old.as_ref());
-    let request = Request::of(recipe, &left_out);
     let forge = session.forge(left_out, arguments.resolving.allow_expired_index)?;
     let stale = match &old {
         None => Some("there is none".to_owned()),
-        Some(old) => old.fits(&request, wanted).err().map(|stale| stale.to_string()),
+        Some(old) => {
+            let stale = forge.stale(recipe, old, wanted).map_err(|error| Failure::work(&error))?;
+            stale.map(|stale| stale.to_string())
+        }
     };
     match (old, stale) {
         (Some(lock), None) => Ok((forge, lock)),

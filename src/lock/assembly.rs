@@ -84,7 +84,8 @@ pub fn locked_packages(
                 layer: layer.map(ToString::to_string),
                 on_demand: layer.is_none(),
                 essential: record.essential,
-                multi_arch: Some(record.multi_arch.to_owned()).filter(|value| !value.is_empty()),
+                multi_arch: Some(record.multi_arch.to_owned())
+                    .filter(|value| !matches!(value.as_str(), "" | "no")),
                 repository: match origin.kind {
                     OriginKind::Local => None,
                     OriginKind::Archive => Some(format!("{} {}", origin.archive, origin.suite)),

@@ -53,6 +53,11 @@ pub enum Stale {
     },
     /// The architecture was never locked.
     MissingArch(Arch),
+    /// A package file beside the recipe is another than was locked.
+    File {
+        /// Its path, as the recipe has it.
+        path: String,
+    },
 }
 
 impl fmt::Display for Stale {
@@ -60,6 +65,7 @@ impl fmt::Display for Stale {
         match self {
             Stale::Request { what } => write!(f, "{what} changed in the recipe"),
             Stale::MissingArch(arch) => write!(f, "it has no packages for {arch}"),
+            Stale::File { path } => write!(f, "the package file {path} changed"),
         }
     }
 }

@@ -120,6 +120,19 @@ impl Output {
         Err(OciError::OneArch { output: self.transport(), count: arches })
     }
 
+    /// Whether the image can be called so in it, where it has no tag of its own; worth asking early, too.
+    pub fn accepts_name(&self, name: &str) -> Result<(), OciError> {
+        match self {
+            Output::Oci { tag, .. } | Output::OciArchive { tag, .. } => {
+                layout::check_ref_name(tag.as_deref().unwrap_or(name))
+            }
+            Output::DockerArchive { tag, .. } => {
+                archive::docker_reference(tag.as_deref().unwrap_or(name)).map(drop)
+            }
+            Output::Dir(_) | Output::Tar(_) => Ok(()),
+        }
+    }
+
     /// Hands out images of a layout, one for each architecture. `name` is used where the output has no tag.
     pub fn write(&self, layout: &Layout, images: &[ImageRef], name: &str) -> Result<Written, OciError> {
         self.accepts(images.len())?;

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::arch::Arch;
 use crate::lock::{
-    Lock, LockedPackage, LockedRepository, NamedByLayer, locked_packages, locked_repositories,
+    Lock, LockedPackage, LockedRepository, NamedByLayer, Request as Asked, Stale, locked_packages,
+    locked_repositories,
 };
 use crate::recipe::{PackageSpec, Recipe};
 use crate::repository::{
@@ -17,6 +18,29 @@ use crate::select::SelectError;
 use super::{Forge, ForgeError, Update};
 
 impl Forge<'_> {
+    /// Why a lock cannot be built from as it is, if there is a reason: what the recipe asks for, an
+    /// architecture that is not in it, or a package file that is another than was locked.
+    pub fn stale(&self, recipe: &Recipe, lock: &Lock, archs: &[Arch]) -> Result<Option<Stale>, ForgeError> {
+        if let Err(stale) = lock.fits(&Asked::of(recipe, &self.options.without), archs) {
+            return Ok(Some(stale));
+        }
+        let distro = recipe.conventions();
+        for arch in archs {
+            let (Some(arch_name), Some(triplet)) = (distro.arch_name(*arch), distro.triplet(*arch)) else {
+                continue;
+            };
+            for local in local_packages(recipe, arch_name, triplet)? {
+                let same = lock.package(*arch, &local.name).is_some_and(|locked| {
+                    locked.repository.is_none() && locked.path == local.path && locked.digest == local.digest
+                });
+                if !same {
+                    return Ok(Some(Stale::File { path: local.path }));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Resolves a recipe for one architecture: first what it names, then what may be wanted on demand, which
     /// changes nothing of the first.
     pub(super) fn resolve(

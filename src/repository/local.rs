@@ -19,6 +19,8 @@ pub struct LocalPackage {
     pub path: String,
     /// The package's name.
     pub name: String,
+    /// The digest of the file.
+    pub digest: Digest,
     /// Its paragraph, as an index would have it.
     pub part: IndexPart,
 }
@@ -56,7 +58,12 @@ fn read_local(recipe: &Recipe, path: &str) -> Result<LocalPackage, RepositoryErr
     field("Version")?;
     field("Architecture")?;
     let text = IndexText::of_package(&control, path, size, &digest);
-    Ok(LocalPackage { path: path.to_owned(), name, part: (unsigned_origin(OriginKind::Local, digest), text) })
+    Ok(LocalPackage {
+        path: path.to_owned(),
+        name,
+        digest,
+        part: (unsigned_origin(OriginKind::Local, digest), text),
+    })
 }
 
 /// A version that a lock holds and no index has any more: `fields` are those of its paragraph.

@@ -34,6 +34,7 @@ pub struct Archive {
     /// Packages by suite and component.
     pub lists: BTreeMap<(String, String), Vec<Package>>,
     pub date: u64,
+    pub valid_until: Option<u64>,
     /// The compressions of its indexes.
     pub endings: Vec<&'static str>,
 }
@@ -53,6 +54,7 @@ impl Archive {
             archs: vec![Arch::Amd64],
             lists: suites.iter().map(list).collect(),
             date: DATE,
+            valid_until: None,
             endings: vec!["", ".xz"],
         }
     }
@@ -89,6 +91,7 @@ impl Archive {
             let suite = Suite {
                 origin: if self.distro.id() == "ubuntu" { "Ubuntu" } else { "Debian" },
                 date: at(self.date),
+                valid_until: self.valid_until.map(at),
                 architectures: &architectures,
                 endings: self.endings.clone(),
                 indexes: indexes.iter().map(|(path, text)| (path.as_str(), text.clone())).collect(),

@@ -1,7 +1,7 @@
 //! A whole world for the program to run in, without a network: packages written as text, an archive of them
 //! signed with a key made here, a home directory of its own, and a reader of the images that come out.
 
-#![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
+#![allow(dead_code, unreachable_pub, unused_imports, reason = "each test program uses a part of it")]
 
 use rootforge::arch::{Arch, ElfMachine};
 

@@ -91,6 +91,25 @@ impl Rig {
         run(&mut self.command(args))
     }
 
+    /// What is left behind by interruptions: files that are on their way to their names.
+    pub fn leftovers(&self) -> Vec<PathBuf> {
+        let images = self.listing("work/images").into_keys().filter(|path| {
+            path.parent().is_some_and(|parent| parent.ends_with("blobs"))
+                || path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".tmp"))
+        });
+        let partial = self.listing("home/.cache/rootforge/partial").into_keys();
+        images.chain(partial).collect()
+    }
+
+    /// Runs the program with both of Debian's mirrors at one root.
+    pub fn run_at<S: AsRef<OsStr>>(&self, root: &str, args: &[S]) -> Ran {
+        let mut command = self.bare(args);
+        for name in ["debian", "debian-security"] {
+            command.arg("--mirror").arg(format!("{name}={root}"));
+        }
+        run(&mut command)
+    }
+
     /// Builds `r.toml` for amd64, which must work.
     pub fn build(&self, more: &[&str]) -> Ran {
         self.run(&[&["build", "r.toml", "--arch", "amd64"], more].concat()).ok()

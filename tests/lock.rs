@@ -1,0 +1,420 @@
+//! The lock: what it says, when it changes, what is fetched and from where.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rootforge::arch::Arch;
+use support::archive::DATE;
+use support::rig::run;
+use support::server::{Answer, Server};
+use support::{Archive, Image, Package, Rig};
+
+const LAYER: &str = "[[layer]]\nname = \"main\"\npackages = [\"app\"]\n";
+
+/// The packages of a lock: version by architecture and name.
+fn versions(lock: &str) -> BTreeMap<(String, String), String> {
+    let mut found = BTreeMap::new();
+    for paragraph in lock.split("\n[[package]]\n").skip(1) {
+        let value = |key: &str| {
+            let line = paragraph.lines().find_map(|line| line.strip_prefix(&format!("{key} = \"")));
+            line.unwrap_or_else(|| panic!("no {key} in {paragraph}")).trim_end_matches('"').to_owned()
+        };
+        found.insert((value("arch"), value("name")), value("version"));
+    }
+    found
+}
+
+fn version(lock: &str, arch: &str, name: &str) -> Option<String> {
+    versions(lock).get(&(arch.to_owned(), name.to_owned())).cloned()
+}
+
+/// The lock with what depends on keys and compressors taken out.
+fn redacted(lock: &str) -> String {
+    lock.lines()
+        .map(|line| match line.split_once(" = ") {
+            Some((key @ ("digest" | "inrelease" | "size"), _)) => format!("{key} = ...\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect()
+}
+
+#[test]
+fn the_lock_is_sorted_and_says_what_later_stages_need() {
+    let packages = "Package: zlib-app
+        Version: 2:1.0-1+b1
+        Source: zlib-source (2:1.0-1)
+        Depends: libx1 (>= 1) | libx0,  tool
+        Pre-Depends: libx1
+        /usr/bin/zlib-app elf program needed=libx.so.1
+
+        Package: libx1
+        Multi-Arch: same
+        Provides: libx
+        Breaks: old (<< 2)
+        Replaces: old (<< 2)
+        Conflicts: older
+        /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1
+
+        Package: tool
+        Architecture: all
+        /usr/share/tool 0644 tool
+
+        Package: base
+        Essential: yes
+        Depends: base-lib
+        /usr/bin/base 0755 base
+
+        Package: base-lib
+        /usr/share/base 0644 base
+
+        Package: unwanted
+        /usr/share/unwanted 0644 no";
+    let archive = Archive::new(packages).for_archs(&[Arch::Amd64, Arch::S390x]);
+    let rig = Rig::with(&archive);
+    let own = Package::parse("Package: own\nDepends: tool\n/usr/share/own 0644 own");
+    for arch in archive.archs.clone() {
+        let name = archive.distro.arch_name(arch).unwrap();
+        rig.write(&format!("dist/own_{name}.deb"), own[0].deb(archive.distro, arch));
+    }
+    rig.recipe(
+        "arch = [\"s390x\", \"amd64\"]
+        [[layer]]
+        name = \"low\"
+        packages = [\"zlib-app>=2:1\", \"libx1\"]
+        [[layer]]
+        name = \"high\"
+        packages = [\"./dist/own_{arch}.deb\"]
+        ",
+    );
+    rig.run(&["lock", "r.toml"])
+        .ok()
+        .says(&["locked r for amd64: 4 packages", "locked r for s390x: 4 packages"]);
+    let lock = rig.read("r.lock");
+    insta::assert_snapshot!(redacted(&lock));
+
+    // Once more, and with all in another order: the same but for the digest of what was signed.
+    std::fs::remove_file(rig.work("r.lock")).unwrap();
+    rig.run(&["lock", "r.toml"]).ok();
+    assert_eq!(rig.read("r.lock"), lock);
+    let mut turned = archive;
+    turned.lists.values_mut().for_each(|list| list.reverse());
+    turned.archs.reverse();
+    turned.write(&rig.path("archive"));
+    std::fs::remove_file(rig.work("r.lock")).unwrap();
+    rig.run(&["lock", "r.toml", "--arch", "amd64,s390x"]).ok();
+    let without = |lock: &str| -> String {
+        lock.lines().filter(|line| !line.starts_with("inrelease")).map(|line| format!("{line}\n")).collect()
+    };
+    assert_eq!(without(&rig.read("r.lock")), without(&lock));
+}
+
+#[test]
+fn locking_reads_indexes_and_building_from_a_lock_reads_packages() {
+    let archive = Archive::new(
+        "Package: app
+         Depends: libx1, adduser
+         /usr/bin/app elf program needed=libx.so.1
+
+         Package: libx1
+         /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1
+
+         Package: adduser
+         /usr/sbin/adduser 0755 add
+
+         Package: base
+         Essential: yes
+         /usr/bin/base 0755 base",
+    );
+    let rig = Rig::new();
+    rig.recipe(LAYER);
+    let server = Server::of(archive.files());
+    rig.run_at(&server.root(), &["lock", "r.toml", "--arch", "amd64"]).ok();
+    let paths = server.paths();
+    assert!(!paths.is_empty() && paths.iter().all(|path| path.starts_with("/dists/")), "{paths:?}");
+    for locked in [&["--locked"][..], &[]] {
+        std::fs::remove_dir_all(rig.path("home")).unwrap();
+        let server = Server::of(archive.files());
+        rig.run_at(&server.root(), &[&["build", "r.toml", "--arch", "amd64"], locked].concat()).ok();
+        let mut paths = server.paths();
+        paths.sort();
+        // The helper and the Essential package are locked, and nothing wants them.
+        assert_eq!(paths, ["/pool/app_1.0_amd64.deb", "/pool/libx1_1.0_amd64.deb"]);
+    }
+    let lock = rig.read("r.lock");
+    assert!(version(&lock, "amd64", "base").is_some() && version(&lock, "amd64", "adduser").is_some());
+}
+
+const OLD: &str = "Package: app
+     Version: 1.0
+     Depends: libx1
+     /usr/bin/app elf program needed=libx.so.1
+     /usr/share/app 0644 1.0
+
+     Package: libx1
+     Version: 1.0
+     /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1
+     /usr/share/x 0644 1.0";
+
+const NEW: &str = "Package: app
+     Version: 2.0
+     Depends: libx1
+     /usr/bin/app elf program needed=libx.so.1
+     /usr/share/app 0644 2.0
+
+     Package: libx1
+     Version: 2.0
+     /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1
+     /usr/share/x 0644 2.0
+
+     Package: extra
+     Version: 2.0
+     Depends: libx1
+     /usr/share/extra 0644 2.0";
+
+/// A lock of the old packages, in an archive that has only the new.
+fn moved_on() -> Rig {
+    let rig = Rig::with(&Archive::new(OLD));
+    rig.recipe(LAYER);
+    rig.run(&["lock", "r.toml", "--arch", "amd64"]).ok();
+    Archive { date: DATE + 86_400, ..Archive::new(NEW) }.write(&rig.path("archive"));
+    rig
+}
+
+#[test]
+fn an_update_changes_what_it_is_asked_to() {
+    let rig = moved_on();
+    let old = rig.read("r.lock");
+    let now = |name: &str| version(&rig.read("r.lock"), "amd64", name);
+    rig.run(&["lock", "r.toml"]).ok();
+    assert_eq!(rig.read("r.lock"), old);
+
+    // The library's old version is in no index any more, and stays.
+    rig.run(&["lock", "r.toml", "--update", "app"]).ok();
+    assert_eq!((now("app").as_deref(), now("libx1").as_deref()), (Some("2.0"), Some("1.0")));
+    let library = |lock: &str| {
+        let mut all = lock.split("\n[[package]]\n");
+        all.find(|one| one.contains("name = \"libx1\"")).unwrap().to_owned()
+    };
+    let paragraph = |lock: &str| {
+        let whole = library(lock);
+        whole[whole.find("name = ").unwrap()..].to_owned()
+    };
+    assert_eq!(paragraph(&rig.read("r.lock")), paragraph(&old));
+    assert!(rig.read("r.lock").contains("date = \"2025-01-02T00:00:00Z\""));
+
+    rig.run(&["lock", "r.toml", "--update"]).ok();
+    assert_eq!((now("app").as_deref(), now("libx1").as_deref()), (Some("2.0"), Some("2.0")));
+    rig.run(&["lock", "r.toml", "--update", "nothing"])
+        .fails(2, &["`nothing` is not in the lock", "hint: name a locked package"]);
+}
+
+#[test]
+fn an_update_that_needs_more_says_so() {
+    let rig = Rig::with(&Archive::new(OLD));
+    rig.recipe(LAYER);
+    rig.run(&["lock", "r.toml", "--arch", "amd64"]).ok();
+    let old = rig.read("r.lock");
+    Archive::new(&NEW.replacen("Depends: libx1", "Depends: libx1 (>= 2)", 1)).write(&rig.path("archive"));
+    rig.run(&["lock", "r.toml", "--update", "app"]).fails(
+        1,
+        &[
+            "cannot resolve `app`",
+            "`libx1 (>= 2)` does not fit the lock, which holds version 1.0",
+            "lock --update",
+        ],
+    );
+    assert_eq!(rig.read("r.lock"), old);
+    rig.run(&["lock", "r.toml", "--update", "app,libx1"]).ok();
+    assert_eq!(version(&rig.read("r.lock"), "amd64", "libx1").as_deref(), Some("2.0"));
+}
+
+#[test]
+fn another_architecture_is_added_and_nothing_else_changes() {
+    let archs = [Arch::Amd64, Arch::Arm64];
+    let rig = Rig::with(&Archive::new(OLD).for_archs(&archs));
+    rig.recipe(LAYER);
+    rig.run(&["lock", "r.toml", "--arch", "amd64"]).ok();
+    let old = versions(&rig.read("r.lock"));
+    Archive::new(&format!("{OLD}\n\n{NEW}")).for_archs(&archs).write(&rig.path("archive"));
+    rig.run(&["build", "r.toml", "--arch", "arm64", "--locked"])
+        .fails(1, &["r.lock cannot be used: it has no packages for arm64", "hint: run `rootforge lock`"]);
+    rig.run(&["build", "r.toml", "--arch", "arm64,amd64"]).ok();
+    let lock = rig.read("r.lock");
+    assert_eq!(version(&lock, "arm64", "app").as_deref(), Some("2.0"));
+    let mut now = versions(&lock);
+    now.retain(|(arch, _), _| arch == "amd64");
+    assert_eq!(now, old);
+    let images = Image::read_all(&rig.work("images"), "r");
+    assert_eq!(images["amd64"].text("/usr/share/app"), "1.0");
+    assert_eq!(images["arm64"].text("/usr/share/app"), "2.0");
+}
+
+#[test]
+fn an_edited_recipe_makes_the_lock_stale() {
+    for (edit, words) in [
+        (LAYER.replace("\"app\"", "\"app\", \"extra\""), "what layer `main` names changed in the recipe"),
+        (LAYER.replace("main", "other"), "what layer `main` names changed in the recipe"),
+        (format!("suites = [\"release\"]\n{LAYER}"), "the choice of suites changed in the recipe"),
+        (format!("snapshot = \"20250102T000000Z\"\n{LAYER}"), "`snapshot` changed in the recipe"),
+    ] {
+        let rig = moved_on();
+        rig.recipe(&edit);
+        let old = rig.read("r.lock");
+        rig.run(&["build", "r.toml", "--arch", "amd64", "--locked"]).fails(1, &["cannot be used", words]);
+        assert_eq!(rig.read("r.lock"), old);
+    }
+    // What has nothing to do with packages does not.
+    let rig = moved_on();
+    rig.recipe(&format!("{LAYER}exclude = [\"/usr/share/none\"]\n[image]\nuser = \"nobody\"\n"));
+    let ran = rig.run(&["build", "r.toml", "--arch", "amd64", "--locked"]);
+    assert!(!ran.err.contains("cannot be used"), "{}", ran.err);
+    // What the recipe newly names is added; the rest keeps its versions, which are sought in the snapshot
+    // archive only when they are fetched.
+    let rig = moved_on();
+    rig.recipe(&LAYER.replace("\"app\"", "\"app\", \"extra\""));
+    rig.run(&["lock", "r.toml", "--arch", "amd64"]).ok();
+    let lock = rig.read("r.lock");
+    let now = |name: &str| version(&lock, "amd64", name);
+    assert_eq!([now("app"), now("libx1"), now("extra")].map(Option::unwrap), ["1.0", "1.0", "2.0"]);
+}
+
+#[test]
+fn a_local_package_that_changed_is_locked_anew() {
+    let archive = Archive::new("");
+    let rig = Rig::with(&archive);
+    rig.recipe("[[layer]]\nname = \"main\"\npackages = [\"./own.deb\"]\n");
+    let deb = |text: &str| {
+        let package = format!("Package: own\n/usr/share/own 0644 {text}");
+        Package::parse(&package)[0].deb(archive.distro, Arch::Amd64)
+    };
+    rig.write("own.deb", deb("one"));
+    rig.build(&[]);
+    let lock = rig.read("r.lock");
+    rig.write("own.deb", deb("two"));
+    rig.run(&["build", "r.toml", "--arch", "amd64", "--locked"]).fails(1, &["own"]);
+    assert_eq!(rig.read("r.lock"), lock);
+    rig.build(&[]);
+    assert_ne!(rig.read("r.lock"), lock);
+    assert_eq!(Image::read(&rig.work("images"), "r").text("/usr/share/own"), "two");
+}
+
+#[test]
+fn what_left_the_mirror_is_sought_in_the_snapshot_archive_at_the_locks_date() {
+    let rig = moved_on();
+    let pool = Archive::new(OLD).files();
+    // The snapshot archive limits its clients' rates.
+    let snapshots =
+        Server::new(move |request| match request.path.strip_prefix("/debian/20250101T000000Z/") {
+            Some(path) if path.contains("app") && request.earlier == 0 => {
+                Answer::status(429).with("Retry-After", "1")
+            }
+            Some(path) => pool.get(path).map_or(Answer::status(404), |body| Answer::body(&body[..])),
+            None => Answer::status(404),
+        });
+    let mirror = Server::of(Archive::new(NEW).files());
+    let snapshot = format!("snapshot={}", snapshots.root());
+    let start = Instant::now();
+    let args = ["build", "r.toml", "--arch", "amd64", "--locked", "--mirror", &snapshot];
+    rig.run_at(&mirror.root(), &args).ok().says(&[
+        "app 1.0 is no longer on the mirror and was taken from",
+        "libx1 1.0 is no longer on the mirror and was taken from",
+        "/debian/20250101T000000Z/pool/",
+    ]);
+    assert!(start.elapsed() >= Duration::from_secs(1));
+    assert_eq!(Image::read(&rig.work("images"), "r").text("/usr/share/app"), "1.0");
+    assert_eq!(snapshots.paths().iter().filter(|path| path.contains("app")).count(), 2);
+
+    // Where that has not got it either, all that is gone is named.
+    std::fs::remove_dir_all(rig.path("home")).unwrap();
+    let empty = Server::of(BTreeMap::new());
+    let snapshot = format!("snapshot={}", empty.root());
+    let args = ["build", "r.toml", "--arch", "amd64", "--locked", "--mirror", &snapshot];
+    rig.run_at(&mirror.root(), &args).fails(
+        1,
+        &[
+            "cannot fetch 2 packages",
+            "app 1.0: it is not on the mirror any more",
+            "libx1 1.0: it is not on the mirror any more",
+            "hint: run `rootforge lock --update app`",
+        ],
+    );
+}
+
+#[test]
+fn a_recipe_can_be_of_a_snapshot() {
+    let time = "20250102T030405Z";
+    // Its indexes have long expired, which is in order there.
+    let archive = Archive { valid_until: Some(DATE + 7 * 86_400), ..Archive::new(OLD) };
+    let mut files = BTreeMap::new();
+    for name in ["debian", "debian-security"] {
+        files.extend(
+            archive.files().into_iter().map(|(path, bytes)| (format!("{name}/{time}/{path}"), bytes)),
+        );
+    }
+    let server = Server::of(files);
+    let rig = Rig::new();
+    rig.recipe(&format!("snapshot = \"{time}\"\n{LAYER}"));
+    let snapshot = format!("snapshot={}", server.root());
+    // The mirrors of the present are not asked.
+    let args = ["build", "r.toml", "--arch", "amd64", "--mirror", &snapshot];
+    rig.run_at("/nowhere", &args).ok();
+    assert_eq!(Image::read(&rig.work("images"), "r").text("/usr/share/app"), "1.0");
+    assert!(server.paths().iter().all(|path| path.contains(time)));
+    assert!(rig.read("r.lock").contains(&format!("snapshot = \"{time}\"")));
+    assert_eq!(Image::read(&rig.work("images"), "r").config["created"], "2025-01-01T00:00:00Z");
+    // The same archive as a mirror of the present is refused.
+    rig.recipe(LAYER);
+    let root = format!("{}/debian/{time}", server.root());
+    rig.run_at(&root, &["build", "r.toml", "--arch", "amd64"])
+        .fails(1, &["expired on 2025-01-08", "hint: ", "--allow-expired-index"]);
+    rig.run_at(&root, &["build", "r.toml", "--arch", "amd64", "--allow-expired-index"])
+        .ok()
+        .says(&["expired on 2025-01-08 00:00:00 UTC and is used all the same"]);
+}
+
+#[test]
+fn ubuntu_has_its_ports_elsewhere() {
+    let suites = ["noble", "noble-updates", "noble-security"];
+    let archive = |archs: &[Arch]| {
+        let mut archive = Archive::of("ubuntu:noble", &suites).for_archs(archs);
+        for suite in suites {
+            archive = archive.with(suite, "universe", "");
+        }
+        archive
+            .with(
+                "noble",
+                "main",
+                "Package: libx1\n/usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1\n/usr/share/x 0644 old",
+            )
+            .with("noble", "universe", "Package: app\nDepends: libx1\n/usr/bin/app elf program needed=libx.so.1")
+            .with(
+                "noble-updates",
+                "main",
+                "Package: libx1\nVersion: 1.0ubuntu0.1\n/usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1\n/usr/share/x 0644 new",
+            )
+    };
+    let main = Server::of(archive(&[Arch::Amd64]).files());
+    let ports = Server::of(archive(&[Arch::Arm64, Arch::S390x]).files());
+    let rig = Rig::new();
+    rig.recipe(&format!("from = \"ubuntu:noble\"\nkeys = [\"key.asc\"]\n{LAYER}"));
+    let mut command = rig.bare(&["build", "r.toml", "--arch", "amd64,arm64,s390x"]);
+    command.args(["--mirror", &format!("ubuntu={}", main.root())]);
+    command.args(["--mirror", &format!("ubuntu-ports={}", ports.root())]);
+    run(&mut command).ok();
+    let images = Image::read_all(&rig.work("images"), "r");
+    assert_eq!(images.keys().collect::<Vec<_>>(), ["amd64", "arm64", "s390x"]);
+    for (arch, triplet) in [("amd64", "x86_64"), ("arm64", "aarch64"), ("s390x", "s390x")] {
+        let image = &images[arch];
+        image.assert_sound();
+        assert!(image.get(&format!("/usr/lib/{triplet}-linux-gnu/libx.so.1")).is_some(), "{arch}");
+        assert_eq!(image.text("/usr/share/x"), "new");
+        assert!(image.text("/usr/lib/os-release").contains("VERSION_ID=\"24.04\""));
+    }
+    assert!(main.paths().iter().all(|path| !path.contains("arm64") && !path.contains("s390x")));
+    assert!(ports.paths().iter().all(|path| !path.contains("amd64")));
+    assert!(rig.read("r.lock").contains("repository = \"ubuntu-ports noble-updates\""));
+    rig.run(&["check", "oci:images:r"]).ok();
+}

@@ -1,0 +1,474 @@
+//! Calls, recipes and machines that are wrong: what is said, and with which exit code.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+
+mod support;
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rayon::prelude::*;
+use rootforge::arch::Arch;
+use support::rig::run;
+use support::{Archive, Package, Rig};
+
+const PACKAGES: &str = "Package: pulseaudio
+     Depends: libpulse0
+     /usr/bin/pulseaudio elf program needed=libpulse.so.0
+
+     Package: libpulse0
+     /usr/lib/{triplet}/libpulse.so.0 elf soname=libpulse.so.0
+
+     Package: left
+     Conflicts: right
+     /usr/share/left 0644 left
+
+     Package: right
+     /usr/share/right 0644 right
+
+     Package: broken
+     Depends: middle
+
+     Package: middle
+     Depends: gone (>= 3)
+
+     Package: gone
+     Version: 2.0
+
+     Package: postfix
+     Provides: mail-agent
+     /usr/share/postfix 0644 x";
+
+const LAYER: &str = "[[layer]]\nname = \"main\"\npackages = [\"pulseaudio\"]\n";
+
+/// Summary, recipe, arguments, exit code, what stderr holds.
+type Case = (&'static str, String, &'static [&'static str], i32, &'static [&'static str]);
+
+fn names(packages: &str) -> String {
+    format!("[[layer]]\nname = \"main\"\npackages = [{packages}]\n")
+}
+
+const BUILD: &[&str] = &["build", "r.toml", "--arch", "amd64"];
+
+#[allow(clippy::too_many_lines)]
+fn cases() -> Vec<Case> {
+    vec![
+        (
+            "a package that does not exist, much like one that does",
+            names(r#""pulseaudoi""#),
+            BUILD,
+            1,
+            &["error: there is no package `pulseaudoi`", "hint: there is `pulseaudio`"],
+        ),
+        (
+            "a package like no other",
+            names(r#""xyzzy""#),
+            BUILD,
+            1,
+            &["error: there is no package `xyzzy`", "hint: look up the package's name"],
+        ),
+        (
+            "a name that is only provided",
+            names(r#""mail-agent""#),
+            BUILD,
+            1,
+            &["`mail-agent` is not a package, only a name that `postfix` provides", "hint: name one of them, such as `postfix`"],
+        ),
+        (
+            "a version that does not exist",
+            names(r#""pulseaudio=9""#),
+            BUILD,
+            1,
+            &["`pulseaudio (= 9)` is not in any repository; there is", "1.0"],
+        ),
+        (
+            "two packages that conflict",
+            names(r#""left", "right""#),
+            BUILD,
+            1,
+            &["cannot resolve `left` and `right`: left 1.0", "conflicts with right 1.0", "hint: leave one of them out"],
+        ),
+        (
+            "a dependency that cannot be met",
+            names(r#""broken""#),
+            BUILD,
+            1,
+            &["cannot resolve `broken`: `gone (>= 3)` is not in any repository; there is", "required by middle 1.0", "required by broken 1.0", "hint: "],
+        ),
+        (
+            "a suite that is not there",
+            format!("[[repository]]\ntype = \"deb\"\nurl = \"../archive\"\nsuite = \"forky\"\nkeys = [\"key.asc\"]\n{LAYER}"),
+            BUILD,
+            1,
+            &["has no suite `forky`", "hint: "],
+        ),
+        (
+            "a component that is not there",
+            format!("[[repository]]\ntype = \"deb\"\nurl = \"../archive\"\nsuite = \"trixie\"\ncomponents = [\"contrib\"]\nkeys = [\"key.asc\"]\n{LAYER}"),
+            BUILD,
+            1,
+            &["has no component `contrib`; it has main"],
+        ),
+        (
+            "an arch that the archive lacks",
+            LAYER.to_owned(),
+            &["build", "r.toml", "--arch", "s390x"],
+            1,
+            &["`trixie` at `", "has no packages for s390x; it has amd64"],
+        ),
+        (
+            "an arch that nobody knows",
+            LAYER.to_owned(),
+            &["build", "r.toml", "--arch", "x86_64"],
+            2,
+            &["error: ", "x86_64", "hint: known are amd64, "],
+        ),
+        (
+            "an arch that the recipe is not for",
+            format!("arch = [\"arm64\", \"s390x\"]\n{LAYER}"),
+            BUILD,
+            2,
+            &["r.toml is not made for amd64", "hint: choose with --arch from arm64, s390x"],
+        ),
+        (
+            "five mistakes, all of them shown",
+            "arch = [\"sparc\"]\n[[layer]]\nname = \"Main\"\npackagse = [\"x\"]\n[image]\nuser = \"web\"\nexpose = [80]\n".to_owned(),
+            BUILD,
+            2,
+            &[
+                "`sparc` is not an architecture",
+                "r.toml:4:9",
+                "`Main` cannot be the name of a layer",
+                "unknown key `packagse` in `[[layer]]`",
+                "hint: did you mean `packages`?",
+                "nobody defines the user `web`",
+                "hint: write \"80/tcp\"",
+                "`r.toml` has 5 mistakes",
+            ],
+        ),
+        ("no recipe", LAYER.to_owned(), &["build", "none.toml"], 2, &["none.toml", "No such file"]),
+        ("no TOML", "[[layer".to_owned(), BUILD, 2, &["r.toml:", "`r.toml` has 1 mistake"]),
+        (
+            "a variant that is not there",
+            LAYER.to_owned(),
+            &["build", "r.toml", "--arch", "amd64", "--variant", "debug"],
+            2,
+            &["debug"],
+        ),
+        (
+            "a pattern that matches nothing",
+            format!("{LAYER}include = [\"/usr/lib/{{triplet}}/none.so\"]\n"),
+            BUILD,
+            2,
+            &["`/usr/lib/{triplet}/none.so` in `include` matches no file of any package"],
+        ),
+        (
+            "an owner whom nobody defines",
+            "[[layer]]\nname = \"f\"\nfiles = [{ path = \"/x\", content = \"\", owner = \"ghost\" }]\n".to_owned(),
+            BUILD,
+            2,
+            &["nobody defines the user `ghost`", "hint: add `[[user]]`"],
+        ),
+        (
+            "a source file that is not there",
+            "[[layer]]\nname = \"f\"\nfiles = [{ path = \"/x\", source = \"none\" }]\n".to_owned(),
+            BUILD,
+            2,
+            &["none"],
+        ),
+        (
+            "two architectures for one root file system",
+            LAYER.to_owned(),
+            &["build", "r.toml", "--arch", "amd64,s390x", "--output", "docker-archive:x.tar"],
+            2,
+            &["`docker-archive` takes exactly one architecture, not 2"],
+        ),
+        (
+            "a directory that is not empty",
+            LAYER.to_owned(),
+            &["build", "r.toml", "--arch", "amd64", "--output", "dir:."],
+            1,
+            &["the directory `.` is not empty"],
+        ),
+        (
+            "an output that nobody knows",
+            LAYER.to_owned(),
+            &["build", "r.toml", "--arch", "amd64", "--output", "zip:x"],
+            2,
+            &["`zip:x` is not an output", "hint: "],
+        ),
+        (
+            "a registry",
+            LAYER.to_owned(),
+            &["build", "r.toml", "--arch", "amd64", "--output", "docker://example.org/x"],
+            2,
+            &["pushing to a registry comes with a later version"],
+        ),
+        (
+            "a tag that is none",
+            LAYER.to_owned(),
+            &["build", "r.toml", "--arch", "amd64", "--tag", "no tag"],
+            2,
+            &["`no tag` cannot name an image"],
+        ),
+        (
+            "a mirror of nothing",
+            LAYER.to_owned(),
+            &["build", "r.toml", "--arch", "amd64", "--mirror", "http://mirror.example.org"],
+            2,
+            &["`http://mirror.example.org` names no mirror", "hint: write `--mirror debian="],
+        ),
+        (
+            "a mirror of an archive that nobody knows",
+            LAYER.to_owned(),
+            &["build", "r.toml", "--arch", "amd64", "--mirror", "devuan=http://mirror.example.org"],
+            2,
+            &["--mirror names a mirror of `devuan`, which is no archive; the archives are debian"],
+        ),
+        (
+            "a suite that cannot be left out",
+            LAYER.to_owned(),
+            &["build", "r.toml", "--without", "backports"],
+            2,
+            &["backports", "release, updates, security"],
+        ),
+        ("no lock", LAYER.to_owned(), &["build", "r.toml", "--arch", "amd64", "--locked"], 1, &["the lock r.lock cannot be used: there is none", "hint: run `rootforge lock`"]),
+        ("an unknown flag", LAYER.to_owned(), &["build", "r.toml", "--archs", "amd64"], 2, &["--archs", "--arch"]),
+        ("no command", LAYER.to_owned(), &[], 2, &["Usage"]),
+        ("an image that is not there", LAYER.to_owned(), &["check", "oci:none:x"], 1, &["none"]),
+        ("no image", LAYER.to_owned(), &["check", "dir:."], 2, &["is a root file system, not an image"]),
+    ]
+}
+
+#[test]
+fn each_is_told_and_leaves_nothing() {
+    let wrong: Vec<String> = cases()
+        .into_par_iter()
+        .filter_map(|(summary, recipe, args, code, words)| {
+            let rig = Rig::with(&Archive::new(PACKAGES));
+            rig.recipe(&recipe);
+            let ran = rig.run(args);
+            let mut wrong = String::new();
+            if ran.code != Some(code) {
+                wrong.push_str(&format!("exit code {:?}, not {code}\n", ran.code));
+            }
+            for words in words.iter().filter(|words| !ran.err.contains(**words)) {
+                wrong.push_str(&format!("does not say: {words}\n"));
+            }
+            if !ran.out.is_empty() || ran.err.contains("panicked") {
+                wrong.push_str(&format!("stdout: {}\n", ran.out));
+            }
+            let blobs = rig.listing("work/images");
+            if !blobs.is_empty() || !rig.leftovers().is_empty() {
+                wrong.push_str(&format!("leaves {:?} {:?}\n", blobs.keys(), rig.leftovers()));
+            }
+            (!wrong.is_empty()).then(|| format!("{summary}: {wrong}{}", ran.err))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn variables_are_read_with_care() {
+    let rig = Rig::with(&Archive::new(PACKAGES));
+    rig.recipe(LAYER);
+    for value in ["yesterday", "-1", "1.5", "99999999999999999999999"] {
+        let words = format!("SOURCE_DATE_EPOCH is `{value}`, which is no number of seconds");
+        run(rig.command(BUILD).env("SOURCE_DATE_EPOCH", value))
+            .fails(2, &[&words, "hint: set it to seconds"]);
+    }
+    run(rig.command(BUILD).env("ROOTFORGE_MIRROR_DEVUAN", "http://x.example.org"))
+        .fails(2, &["ROOTFORGE_MIRROR_DEVUAN names a mirror of `devuan`"]);
+    run(rig.command(BUILD).env_remove("HOME"))
+        .fails(2, &["HOME is not set", "hint: give one with --cache-dir"]);
+    rig.write("config.toml", "mirrors = 1\n");
+    rig.run(&[BUILD, &["--config", "config.toml"]].concat()).fails(2, &["config.toml is wrong", "mirrors"]);
+    rig.run(&[BUILD, &["--config", "none.toml"]].concat())
+        .fails(2, &["cannot read the configuration none.toml"]);
+}
+
+#[test]
+fn locks_that_cannot_be_read() {
+    let rig = Rig::with(&Archive::new(PACKAGES));
+    rig.recipe(LAYER);
+    rig.build(&[]);
+    let lock = rig.read("r.lock");
+    let images = rig.listing("work/images");
+    let spoilt: [(String, &[&str]); 5] = [
+        (
+            lock.replace("version = 1\n", "version = 2\n"),
+            &["r.lock is of format 2, this program reads format 1", "hint: remove it"],
+        ),
+        ("garbage".to_owned(), &["r.lock cannot be understood: ", "line 1"]),
+        (lock.replace("sha256:", "md5:"), &["r.lock cannot be understood: "]),
+        (lock.replace("source = ", "sauce = "), &["r.lock cannot be understood: ", "sauce"]),
+        (lock[..lock.len() / 2].trim_end_matches('"').to_owned(), &["r.lock cannot be understood: "]),
+    ];
+    for (text, words) in spoilt {
+        rig.write("r.lock", &text);
+        for args in [BUILD, &["lock", "r.toml"]] {
+            rig.run(args).fails(1, words);
+            assert_eq!(rig.read("r.lock"), text);
+        }
+    }
+    rig.write("r.lock", [0xff, 0xfe]);
+    rig.run(BUILD).fails(1, &["cannot read the lock r.lock", "UTF-8"]);
+    assert_eq!(rig.listing("work/images"), images);
+}
+
+#[test]
+fn package_files_that_are_none() {
+    let archive = Archive::new(PACKAGES);
+    let rig = Rig::with(&archive);
+    rig.recipe("[[layer]]\nname = \"main\"\npackages = [\"./own.deb\"]\n");
+    rig.run(BUILD).fails(2, &["own.deb", "`r.toml` has 1 mistake"]);
+    rig.write("own.deb", "<!DOCTYPE html><html>404</html>");
+    rig.run(BUILD).fails(1, &["own.deb` is not a Debian package: it looks like HTML"]);
+    let whole = Package::parse("Package: own\n/usr/share/own 0644 x")[0].deb(archive.distro, Arch::Amd64);
+    rig.write("own.deb", &whole[..whole.len() / 2]);
+    rig.run(BUILD).fails(1, &["own.deb` is cut off within `"]);
+    rig.write("own.deb", "");
+    rig.run(BUILD).fails(1, &["own.deb` is not a Debian package"]);
+    rig.write("own.deb", &whole);
+    rig.build(&[]);
+}
+
+/// Reaching nobody takes as long as the tries it is worth.
+#[test]
+fn a_mirror_that_does_not_answer() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let rig = Rig::new();
+    rig.recipe(LAYER);
+    let root = format!("http://127.0.0.1:{port}");
+    rig.run_at(&root, BUILD).fails(
+        1,
+        &[
+            &format!("`{root}/dists/trixie/InRelease` cannot be fetched: "),
+            "Connection refused",
+            "hint: check the network",
+        ],
+    );
+    rig.run_at(&root, &[BUILD, &["--offline"]].concat())
+        .fails(1, &["the build is offline, and the index of `trixie`", "is not in the cache"]);
+}
+
+#[test]
+fn a_reader_that_goes_away() {
+    let rig = Rig::with(&Archive::new(PACKAGES));
+    rig.recipe(LAYER);
+    rig.build(&[]);
+    for args in [BUILD, &[BUILD, &["--json"]].concat(), &["--help"], &["check", "oci:images:r"]] {
+        let mut child = rig.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let mut err = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        let status = child.wait().unwrap();
+        assert!(!err.contains("panicked"), "{args:?}: {err}");
+        assert_eq!(status.code(), Some(0), "{args:?}: {err}");
+        // Nobody to listen to the talk either.
+        let mut child = rig.command(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stderr.take());
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{args:?}");
+    }
+}
+
+#[test]
+fn what_is_said_to_machines() {
+    let rig = Rig::with(&Archive::new(PACKAGES).for_archs(&[Arch::Amd64, Arch::Arm64]));
+    rig.recipe(LAYER);
+    let ran = rig.run(&["build", "r.toml", "--arch", "all", "--json", "-q"]);
+    // Archives need not have every architecture that Debian has.
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert!(ran.out.is_empty());
+    let ran = rig.run(&["build", "r.toml", "--arch", "arm64,amd64", "--json", "-q"]).ok();
+    assert_eq!(ran.err, "");
+    let value: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(value["name"], "r");
+    assert_eq!(value["output"], "oci:images:r");
+    let images = value["images"].as_array().unwrap();
+    assert_eq!(
+        images.iter().map(|image| image["arch"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["amd64", "arm64"]
+    );
+    assert!(images.iter().all(|image| image["packages"] == 2
+        && image["files"] == 2
+        && image["warnings"].as_array().unwrap().is_empty()));
+    let plain = rig.run(&["build", "r.toml", "--arch", "arm64,amd64"]).ok();
+    assert_eq!(plain.out, format!("oci:images:r {}\n", value["digest"].as_str().unwrap()));
+}
+
+#[test]
+fn a_directory_that_cannot_be_written() {
+    let rig = Rig::with(&Archive::new(PACKAGES));
+    rig.recipe(LAYER);
+    rig.build(&[]);
+    // A file where a directory is to be stops root too.
+    rig.write("file", "");
+    rig.run(&[BUILD, &["--output", "oci:file/images"]].concat()).fails(1, &["file/images"]);
+    rig.run(&[BUILD, &["--cache-dir", "file/cache"]].concat())
+        .fails(1, &["cannot write to the cache, `file/cache", "hint: "]);
+    let locked = rig.work("locked");
+    std::fs::create_dir(&locked).unwrap();
+    let set = |mode: u32| {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set(0o555);
+    if std::fs::write(locked.join("probe"), "").is_ok() {
+        eprintln!("skipped in part: this user writes to read-only directories");
+    } else {
+        rig.run(&[BUILD, &["--output", "oci:locked/images"]].concat())
+            .fails(1, &["locked/images", "Permission denied"]);
+    }
+    set(0o755);
+}
+
+/// A file system of its own that is too small, unmounted when dropped.
+struct Small(PathBuf);
+
+impl Small {
+    fn mount(place: &Path, size: &str) -> Option<Small> {
+        std::fs::create_dir_all(place).unwrap();
+        let options = format!("size={size}");
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(place).output();
+        mount.is_ok_and(|output| output.status.success()).then(|| Small(place.to_owned()))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk() {
+    let mut noise = 1_u64;
+    let text: String = std::iter::repeat_with(|| {
+        noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'a' + u8::try_from((noise >> 33) % 26).unwrap())
+    })
+    .take(400_000)
+    .collect();
+    let packages =
+        format!("Package: big\n/usr/share/big 0644 {text}\n\nPackage: small\n/usr/share/small 0644 x");
+    let rig = Rig::with(&Archive::new(&packages));
+    rig.recipe(&names(r#""small""#));
+    let Some(_images) = Small::mount(&rig.work("images"), "128k") else {
+        eprintln!("skipped: mounting a small file system takes root");
+        return;
+    };
+    rig.build(&["--tag", "good"]);
+    let before = rig.listing("work/images");
+    rig.recipe(&names(r#""small", "big""#));
+    rig.run(BUILD).fails(1, &["No space left on device", "images", "hint: "]);
+    assert_eq!(rig.leftovers(), Vec::<PathBuf>::new());
+    assert_eq!(rig.listing("work/images"), before);
+    rig.run(&["check", "oci:images:good"]).ok();
+
+    let cache = rig.path("small-cache");
+    let _cache = Small::mount(&cache, "128k").unwrap();
+    rig.run(&[BUILD, &["--cache-dir", cache.to_str().unwrap(), "--output", "oci:elsewhere"]].concat())
+        .fails(1, &["No space left on device", "big 1.0", "small-cache", "hint: free some space"]);
+    assert!(!rig.work("elsewhere/index.json").exists());
+}
