@@ -1,10 +1,7 @@
 //! What gets in: recipe and packages, and the tree that comes out of the program. A case a rule.
 //!
 //! Trees leave out plain directories and dpkg's records, and say of a binary which package's it is.
-#![allow(
-    clippy::too_many_lines,
-    reason = "a table of cases is as long as its cases"
-)]
+#![allow(clippy::too_many_lines, reason = "a table of cases is as long as its cases")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
 mod support;
@@ -1173,8 +1170,8 @@ fn layers_and_sources() {
 
              Package: libx1
              /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1",
-            r#"/usr/bin/app: file 0755 of app
-               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1"#,
+            "/usr/bin/app: file 0755 of app
+               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1",
         )
         .local(
             "dist/app_amd64.deb",
