@@ -2,6 +2,7 @@
 //!
 //! Trees leave out plain directories and dpkg's records, and say of a binary which package's it is.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
+#![allow(clippy::too_many_lines, reason = "tables")]
 
 mod support;
 
@@ -1169,8 +1170,8 @@ fn layers_and_sources() {
 
              Package: libx1
              /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1",
-            r#"/usr/bin/app: file 0755 of app
-               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1"#,
+            "/usr/bin/app: file 0755 of app
+             /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1",
         )
         .local(
             "dist/app_amd64.deb",

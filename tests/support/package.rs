@@ -139,7 +139,7 @@ impl Package {
             ("data.tar.xz", super::suite::pack(".xz", &tar(&self.members(distro, arch)))),
         ] {
             let size = content.len();
-            write!(bytes, "{name:<16}{FILE_TIME:<12}{:<6}{:<6}{:<8}{size:<10}`\n", 0, 0, 100_644).unwrap();
+            writeln!(bytes, "{name:<16}{FILE_TIME:<12}{:<6}{:<6}{:<8}{size:<10}`", 0, 0, 100_644).unwrap();
             bytes.extend(content);
             bytes.resize(bytes.len().next_multiple_of(2), b'\n');
         }
