@@ -1171,7 +1171,7 @@ fn layers_and_sources() {
              Package: libx1
              /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1",
             "/usr/bin/app: file 0755 of app
-               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1",
+             /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1",
         )
         .local(
             "dist/app_amd64.deb",

@@ -66,7 +66,7 @@ fn attempt(
             validator.set(known.clone());
             headers.extend(known.map(|known| (IF_RANGE, known)));
         }
-        let response = match transport.get(url, headers) {
+        let mut response = match transport.get(url, headers) {
             Err(Failure::Final(TransportError::Status {
                 status: StatusCode::RANGE_NOT_SATISFIABLE, ..
             })) => {
@@ -86,7 +86,7 @@ fn attempt(
             }
         } else {
             target.restart().map_err(Failure::Final)?;
-            target.check_announced(&response)?;
+            target.check_announced(&mut response)?;
         }
         target.fill(response).map_err(|broken| match broken {
             super::Broken::Final(error) => Failure::Final(error),
@@ -200,17 +200,19 @@ impl<'a> Target<'a> {
         }
     }
 
-    fn check_announced(&self, response: &Response) -> Result<(), Failure> {
-        match response.content_length() {
-            Some(size) if size != self.expected.size => {
-                let html = response
-                    .headers()
-                    .get(reqwest::header::CONTENT_TYPE)
-                    .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-                Err(Failure::Final(self.mismatch(None, size, html)))
-            }
-            _ => Ok(()),
-        }
+    /// As [`Target::check_size`]; what calls itself a web page is one.
+    fn check_announced(&self, response: &mut Response) -> Result<(), Failure> {
+        let is_page = response
+            .headers()
+            .get(reqwest::header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+        let announced = response.content_length();
+        let checked = if is_page {
+            self.check_size(announced, &b"<html"[..])
+        } else {
+            self.check_size(announced, response)
+        };
+        checked.map_err(Failure::Final)
     }
 
     /// Appends what a reader yields, and at most one byte more than is wanted.
