@@ -106,10 +106,10 @@ impl Hint for CacheError {
     fn hints(&self) -> Vec<String> {
         match self {
             CacheError::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                vec!["free some space, or run `rootforge cache clean`".to_owned()]
+                vec!["free some space; the cache can be deleted at any time".to_owned()]
             }
             CacheError::Write { .. } | CacheError::Read { .. } => {
-                vec!["pass `--cache` a directory that you can write to".to_owned()]
+                vec!["pass `--cache-dir` a directory that you can write to".to_owned()]
             }
             CacheError::Content { .. } => Vec::new(),
         }

@@ -64,8 +64,8 @@ pub(crate) fn run() -> ExitCode {
 /// Prints data. A reader that went away ends the program quietly.
 fn print_data(text: &str) {
     if let Err(error) = io::stdout().lock().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
-        let code = if error.kind() == io::ErrorKind::BrokenPipe { 0 } else { 1 };
-        std::process::exit(code);
+        let is_lost = error.kind() != io::ErrorKind::BrokenPipe;
+        std::process::exit(i32::from(is_lost));
     }
 }
 

@@ -12,6 +12,8 @@ use goblin::elf::program_header::{PT_INTERP, PT_LOAD, ProgramHeader};
 use goblin::elf::{Dynamic, Elf, dynamic as tags};
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+use crate::arch::Arch;
 use crate::arch::ElfMachine;
 use crate::hint::Hint;
 

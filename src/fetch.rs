@@ -4,7 +4,7 @@
 //! are reported together. What is in the cache already is read and compared again before it is used.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -166,10 +166,10 @@ fn describe(failures: &[Failure], more: usize) -> String {
         _ => format!("cannot fetch {} packages", failures.len() + more),
     };
     for failure in failures {
-        text.push_str(&format!("\n  {failure}"));
+        let _ = write!(text, "\n  {failure}");
     }
     if more > 0 {
-        text.push_str(&format!("\n  and {more} more"));
+        let _ = write!(text, "\n  and {more} more");
     }
     text
 }

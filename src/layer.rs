@@ -119,6 +119,12 @@ pub fn plan(
 }
 
 impl LayerPlan {
+    /// The bytes of the files it takes from packages.
+    pub fn size(&self) -> u64 {
+        let files = self.packages.iter().flat_map(|part| part.files.values());
+        files.map(|entry| if let EntryKind::File { size } = entry.kind { size } else { 0 }).sum()
+    }
+
     /// Whether the layer would hold nothing.
     pub fn is_empty(&self) -> bool {
         self.directories.is_empty() && self.packages.is_empty() && self.made.is_empty()

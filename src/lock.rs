@@ -5,7 +5,6 @@
 //! recipe fetches no index.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -13,14 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
 use crate::digest::Digest;
-use crate::distro::Pocket;
 use crate::hint::Hint;
-use crate::recipe::Recipe;
-use crate::repository::archive_name;
 
 mod assembly;
+mod request;
 
 pub use assembly::{AssemblyError, NamedByLayer, locked_packages, locked_repositories};
+pub use request::{Request, RequestedLayer, Stale};
 
 /// The version of the format written.
 const VERSION: u32 = 1;
@@ -41,40 +39,6 @@ pub struct Lock {
     /// The packages, by architecture and name.
     #[serde(default, rename = "package")]
     pub packages: Vec<LockedPackage>,
-}
-
-/// The part of a recipe that resolution depends on. Where it differs from the recipe's, the lock is stale.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Request {
-    /// The distro.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// The suites the recipe narrows the distro to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub suites: Option<Vec<String>>,
-    /// The snapshot's timestamp.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub snapshot: Option<String>,
-    /// Additional repositories, as `URL SUITE COMPONENT...`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub repositories: Vec<String>,
-    /// The suites left out on the command line.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub without: Vec<String>,
-    /// The packages each layer names.
-    #[serde(default, rename = "layer", skip_serializing_if = "Vec::is_empty")]
-    pub layers: Vec<RequestedLayer>,
-}
-
-/// The packages that a layer names, in the recipe's words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct RequestedLayer {
-    /// The layer's name.
-    pub name: String,
-    /// Package specifications, sorted.
-    pub packages: Vec<String>,
 }
 
 /// A signed index that was read.
@@ -138,18 +102,6 @@ pub struct LockedPackage {
     pub requires: Vec<String>,
 }
 
-/// Why a lock does not fit a recipe.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stale {
-    /// Something the recipe asks for differs.
-    Request {
-        /// What differs, in the recipe's words.
-        what: String,
-    },
-    /// The architecture was never locked.
-    MissingArch(Arch),
-}
-
 /// Why a lock cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
@@ -198,74 +150,6 @@ impl Hint for LockError {
                 vec![format!("check that {} is writable and has room", directory_of(path).display())]
             }
         }
-    }
-}
-
-impl fmt::Display for Stale {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Stale::Request { what } => write!(f, "{what} changed in the recipe"),
-            Stale::MissingArch(arch) => write!(f, "it has no packages for {arch}"),
-        }
-    }
-}
-
-impl Request {
-    /// What a recipe asks for, with the suites that the command line leaves out.
-    pub fn of(recipe: &Recipe, without: &[Pocket]) -> Self {
-        let mut without: Vec<String> = without.iter().map(|pocket| pocket.name().to_owned()).collect();
-        without.sort();
-        without.dedup();
-        Request {
-            from: recipe.from.map(|distro| distro.to_string()),
-            suites: recipe
-                .pockets
-                .as_ref()
-                .map(|pockets| pockets.iter().map(|pocket| pocket.name().to_owned()).collect()),
-            snapshot: recipe.snapshot.clone(),
-            repositories: recipe
-                .repositories
-                .iter()
-                .map(|repository| {
-                    let archive = archive_name(&repository.location);
-                    format!("{archive} {} {}", repository.suite, repository.components.join(" "))
-                })
-                .collect(),
-            without,
-            layers: recipe
-                .layers
-                .iter()
-                .map(|layer| {
-                    let mut packages: Vec<_> = layer.packages.iter().map(ToString::to_string).collect();
-                    packages.sort();
-                    RequestedLayer { name: layer.name.clone(), packages }
-                })
-                .collect(),
-        }
-    }
-
-    /// The first difference from another request, in words.
-    fn difference(&self, other: &Request) -> Option<String> {
-        if self.from != other.from {
-            return Some("`from`".into());
-        }
-        if self.suites != other.suites || self.without != other.without {
-            return Some("the choice of suites".into());
-        }
-        if self.snapshot != other.snapshot {
-            return Some("`snapshot`".into());
-        }
-        if self.repositories != other.repositories {
-            return Some("the list of repositories".into());
-        }
-        if self.layers != other.layers {
-            let changed = self.layers.iter().find(|layer| !other.layers.contains(layer));
-            return Some(match changed {
-                Some(layer) => format!("what layer `{}` names", layer.name),
-                None => "the list of layers".into(),
-            });
-        }
-        None
     }
 }
 

@@ -11,8 +11,9 @@ use crate::arch::Arch;
 use crate::cache::Cache;
 use crate::catalog::{FileCatalog, MergedUsr, catalogue};
 use crate::distro::Pocket;
+use crate::layer::LayerPlan;
 use crate::lock::{Lock, Request};
-use crate::oci::{ImageRef, LayerBlob, Layout, pack};
+use crate::oci::{ImageRef, Layout, pack};
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::render::directory_links;
@@ -128,7 +129,9 @@ impl Forge<'_> {
         let mut wants =
             likely_packages(Inputs { recipe, distro, arch, packages: &packages, catalog: &catalog });
         loop {
-            self.progress.stage(&format!("fetching {} packages of {} for {arch}", wants.len(), recipe.name));
+            let what =
+                if wants.len() == 1 { "a package".to_owned() } else { format!("{} packages", wants.len()) };
+            self.progress.stage(&format!("fetching {what} of {} for {arch}", recipe.name));
             for package in catalogue(&self.fetch(recipe, lock, arch, &wants)?, &links, &self.cache)? {
                 catalog.insert(package)?;
             }
@@ -152,8 +155,11 @@ impl Forge<'_> {
         let Prepared { arch, catalog, selection } = prepared;
         self.progress.stage(&format!("packing {} for {arch}", recipe.name));
         let plans = assembly::layer_plans(recipe, *arch, catalog, selection, self.options.newest)?;
-        let layers: Vec<LayerBlob> =
-            plans.iter().map(|plan| pack(layout, plan, catalog, self.progress)).collect::<Result<_, _>>()?;
+        self.progress.expect(plans.iter().map(LayerPlan::size).sum());
+        let mut layers = Vec::with_capacity(plans.len());
+        for plan in &plans {
+            layers.push(pack(layout, plan, catalog, self.progress)?);
+        }
         let summary = Summary::of(&plans, &lock.packages_of(*arch), catalog, selection, &layers);
         let image = layout.write_image(&self.image_spec(recipe, lock, *arch, layers))?;
         Ok(Built { image, summary })

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use crate::cache::CacheError;
 use crate::deb::archive::DebError;
 use crate::deb::release::ReleaseError;
-use crate::distro::Distro;
+use crate::distro::{Archive, Distro, Pocket, Suite};
 use crate::hint::Hint;
 use crate::transport::{TransportError, looks_like_html};
 use crate::trust::{Keyring, TrustError};
@@ -51,6 +51,32 @@ pub struct Source {
     pub check_valid_until: bool,
     /// Whether it is an archive as it was once; `Valid-Until` does not count then.
     pub by_snapshot: bool,
+}
+
+impl Source {
+    /// A suite of a distro, from its mirror, or as it was at the time of a snapshot.
+    pub fn of_suite(suite: &Suite, mirrors: &Mirrors, snapshot: Option<&str>) -> Result<Self, MirrorError> {
+        let mirror = match snapshot {
+            Some(time) => mirrors.snapshot(suite.archive, time)?,
+            None => mirrors.find(suite.archive),
+        };
+        let keyring = match suite.archive {
+            Archive::Debian | Archive::DebianSecurity => Keyring::debian(),
+            Archive::Ubuntu | Archive::UbuntuPorts => Keyring::ubuntu(),
+        };
+        Ok(Source {
+            archive_name: suite.archive.name().to_owned(),
+            uri: mirror.url,
+            fallbacks: mirror.fallbacks,
+            suite: suite.name.clone(),
+            components: suite.components.clone(),
+            keyring,
+            origin: Some(suite.archive.origin()),
+            required: suite.pocket == Pocket::Release,
+            check_valid_until: true,
+            by_snapshot: snapshot.is_some(),
+        })
+    }
 }
 
 /// Something worth telling that is no error.

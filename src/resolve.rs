@@ -1,7 +1,7 @@
 //! Requests and a [`PackageIndex`] become the set of packages to install: no clock, no network, and the
 //! same answer in whatever order things are asked.
 //!
-//! Two parts work together. A [`walk`] follows the dependencies depth first, in the order the fields have
+//! Two parts work together. A walk follows the dependencies depth first, in the order the fields have
 //! them, and takes the first package that will do: what apt does, so that an image holds what `apt-get
 //! install --no-install-recommends` would have put there. It may run into a conflict, and it proves nothing.
 //! So its choices go to a SAT solver: first as they are, to be proved; where that fails, as preferences.

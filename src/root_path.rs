@@ -111,6 +111,7 @@ impl RootPath {
 
     /// Where a symbolic link at this path with this target points, read lexically: relative targets start
     /// at the link's directory, and `..` stops at the root as the kernel's does.
+    #[must_use]
     pub fn link_target(&self, target: &str) -> RootPath {
         let mut components: Vec<&str> = Vec::new();
         if !target.starts_with('/') {

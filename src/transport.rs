@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,12 +15,11 @@ use reqwest::StatusCode;
 use reqwest::blocking::{Client, Response};
 use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
-use crate::digest::Digest;
-use crate::hint::Hint;
-
 mod download;
+mod error;
 mod location;
 
+pub use error::{Expected, Mismatch, TransportError};
 use location::Location;
 pub use location::is_remote;
 
@@ -51,136 +50,6 @@ impl Default for TransportOptions {
             connect_timeout: Duration::from_secs(20),
             read_timeout: Duration::from_secs(60),
         }
-    }
-}
-
-/// What a download must turn out to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Expected {
-    /// Its SHA-256 digest.
-    pub digest: Digest,
-    /// Its size in bytes.
-    pub size: u64,
-}
-
-/// Why bytes did not arrive.
-#[derive(Debug, thiserror::Error)]
-pub enum TransportError {
-    /// The network is not to be used.
-    #[error("`{url}` is not on this machine, and the build is offline")]
-    Offline {
-        /// What was asked for.
-        url: String,
-    },
-    /// The scheme is none that can be fetched.
-    #[error("`{url}` cannot be fetched: only http, https, file: and paths can")]
-    Scheme {
-        /// What was asked for.
-        url: String,
-    },
-    /// HTTP cannot be used at all, for instance because the TLS library does not start.
-    #[error("cannot set up HTTP: {cause}")]
-    Setup {
-        /// What failed.
-        cause: String,
-    },
-    /// The server has no such file.
-    #[error("`{url}` does not exist: {status}")]
-    Missing {
-        /// What was asked for.
-        url: String,
-        /// What the server or the operating system said.
-        status: String,
-    },
-    /// The server refused or failed.
-    #[error("`{url}` cannot be fetched: the server answered {status}")]
-    Status {
-        /// What was asked for.
-        url: String,
-        /// The status, number and text.
-        status: StatusCode,
-    },
-    /// The server was not reached, or the connection broke.
-    #[error("`{url}` cannot be fetched: {cause}")]
-    Network {
-        /// What was asked for.
-        url: String,
-        /// The error with its causes, down to the operating system's.
-        cause: String,
-    },
-    /// More bytes came than were wanted.
-    #[error("`{url}` has more than the {limit} bytes accepted")]
-    TooLarge {
-        /// What was asked for.
-        url: String,
-        /// The most bytes accepted.
-        limit: u64,
-    },
-    /// Other bytes came than were wanted.
-    #[error(
-        "`{url}` is not what it should be: expected {} bytes with {}, found {found_size} bytes{}{}",
-        .expected.size, .expected.digest, .found.map(|digest| format!(" with {digest}")).unwrap_or_default(),
-        if *.html { "; the server sent an HTML page" } else { "" }
-    )]
-    Mismatch {
-        /// What was asked for.
-        url: String,
-        /// What should have come.
-        expected: Expected,
-        /// The digest of what came, if all of it was read.
-        found: Option<Digest>,
-        /// The number of bytes that came, or that the server announced.
-        found_size: u64,
-        /// Whether they look like a web page, as those of captive portals and proxies do.
-        html: bool,
-    },
-    /// A local file cannot be read.
-    #[error("cannot read `{}`: {source}", .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's reason.
-        source: io::Error,
-    },
-    /// What arrived cannot be stored.
-    #[error("cannot write `{}`: {source}", .path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// The operating system's reason.
-        source: io::Error,
-    },
-}
-
-impl TransportError {
-    /// Whether the source does not have the file, so that another may be tried.
-    pub fn is_missing(&self) -> bool {
-        matches!(self, TransportError::Missing { .. })
-    }
-}
-
-impl Hint for TransportError {
-    fn hints(&self) -> Vec<String> {
-        let hint = match self {
-            TransportError::Offline { .. } => "build once without `--offline` to fill the cache",
-            TransportError::Network { .. }
-            | TransportError::Status { .. }
-            | TransportError::Missing { .. } => "check the network, or pass `--mirror` another mirror",
-            TransportError::Mismatch { html: true, .. } => {
-                "a proxy or a captive portal seems to answer in the server's place; log in there, or pass `--mirror`"
-            }
-            TransportError::Mismatch { .. } | TransportError::TooLarge { .. } => {
-                "the mirror may be in the middle of an update; try again, or pass `--mirror` another mirror"
-            }
-            TransportError::Setup { .. } => "install the system's CA certificates, or use an http mirror",
-            TransportError::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                "free some space, or run `rootforge cache clean`"
-            }
-            TransportError::Scheme { .. } | TransportError::Read { .. } | TransportError::Write { .. } => {
-                return Vec::new();
-            }
-        };
-        vec![hint.to_owned()]
     }
 }
 
@@ -230,7 +99,7 @@ impl Transport {
                 read_bounded(file, url, limit)
                     .map_err(|broken| broken.into_error(|source| TransportError::Read { path, source }))
             }
-            Location::Http => self.persist(url, || {
+            Location::Http => self.persist(|| {
                 let response = self.get(url, HeaderMap::new())?;
                 read_bounded(response, url, limit).map_err(|broken| match broken {
                     Broken::Final(error) => Failure::Final(error),
@@ -261,7 +130,8 @@ impl Transport {
             return Err(Failure::Final(TransportError::Offline { url: url.to_owned() }));
         }
         if let Some(cause) = self.tls.as_ref().filter(|_| url.starts_with("https:")) {
-            return Err(Failure::Final(TransportError::Setup { cause: cause.to_string() }));
+            let (url, cause) = (url.to_owned(), cause.to_string());
+            return Err(Failure::Final(TransportError::Tls { url, cause }));
         }
         let response = self.client.get(url).headers(headers).send().map_err(|error| {
             let passing = !(error.is_builder() || error.is_redirect());
@@ -289,11 +159,7 @@ impl Transport {
     }
 
     /// Repeats what failed for a passing reason, with growing waits.
-    fn persist<T>(
-        &self,
-        url: &str,
-        mut attempt: impl FnMut() -> Result<T, Failure>,
-    ) -> Result<T, TransportError> {
+    fn persist<T>(&self, mut attempt: impl FnMut() -> Result<T, Failure>) -> Result<T, TransportError> {
         let mut backoff = self.options.backoff;
         let mut left = self.options.retries;
         loop {
@@ -305,7 +171,6 @@ impl Transport {
             if left == 0 || wait.is_some_and(|wait| wait > MAX_WAIT) {
                 return Err(error);
             }
-            debug_assert!(is_remote(url), "only servers are worth a second try");
             std::thread::sleep(wait.unwrap_or(backoff));
             left -= 1;
             backoff = backoff.saturating_mul(2);

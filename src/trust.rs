@@ -13,17 +13,17 @@ use std::time::{Duration, SystemTime};
 
 use sequoia_openpgp::KeyHandle;
 use sequoia_openpgp::cert::amalgamation::key::ErasedKeyAmalgamation;
-use sequoia_openpgp::cert::amalgamation::{ValidAmalgamation as _, ValidateAmalgamation as _};
+use sequoia_openpgp::cert::amalgamation::{ValidAmalgamation, ValidateAmalgamation as _};
 use sequoia_openpgp::packet::{Packet, Signature, key};
 use sequoia_openpgp::parse::{PacketParser, PacketParserResult, Parse as _};
 use sequoia_openpgp::policy::{AsymmetricAlgorithm, HashAlgoSecurity, Policy as _, StandardPolicy};
 use sequoia_openpgp::types::{HashAlgorithm, RevocationStatus, SignatureType};
 
-use crate::hint::Hint;
-
 mod cleartext;
+mod error;
 mod keyring;
 
+pub use error::TrustError;
 pub use keyring::Keyring;
 
 /// The largest InRelease read, in bytes. Debian's largest is below 1 MiB.
@@ -51,117 +51,6 @@ impl Verified {
     /// The certificates that made a good signature, as upper-case hexadecimal fingerprints, sorted.
     pub fn signers(&self) -> &[String] {
         &self.signers
-    }
-}
-
-/// Why a text or a key is not trusted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TrustError {
-    /// There is no cleartext signature around the text.
-    #[error("the file is not signed")]
-    NotSigned,
-    /// The file is larger than any index of its kind.
-    #[error("the signed file has {size} bytes, more than the {limit} accepted")]
-    TooLarge {
-        /// Its size in bytes.
-        size: u64,
-        /// The largest size accepted, in bytes.
-        limit: u64,
-    },
-    /// The signature's frame or content cannot be read.
-    #[error("the signed file is malformed: {0}")]
-    Malformed(String),
-    /// Nobody in the key ring signed it.
-    #[error("the file is signed by unknown keys only: {}", .ids.join(", "))]
-    UnknownKeys {
-        /// Fingerprints or key IDs of those who did.
-        ids: Vec<String>,
-    },
-    /// Its signatures use versions or algorithms that are not implemented.
-    #[error("the file has no signature of a supported kind: {}", .kinds.join(", "))]
-    Unsupported {
-        /// What was found.
-        kinds: Vec<String>,
-    },
-    /// A key or signature had expired.
-    #[error("the signature by key {key} does not count: expired on {when}")]
-    Expired {
-        /// The signing key's fingerprint.
-        key: String,
-        /// The date and time of expiry, UTC.
-        when: String,
-    },
-    /// The signature is dated in the future.
-    #[error("the signature by key {key} is dated in the future, {when}")]
-    NotYetValid {
-        /// The signing key's fingerprint.
-        key: String,
-        /// When it says it was made, UTC.
-        when: String,
-    },
-    /// The owner has revoked the key.
-    #[error("the signing key {key} is revoked")]
-    Revoked {
-        /// The signing key's fingerprint.
-        key: String,
-    },
-    /// A known key is named, and its signature does not fit the text.
-    #[error("the signature by key {key} is bad: the text or the signature was altered")]
-    BadSignature {
-        /// The signing key's fingerprint.
-        key: String,
-    },
-    /// The key is meant for other uses.
-    #[error("the key {key} is not one for signing")]
-    NotSigningCapable {
-        /// The signing key's fingerprint.
-        key: String,
-    },
-    /// The signature uses a broken hash.
-    #[error("the signature by key {key} uses {hash}, which is too weak")]
-    WeakHash {
-        /// The signing key's fingerprint.
-        key: String,
-        /// The hash algorithm's name.
-        hash: String,
-    },
-    /// Nothing that counts binds the key to its owner.
-    #[error("the key {key} cannot be used: {reason}")]
-    Unusable {
-        /// The signing key's fingerprint.
-        key: String,
-        /// What the policy found.
-        reason: String,
-    },
-    /// A file holds no key that can be read.
-    #[error("`{name}` holds no usable OpenPGP key: {reason}")]
-    BadKeyFile {
-        /// The file as the recipe names it.
-        name: String,
-        /// What was wrong.
-        reason: String,
-    },
-}
-
-impl Hint for TrustError {
-    fn hints(&self) -> Vec<String> {
-        let hint = match self {
-            TrustError::NotSigned | TrustError::TooLarge { .. } | TrustError::Malformed(_) => {
-                "check that the URL is that of an apt repository, and that no proxy changes what it sends"
-            }
-            TrustError::UnknownKeys { .. } => "add the repository's key to `keys` if you trust it",
-            TrustError::Expired { .. } | TrustError::Revoked { .. } => {
-                "ask the repository for its present key, or pass `--mirror` another mirror"
-            }
-            TrustError::NotYetValid { .. } => "check this machine's clock",
-            TrustError::BadSignature { .. } => "do not use this mirror; pass `--mirror` another one",
-            TrustError::Unsupported { .. }
-            | TrustError::NotSigningCapable { .. }
-            | TrustError::WeakHash { .. }
-            | TrustError::Unusable { .. } => "ask the repository's owner for a signature by a stronger key",
-            TrustError::BadKeyFile { .. } => "export the key with `gpg --armor --export FINGERPRINT`",
-        };
-        vec![hint.to_owned()]
     }
 }
 
@@ -256,8 +145,8 @@ impl Rules {
         Rules { at, strict, lenient }
     }
 
-    /// What a signature packet over `signed` is worth; an error if it is forged.
-    fn judge(&self, packet: &Packet, signed: &[u8], keyring: &Keyring) -> Result<Judgement, TrustError> {
+    /// What a signature packet over a canonical text is worth; an error if it is forged.
+    fn judge(&self, packet: &Packet, text: &[u8], keyring: &Keyring) -> Result<Judgement, TrustError> {
         let Packet::Signature(signature) = packet else {
             let version =
                 packet.version().map_or_else(|| "unknown".to_owned(), |version| version.to_string());
@@ -282,7 +171,7 @@ impl Rules {
         let (mut forged, mut refused) = (None, None);
         for key in keys {
             let name = key.key().fingerprint().to_hex();
-            match signature.verify_message(key.key(), signed) {
+            match signature.verify_message(key.key(), text) {
                 Err(error) if is_unsupported(&error) => {
                     refused.get_or_insert(Judgement::Unsupported(error.to_string()));
                 }
@@ -330,7 +219,7 @@ impl Rules {
         let bound = key.clone().with_policy(&self.lenient, self.at).ok();
         let statuses = [
             Some(key.cert().revocation_status(&self.lenient, self.at)),
-            bound.as_ref().map(|key| key.revocation_status()),
+            bound.as_ref().map(ValidAmalgamation::revocation_status),
         ];
         if statuses.iter().flatten().any(|status| matches!(status, RevocationStatus::Revoked(_))) {
             return Err(TrustError::Revoked { key: name });

@@ -4,12 +4,13 @@
 //! [`ROOMS`], and its own parts; foundations import nothing. Within the stages this holds types that
 //! earlier stages made; that no stage calls another is for the reader of `pipeline.rs` to see.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Every room, from the roof to the ground. Rooms in one group may not import each other unless a later
-/// one in the list is imported by an earlier one.
+/// Every room, from the roof to the ground: each may import those that come after it.
 const ROOMS: &[&[&str]] = &[
     &["main", "cli"],
     &["pipeline"],
@@ -29,7 +30,7 @@ const ROOMS: &[&[&str]] = &[
         "distro",
     ],
     // Formats and services.
-    &["cache", "transport", "trust", "loader", "elf", "deb", "tarball"],
+    &["cache", "transport", "loader", "elf", "deb", "trust", "tarball"],
     // Foundations.
     &["progress"],
     &["arch", "digest", "hint", "root_path"],
@@ -63,7 +64,7 @@ fn imports(text: &str) -> BTreeSet<String> {
             for (at, _) in line.match_indices(marker) {
                 let rest = &line[at + marker.len()..];
                 if let Some(group) = rest.strip_prefix('{') {
-                    let names = group.split([',', '}']).map(|name| name.trim());
+                    let names = group.split([',', '}']).map(str::trim);
                     rooms.extend(names.map(leading_name).filter(|name| !name.is_empty()));
                 } else {
                     rooms.insert(leading_name(rest));
@@ -92,7 +93,7 @@ fn imports_go_one_way() {
     for file in files {
         let relative = file.strip_prefix(&root).unwrap();
         let room = room_of(relative);
-        if room == "lib" {
+        if room == "lib" || relative.ends_with("tests.rs") {
             continue;
         }
         let Some(here) = floor(&room) else {
@@ -127,7 +128,8 @@ fn only_the_command_line_prints() {
     sources(&root, &mut files);
     for file in files {
         let relative = file.strip_prefix(&root).unwrap();
-        if ["main", "cli"].contains(&room_of(relative).as_str()) {
+        let is_test = relative.ends_with("tests.rs");
+        if is_test || ["main", "cli"].contains(&room_of(relative).as_str()) {
             continue;
         }
         let text = fs::read_to_string(&file).unwrap();

@@ -4,6 +4,8 @@
 //! is what the mirror's own files say: each is also fetched and compared with InRelease by other code here.
 //! Without apt sources of Debian these tests are left out, except in continuous integration.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "all of it is test code")]
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rootforge::arch::Arch;
@@ -16,7 +18,6 @@ use rootforge::repository::{
     RepositoryError, Source, load,
 };
 use rootforge::transport::{Transport, TransportOptions};
-use rootforge::trust::Keyring;
 
 /// The mirrors of this machine's apt sources.
 fn mirrors() -> Option<Mirrors> {
@@ -49,19 +50,7 @@ impl Bench {
     fn source(&self, distro: &str, arch: Arch, pocket: Pocket) -> Source {
         let distro: Distro = distro.parse().unwrap();
         let suite = distro.suites(arch).into_iter().find(|suite| suite.pocket == pocket).unwrap();
-        let mirror = self.mirrors.find(suite.archive);
-        Source {
-            archive_name: suite.archive.name().to_owned(),
-            uri: mirror.url,
-            fallbacks: mirror.fallbacks,
-            suite: suite.name,
-            components: suite.components,
-            keyring: Keyring::debian(),
-            origin: Some(suite.archive.origin()),
-            required: pocket == Pocket::Release,
-            check_valid_until: true,
-            by_snapshot: false,
-        }
+        Source::of_suite(&suite, &self.mirrors, None).unwrap()
     }
 
     fn load(&self, source: &Source, deb_arch: &str) -> Result<(Vec<IndexPart>, Vec<Note>), RepositoryError> {

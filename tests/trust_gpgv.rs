@@ -3,6 +3,9 @@
 //! gpgv's verdict is read as apt reads it, from the status lines: at least one good signature, and no bad one.
 //! Without gpgv the comparison is left out, except in continuous integration, where that is a failure.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "all of it is test code")]
+
+#[path = "support/signing.rs"]
 mod signing;
 
 use std::io::Write as _;

@@ -149,7 +149,7 @@ fn errors_name_the_path_and_the_cause() {
         text.starts_with(&format!("cannot write to the cache, `{}/cache`: Not a directory", file.display())),
         "{text}"
     );
-    assert_eq!(error.hints(), ["pass `--cache` a directory that you can write to"]);
+    assert_eq!(error.hints(), ["pass `--cache-dir` a directory that you can write to"]);
 
     let (_directory, cache) = cache();
     fs::write(cache.root().join("blobs"), b"").unwrap();
@@ -179,7 +179,7 @@ fn a_full_disk_is_named_and_nothing_is_left() {
         let cache = Cache::open(directory.path().join("cache")).unwrap();
         let error = cache.insert(&vec![1; 1 << 20]).unwrap_err();
         assert!(error.to_string().contains("No space left on device"), "{error}");
-        assert_eq!(error.hints(), ["free some space, or run `rootforge cache clean`"]);
+        assert_eq!(error.hints(), ["free some space; the cache can be deleted at any time"]);
         assert!(cache.insert_from(io::repeat(1).take(1 << 20)).is_err());
         assert_eq!(cache.usage().unwrap().files, 1, "the tag");
         cache.insert(b"small").unwrap();

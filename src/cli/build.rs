@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use rootforge::arch::Arch;
-use rootforge::distro::Pocket;
 use rootforge::lock::{Lock, Request};
 use rootforge::oci::{Layout, Output};
 use rootforge::pipeline::{Built, Forge, ForgeError, Prepared, Update};
@@ -12,7 +11,7 @@ use rootforge::progress::Progress;
 use rootforge::recipe::Recipe;
 
 use super::error::Failure;
-use super::session::{archs, load_recipe, lock_path};
+use super::session::{Resolving, archs, load_recipe, lock_path};
 use super::{Session, print_data};
 
 #[derive(Debug, clap::Args)]
@@ -31,23 +30,16 @@ pub(super) struct Arguments {
     /// The image's name in its output [default: the recipe's name]
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
-    /// Leave out a suite: `updates` or `security`
-    #[arg(long, value_name = "SUITE", value_delimiter = ',')]
-    without: Vec<Pocket>,
-    /// Accept an index whose Valid-Until has passed
-    #[arg(long)]
-    allow_expired_index: bool,
-    /// The variant to build
-    #[arg(long, value_name = "NAME")]
-    variant: Option<String>,
+    #[command(flatten)]
+    resolving: Resolving,
 }
 
 pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
-    let recipe = load_recipe(&arguments.recipe, arguments.variant.as_deref())?;
+    let recipe = load_recipe(&arguments.recipe, arguments.resolving.variant.as_deref())?;
     let wanted = archs(&arguments.arch, &recipe)?;
     let output = match &arguments.output {
         Some(text) => Output::parse(text).map_err(|error| usage(&error))?,
-        None => Output::Oci { directory: session.images(), tag: None },
+        None => Output::Oci { directory: session.images()?, tag: None },
     };
     output.accepts(wanted.len()).map_err(|error| usage(&error))?;
     let (forge, lock) = locked(arguments, session, &recipe, &wanted)?;
@@ -78,9 +70,9 @@ fn locked<'s>(
 ) -> Result<(Forge<'s>, Lock), Failure> {
     let path = lock_path(recipe);
     let old = Lock::read(&path).map_err(|error| Failure::work(&error))?;
-    let without = session.without(&arguments.without, old.as_ref());
-    let request = Request::of(recipe, &without);
-    let forge = session.forge(without, arguments.allow_expired_index)?;
+    let left_out = arguments.resolving.without(old.as_ref());
+    let request = Request::of(recipe, &left_out);
+    let forge = session.forge(left_out, arguments.resolving.allow_expired_index)?;
     let stale = match &old {
         None => Some("there is none".to_owned()),
         Some(old) => old.fits(&request, wanted).err().map(|stale| stale.to_string()),

@@ -1,6 +1,6 @@
 //! `rootforge check`: re-reads an image and reports all that is wrong with it.
 
-use rootforge::check::{ImageSource, check};
+use rootforge::check::{ImageSource, Report, check};
 
 use super::error::Failure;
 use super::{Session, print_data};
@@ -16,8 +16,12 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
         .map_err(|error| Failure::usage(error.to_string(), "give an image as `oci:images:NAME`"))?;
     let report = check(&source).map_err(|error| Failure::work(&error))?;
     session.reporter.finish();
-    for problem in &report.problems {
-        print_data(&format!("{problem}\n"));
+    if session.json {
+        print_data(&format!("{}\n", as_json(&report)));
+    } else {
+        for problem in &report.problems {
+            print_data(&format!("{problem}\n"));
+        }
     }
     for image in &report.images {
         let digest = image.digest.map_or_else(|| "no digest".to_owned(), |digest| digest.to_string());
@@ -32,4 +36,26 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     }
     session.reporter.say(&format!("{}: {} problems", arguments.image, report.problems.len()));
     Err(Failure::Said)
+}
+
+fn as_json(report: &Report) -> serde_json::Value {
+    let problems: Vec<_> = report
+        .problems
+        .iter()
+        .map(|problem| serde_json::json!({ "place": problem.place, "problem": problem.fault.to_string() }))
+        .collect();
+    let images: Vec<_> = report
+        .images
+        .iter()
+        .map(|image| {
+            serde_json::json!({
+                "name": image.name,
+                "digest": image.digest.map(|digest| digest.to_string()),
+                "layers": image.layers,
+                "size": image.size,
+                "paths": image.paths,
+            })
+        })
+        .collect();
+    serde_json::json!({ "problems": problems, "images": images })
 }

@@ -1,16 +1,15 @@
 //! `rootforge lock`: resolves a recipe into its lock.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rootforge::arch::Arch;
-use rootforge::distro::Pocket;
 use rootforge::lock::Lock;
 use rootforge::pipeline::Update;
 use rootforge::recipe::Recipe;
 
-use super::Session;
 use super::error::Failure;
-use super::session::{archs, load_recipe, lock_path};
+use super::session::{Resolving, archs, load_recipe, lock_path};
+use super::{Session, print_data};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -22,19 +21,12 @@ pub(super) struct Arguments {
     /// Take newer versions: of these packages, or of all where none is named
     #[arg(long, value_name = "PACKAGE", num_args = 0.., value_delimiter = ',')]
     update: Option<Vec<String>>,
-    /// Leave out a suite: `updates` or `security`
-    #[arg(long, value_name = "SUITE", value_delimiter = ',')]
-    without: Vec<Pocket>,
-    /// Accept an index whose Valid-Until has passed
-    #[arg(long)]
-    allow_expired_index: bool,
-    /// The variant to lock
-    #[arg(long, value_name = "NAME")]
-    variant: Option<String>,
+    #[command(flatten)]
+    resolving: Resolving,
 }
 
 pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
-    let recipe = load_recipe(&arguments.recipe, arguments.variant.as_deref())?;
+    let recipe = load_recipe(&arguments.recipe, arguments.resolving.variant.as_deref())?;
     let path = lock_path(&recipe);
     let old = Lock::read(&path).map_err(|error| Failure::work(&error))?;
     let wanted = wanted_archs(arguments, &recipe)?;
@@ -53,17 +45,36 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
             }
         }
     }
-    let without = session.without(&arguments.without, old.as_ref());
-    let forge = session.forge(without, arguments.allow_expired_index)?;
+    let left_out = arguments.resolving.without(old.as_ref());
+    let forge = session.forge(left_out, arguments.resolving.allow_expired_index)?;
     let lock = forge.lock(&recipe, &wanted, old.as_ref(), &update).map_err(|error| Failure::work(&error))?;
     lock.write(&path).map_err(|error| Failure::work(&error))?;
     session.reporter.finish();
+    if session.json {
+        print_data(&format!("{}\n", as_json(&lock, &path)));
+    }
     for arch in &wanted {
         let count = lock.packages_of(*arch).values().filter(|package| !package.on_demand).count();
         session.reporter.say(&format!("locked {} for {arch}: {count} packages", recipe.name));
     }
     session.reporter.say(&format!("wrote {}", path.display()));
     Ok(())
+}
+
+fn as_json(lock: &Lock, path: &Path) -> serde_json::Value {
+    let packages: Vec<_> = lock
+        .packages
+        .iter()
+        .map(|package| {
+            serde_json::json!({
+                "arch": package.arch.name(),
+                "name": package.name,
+                "version": package.version,
+                "on-demand": package.on_demand,
+            })
+        })
+        .collect();
+    serde_json::json!({ "lock": path.display().to_string(), "packages": packages })
 }
 
 fn wanted_archs(arguments: &Arguments, recipe: &Recipe) -> Result<Vec<Arch>, Failure> {

@@ -20,11 +20,12 @@ use super::settings::{Settings, xdg_directory};
 
 /// Flags of every command.
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Common {
-    /// Where downloads are kept [default: $XDG_CACHE_HOME/rootforge]
+    /// Where downloads are kept [default: `rootforge` in the user's cache directory]
     #[arg(long, global = true, value_name = "DIR")]
     cache_dir: Option<PathBuf>,
-    /// The configuration file [default: $XDG_CONFIG_HOME/rootforge/config.toml]
+    /// The configuration file [default: `rootforge/config.toml` in the user's configuration directory]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where an archive is mirrored, as debian=URL; may be given several times
@@ -42,6 +43,32 @@ pub(super) struct Common {
     /// Print more
     #[arg(short, long, global = true)]
     verbose: bool,
+}
+
+/// What decides, beside the recipe, on what is resolved.
+#[derive(Debug, clap::Args)]
+pub(super) struct Resolving {
+    /// Leave out a suite: `updates` or `security`
+    #[arg(long, value_name = "SUITE", value_delimiter = ',')]
+    pub(super) without: Vec<Pocket>,
+    /// Accept an index whose Valid-Until has passed
+    #[arg(long)]
+    pub(super) allow_expired_index: bool,
+    /// The variant of the recipe
+    #[arg(long, value_name = "NAME")]
+    pub(super) variant: Option<String>,
+}
+
+impl Resolving {
+    /// The suites to leave out: those given, else those that were left out when the lock was made.
+    pub(super) fn without(&self, old: Option<&Lock>) -> Vec<Pocket> {
+        match old {
+            Some(old) if self.without.is_empty() => {
+                old.recipe.without.iter().filter_map(|name| name.parse().ok()).collect()
+            }
+            _ => self.without.clone(),
+        }
+    }
 }
 
 /// A run of the program.
@@ -62,21 +89,9 @@ impl Session {
     }
 
     /// The layout that images go into unless told otherwise.
-    pub(super) fn images(&self) -> PathBuf {
-        Settings::read(self.common.config.as_deref())
-            .ok()
-            .and_then(|settings| settings.images)
-            .unwrap_or_else(|| PathBuf::from("images"))
-    }
-
-    /// The suites to leave out: those given, else those that were left out when the lock was made.
-    pub(super) fn without(&self, given: &[Pocket], old: Option<&Lock>) -> Vec<Pocket> {
-        match old {
-            Some(old) if given.is_empty() => {
-                old.recipe.without.iter().filter_map(|name| name.parse().ok()).collect()
-            }
-            _ => given.to_vec(),
-        }
+    pub(super) fn images(&self) -> Result<PathBuf, Failure> {
+        let settings = Settings::read(self.common.config.as_deref())?;
+        Ok(settings.images.unwrap_or_else(|| PathBuf::from("images")))
     }
 
     /// Everything the stages need.

@@ -28,18 +28,20 @@ impl<'a> Iterator for Paragraphs<'a> {
     type Item = Paragraph<'a>;
 
     fn next(&mut self) -> Option<Paragraph<'a>> {
-        let mut start = None;
-        while self.at < self.text.len() {
-            let here = self.at;
-            let line = next_line(self.text, &mut self.at);
-            match (is_blank(line), start) {
-                (true, None) => {}
-                (true, Some(start)) => return Some(Paragraph { text: &self.text[start..here], start }),
-                (false, None) => start = Some(here),
-                (false, Some(_)) => {}
+        let bytes = self.text.as_bytes();
+        while self.at < bytes.len() && is_blank(line_at(bytes, self.at)) {
+            self.at += line_at(bytes, self.at).len();
+        }
+        let start = self.at;
+        for end in memchr::memchr_iter(b'\n', &bytes[start..]).map(|newline| start + newline + 1) {
+            // Hardly any line starts with white space, so the few that do may take longer.
+            if bytes.get(end).is_some_and(u8::is_ascii_whitespace) && is_blank(line_at(bytes, end)) {
+                self.at = end;
+                return Some(Paragraph { text: &self.text[start..end], start });
             }
         }
-        start.map(|start| Paragraph { text: &self.text[start..], start })
+        self.at = bytes.len();
+        (start < self.at).then(|| Paragraph { text: &self.text[start..], start })
     }
 }
 
@@ -77,22 +79,21 @@ impl<'a> Iterator for Fields<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<Self::Item> {
-        while self.at < self.text.len() {
+        let bytes = self.text.as_bytes();
+        while self.at < bytes.len() {
             let start = self.at;
-            let line = next_line(self.text, &mut self.at);
-            let mut end = start + line.len();
-            while self.text.as_bytes().get(self.at).is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
-                let here = self.at;
-                end = here + next_line(self.text, &mut self.at).len();
+            let line = line_at(bytes, start);
+            self.at += line.len();
+            while matches!(bytes.get(self.at), Some(b' ' | b'\t')) {
+                self.at += line_at(bytes, self.at).len();
             }
-            if line.starts_with(['#', ' ', '\t']) {
+            if matches!(line[0], b'#' | b' ' | b'\t') {
                 continue;
             }
-            if let Some(colon) = line.bytes().position(|byte| byte == b':') {
-                return Some((
-                    line[..colon].trim_ascii_end(),
-                    self.text[start + colon + 1..end].trim_ascii(),
-                ));
+            if let Some(colon) = line.iter().position(|byte| *byte == b':') {
+                let (name, value) =
+                    (&self.text[start..start + colon], &self.text[start + colon + 1..self.at]);
+                return Some((name.trim_ascii_end(), value.trim_ascii()));
             }
         }
         None
@@ -105,16 +106,14 @@ pub fn lines(value: &str) -> impl Iterator<Item = &str> {
     value.lines().map(str::trim_ascii)
 }
 
-/// The line at `at`, without its end; `at` moves past it.
-fn next_line<'a>(text: &'a str, at: &mut usize) -> &'a str {
-    let rest = &text[*at..];
-    let line = rest.find('\n').map_or(rest, |end| &rest[..end]);
-    *at += (line.len() + 1).min(rest.len());
-    line
+/// The line that starts at `at`, with its end.
+fn line_at(bytes: &[u8], at: usize) -> &[u8] {
+    let rest = &bytes[at..];
+    memchr::memchr(b'\n', rest).map_or(rest, |newline| &rest[..=newline])
 }
 
-fn is_blank(line: &str) -> bool {
-    line.bytes().all(|byte| byte.is_ascii_whitespace())
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(u8::is_ascii_whitespace)
 }
 
 #[cfg(test)]
@@ -158,7 +157,8 @@ mod tests {
 
         #[test]
         fn written_fields_read_back(values in prop::collection::vec("[a-z]{1,5}(\n [a-z]{1,5}){0,3}", 1..6)) {
-            let text: String = values.iter().enumerate().map(|(n, value)| format!("F{n}: {value}\n")).collect();
+            let text: Vec<String> = values.iter().enumerate().map(|(n, value)| format!("F{n}: {value}\n")).collect();
+            let text = text.concat();
             let read: Vec<_> = paragraphs(&text).flat_map(|paragraph| paragraph.fields()).map(|(_, value)| value).collect();
             prop_assert_eq!(read, values);
         }

@@ -1,6 +1,6 @@
 //! Small ELF files for tests: headers, an interpreter, a dynamic section; no code.
 
-use crate::arch::{Arch, ElfMachine};
+use super::{Arch, ElfMachine};
 
 /// What to put into a file.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@
 //! source packages, translations, and incremental updates (an index is fetched once per change, whole).
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cache::Cache;
 use crate::deb::release::{Release, ReleaseFile};
@@ -23,8 +23,8 @@ const KEPT: &str = "inrelease-1";
 /// The largest index fetched, in bytes; unpacked ones may be eight times as large.
 const MAX_INDEX: u64 = 256 << 20;
 
-/// How far in the future an index may be dated, for clocks that differ.
-const CLOCK_SKEW: Duration = Duration::from_secs(24 * 60 * 60);
+/// How many seconds in the future an index may be dated, for clocks that differ.
+const CLOCK_SKEW: u64 = 24 * 60 * 60;
 
 /// What loading an index takes.
 #[derive(Clone, Copy, Debug)]
@@ -283,7 +283,7 @@ impl SuiteRelease {
                     }
                     Err(RepositoryError::Transport(
                         error @ (TransportError::Missing { .. }
-                        | TransportError::Mismatch { .. }
+                        | TransportError::Mismatch(_)
                         | TransportError::Status { .. }),
                     )) => tried.push(error.to_string()),
                     Err(error) => return Err(error),
@@ -384,7 +384,7 @@ fn check_dates(
 ) -> Result<(), RepositoryError> {
     let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
     let (uri, suite) = (uri.to_owned(), source.suite.clone());
-    if date > seconds(access.at + CLOCK_SKEW) {
+    if date > seconds(access.at).saturating_add(CLOCK_SKEW) {
         return Err(RepositoryError::FromTheFuture { uri, suite, when: written(date) });
     }
     match release.valid_until.filter(|end| *end < seconds(access.at)) {

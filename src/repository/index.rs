@@ -6,15 +6,24 @@
 //! knows, join as texts of their own kind. Left out: whether a text is to be trusted; an [`IndexText`] can
 //! only be had from the rooms that know.
 
-use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 use rayon::prelude::*;
 
 use crate::arch::Arch;
-use crate::deb::{control, version};
+use crate::deb::control;
 use crate::digest::Digest;
 use crate::hint::Hint;
+
+mod mention;
+mod reading;
+mod record;
+mod similar;
+
+use reading::{Entry, Provided, Span, collect_provided, in_order, read_entry, slice};
+
+pub(crate) use mention::Mention;
+pub use record::PackageRecord;
 
 /// Where the packages of a text come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,53 +116,6 @@ impl PackageId {
     }
 }
 
-/// What the index says of a package. Relation fields are raw text, empty where there is none.
-#[derive(Clone, Copy, Debug)]
-pub struct PackageRecord<'a> {
-    /// `Package`.
-    pub name: &'a str,
-    /// `Version`.
-    pub version: &'a str,
-    /// `Architecture`: `all`, or the index's.
-    pub architecture: &'a str,
-    /// The source package's name.
-    pub source: &'a str,
-    /// The source package's version.
-    pub source_version: &'a str,
-    /// `Essential: yes`.
-    pub essential: bool,
-    /// `Protected: yes`, or its elder form `Important: yes`.
-    pub protected: bool,
-    /// `Multi-Arch`: `same`, `foreign`, `allowed`, or `no`.
-    pub multi_arch: &'a str,
-    /// `Priority`.
-    pub priority: &'a str,
-    /// `Section`.
-    pub section: &'a str,
-    /// `Pre-Depends`.
-    pub pre_depends: &'a str,
-    /// `Depends`.
-    pub depends: &'a str,
-    /// `Provides`.
-    pub provides: &'a str,
-    /// `Conflicts`.
-    pub conflicts: &'a str,
-    /// `Breaks`.
-    pub breaks: &'a str,
-    /// `Recommends`.
-    pub recommends: &'a str,
-    /// `Replaces`.
-    pub replaces: &'a str,
-    /// Where the package is below the origin's root; of a local package, its path.
-    pub filename: &'a str,
-    /// Its size in bytes.
-    pub size: u64,
-    /// The digest of the file.
-    pub sha256: Digest,
-    /// The origin's place in [`PackageIndex::origins`].
-    pub origin: usize,
-}
-
 /// A package that provides a name not its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Provider<'a> {
@@ -222,33 +184,6 @@ impl Hint for IndexError {
     }
 }
 
-/// A slice of an origin's text.
-#[derive(Clone, Copy, Debug)]
-struct Span {
-    start: u32,
-    len: u32,
-}
-
-/// A package: its paragraph, and what is asked for most.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    origin: u16,
-    paragraph: Span,
-    name: Span,
-    version: Span,
-    provides: Span,
-    size: u64,
-    sha256: Digest,
-}
-
-/// One name in a `Provides` field.
-#[derive(Clone, Copy, Debug)]
-struct Provided {
-    package: PackageId,
-    name: Span,
-    version: Option<Span>,
-}
-
 /// Every package of one architecture from several indexes.
 #[derive(Clone, Debug)]
 pub struct PackageIndex {
@@ -279,26 +214,15 @@ impl PackageIndex {
                 return Err(too_large());
             }
             let number = u16::try_from(number).map_err(|_| too_large())?;
-            for paragraph in control::paragraphs(text) {
-                entries.push(read_entry(text, &paragraph, number, origin, deb_arch)?);
+            let paragraphs: Vec<_> = control::paragraphs(text).collect();
+            let read =
+                paragraphs.par_iter().map(|paragraph| read_entry(text, paragraph, number, origin, deb_arch));
+            // Collected as a sequence, so that of several errors the first in the text is told.
+            for entry in read.collect::<Vec<_>>() {
+                entries.push(entry?);
             }
         }
-        let text_of = |entry: &Entry, span: Span| slice(&texts[usize::from(entry.origin)], span);
-        let kind = |entry: &Entry| origins[usize::from(entry.origin)].kind;
-        entries.sort_by(|a, b| {
-            let local_first = || (kind(a) != OriginKind::Local).cmp(&(kind(b) != OriginKind::Local));
-            let newest_first = || version::compare(text_of(b, b.version), text_of(a, a.version));
-            text_of(a, a.name)
-                .cmp(text_of(b, b.name))
-                .then_with(local_first)
-                .then_with(newest_first)
-                .then_with(|| kind(a).cmp(&kind(b)))
-        });
-        entries.dedup_by(|later, first| {
-            text_of(later, later.name) == text_of(first, first.name)
-                && version::compare(text_of(later, later.version), text_of(first, first.version))
-                    == Ordering::Equal
-        });
+        let entries = in_order(&entries, &origins, &texts);
         let provided = collect_provided(&texts, &entries);
         Ok(PackageIndex { arch, deb_arch: deb_arch.to_owned(), origins, texts, entries, provided })
     }
@@ -364,12 +288,6 @@ impl PackageIndex {
         PackageId(id.0 - u32::try_from(siblings).unwrap_or(0))
     }
 
-    /// Where a package's paragraph stands: its origin's place, and the byte within that text.
-    pub(crate) fn position(&self, id: PackageId) -> (u16, u32) {
-        let entry = self.entry(id);
-        (entry.origin, entry.paragraph.start)
-    }
-
     /// The name of a package.
     pub fn name(&self, id: PackageId) -> &str {
         let entry = self.entry(id);
@@ -390,16 +308,12 @@ impl PackageIndex {
     /// All that the index says of a package.
     pub fn package(&self, id: PackageId) -> PackageRecord<'_> {
         let entry = self.entry(id);
-        let mut record = empty_record(entry);
-        for (name, value) in
-            control::paragraphs(self.text(entry, entry.paragraph)).flat_map(|one| one.fields())
-        {
-            set_field(&mut record, name, value);
-        }
-        let (source, source_version) = read_source(record.source);
-        record.source = source.unwrap_or(record.name);
-        record.source_version = source_version.unwrap_or(record.version);
-        record
+        PackageRecord::read(
+            self.text(entry, entry.paragraph),
+            entry.size,
+            entry.sha256,
+            usize::from(entry.origin),
+        )
     }
 
     fn entry(&self, id: PackageId) -> &Entry {
@@ -411,217 +325,154 @@ impl PackageIndex {
     }
 }
 
-fn slice(text: &str, span: Span) -> &str {
-    &text[span.start as usize..(span.start + span.len) as usize]
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The span of a part within a text that it is a slice of; the text is known to be below 4 GiB.
-fn span_within(text: &str, part: &str) -> Span {
-    let place = |n: usize| u32::try_from(n).unwrap_or(0);
-    let start = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-    Span { start: place(start), len: place(part.len()) }
-}
+    fn origin(kind: OriginKind, suite: &str) -> IndexOrigin {
+        IndexOrigin {
+            archive: "debian".into(),
+            kind,
+            uri: "https://deb.example.org/debian".to_owned(),
+            suite: suite.to_owned(),
+            component: "main".to_owned(),
+            inrelease: Digest::of(b""),
+            date: 0,
+        }
+    }
 
-/// Reads and checks one paragraph.
-fn read_entry(
-    text: &str,
-    paragraph: &control::Paragraph<'_>,
-    origin_number: u16,
-    origin: &IndexOrigin,
-    deb_arch: &str,
-) -> Result<Entry, IndexError> {
-    let [mut name, mut version, mut arch, mut filename, mut size, mut sha256, mut provides] = [None; 7];
-    for (field, value) in paragraph.fields() {
-        let place = match field.len() {
-            4 if field.eq_ignore_ascii_case("Size") => &mut size,
-            6 if field.eq_ignore_ascii_case("SHA256") => &mut sha256,
-            7 if field.eq_ignore_ascii_case("Package") => &mut name,
-            7 if field.eq_ignore_ascii_case("Version") => &mut version,
-            8 if field.eq_ignore_ascii_case("Filename") => &mut filename,
-            8 if field.eq_ignore_ascii_case("Provides") => &mut provides,
-            12 if field.eq_ignore_ascii_case("Architecture") => &mut arch,
-            _ => continue,
+    fn paragraph(name: &str, version: &str, more: &str) -> String {
+        let sum = Digest::of(name.as_bytes()).hex();
+        format!(
+            "Package: {name}\nVersion: {version}\nArchitecture: all\n{more}Filename: pool/{name}.deb\nSize: 7\nSHA256: {sum}\n\n"
+        )
+    }
+
+    fn new(texts: &[(OriginKind, &str, String)]) -> Result<PackageIndex, IndexError> {
+        let texts =
+            texts.iter().map(|(kind, suite, text)| (origin(*kind, suite), IndexText::vouched(text.clone())));
+        PackageIndex::new(Arch::S390x, "s390x", texts.collect())
+    }
+
+    fn versions(index: &PackageIndex, name: &str) -> Vec<String> {
+        index.named(name).map(|id| format!("{} {}", index.version(id), index.origin(id))).collect()
+    }
+
+    #[test]
+    fn suites_are_merged_by_name() {
+        let release = paragraph("b", "1", "") + &paragraph("a", "1.0", "") + &paragraph("c", "9", "");
+        let updates = paragraph("a", "1.10", "") + &paragraph("a", "1.0-0", "");
+        let local = paragraph("c", "2", "");
+        let locked = paragraph("a", "1.10", "") + &paragraph("a", "0.5", "") + &paragraph("c", "9.9", "");
+        let index = new(&[
+            (OriginKind::Locked, "", locked),
+            (OriginKind::Archive, "trixie", release),
+            (OriginKind::Archive, "trixie-updates", updates),
+            (OriginKind::Local, "", local),
+        ])
+        .unwrap();
+        assert_eq!(versions(&index, "a"), ["1.10 trixie-updates/main", "1.0 trixie/main", "0.5 lock"]);
+        assert_eq!(versions(&index, "c"), ["2 local file", "9.9 lock", "9 trixie/main"]);
+        assert_eq!(versions(&index, "aa"), [""; 0]);
+        assert_eq!(index.len(), 7);
+        let names: Vec<&str> = index.packages().map(|id| index.name(id)).collect();
+        assert_eq!(names, ["a", "a", "a", "b", "c", "c", "c"]);
+        let last = index.packages().last().unwrap();
+        assert_eq!(Some(index.first_of_name(last)), index.named("c").next());
+    }
+
+    #[test]
+    fn a_record_has_every_field() {
+        let more = "Source: src (0.9)\nEssential: yes\nProtected: yes\nMulti-Arch: foreign\nPriority: required\n\
+                    Section: libs\npre-depends: x\nDepends: y,\n z\nProvides: v (= 3), w\nConflicts: k\nBreaks: l\n\
+                    Recommends: m\nReplaces: n\n";
+        let index = new(&[(
+            OriginKind::Archive,
+            "sid",
+            paragraph("a", "1", more) + &paragraph("b", "2", "Source: s\n"),
+        )])
+        .unwrap();
+        let mut records = index.packages().map(|id| index.package(id));
+        let a = records.next().unwrap();
+        assert_eq!(
+            (a.name, a.version, a.architecture, a.source, a.source_version),
+            ("a", "1", "all", "src", "0.9")
+        );
+        assert_eq!(
+            (a.essential, a.protected, a.multi_arch, a.priority, a.section),
+            (true, true, "foreign", "required", "libs")
+        );
+        assert_eq!((a.pre_depends, a.depends, a.provides, a.conflicts), ("x", "y,\n z", "v (= 3), w", "k"));
+        assert_eq!((a.breaks, a.recommends, a.replaces, a.filename), ("l", "m", "n", "pool/a.deb"));
+        assert_eq!((a.size, a.sha256, a.origin), (7, Digest::of(b"a"), 0));
+        let b = records.next().unwrap();
+        assert_eq!((b.source, b.source_version, b.multi_arch, b.depends), ("s", "2", "no", ""));
+        assert_eq!((b.essential, b.protected), (false, false));
+    }
+
+    #[test]
+    fn providers_by_name_and_version() {
+        let text = paragraph("b", "1", "Provides: v(=2), w,\n odd (>= 1), v2\n")
+            + &paragraph("a", "1", "Provides: v\n");
+        let index = new(&[(OriginKind::Archive, "sid", text)]).unwrap();
+        let of = |name| {
+            index.providers(name).map(|one| (index.name(one.package), one.version)).collect::<Vec<_>>()
         };
-        *place = place.or(Some(value));
+        assert_eq!(of("v"), [("a", None), ("b", Some("2"))]);
+        assert_eq!(of("w"), [("b", None)]);
+        assert_eq!(of("odd"), []);
+        assert_eq!(of("b"), []);
     }
-    let origin = || origin.to_string();
-    let package = || name.unwrap_or_default().to_owned();
-    let need = |field, value: Option<&'_ str>| {
-        value.map(|_| ()).ok_or_else(|| IndexError::Missing { origin: origin(), package: package(), field })
-    };
-    let malformed = |field, value: &str| IndexError::Malformed {
-        origin: origin(),
-        package: package(),
-        field,
-        value: value.to_owned(),
-    };
-    for (field, value) in [
-        ("Package", name),
-        ("Version", version),
-        ("Architecture", arch),
-        ("Filename", filename),
-        ("Size", size),
-        ("SHA256", sha256),
-    ] {
-        need(field, value.filter(|value| !value.is_empty()))?;
-    }
-    let (name_text, version_text) = (name.unwrap_or_default(), version.unwrap_or_default());
-    let (arch, size, sha256) =
-        (arch.unwrap_or_default(), size.unwrap_or_default(), sha256.unwrap_or_default());
-    if arch != "all" && arch != deb_arch {
-        let expected = deb_arch.to_owned();
-        return Err(IndexError::Architecture {
-            origin: origin(),
-            package: package(),
-            found: arch.to_owned(),
-            expected,
-        });
-    }
-    Ok(Entry {
-        origin: origin_number,
-        paragraph: span_within(text, paragraph.text()),
-        name: span_within(text, name_text),
-        version: span_within(text, version_text),
-        provides: provides.map_or(Span { start: 0, len: 0 }, |provides| span_within(text, provides)),
-        size: size.parse().map_err(|_| malformed("Size", size))?,
-        sha256: Digest::parse(sha256).map_err(|_| malformed("SHA256", sha256))?,
-    })
-}
 
-/// Every provided name of every package. A field that cannot be read provides nothing.
-fn collect_provided(texts: &[String], entries: &[Entry]) -> Vec<Provided> {
-    let mut all: Vec<(&str, Provided)> = Vec::new();
-    for (number, entry) in entries.iter().enumerate() {
-        if entry.provides.len == 0 {
-            continue;
-        }
-        let package = PackageId(u32::try_from(number).unwrap_or(u32::MAX));
-        let text = &texts[usize::from(entry.origin)];
-        for provided in slice(text, entry.provides).split(',').map(str::trim).filter(|name| !name.is_empty())
-        {
-            let (name, version) = match provided.split_once('(') {
-                None => (provided, None),
-                Some((name, version)) => (name.trim_end(), Some(version)),
-            };
-            let version = match version.map(|version| version.trim_end_matches(')').trim().strip_prefix('='))
-            {
-                None => None,
-                Some(Some(version)) => Some(span_within(text, version.trim_start())),
-                Some(None) => continue, // only `=` makes sense; the field's other names still count
-            };
-            all.push((name, Provided { package, name: span_within(text, name), version }));
+    #[test]
+    fn malformed_paragraphs_are_named() {
+        let good = paragraph("a", "1", "");
+        for (from, to, expected) in [
+            ("Filename: pool/a.deb\n", "", "sid/main: the package `a` has no `Filename`"),
+            ("Size: 7", "Size: seven", "sid/main: the package `a` has the malformed `Size: seven`"),
+            ("SHA256: ", "SHA256: x", "sid/main: the package `a` has the malformed `SHA256: x"),
+            ("Version: 1", "Version:", "sid/main: the package `a` has no `Version`"),
+            ("Package: a\n", "", "sid/main: the package `` has no `Package`"),
+            (": all", ": amd64", "sid/main: the package `a` is for amd64, not for s390x"),
+        ] {
+            let text = paragraph("z", "1", "") + &good.replace(from, to) + "Package: later\n";
+            let error = new(&[(OriginKind::Archive, "sid", text)]).unwrap_err();
+            assert!(error.to_string().starts_with(expected), "{error}");
+            assert_eq!(error.hints().len(), 1);
         }
     }
-    all.par_sort_by(|(a, left), (b, right)| a.cmp(b).then(left.package.cmp(&right.package)));
-    all.into_iter().map(|(_, provided)| provided).collect()
-}
 
-fn empty_record(entry: &Entry) -> PackageRecord<'static> {
-    PackageRecord {
-        name: "",
-        version: "",
-        architecture: "",
-        source: "",
-        source_version: "",
-        essential: false,
-        protected: false,
-        multi_arch: "no",
-        priority: "",
-        section: "",
-        pre_depends: "",
-        depends: "",
-        provides: "",
-        conflicts: "",
-        breaks: "",
-        recommends: "",
-        replaces: "",
-        filename: "",
-        size: entry.size,
-        sha256: entry.sha256,
-        origin: usize::from(entry.origin),
+    #[test]
+    fn the_first_mention_is_one_of_a_package() {
+        let text = paragraph(
+            "early",
+            "1",
+            "Description: late\n late\nDepends: late-x, x-late, late:any, y (= late)\n",
+        ) + &paragraph("b", "1", "Suggests: soon,\n late\nDepends: soon\n")
+            + &paragraph("late", "1", "")
+            + &paragraph("soon", "1", "")
+            + &paragraph("last", "1", "");
+        let index = new(&[(OriginKind::Archive, "sid", text)]).unwrap();
+        let mut names = ["last", "late", "soon", "b", "early"];
+        names.sort_by_key(|name| index.first_mention(name).unwrap());
+        assert_eq!(names, ["early", "b", "soon", "late", "last"]);
+        assert_eq!(index.first_mention("lat"), None);
     }
-}
 
-fn set_field<'a>(record: &mut PackageRecord<'a>, name: &str, value: &'a str) {
-    let place = match name.to_ascii_lowercase().as_str() {
-        "package" => &mut record.name,
-        "version" => &mut record.version,
-        "architecture" => &mut record.architecture,
-        "source" => &mut record.source,
-        "multi-arch" => &mut record.multi_arch,
-        "priority" => &mut record.priority,
-        "section" => &mut record.section,
-        "pre-depends" => &mut record.pre_depends,
-        "depends" => &mut record.depends,
-        "provides" => &mut record.provides,
-        "conflicts" => &mut record.conflicts,
-        "breaks" => &mut record.breaks,
-        "recommends" => &mut record.recommends,
-        "replaces" => &mut record.replaces,
-        "filename" => &mut record.filename,
-        "essential" => {
-            record.essential = value == "yes";
-            return;
-        }
-        "protected" | "important" => {
-            record.protected |= value == "yes";
-            return;
-        }
-        _ => return,
-    };
-    if place.is_empty() || *place == "no" {
-        *place = value;
+    #[test]
+    fn a_text_must_have_its_digest() {
+        assert!(IndexText::matching("a".to_owned(), &Digest::of(b"a")).is_some());
+        assert!(IndexText::matching("b".to_owned(), &Digest::of(b"a")).is_none());
     }
-}
 
-/// Splits `Source: name (version)`.
-fn read_source(value: &str) -> (Option<&str>, Option<&str>) {
-    let (name, version) = match value.split_once('(') {
-        None => (value, None),
-        Some((name, version)) => (name.trim_end(), version.split(')').next().map(str::trim)),
-    };
-    ((!name.is_empty()).then_some(name), version)
-}
-
-/// A name that a relation may have been misspelt for: the nearest in the index, at most three.
-pub(crate) fn similar_names<'a>(index: &'a PackageIndex, name: &str) -> Vec<&'a str> {
-    let limit = 1 + name.len() / 4;
-    let mut near: Vec<(usize, &str)> = Vec::new();
-    let mut last = "";
-    for entry in &index.entries {
-        let candidate = index.text(entry, entry.name);
-        if candidate == last {
-            continue;
-        }
-        last = candidate;
-        let distance = if candidate.len().abs_diff(name.len()) > limit {
-            usize::MAX
-        } else {
-            distance(name, candidate, limit)
-        };
-        if distance <= limit {
-            near.push((distance, candidate));
-        }
+    #[test]
+    fn misspelt_names() {
+        let text = ["curl", "curlew", "bash"]
+            .map(|name| paragraph(name, "1", "") + &paragraph(name, "2", ""))
+            .concat();
+        let index = new(&[(OriginKind::Archive, "sid", text)]).unwrap();
+        assert_eq!(index.similar_names("crul"), ["curl"]);
+        assert_eq!(index.similar_names("curle"), ["curl", "curlew"]);
+        assert_eq!(index.similar_names("postgresql"), [""; 0]);
     }
-    near.sort_unstable();
-    near.into_iter().take(3).map(|(_, name)| name).collect()
-}
-
-/// The number of insertions, deletions and substitutions between two names; above `limit`, any larger number.
-fn distance(a: &str, b: &str, limit: usize) -> usize {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, right) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(left != right);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
-        }
-        if row.iter().all(|cost| *cost > limit) {
-            return usize::MAX;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }

@@ -19,29 +19,14 @@ pub fn sources(
 ) -> Result<Vec<Source>, RepositoryError> {
     let mut sources = Vec::new();
     if let Some(distro) = recipe.from {
-        let mut keyring = distro_keyring(distro);
-        keyring.extend(read_keys(recipe, &recipe.keys)?);
+        let keys = read_keys(recipe, &recipe.keys)?;
         for suite in distro.suites(arch) {
             let wanted = recipe.pockets.as_ref().is_none_or(|pockets| pockets.contains(&suite.pocket));
-            if !wanted || without.contains(&suite.pocket) {
-                continue;
+            if wanted && !without.contains(&suite.pocket) {
+                let mut source = Source::of_suite(&suite, mirrors, recipe.snapshot.as_deref())?;
+                source.keyring.extend(keys.clone());
+                sources.push(source);
             }
-            let mirror = match &recipe.snapshot {
-                Some(time) => mirrors.snapshot(suite.archive, time)?,
-                None => mirrors.find(suite.archive),
-            };
-            sources.push(Source {
-                archive_name: suite.archive.name().to_owned(),
-                uri: mirror.url,
-                fallbacks: mirror.fallbacks,
-                suite: suite.name,
-                components: suite.components,
-                keyring: keyring.clone(),
-                origin: Some(suite.archive.origin()),
-                required: suite.pocket == Pocket::Release,
-                check_valid_until: true,
-                by_snapshot: recipe.snapshot.is_some(),
-            });
         }
     }
     for repository in &recipe.repositories {

@@ -59,7 +59,7 @@ pub enum ResolveError {
         /// The request that leads there.
         request: String,
         /// The package.
-        needed: Needed,
+        needed: Box<Needed>,
         /// The field.
         field: &'static str,
         /// What is wrong with it.
@@ -102,9 +102,9 @@ pub enum ResolveError {
         /// The requests that lead there.
         requests: Vec<String>,
         /// The package that declares the conflict.
-        left: Needed,
+        left: Box<Needed>,
         /// The package it conflicts with.
-        right: Needed,
+        right: Box<Needed>,
         /// The relation as declared.
         relation: String,
     },
@@ -114,9 +114,9 @@ pub enum ResolveError {
         /// The requests that lead there.
         requests: Vec<String>,
         /// One version.
-        left: Needed,
+        left: Box<Needed>,
         /// The other.
-        right: Needed,
+        right: Box<Needed>,
     },
     /// A conflict with more parts than a sentence can name.
     #[error("cannot resolve {}:\n{report}", list(requests))]
@@ -163,32 +163,25 @@ impl Hint for ResolveError {
 
 /// `a`, `b` and `c`.
 fn list(names: &[String]) -> String {
-    let mut text = String::new();
-    for (number, name) in names.iter().enumerate() {
-        text += match number {
-            0 => "",
-            _ if number + 1 == names.len() => " and ",
-            _ => ", ",
-        };
-        text += &format!("`{name}`");
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match &quoted[..] {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
-    text
 }
 
 fn instead(available: &[String]) -> String {
     if available.is_empty() { String::new() } else { format!("; there is {}", available.join(", ")) }
 }
 
+/// A line for each package on the way to the request.
 fn required(by: &[String]) -> String {
-    by.iter().map(|package| format!("\n  required by {package}")).collect()
+    by.iter().fold(String::new(), |text, package| text + "\n  required by " + package)
 }
 
 fn chain(needed: &Needed) -> String {
-    let mut text = String::new();
-    if let Some(first) = needed.by.first() {
-        text = format!("\n  {} is required by {first}", needed.package);
-        text +=
-            &needed.by[1..].iter().map(|package| format!("\n    required by {package}")).collect::<String>();
-    }
-    text
+    let Some((first, others)) = needed.by.split_first() else { return String::new() };
+    let start = format!("\n  {} is required by {first}", needed.package);
+    others.iter().fold(start, |text, package| text + "\n    required by " + package)
 }

@@ -133,16 +133,17 @@ impl Account {
             }
             Cause::Malformed => {
                 let (field, error) = relating.facts(self.packages[from]?).malformed.clone()?;
-                ResolveError::Malformed { request, needed: left, field, error }
+                ResolveError::Malformed { request, needed: Box::new(left), field, error }
             }
             Cause::Refused(to, set) => {
                 let requests = self.requests(relating, [from, *to])?;
-                let right = self.needed(relating, *to)?;
+                let (left, right) = (Box::new(left), Box::new(self.needed(relating, *to)?));
                 ResolveError::Conflict { requests, left, right, relation: encoding.constraint_text(*set) }
             }
             Cause::SecondVersion(to) => {
                 let requests = self.requests(relating, [from, *to])?;
-                ResolveError::TwoVersions { requests, left, right: self.needed(relating, *to)? }
+                let (left, right) = (Box::new(left), Box::new(self.needed(relating, *to)?));
+                ResolveError::TwoVersions { requests, left, right }
             }
         })
     }

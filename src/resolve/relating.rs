@@ -1,12 +1,11 @@
 //! Which packages of an index meet a relation, and in which order they are to be tried.
 
 use std::cell::RefCell;
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::deb::relation::{self, Relation, RelationError};
-use crate::repository::{OriginKind, PackageId, PackageIndex, similar_names};
+use crate::repository::{Mention, OriginKind, PackageId, PackageIndex};
 
 use super::error::ResolveError;
 use super::{Pinned, Request};
@@ -58,11 +57,18 @@ pub(super) struct Relating<'a> {
     pinned: Pinned<'a>,
     facts: RefCell<HashMap<PackageId, Rc<Facts>>>,
     alternatives: RefCell<HashMap<Relation, Rc<Alternative>>>,
+    mentions: RefCell<HashMap<PackageId, Option<Mention>>>,
 }
 
 impl<'a> Relating<'a> {
     pub(super) fn new(index: &'a PackageIndex, pinned: Pinned<'a>) -> Self {
-        Relating { index, pinned, facts: RefCell::default(), alternatives: RefCell::default() }
+        Relating {
+            index,
+            pinned,
+            facts: RefCell::default(),
+            alternatives: RefCell::default(),
+            mentions: RefCell::default(),
+        }
     }
 
     pub(super) fn index(&self) -> &'a PackageIndex {
@@ -103,7 +109,7 @@ impl<'a> Relating<'a> {
             providers.dedup();
             let name = request.name.clone();
             return Err(if providers.is_empty() {
-                let similar = similar_names(self.index, &name).into_iter().map(str::to_owned).collect();
+                let similar = self.index.similar_names(&name).into_iter().map(str::to_owned).collect();
                 ResolveError::NoSuchPackage { name, similar }
             } else {
                 ResolveError::Virtual { name, providers: providers.into_iter().map(str::to_owned).collect() }
@@ -208,15 +214,15 @@ impl<'a> Relating<'a> {
                     && self.kept(self.index.name(*id)).is_none_or(|kept| kept == *id)
             })
             .collect();
-        providers.sort_by_cached_key(|id| self.provider_rank(*id));
+        providers.sort_by_cached_key(|id| (self.provider_rank(*id), *id));
         providers.dedup();
         packages.append(&mut providers);
         packages
     }
 
     /// Apt's order of those that provide the same: Essential before others, then Protected, then by
-    /// priority; the later in the index where all that is equal.
-    fn provider_rank(&self, id: PackageId) -> (bool, bool, u8, Reverse<(u16, u32)>) {
+    /// priority. Where all that is equal, it takes the one with the latest [`Relating::first_mention`].
+    pub(super) fn provider_rank(&self, id: PackageId) -> (bool, bool, u8) {
         let record = self.index.package(id);
         let priority = match record.priority {
             "required" => 1,
@@ -225,7 +231,13 @@ impl<'a> Relating<'a> {
             "optional" => 4,
             _ => 5,
         };
-        (!record.essential, !record.protected, priority, Reverse(self.index.position(id)))
+        (!record.essential, !record.protected, priority)
+    }
+
+    /// Where the index first speaks of a package's name; slow, so only asked for where ranks are equal.
+    pub(super) fn first_mention(&self, id: PackageId) -> Option<Mention> {
+        let mut mentions = self.mentions.borrow_mut();
+        *mentions.entry(id).or_insert_with(|| self.index.first_mention(self.index.name(id)))
     }
 
     /// `curl 8.14.1-2 (trixie/main)`.

@@ -6,11 +6,12 @@
 //! must) is *bound*: it may not be unmarked, is preferred among providers, and rules out at once what it
 //! conflicts with. A walk that ends incomplete still holds good preferences.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::repository::PackageId;
 
-use super::relating::{Clause, Relating};
+use super::relating::{Alternative, Clause, Relating};
 
 /// How deep the walk goes; the longest chains of Debian have about a hundred packages. What lies below is
 /// left to the solver.
@@ -180,11 +181,13 @@ impl Walk<'_, '_> {
         if met && !bound {
             return true;
         }
-        let possible = self.possible(clause);
+        let possible: Vec<Vec<PackageId>> =
+            clause.alternatives.iter().map(|alternative| self.possible(alternative)).collect();
+        let different: BTreeSet<PackageId> = possible.iter().flatten().copied().collect();
         if met {
             // The only package that will do is bound as well, with what it needs.
-            if let [only] = possible[..] {
-                let first = self.first(only);
+            if let (Some(only), 1) = (different.first(), different.len()) {
+                let first = self.first(*only);
                 let name = self.name(first);
                 if !name.bound {
                     name.bound = true;
@@ -193,47 +196,58 @@ impl Walk<'_, '_> {
             }
             return true;
         }
-        let only = possible.len() == 1;
-        for id in possible {
-            if !self.is_candidate(id) {
-                continue;
-            }
-            let first = self.first(id);
-            if bound && only && self.may_be_installed(id) {
-                if !self.name(first).marked {
-                    self.set_marked(first);
+        for (alternative, mut open) in clause.alternatives.iter().zip(possible) {
+            while let Some(id) = self.take_best(alternative, &mut open) {
+                if !self.is_candidate(id) {
+                    continue; // ruled out by an earlier try
                 }
-                self.name(first).bound = true;
-            }
-            if self.mark(first, depth + 1, false) {
-                self.picks.insert(place, id);
-                return true;
+                let first = self.first(id);
+                if bound && different.len() == 1 {
+                    if !self.name(first).marked {
+                        self.set_marked(first);
+                    }
+                    self.name(first).bound = true;
+                }
+                if self.mark(first, depth + 1, false) {
+                    self.picks.insert(place, id);
+                    return true;
+                }
             }
         }
         false
     }
 
-    fn may_be_installed(&mut self, id: PackageId) -> bool {
-        let first = self.first(id);
-        let name = self.name(first);
-        name.marked || !name.bound
+    /// The candidates that meet an alternative and are not ruled out.
+    fn possible(&mut self, alternative: &Alternative) -> Vec<PackageId> {
+        let mut possible = alternative.packages.clone();
+        possible.retain(|id| {
+            let first = self.first(*id);
+            let name = self.name(first);
+            name.candidate == Some(*id) && (name.marked || !name.bound)
+        });
+        possible
     }
 
-    /// The candidates that meet a clause, in the order to try them: by alternative; of one, bound packages
-    /// first. Those ruled out are left out.
-    fn possible(&mut self, clause: &Clause) -> Vec<PackageId> {
-        let mut possible: Vec<PackageId> = Vec::new();
-        for alternative in &clause.alternatives {
-            let mut packages: Vec<(bool, PackageId)> = Vec::new();
-            for id in &alternative.packages {
-                if self.is_candidate(*id) && self.may_be_installed(*id) && !possible.contains(id) {
-                    let first = self.first(*id);
-                    packages.push((!self.name(first).bound, *id));
-                }
+    /// Takes out the package to try next: a bound one, then the real one, then by the rank of providers.
+    fn take_best(&mut self, alternative: &Alternative, open: &mut Vec<PackageId>) -> Option<PackageId> {
+        let index = self.relating.index();
+        let mut best = Vec::new();
+        let mut best_rank = None;
+        for id in open.iter().copied() {
+            let first = self.first(id);
+            let provides = index.name(id) != alternative.relation.name;
+            let rank = (!self.name(first).bound, provides.then(|| self.relating.provider_rank(id)));
+            match best_rank.map_or(Ordering::Less, |best| rank.cmp(&best)) {
+                Ordering::Less => (best_rank, best) = (Some(rank), vec![id]),
+                Ordering::Equal => best.push(id),
+                Ordering::Greater => {}
             }
-            packages.sort_by_key(|(free, _)| *free);
-            possible.extend(packages.into_iter().map(|(_, id)| id));
         }
-        possible
+        let taken = match best[..] {
+            [one] => one,
+            _ => best.into_iter().max_by_key(|id| self.relating.first_mention(*id))?,
+        };
+        open.retain(|id| *id != taken);
+        Some(taken)
     }
 }

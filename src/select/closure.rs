@@ -29,13 +29,18 @@ struct Loaded {
 }
 
 impl Selector<'_> {
-    /// Walks `DT_NEEDED` from a chosen file, choosing every library on the way.
-    pub(super) fn link(&mut self, path: &RootPath, facts: &Arc<ElfFacts>) {
-        if facts.machine != self.inputs.arch.elf_machine() {
+    /// Walks `DT_NEEDED` from a chosen file, choosing every library on the way. What was chosen on such a
+    /// way was walked there, with the search path of what needs it.
+    ///
+    /// A program that lacks a library, or a library that somebody asked for, is an error; a plug-in is not.
+    pub(super) fn link(&mut self, path: &RootPath, facts: &Arc<ElfFacts>, reason: Option<&Reason>) {
+        let is_walked = matches!(reason, Some(Reason::Library { .. } | Reason::Loader { .. }));
+        if is_walked || facts.machine != self.inputs.arch.elf_machine() {
             return;
         }
         let is_program = facts.interp.is_some() || facts.kind == ElfKind::Executable;
-        let strict = is_program || self.search.in_default_dirs(path);
+        let is_asked_for = matches!(reason, Some(Reason::Named | Reason::Included(_)));
+        let strict = is_program || (is_asked_for && self.search.in_default_dirs(path));
         if let Some(interp) = &facts.interp {
             self.load_interpreter(path, interp);
         }

@@ -7,7 +7,7 @@ use crate::root_path::RootPath;
 use super::selector::Selector;
 use super::{Reason, Warning};
 
-/// As many links as the kernel follows in one path (path_resolution(7)).
+/// As many links as the kernel follows in one path (`path_resolution(7)`).
 const MAX_LINKS: usize = 40;
 
 /// What a path comes to.

@@ -98,8 +98,11 @@ impl<'a> Selector<'a> {
         })
     }
 
-    /// Starts on a layer of the recipe; the ones below are settled.
+    /// Starts on a layer of the recipe; the ones below are settled. What those made of a package is looked
+    /// at anew: their exclusions do not hold here.
     pub(super) fn enter(&mut self, index: usize) -> Result<(), SelectError> {
+        self.roles.clear();
+        self.elf_seen.clear();
         let layer = &self.inputs.recipe.layers[index];
         let named = packages::named(layer, self.inputs.packages, self.arch_name, self.triplet);
         let closure = packages::closure(&named, self.inputs.packages);
@@ -231,6 +234,7 @@ impl<'a> Selector<'a> {
     pub(super) fn settle(&mut self) {
         while let Some(path) = self.queue.pop_front() {
             let Some((_, package, file)) = self.file_at(&path) else { continue };
+            let reason = self.chosen.get(&path).map(|chosen| chosen.selected.reason.clone());
             match &file.entry.kind {
                 EntryKind::Symlink { target } => self.follow_link(&path, target),
                 EntryKind::File { .. } | EntryKind::HardLink { .. } => {
@@ -239,7 +243,7 @@ impl<'a> Selector<'a> {
                             .insert(Warning::DamagedElf { path: path.clone(), reason: reason.clone() });
                     }
                     if let Some(facts) = &file.elf {
-                        self.link(&path, facts);
+                        self.link(&path, facts, reason.as_ref());
                     } else if let Some(shebang) = &file.shebang {
                         self.interpret(&path, file.entry.metadata.mode, shebang, &package.name);
                     }

@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use reqwest::blocking::Response;
 use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE};
 
-use super::{Expected, Failure, Location, Transport, TransportError, looks_like_html, network};
+use super::{Expected, Failure, Location, Mismatch, Transport, TransportError, looks_like_html, network};
 use crate::digest::{Digest, Hasher};
 
 /// See [`Transport::download`].
@@ -30,18 +30,18 @@ pub(super) fn download(
             target
                 .fill(source)
                 .map_err(|broken| broken.into_error(|source| TransportError::Read { path, source }))?;
-            target.check().map_err(Mismatch::into_error)
+            target.check().map_err(Unfit::into_error)
         }
         Location::Http => {
             let validator = Cell::new(None);
             let resumed = target.present()? > 0;
-            let first = transport.persist(url, || attempt(transport, url, &mut target, &validator));
+            let first = transport.persist(|| attempt(transport, url, &mut target, &validator));
             match first {
                 // The part that was there may have been of another file.
-                Err(TransportError::Mismatch { .. }) if resumed => {
+                Err(TransportError::Mismatch(_)) if resumed => {
                     target.restart()?;
                     validator.set(None);
-                    transport.persist(url, || attempt(transport, url, &mut target, &validator))
+                    transport.persist(|| attempt(transport, url, &mut target, &validator))
                 }
                 result => result,
             }
@@ -95,8 +95,8 @@ fn attempt(
     }
     match target.check() {
         Ok(()) => Ok(()),
-        Err(Mismatch::Short(error)) => Err(Failure::passing(error)),
-        Err(Mismatch::Other(error)) => Err(Failure::Final(error)),
+        Err(Unfit::Short(error)) => Err(Failure::passing(error)),
+        Err(Unfit::Other(error)) => Err(Failure::Final(error)),
     }
 }
 
@@ -126,16 +126,16 @@ struct Target<'a> {
 }
 
 /// What arrived is not what was wanted.
-enum Mismatch {
+enum Unfit {
     /// The stream ended early: the rest may still come.
     Short(TransportError),
     Other(TransportError),
 }
 
-impl Mismatch {
+impl Unfit {
     fn into_error(self) -> TransportError {
         match self {
-            Mismatch::Short(error) | Mismatch::Other(error) => error,
+            Unfit::Short(error) | Unfit::Other(error) => error,
         }
     }
 }
@@ -177,14 +177,14 @@ impl<'a> Target<'a> {
         self.file.set_len(0).map_err(|source| self.write_error(source))
     }
 
-    fn mismatch(&self, found: Option<Digest>, found_size: u64, start: &[u8]) -> TransportError {
-        TransportError::Mismatch {
+    fn mismatch(&self, found: Option<Digest>, found_size: u64, html: bool) -> TransportError {
+        TransportError::Mismatch(Box::new(Mismatch {
             url: self.url.to_owned(),
             expected: self.expected,
             found,
             found_size,
-            html: looks_like_html(start),
-        }
+            html,
+        }))
     }
 
     /// Refuses at once a source that says it has another size.
@@ -194,7 +194,7 @@ impl<'a> Target<'a> {
                 let mut start = Vec::new();
                 // A page that cannot be read is no HTML page.
                 let _ = source.take(512).read_to_end(&mut start);
-                Err(self.mismatch(None, size, &start))
+                Err(self.mismatch(None, size, looks_like_html(&start)))
             }
             _ => Ok(()),
         }
@@ -207,8 +207,7 @@ impl<'a> Target<'a> {
                     .headers()
                     .get(reqwest::header::CONTENT_TYPE)
                     .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-                let start: &[u8] = if html { b"<html" } else { b"" };
-                Err(Failure::Final(self.mismatch(None, size, start)))
+                Err(Failure::Final(self.mismatch(None, size, html)))
             }
             _ => Ok(()),
         }
@@ -238,7 +237,7 @@ impl<'a> Target<'a> {
     }
 
     /// Reads the file again: what counts is what is on the disk.
-    fn check(&mut self) -> Result<(), Mismatch> {
+    fn check(&mut self) -> Result<(), Unfit> {
         let mut start = Vec::new();
         let result = self.file.seek(SeekFrom::Start(0)).and_then(|_| {
             let mut hasher = Hasher::new(io::sink());
@@ -249,15 +248,16 @@ impl<'a> Target<'a> {
             Ok((digest, size))
         });
         let (digest, size) = result
-            .map_err(|source| Mismatch::Other(TransportError::Read { path: self.path.to_owned(), source }))?;
+            .map_err(|source| Unfit::Other(TransportError::Read { path: self.path.to_owned(), source }))?;
         if (digest, size) == (self.expected.digest, self.expected.size) {
             return Ok(());
         }
-        let error = self.mismatch(Some(digest), size, &start);
-        if size < self.expected.size && !looks_like_html(&start) {
-            return Err(Mismatch::Short(error));
+        let html = looks_like_html(&start);
+        let error = self.mismatch(Some(digest), size, html);
+        if size < self.expected.size && !html {
+            return Err(Unfit::Short(error));
         }
-        self.restart().map_err(Mismatch::Other)?;
-        Err(Mismatch::Other(error))
+        self.restart().map_err(Unfit::Other)?;
+        Err(Unfit::Other(error))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rootforge::cache::Cache;
@@ -38,17 +39,21 @@ fn cache() -> (tempfile::TempDir, Cache) {
 }
 
 #[derive(Default)]
-struct Seen(Mutex<(Option<(usize, u64)>, BTreeMap<String, u64>, usize)>);
+struct Seen {
+    begin: Mutex<Option<(usize, u64)>>,
+    present: Mutex<BTreeMap<String, u64>>,
+    ended: AtomicUsize,
+}
 
 impl Progress for Seen {
     fn begin(&self, packages: usize, bytes: u64) {
-        self.0.lock().unwrap().0 = Some((packages, bytes));
+        *self.begin.lock().unwrap() = Some((packages, bytes));
     }
     fn present(&self, package: &Wanted, bytes: u64) {
-        self.0.lock().unwrap().1.insert(package.name.clone(), bytes);
+        self.present.lock().unwrap().insert(package.name.clone(), bytes);
     }
     fn end(&self, _: &Wanted) {
-        self.0.lock().unwrap().2 += 1;
+        self.ended.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -65,9 +70,9 @@ fn packages_arrive_in_order_and_once() {
         assert_eq!(Digest::of(&std::fs::read(path).unwrap()), package.sha256);
     }
     let bytes: u64 = list[..30].iter().map(|package| package.size).sum();
-    let (begin, present, ended) = &*seen.0.lock().unwrap();
-    assert_eq!((*begin, ended), (Some((30, bytes)), &30));
-    assert_eq!(present.values().sum::<u64>(), bytes);
+    assert_eq!(*seen.begin.lock().unwrap(), Some((30, bytes)));
+    assert_eq!(seen.present.lock().unwrap().values().sum::<u64>(), bytes);
+    assert_eq!(seen.ended.load(Ordering::SeqCst), 30);
 
     let again = fetch(&list, &offline(), &cache, &Connections::default(), &()).unwrap();
     assert_eq!((again.paths, again.downloaded), (fetched.paths, 0));
@@ -144,7 +149,8 @@ fn a_wrong_package_is_not_kept() {
     let server = Server::new(|_| Answer::body("x".repeat(content(1).len())));
     let (_directory, cache) = cache();
     let package = wanted(1, vec![server.url("p1.deb")]);
-    let error = fetch(&[package.clone()], &online(), &cache, &Connections::default(), &()).unwrap_err();
+    let error =
+        fetch(std::slice::from_ref(&package), &online(), &cache, &Connections::default(), &()).unwrap_err();
     assert!(error.to_string().contains("is not what it should be"), "{error}");
     assert_eq!(cache.blob(&package.sha256), None);
 }

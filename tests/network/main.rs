@@ -1,11 +1,15 @@
 //! Transport, repositories and fetching against servers on loopback, with archives built and signed here.
 
-mod archive;
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "all of it is test code")]
+
 mod fetch;
 mod repositories;
+#[path = "../support/server.rs"]
 mod server;
-#[path = "../signing/mod.rs"]
+#[path = "../support/signing.rs"]
 mod signing;
+#[path = "../support/suite.rs"]
+mod suite;
 mod transport;
 
 use std::time::Duration;

@@ -14,9 +14,9 @@ use rootforge::repository::{
 use rootforge::transport::Transport;
 use rootforge::trust::TrustError;
 
-use crate::archive::{Files, Suite, package};
 use crate::server::{Answer, Server};
 use crate::signing::{DAY, Key, ring};
+use crate::suite::{Files, Suite, package};
 use crate::{offline, online};
 
 /// A cache, a key and a time to test with.
@@ -140,7 +140,9 @@ fn tampering_is_seen() {
     let files = Suite::new("trixie", bench.now).build(&bench.key);
     let serve = |change: &dyn Fn(&str, &mut Vec<u8>)| {
         let mut files = files.clone();
-        files.iter_mut().for_each(|(path, bytes)| change(path, bytes));
+        for (path, bytes) in &mut files {
+            change(path, bytes);
+        }
         let server = Server::of(files);
         let source = bench.source(&server.root(), "trixie");
         (server, source)
@@ -336,7 +338,7 @@ fn packages_for_all_architectures() {
     let bench = Bench::new();
     let mut apart = Suite { all_within: false, ..Suite::new("trixie", bench.now) };
     apart.indexes.insert("main/binary-all", package("data", "all"));
-    let load = |suite: &Suite, arch| {
+    let load = |suite: &Suite<'_>, arch| {
         let server = Server::of(suite.build(&bench.key));
         bench.load(&bench.source(&server.root(), "trixie"), arch).map(|(parts, _)| (parts.len(), parts))
     };
@@ -413,18 +415,18 @@ fn ubuntu_ports_are_elsewhere() {
         ..Suite::new("noble", bench.now)
     };
     let built = suite.build(&bench.key);
-    let part = |keep: &str, root: &str| -> Files {
+    let half = |keep: &str, root: &str| -> Files {
         built
             .iter()
             .filter(|(path, _)| path.ends_with("InRelease") || path.contains(keep))
             .map(|(path, bytes)| (format!("{root}/{path}"), bytes.clone()))
             .collect()
     };
-    let (main, ports) = (Server::of(part("amd64", "ubuntu")), Server::of(part("arm64", "ubuntu-ports")));
+    let (common, others) = (Server::of(half("amd64", "ubuntu")), Server::of(half("arm64", "ubuntu-ports")));
     let mirrors = Mirrors::new(&MirrorInputs {
         given: BTreeMap::from([
-            ("ubuntu".into(), main.url("ubuntu/")),
-            ("ubuntu-ports".into(), ports.url("ubuntu-ports")),
+            ("ubuntu".into(), common.url("ubuntu/")),
+            ("ubuntu-ports".into(), others.url("ubuntu-ports")),
         ]),
         machine: MachineSources::default(),
         ..MirrorInputs::default()

@@ -96,6 +96,19 @@ fn errors_name_the_system_cause() {
     assert_eq!(silent.paths().len(), 2);
 }
 
+/// A server that does not speak TLS: the handshake is begun, and its failure is told.
+#[test]
+fn https_is_spoken() {
+    let plain = Server::new(|_| Answer::body("hello"));
+    let options = TransportOptions { retries: 0, ..options() };
+    let url = plain.url("x").replace("http:", "https:");
+    let error = Transport::new(options).unwrap().read(&url, 10).unwrap_err();
+    assert!(
+        matches!(&error, TransportError::Network { cause, .. } if cause.contains("tls handshake")),
+        "{error}"
+    );
+}
+
 #[test]
 fn a_download_goes_on_where_it_broke_off() {
     let bytes = content();
@@ -128,11 +141,11 @@ fn a_part_of_another_file_is_thrown_away() {
     let directory = tempfile::tempdir().unwrap();
     let into = directory.path().join("file");
     let body = bytes.clone();
-    let ranged = Server::new(move |request| Answer::ranged(request, &body, "\"v1\""));
+    let resuming = Server::new(move |request| Answer::ranged(request, &body, "\"v1\""));
     std::fs::write(&into, b"something else").unwrap();
-    online().download(&ranged.url("f"), &into, expected(&bytes), &|_| {}).unwrap();
+    online().download(&resuming.url("f"), &into, expected(&bytes), &|_| {}).unwrap();
     assert_eq!(std::fs::read(&into).unwrap(), bytes);
-    let ranges: Vec<_> = ranged.log().iter().map(|request| request.headers.get("range").cloned()).collect();
+    let ranges: Vec<_> = resuming.log().iter().map(|request| request.headers.get("range").cloned()).collect();
     assert_eq!(ranges, [Some("bytes=14-".to_owned()), None]);
 
     // A longer one, too; and a server that knows no ranges.
@@ -172,7 +185,7 @@ fn another_file_is_refused() {
     let mut altered = bytes.clone();
     altered[77] ^= 1;
     let page = b"<!DOCTYPE html><title>Log in</title>".to_vec();
-    let long = [&bytes[..], &[0; 1 << 20]].concat();
+    let long = [&bytes[..], &vec![0; 1 << 20]].concat();
     let bodies = (altered.clone(), page.clone(), long);
     let server = Server::new(move |request| match &request.path[..] {
         "/altered" => Answer::body(&bodies.0[..]),
@@ -201,9 +214,11 @@ fn another_file_is_refused() {
         assert!(error.to_string().ends_with("; the server sent an HTML page"), "{error}");
         assert!(error.hints()[0].contains("captive portal"));
     }
-    assert!(matches!(fetch("short"), TransportError::Mismatch { found: None, found_size: 5, .. }));
+    assert!(
+        matches!(fetch("short"), TransportError::Mismatch(wrong) if wrong.found.is_none() && wrong.found_size == 5)
+    );
     // Hardly more than was wanted is read.
-    assert!(matches!(fetch("long"), TransportError::Mismatch { found_size, .. } if found_size < 1_300_000));
+    assert!(matches!(fetch("long"), TransportError::Mismatch(wrong) if wrong.found_size < 1_300_000));
     assert_eq!(std::fs::metadata(&into).unwrap().len(), 0);
     assert_eq!(server.paths().len(), 5, "none of these is worth a second try");
 }

@@ -1,36 +1,37 @@
-//! Archives built in code: a suite's indexes and its signed InRelease.
+//! Suites built in code: indexes and a signed InRelease.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rootforge::digest::Digest;
 
-use crate::signing::{DAY, Key, Style, frame};
+use super::signing::{DAY, Key, Style, frame};
 
 /// A suite to be built.
-pub(crate) struct Suite {
-    pub(crate) origin: &'static str,
-    pub(crate) name: &'static str,
+pub(crate) struct Suite<'a> {
+    pub(crate) origin: &'a str,
+    pub(crate) name: &'a str,
     /// The `Codename`, if it is not the name.
-    pub(crate) codename: Option<&'static str>,
+    pub(crate) codename: Option<&'a str>,
     pub(crate) date: SystemTime,
     pub(crate) valid_until: Option<SystemTime>,
-    pub(crate) architectures: &'static str,
-    pub(crate) components: &'static str,
+    pub(crate) architectures: &'a str,
+    pub(crate) components: &'a str,
     pub(crate) all_within: bool,
     pub(crate) by_hash: bool,
     /// Endings of the compressions to list and offer; an empty one is no compression.
-    pub(crate) endings: Vec<&'static str>,
+    pub(crate) endings: Vec<&'a str>,
     /// Texts by directory, as in `main/binary-amd64`.
-    pub(crate) indexes: BTreeMap<&'static str, String>,
+    pub(crate) indexes: BTreeMap<&'a str, String>,
 }
 
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
-impl Suite {
+impl<'a> Suite<'a> {
     /// A suite as Debian has them, with one package for amd64.
-    pub(crate) fn new(name: &'static str, now: SystemTime) -> Self {
+    pub(crate) fn new(name: &'a str, now: SystemTime) -> Self {
         Suite {
             origin: "Debian",
             name,
@@ -58,7 +59,7 @@ impl Suite {
             for ending in &self.endings {
                 let bytes = pack(ending, text.as_bytes());
                 let digest = Digest::of(&bytes).hex();
-                sums.push_str(&format!(" {digest} {:>8} {directory}/Packages{ending}\n", bytes.len()));
+                let _ = writeln!(sums, " {digest} {:>8} {directory}/Packages{ending}", bytes.len());
                 if self.by_hash {
                     files.insert(format!("{root}/{directory}/by-hash/SHA256/{digest}"), bytes.clone());
                 }
@@ -73,7 +74,7 @@ impl Suite {
             date(self.date)
         );
         if let Some(end) = self.valid_until {
-            text.push_str(&format!("Valid-Until: {}\n", date(end)));
+            let _ = writeln!(text, "Valid-Until: {}", date(end));
         }
         if self.by_hash {
             text.push_str("Acquire-By-Hash: yes\n");
@@ -81,10 +82,11 @@ impl Suite {
         if self.all_within {
             text.push_str("No-Support-for-Architecture-all: Packages\n");
         }
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "Architectures: {}\nComponents: {}\nSHA256:\n{sums}",
             self.architectures, self.components
-        ));
+        );
         let message = frame(&text, &[key.sign(&text, &Style::at(self.date.min(key.now)))]);
         files.insert(format!("{root}/InRelease"), message.into_bytes());
         files

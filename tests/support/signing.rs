@@ -168,8 +168,7 @@ impl Key {
 
 /// The lines as they are signed.
 fn canonical(text: &str) -> Vec<u8> {
-    let lines: Vec<_> =
-        text.strip_suffix('\n').unwrap_or(text).split('\n').map(|line| line.trim_end()).collect();
+    let lines: Vec<_> = text.strip_suffix('\n').unwrap_or(text).split('\n').map(str::trim_end).collect();
     lines.join("\r\n").into_bytes()
 }
 

@@ -1,6 +1,7 @@
 //! A small HTTP/1.1 server on loopback that can misbehave.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -156,10 +157,10 @@ fn serve(
     std::thread::sleep(answer.delay);
     let mut head = format!("HTTP/1.1 {} X\r\nConnection: close\r\n", answer.status);
     if !answer.chunked {
-        head.push_str(&format!("Content-Length: {}\r\n", answer.body.len()));
+        let _ = write!(head, "Content-Length: {}\r\n", answer.body.len());
     }
     for (name, value) in &answer.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(head, "{name}: {value}\r\n");
     }
     head.push_str("\r\n");
     stream.write_all(head.as_bytes())?;

@@ -1,0 +1,1434 @@
+//! What gets in: recipe and packages, and the tree that comes out of the program. A case a rule.
+//!
+//! Trees leave out plain directories and dpkg's records, and say of a binary which package's it is.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use rayon::prelude::*;
+use rootforge::arch::Arch;
+use support::image::is_plain;
+use support::package::Member;
+use support::{Archive, Image, Package, Rig};
+
+/// A recipe, what there is, and what must come of it.
+#[derive(Clone, Default)]
+struct Case {
+    summary: &'static str,
+    recipe: String,
+    packages: &'static str,
+    /// Package files beside the recipe.
+    local: Vec<(&'static str, &'static str)>,
+    /// Other files beside the recipe.
+    files: Vec<(&'static str, &'static str)>,
+    args: Vec<&'static str>,
+    tree: &'static str,
+    /// What is said on stderr. Without it there must be no warning.
+    says: Vec<&'static str>,
+    /// The exit code.
+    code: i32,
+    /// What `check` says of the image; nothing if it is sound.
+    check: &'static str,
+}
+
+/// A case that works, of a recipe without a skeleton unless it speaks of one.
+fn case(summary: &'static str, recipe: &str, packages: &'static str, tree: &'static str) -> Case {
+    let skeleton = if recipe.contains("skeleton") { "" } else { "skeleton = false\n" };
+    let from = if recipe.contains("[[repository]]") {
+        ""
+    } else {
+        "from = \"debian:trixie\"\nkeys = [\"key.asc\"]\n"
+    };
+    let recipe = format!("name = \"r\"\n{from}{skeleton}{recipe}");
+    Case { summary, recipe, packages, tree, ..Case::default() }
+}
+
+/// A layer that names packages, with further lines.
+fn layer(packages: &str, more: &str) -> String {
+    format!("[[layer]]\nname = \"main\"\npackages = [{packages}]\n{more}\n")
+}
+
+impl Case {
+    fn says(mut self, words: &[&'static str]) -> Self {
+        self.says = words.to_vec();
+        self
+    }
+
+    fn fails(self, code: i32, words: &[&'static str]) -> Self {
+        Case { code, ..self }.says(words)
+    }
+
+    fn args(self, args: &[&'static str]) -> Self {
+        Case { args: args.to_vec(), ..self }
+    }
+
+    fn check(self, words: &'static str) -> Self {
+        Case { check: words, ..self }
+    }
+
+    fn local(mut self, path: &'static str, package: &'static str) -> Self {
+        self.local.push((path, package));
+        self
+    }
+
+    fn file(mut self, path: &'static str, content: &'static str) -> Self {
+        self.files.push((path, content));
+        self
+    }
+
+    /// What differs from what must be.
+    fn run(&self) -> Option<String> {
+        let archive = Archive::new(self.packages);
+        let rig = Rig::with(&archive);
+        rig.write("r.toml", &self.recipe);
+        for (path, package) in &self.local {
+            rig.write(path, Package::parse(package)[0].deb(archive.distro, Arch::Amd64));
+        }
+        for (path, content) in &self.files {
+            rig.write(path, content);
+        }
+        let built = rig.run(&[&["build", "r.toml", "--arch", "amd64"], &self.args[..]].concat());
+        let mut wrong = String::new();
+        let mut tell = |words: &str| wrong.push_str(&format!("\n{words}"));
+        if built.code != Some(self.code) {
+            tell(&format!("exit code {:?}: {}", built.code, built.err));
+        } else if self.code == 0 {
+            let tag = built.out.split(' ').next().unwrap().rsplit(':').next().unwrap();
+            let image = Image::read(&rig.work("images"), tag);
+            image.assert_sound();
+            let mut packages: Vec<Package> = Package::parse(self.packages);
+            packages.extend(self.local.iter().flat_map(|(_, package)| Package::parse(package)));
+            let tree = image.tree(|entry| !is_plain(entry), &|member| known(&archive, &packages, member));
+            let wanted = trimmed(self.tree);
+            if tree != wanted {
+                tell(&format!("is:\n{tree}should be:\n{wanted}"));
+            }
+            let check = rig.run(&["check", &format!("oci:images:{tag}")]);
+            if !check.out.contains(self.check) || (check.code == Some(0)) != self.check.is_empty() {
+                tell(&format!("check: {}{}", check.out, check.err));
+            }
+        }
+        for words in &self.says {
+            if !built.err.contains(words) {
+                tell(&format!("does not say: {words}\n{}", built.err));
+            }
+        }
+        if self.says.is_empty() && built.err.contains("warning:") {
+            tell(&format!("warns: {}", built.err));
+        }
+        (!wrong.is_empty()).then(|| format!("{}: {wrong}\n{}", self.summary, self.recipe))
+    }
+}
+
+/// The packages that ship these bytes.
+fn known(archive: &Archive, packages: &[Package], (_, content): &Member) -> Option<String> {
+    let names: Vec<String> = packages
+        .iter()
+        .filter(|package| {
+            let members = package.members(archive.distro, Arch::Amd64);
+            members.iter().any(|(_, own)| own == content)
+        })
+        .map(|package| package.name().to_owned())
+        .collect();
+    (!names.is_empty()).then(|| format!("of {}", names.join("|")))
+}
+
+fn trimmed(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect()
+}
+
+#[track_caller]
+fn all_hold(cases: &[Case]) {
+    let wrong: Vec<String> = cases.par_iter().filter_map(Case::run).collect();
+    assert!(wrong.is_empty(), "{} of {} cases fail\n\n{}", wrong.len(), cases.len(), wrong.join("\n\n"));
+}
+
+#[test]
+fn named_and_reached_packages() {
+    all_hold(&[
+        case(
+            "a named package gives every file less the strip classes",
+            &layer(r#""app""#, ""),
+            "Package: app
+             /usr/bin/app elf program
+             /usr/share/app/data 0644 data
+             /usr/share/doc/app/README 0644 long
+             /usr/share/doc/app/copyright 0644 free
+             /usr/share/man/man1/app.1.gz 0644 long
+             /usr/share/locale/de/LC_MESSAGES/app.mo 0644 Hallo
+             /etc/app.conf 0600@0:42 secret
+             /var/lib/app/ 0750@33:34",
+            r#"/etc/app.conf: file 0600 0:42 "secret"
+               /usr/bin/app: file 0755 of app
+               /usr/share/app/data: file 0644 "data"
+               /usr/share/doc/app/copyright: file 0644 "free"
+               /var/lib/app/: dir 0750 33:34"#,
+        ),
+        case(
+            "a reached package gives data and plug-ins, not commands",
+            &layer(r#""app""#, ""),
+            "Package: app
+             Depends: app-data
+             Pre-Depends: app-early
+             /usr/bin/app elf program
+
+             Package: app-data
+             Architecture: all
+             Depends: app-more
+             /usr/bin/app-edit 0755 edit
+             /usr/sbin/app-admin 0755 admin
+             /usr/games/app-play 0755 play
+             /usr/share/app/data 0644 data
+             /usr/lib/app/plugin.so elf soname=plugin.so
+
+             Package: app-early
+             /usr/share/early 0644 early
+
+             Package: app-more
+             /usr/share/more 0644 more",
+            r#"/usr/bin/app: file 0755 of app
+               /usr/lib/app/plugin.so: file 0755 of app-data
+               /usr/share/app/data: file 0644 "data"
+               /usr/share/early: file 0644 "early"
+               /usr/share/more: file 0644 "more""#,
+        ),
+        case(
+            "a package with a library is reached only when the library is needed",
+            &layer(r#""app""#, ""),
+            "Package: app
+             Depends: libused1, libidle1
+             /usr/bin/app elf program needed=libused.so.1
+
+             Package: libused1
+             Depends: used-data
+             /usr/lib/{triplet}/libused.so.1 -> libused.so.1.2.3
+             /usr/lib/{triplet}/libused.so.1.2.3 elf soname=libused.so.1
+             /usr/lib/{triplet}/libused-extra.so.1 elf soname=libused-extra.so.1
+             /usr/share/used 0644 used
+
+             Package: used-data
+             /usr/share/used-data 0644 more
+
+             Package: libidle1
+             Depends: idle-data
+             /usr/lib/{triplet}/libidle.so.1 elf soname=libidle.so.1
+             /usr/share/idle 0644 idle
+
+             Package: idle-data
+             /usr/share/idle-data 0644 idle",
+            r#"/usr/bin/app: file 0755 of app
+               /usr/lib/x86_64-linux-gnu/libused.so.1.2.3: file 0755 of libused1
+               /usr/lib/x86_64-linux-gnu/libused.so.1: symlink -> libused.so.1.2.3
+               /usr/share/used-data: file 0644 "more"
+               /usr/share/used: file 0644 "used""#,
+        ),
+        case(
+            "install helpers are left out and pass nothing on",
+            &layer(r#""app""#, ""),
+            "Package: app
+             Depends: adduser, app-data
+             /usr/bin/app elf program
+
+             Package: app-data
+             Depends: ucf
+             /usr/share/app 0644 data
+
+             Package: adduser
+             Depends: adduser-data
+             /usr/sbin/adduser 0755 add
+             /etc/adduser.conf 0644 conf
+
+             Package: adduser-data
+             /usr/share/adduser 0644 data
+
+             Package: ucf
+             /etc/ucf.conf 0644 conf",
+            r#"/usr/bin/app: file 0755 of app
+               /usr/share/app: file 0644 "data""#,
+        ),
+        case(
+            "a helper that is named gives all it has",
+            &layer(r#""app", "adduser""#, ""),
+            "Package: app
+             Depends: adduser
+             /usr/bin/app elf program
+
+             Package: adduser
+             Depends: adduser-data
+             /usr/sbin/adduser 0755 add
+
+             Package: adduser-data
+             /usr/share/adduser 0644 data",
+            r#"/usr/bin/app: file 0755 of app
+               /usr/sbin/adduser: file 0755 "add"
+               /usr/share/adduser: file 0644 "data""#,
+        ),
+        case(
+            "naming passes on from meta-packages, through any number of them, and no further",
+            &layer(r#""meta""#, ""),
+            "Package: meta
+             Depends: meta-inner
+             /usr/share/doc/meta/copyright 0644 free
+             /usr/share/doc/meta/changelog.gz 0644 long
+
+             Package: meta-inner
+             Depends: app
+
+             Package: app
+             Depends: tool
+             /usr/bin/app elf program
+
+             Package: tool
+             /usr/bin/tool elf program needed=libc.so.6
+             /usr/share/tool 0644 tool",
+            r#"/usr/bin/app: file 0755 of app
+               /usr/share/doc/meta/copyright: file 0644 "free"
+               /usr/share/tool: file 0644 "tool""#,
+        ),
+        case(
+            "naming passes on within a source package, recursively",
+            &layer(r#""py3""#, ""),
+            "Package: py3
+             Source: py-defaults
+             Depends: py3-minimal, other
+             /usr/share/py3 0644 py3
+
+             Package: py3-minimal
+             Source: py-defaults (1.0)
+             Depends: py3-inner
+             /usr/bin/py3 elf program
+
+             Package: py3-inner
+             Source: py-defaults
+             /usr/bin/py3-inner elf program needed=libpy.so.1
+             /usr/lib/{triplet}/libpy.so.1 elf soname=libpy.so.1
+
+             Package: other
+             /usr/bin/other elf program soname=other",
+            r#"/usr/bin/py3-inner: file 0755 of py3-inner
+               /usr/bin/py3: file 0755 of py3-minimal
+               /usr/lib/x86_64-linux-gnu/libpy.so.1: file 0755 of py3-inner
+               /usr/share/py3: file 0644 "py3""#,
+        ),
+        case(
+            "a named library package gives its libraries, wanted or not",
+            &layer(r#""libidle1""#, ""),
+            "Package: libidle1
+             /usr/lib/{triplet}/libidle.so.1 elf soname=libidle.so.1",
+            "/usr/lib/x86_64-linux-gnu/libidle.so.1: file 0755 of libidle1",
+        ),
+        case(
+            "of alternatives the first is taken, and a real package before one that provides",
+            &layer(r#""app""#, ""),
+            "Package: app
+             Depends: one | two, mail
+             /usr/bin/app elf program
+
+             Package: one
+             /usr/share/one 0644 one
+
+             Package: two
+             /usr/share/two 0644 two
+
+             Package: aa-mail
+             Provides: mail
+             /usr/share/mail 0644 aa
+
+             Package: mail
+             /usr/share/mail 0644 real",
+            r#"/usr/bin/app: file 0755 of app
+               /usr/share/mail: file 0644 "real"
+               /usr/share/one: file 0644 "one""#,
+        ),
+        case(
+            "the newest version that the recipe allows",
+            &layer(r#""app<2", "tool>=1.5", "data=1:0.9""#, ""),
+            "Package: app
+             Version: 1.0
+             /usr/share/app 0644 1.0
+
+             Package: app
+             Version: 1.9
+             /usr/share/app 0644 1.9
+
+             Package: app
+             Version: 2.0
+             /usr/share/app 0644 2.0
+
+             Package: tool
+             Version: 1.10
+             /usr/share/tool 0644 1.10
+
+             Package: tool
+             Version: 1.9
+             /usr/share/tool 0644 1.9
+
+             Package: data
+             Version: 1:0.9
+             /usr/share/data 0644 epoch
+
+             Package: data
+             Version: 7
+             /usr/share/data 0644 7",
+            r#"/usr/share/app: file 0644 "1.9"
+               /usr/share/data: file 0644 "epoch"
+               /usr/share/tool: file 0644 "1.10""#,
+        ),
+    ]);
+}
+
+#[test]
+fn policies_includes_and_excludes() {
+    const LISTED: &str = "Package: app
+         Depends: libx1, tool
+         /usr/bin/app elf program needed=libx.so.1
+         /usr/bin/other elf program soname=other
+         /usr/share/app/a.txt 0644 a
+         /usr/share/app/b.txt 0644 b
+         /usr/share/doc/app/copyright 0644 free
+         /usr/share/doc/app/README 0644 read
+
+         Package: libx1
+         Depends: x-data
+         /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1
+         /usr/share/x 0644 x
+
+         Package: x-data
+         /usr/share/x-data 0644 x-data
+
+         Package: tool
+         /usr/bin/tool elf program soname=tool
+         /usr/share/tool/deep/er.conf 0644 deep
+         /etc/tool.conf 0644 conf";
+    all_hold(&[
+        case(
+            "`listed` keeps what is listed and its closure",
+            &layer(r#""app""#, "keep = \"listed\"\ninclude = [\"/usr/bin/app\", \"/usr/share/app/*.txt\"]"),
+            LISTED,
+            r#"/usr/bin/app: file 0755 of app
+               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1
+               /usr/share/app/a.txt: file 0644 "a"
+               /usr/share/app/b.txt: file 0644 "b""#,
+        ),
+        case(
+            "`listed` finds files of dependencies; `*` stays within a directory, `**` does not",
+            &layer(
+                r#""app""#,
+                "keep = \"listed\"\ninclude = [\"/usr/share/*/b.*\", \"/usr/share/**/er.conf\", \"/usr/share/doc/app/README\"]",
+            ),
+            LISTED,
+            r#"/usr/share/app/b.txt: file 0644 "b"
+               /usr/share/doc/app/README: file 0644 "read"
+               /usr/share/tool/deep/er.conf: file 0644 "deep""#,
+        ),
+        case(
+            "a `*` that would have to lead through directories matches nothing",
+            &layer(r#""app""#, "keep = \"listed\"\ninclude = [\"/usr/share/*/er.conf\"]"),
+            LISTED,
+            "",
+        )
+        .fails(2, &["error: layer `main`: `/usr/share/*/er.conf` in `include` matches no file"]),
+        case(
+            "`all` keeps every file of all dependencies, helpers too, less the strip classes",
+            &layer(r#""app""#, "keep = \"all\""),
+            "Package: app
+             Depends: adduser, libidle1
+             /usr/bin/app elf program
+             /usr/share/doc/app/README 0644 read
+
+             Package: adduser
+             /usr/sbin/adduser 0755 add
+             /var/lib/adduser/ 0700
+
+             Package: libidle1
+             /usr/lib/{triplet}/libidle.so.1 elf soname=libidle.so.1
+             /usr/include/idle.h 0644 int",
+            r#"/usr/bin/app: file 0755 of app
+               /usr/lib/x86_64-linux-gnu/libidle.so.1: file 0755 of libidle1
+               /usr/sbin/adduser: file 0755 "add"
+               /var/lib/adduser/: dir 0700"#,
+        ),
+        case(
+            "include brings commands of reached packages and what is stripped, and their closure",
+            &layer(
+                r#""app""#,
+                "include = [\"/usr/bin/tool\", \"/usr/share/doc/tool/README\", \"/usr/lib/{triplet}/libidle*\"]",
+            ),
+            "Package: app
+             Depends: tool, libidle1
+             /usr/bin/app elf program
+
+             Package: tool
+             Depends: liby1
+             /usr/bin/tool elf program needed=liby.so.1
+             /usr/bin/tool2 elf program soname=two
+             /usr/share/doc/tool/README 0644 read
+             /usr/share/doc/tool/NEWS 0644 news
+
+             Package: liby1
+             /usr/lib/{triplet}/liby.so.1 elf soname=liby.so.1
+
+             Package: libidle1
+             /usr/lib/{triplet}/libidle.so.1 elf soname=libidle.so.1",
+            r#"/usr/bin/app: file 0755 of app
+               /usr/bin/tool: file 0755 of tool
+               /usr/lib/x86_64-linux-gnu/libidle.so.1: file 0755 of libidle1
+               /usr/lib/x86_64-linux-gnu/liby.so.1: file 0755 of liby1
+               /usr/share/doc/tool/README: file 0644 "read""#,
+        ),
+        case(
+            "exclude beats include, and what only an excluded file needed goes too",
+            &layer(
+                r#""app""#,
+                "include = [\"/usr/lib/app/*.so\"]\nexclude = [\"/usr/lib/app/x11.so\", \"/usr/share/app/**\"]",
+            ),
+            "Package: app
+             Depends: libx11, libz1
+             /usr/bin/app elf program
+             /usr/lib/app/x11.so elf needed=libx11.so.6
+             /usr/lib/app/zip.so elf needed=libz.so.1
+             /usr/share/app/a/b 0644 b
+             /usr/share/app.txt 0644 stays
+
+             Package: libx11
+             Depends: x11-data
+             /usr/lib/{triplet}/libx11.so.6 elf soname=libx11.so.6
+
+             Package: x11-data
+             /usr/share/x11 0644 x11
+
+             Package: libz1
+             /usr/lib/{triplet}/libz.so.1 elf soname=libz.so.1",
+            r#"/usr/bin/app: file 0755 of app
+               /usr/lib/app/zip.so: file 0755 of app
+               /usr/lib/x86_64-linux-gnu/libz.so.1: file 0755 of libz1
+               /usr/share/app.txt: file 0644 "stays""#,
+        ),
+        case(
+            "exclude beats `all`, a directory with what is in it",
+            &layer(r#""app""#, "keep = \"all\"\nexclude = [\"/usr/share/app\", \"/etc/*.conf\"]"),
+            "Package: app
+             /usr/bin/app elf program
+             /usr/share/app/a/b 0644 b
+             /etc/app.conf 0644 conf
+             /etc/app.d/x.conf 0644 x",
+            r#"/etc/app.d/x.conf: file 0644 "x"
+               /usr/bin/app: file 0755 of app"#,
+        ),
+        case(
+            "what is excluded and needed is an error that names the pattern",
+            &layer(r#""app""#, "exclude = [\"/usr/lib/**/libx.so.*\"]"),
+            "Package: app
+             Depends: libx1
+             /usr/bin/app elf program needed=libx.so.1
+
+             Package: libx1
+             /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1",
+            "",
+        )
+        .fails(
+            1,
+            &[
+                "/usr/bin/app (from app) needs `libx.so.1`, which the recipe excludes with `/usr/lib/**/libx.so.*`",
+                "hint: exclude the file that needs it too",
+            ],
+        ),
+        case(
+            "an excluded file of a lower layer is still there for the upper, and the other way round",
+            &format!(
+                "{}[[layer]]\nname = \"top\"\npackages = [\"tool\"]\n",
+                layer(r#""app""#, "exclude = [\"/usr/share/common\"]")
+            ),
+            "Package: app
+             Depends: common
+             /usr/bin/app elf program
+
+             Package: tool
+             Depends: common
+             /usr/bin/tool elf program soname=tool
+
+             Package: common
+             /usr/share/common 0644 common
+             /usr/share/rest 0644 rest",
+            r#"-- main
+               /usr/bin/app: file 0755 of app
+               /usr/share/rest: file 0644 "rest"
+               -- top
+               /usr/bin/tool: file 0755 of tool
+               /usr/share/common: file 0644 "common""#,
+        ),
+        case(
+            "a pattern of a layer that matches nothing is a mistake",
+            &layer(r#""app""#, "exclude = [\"/usr/lib/none-*.so\"]"),
+            "Package: app
+             /usr/bin/app elf program",
+            "",
+        )
+        .fails(2, &["layer `main`: `/usr/lib/none-*.so` in `exclude` matches no file of any package", "hint: "]),
+    ]);
+}
+
+#[test]
+fn links() {
+    all_hold(&[
+        case(
+            "a kept link pulls its target across packages, through other links, and thereby reaches the package",
+            &layer(r#""app""#, ""),
+            "Package: app
+             Depends: tool
+             /usr/bin/app -> ../../etc/alternatives/app
+             /etc/alternatives/app -> /usr/bin/tool
+
+             Package: tool
+             /usr/bin/tool elf program
+             /usr/bin/tool-more elf program soname=more
+             /usr/share/tool 0644 tool",
+            r#"/etc/alternatives/app: symlink -> /usr/bin/tool
+               /usr/bin/app: symlink -> ../../etc/alternatives/app
+               /usr/bin/tool: file 0755 of tool
+               /usr/share/tool: file 0644 "tool""#,
+        ),
+        case(
+            "a link leads through links to directories",
+            &layer(r#""app""#, "keep = \"listed\"\ninclude = [\"/usr/share/app/x\"]"),
+            "Package: app
+             /usr/share/app/x -> ../alias/file
+             /usr/share/alias -> real
+             /usr/share/real/file 0644 real
+             /usr/share/real/other 0644 other",
+            r#"/usr/share/alias: symlink -> real
+               /usr/share/app/x: symlink -> ../alias/file
+               /usr/share/real/file: file 0644 "real""#,
+        ),
+        case(
+            "a link to a directory pulls nothing",
+            &layer(r#""app""#, "keep = \"listed\"\ninclude = [\"/usr/share/link\"]"),
+            "Package: app
+             /usr/share/link -> real
+             /usr/share/real/file 0644 real",
+            "/usr/share/link: symlink -> real",
+        ),
+        case(
+            "links to nowhere and to each other are named",
+            &layer(r#""app""#, ""),
+            "Package: app
+             /usr/bin/app elf program
+             /usr/share/gone -> ../lib/nowhere
+             /usr/share/x -> y
+             /usr/share/y -> x",
+            "/usr/bin/app: file 0755 of app
+             /usr/share/gone: symlink -> ../lib/nowhere
+             /usr/share/x: symlink -> y
+             /usr/share/y: symlink -> x",
+        )
+        .says(&[
+            "warning: /usr/share/gone leads to ../lib/nowhere, which is not there",
+            "warning: /usr/share/x leads to y, which is not there",
+        ]),
+        case(
+            "a documentation directory that is a link keeps the copyright file behind it",
+            &layer(r#""app""#, ""),
+            "Package: app
+             Depends: app-common
+             /usr/bin/app elf program
+             /usr/share/doc/app -> app-common
+
+             Package: app-common
+             /usr/share/doc/app-common/copyright 0644 free
+             /usr/share/doc/app-common/NEWS 0644 news",
+            r#"/usr/bin/app: file 0755 of app
+               /usr/share/doc/app-common/copyright: file 0644 "free""#,
+        ),
+        case(
+            "a hard link whose file is left out becomes the file; another one leads to it",
+            &layer(
+                r#""app""#,
+                "keep = \"listed\"\ninclude = [\"/usr/bin/b\", \"/usr/bin/c\", \"/usr/share/e\", \"/usr/share/d\"]",
+            ),
+            "Package: app
+             /usr/bin/a 4755@0:5 content
+             /usr/bin/b => /usr/bin/a
+             /usr/bin/c => /usr/bin/a
+             /usr/share/d 0600 whole
+             /usr/share/e => /usr/share/d",
+            r#"/usr/bin/b: file 4755 0:5 "content"
+               /usr/bin/c: hard link -> /usr/bin/b
+               /usr/share/d: file 0600 "whole"
+               /usr/share/e: hard link -> /usr/share/d"#,
+        ),
+        case(
+            "a hard link goes as far as its layer",
+            "[[layer]]
+             name = \"low\"
+             packages = [\"app\"]
+             keep = \"listed\"
+             include = [\"/usr/bin/a\"]
+             [[layer]]
+             name = \"high\"
+             packages = [\"app\"]",
+            "Package: app
+             /usr/bin/a 0755 content
+             /usr/bin/b => /usr/bin/a
+             /usr/bin/c => /usr/bin/b",
+            r#"-- low
+               /usr/bin/a: file 0755 "content"
+               -- high
+               /usr/bin/b: file 0755 "content"
+               /usr/bin/c: hard link -> /usr/bin/b"#,
+        ),
+        case(
+            "setuid, setgid, sticky, owners and capabilities come through",
+            &layer(r#""app""#, ""),
+            "Package: app
+             /usr/bin/su 4755 su
+             /usr/bin/wall 2755@0:5 wall
+             /usr/bin/ping 0755+cap ping
+             /var/spool/app/ 1777
+             /var/mail/app/ 2775@8:8",
+            r#"/usr/bin/ping: file 0755 +cap "ping"
+               /usr/bin/su: file 4755 "su"
+               /usr/bin/wall: file 2755 0:5 "wall"
+               /var/mail/app/: dir 2775 8:8
+               /var/spool/app/: dir 1777"#,
+        ),
+    ]);
+}
+
+#[test]
+fn scripts() {
+    const SHELL: &str = "Package: app
+         Depends: dash
+         /usr/bin/app 0755 #!/bin/sh -e\\n:
+
+         Package: dash
+         Essential: yes
+         Depends: libx1
+         /bin/dash elf program needed=libx.so.1
+         /bin/sh -> dash
+
+         Package: libx1
+         /lib/{triplet}/libx.so.1 elf soname=libx.so.1";
+    all_hold(&[
+        case(
+            "a script's interpreter comes, though its package is a helper, with its closure",
+            &layer(r#""app""#, ""),
+            SHELL,
+            r##"/usr/bin/app: file 0755 "#!/bin/sh -e\n:"
+               /usr/bin/dash: file 0755 of dash
+               /usr/bin/sh: symlink -> dash
+               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1"##,
+        ),
+        case(
+            "an interpreter that nobody depends on is found among the Essential packages",
+            &layer(r#""app""#, ""),
+            "Package: app
+             /usr/libexec/app/run 0755 #! /usr/bin/gruff
+
+             Package: gruff-shell
+             Essential: yes
+             /usr/bin/gruff 0755 shell",
+            r##"/usr/bin/gruff: file 0755 "shell"
+               /usr/libexec/app/run: file 0755 "#! /usr/bin/gruff""##,
+        ),
+        case(
+            "`env X` brings X and env",
+            &layer(r#""app""#, ""),
+            "Package: app
+             Depends: py3
+             /usr/bin/app 0755 #!/usr/bin/env -S A=1 py3 -u\\n
+
+             Package: py3
+             /usr/bin/py3 elf program
+
+             Package: coreutils
+             Essential: yes
+             /usr/bin/env elf program soname=env
+             /usr/bin/ls elf program soname=ls",
+            r##"/usr/bin/app: file 0755 "#!/usr/bin/env -S A=1 py3 -u\n"
+               /usr/bin/env: file 0755 of coreutils
+               /usr/bin/py3: file 0755 of py3"##,
+        ),
+        case(
+            "scripts elsewhere, and those that cannot be run, bring nothing",
+            &layer(r#""app""#, ""),
+            "Package: app
+             Depends: ruby
+             /usr/share/app/example.rb 0755 #!/usr/bin/ruby
+             /usr/lib/app/module.rb 0644 #!/usr/bin/ruby
+
+             Package: ruby
+             /usr/bin/ruby elf program",
+            r##"/usr/lib/app/module.rb: file 0644 "#!/usr/bin/ruby"
+               /usr/share/app/example.rb: file 0755 "#!/usr/bin/ruby""##,
+        ),
+        case(
+            "an interpreter that no package has is named",
+            &layer(r#""app""#, ""),
+            "Package: app
+             /usr/bin/app 0755 #!/usr/bin/tclsh8",
+            r##"/usr/bin/app: file 0755 "#!/usr/bin/tclsh8""##,
+        )
+        .says(&["warning: the script /usr/bin/app is run by /usr/bin/tclsh8, which is not there"]),
+    ]);
+}
+
+#[test]
+fn the_closure_is_what_the_loader_does() {
+    all_hold(&[
+        case(
+            "the program's loader, libraries and their libraries",
+            &layer(r#""app""#, ""),
+            "Package: app
+             Depends: liba1
+             /usr/bin/app elf program interp=/lib64/ld-linux-x86-64.so.2 needed=liba.so.1,libc.so.6
+
+             Package: liba1
+             Depends: libb1
+             /usr/lib/{triplet}/liba.so.1 elf soname=liba.so.1 needed=libb.so.1
+
+             Package: libb1
+             Depends: libc6
+             /usr/lib/{triplet}/libb.so.1 -> libb.so.1.0
+             /usr/lib/{triplet}/libb.so.1.0 elf soname=libb.so.1 needed=libc.so.6
+             /usr/lib/{triplet}/libb.so -> libb.so.1
+
+             Package: libc6
+             /usr/lib/{triplet}/libc.so.6 elf soname=libc.so.6
+             /usr/lib/{triplet}/ld-linux-x86-64.so.2 elf soname=ld-linux-x86-64.so.2
+             /lib64/ld-linux-x86-64.so.2 -> /lib/{triplet}/ld-linux-x86-64.so.2
+             /usr/lib/{triplet}/gconv/UTF-16.so elf soname=UTF-16.so
+             /etc/ld.so.conf.d/x.conf 0644 /usr/local/lib",
+            r#"/etc/ld.so.conf.d/x.conf: file 0644 "/usr/local/lib"
+               /usr/bin/app: file 0755 of app
+               /usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2: file 0755 of libc6
+               /usr/lib/x86_64-linux-gnu/liba.so.1: file 0755 of liba1
+               /usr/lib/x86_64-linux-gnu/libb.so.1.0: file 0755 of libb1
+               /usr/lib/x86_64-linux-gnu/libb.so.1: symlink -> libb.so.1.0
+               /usr/lib/x86_64-linux-gnu/libc.so.6: file 0755 of libc6
+               /usr/lib64/ld-linux-x86-64.so.2: symlink -> /lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"#,
+        )
+        // Without a skeleton, the link that leads there is the recipe's to make.
+        .check("`/usr/bin/app` needs the loader `/lib64/ld-linux-x86-64.so.2`, which is not in the image"),
+        case(
+            "RUNPATH with $ORIGIN counts for the file that has it",
+            &layer(r#""app""#, ""),
+            "Package: app
+             Depends: app-libs
+             /usr/bin/app elf program needed=libp.so runpath=/nowhere:$ORIGIN/../lib/app
+
+             Package: app-libs
+             /usr/lib/app/libp.so elf soname=libp.so needed=libq.so runpath=${ORIGIN}
+             /usr/lib/app/libq.so elf soname=libq.so",
+            "/usr/bin/app: file 0755 of app
+             /usr/lib/app/libp.so: file 0755 of app-libs
+             /usr/lib/app/libq.so: file 0755 of app-libs",
+        ),
+        case(
+            "RUNPATH does not count for what a library needs",
+            &layer(r#""app""#, ""),
+            "Package: app
+             /usr/bin/app elf program needed=libp.so runpath=/usr/lib/app
+             /usr/lib/app/libp.so elf soname=libp.so needed=libq.so
+             /usr/lib/app/libq.so elf soname=libq.so",
+            "",
+        )
+        .fails(1, &["/usr/lib/app/libp.so (from app) needs `libq.so`, which no locked package puts where the loader looks"]),
+        case(
+            "RPATH does",
+            &layer(r#""app""#, ""),
+            "Package: app
+             /usr/bin/app elf program needed=libp.so rpath=/usr/lib/app
+             /usr/lib/app/libp.so elf soname=libp.so needed=libq.so
+             /usr/lib/app/libq.so elf soname=libq.so",
+            "/usr/bin/app: file 0755 of app
+             /usr/lib/app/libp.so: file 0755 of app
+             /usr/lib/app/libq.so: file 0755 of app",
+        ),
+        case(
+            "a library of another machine is passed over",
+            &layer(r#""app""#, ""),
+            "Package: app
+             Depends: libx1, libx1-cross
+             /usr/bin/app elf program needed=libx.so.1
+
+             Package: libx1-cross
+             /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1 machine=s390x
+
+             Package: libx1
+             /usr/lib/libx.so.1 elf soname=libx.so.1",
+            "/usr/bin/app: file 0755 of app
+             /usr/lib/libx.so.1: file 0755 of libx1",
+        ),
+        case(
+            "where that is the only one, it is missing",
+            &layer(r#""app""#, ""),
+            "Package: app
+             Depends: libx1-cross
+             /usr/bin/app elf program needed=libx.so.1
+
+             Package: libx1-cross
+             /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1 machine=386",
+            "",
+        )
+        .fails(1, &["amd64: /usr/bin/app (from app) needs `libx.so.1`"]),
+        case(
+            "all that is missing is told together",
+            &layer(r#""app""#, ""),
+            "Package: app
+             /usr/bin/app elf program needed=libx.so.1,liby.so.1
+             /usr/bin/tool elf program interp=/lib64/ld.so",
+            "",
+        )
+        .fails(1, &["3 libraries are missing", "`libx.so.1`", "`liby.so.1`", "/usr/bin/tool (from app) needs `/lib64/ld.so`"]),
+        case(
+            "a plug-in that lacks a library is worth a warning, unless the image has it anyway",
+            &layer(r#""app""#, ""),
+            "Package: app
+             /usr/bin/app elf program needed=libhost.so runpath=/usr/lib/app
+             /usr/lib/app/libhost.so elf soname=libhost.so
+             /usr/lib/app/plugins/one.so elf needed=libhost.so
+             /usr/lib/app/plugins/two.so elf needed=libgone.so.3",
+            "/usr/bin/app: file 0755 of app
+             /usr/lib/app/libhost.so: file 0755 of app
+             /usr/lib/app/plugins/one.so: file 0755 of app
+             /usr/lib/app/plugins/two.so: file 0755 of app",
+        )
+        .says(&["warning: the plug-in /usr/lib/app/plugins/two.so lacks `libgone.so.3` and will not load"])
+        .check("`/usr/lib/app/plugins/two.so` needs `libgone.so.3`"),
+        case(
+            "LD_LIBRARY_PATH of the image counts",
+            &format!("{}[image]\nenv = {{ LD_LIBRARY_PATH = \"/opt/lib\" }}\n", layer(r#""app""#, "")),
+            "Package: app
+             /usr/bin/app elf program needed=libp.so
+             /opt/lib/libp.so elf soname=libp.so",
+            "/opt/lib/libp.so: file 0755 of app
+             /usr/bin/app: file 0755 of app",
+        ),
+    ]);
+}
+
+#[test]
+fn paths_of_packages_and_of_the_recipe() {
+    all_hold(&[
+        case(
+            "what packages have below /bin, /lib and /sbin is in /usr, and their own links to it vanish",
+            &layer(r#""app""#, "exclude = [\"/sbin/unwanted\"]\ninclude = [\"/bin/tool\"]"),
+            "Package: app
+             Depends: tool
+             /bin/app elf program needed=libx.so.1
+             /usr/bin/app -> ../../bin/app
+             /lib/{triplet}/libx.so.1 elf soname=libx.so.1
+             /sbin/unwanted 0755 no
+             /lib64/ 0755
+
+             Package: tool
+             /bin/tool elf program soname=tool",
+            "/usr/bin/app: file 0755 of app
+             /usr/bin/tool: file 0755 of tool
+             /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of app",
+        ),
+        case(
+            "a recipe's files: content, host files, directories, links, owners, modes",
+            "[[layer]]
+             name = \"files\"
+             files = [
+               { path = \"/etc/motd\", content = \"hello\\n\" },
+               { path = \"/etc/secret\", content = \"s\", mode = \"0640\", owner = \"pulse:shadow\" },
+               { path = \"/usr/bin/run\", source = \"run.sh\" },
+               { path = \"/etc/site\", source = \"site\" },
+               { path = \"/run/pulse\", type = \"dir\", owner = \"pulse\", mode = \"0700\" },
+               { path = \"/usr/bin/pa\", type = \"symlink\", target = \"run\" },
+               { path = \"/usr/share/{arch}/{triplet}\", content = \"x\" },
+               { path = \"/data\", type = \"dir\", owner = \"1234:5678\" },
+             ]
+             [[user]]
+             name = \"pulse\"
+             uid = 100
+             group = \"audio\"",
+            "",
+            r##"/data/: dir 0755 1234:5678
+               /etc/group: file 0644 74842904
+               /etc/motd: file 0644 "hello\n"
+               /etc/passwd: file 0644 ec8a298f
+               /etc/secret: file 0640 100:42 "s"
+               /etc/site/a/b: file 0644 "b"
+               /etc/site/c: file 0644 "c"
+               /run/pulse/: dir 0700 100:29
+               /usr/bin/pa: symlink -> run
+               /usr/bin/run: file 0644 "#!/bin/sh"
+               /usr/share/amd64/x86_64-linux-gnu: file 0644 "x""##,
+        )
+        .file("run.sh", "#!/bin/sh")
+        .file("site/a/b", "b")
+        .file("site/c", "c"),
+        case(
+            "a recipe's file takes the place of a package's, in its layer and above it",
+            "[[layer]]
+             name = \"main\"
+             packages = [\"app\"]
+             files = [{ path = \"/etc/app.conf\", content = \"mine\" }]
+             [[layer]]
+             name = \"more\"
+             files = [{ path = \"/etc/other.conf\", content = \"mine too\", mode = \"0600\" }]",
+            "Package: app
+             /usr/bin/app elf program
+             /etc/app.conf 0600 theirs
+             /etc/other.conf 0644 theirs",
+            r#"-- main
+               /etc/app.conf: file 0644 "mine"
+               /etc/other.conf: file 0644 "theirs"
+               /usr/bin/app: file 0755 of app
+               -- more
+               /etc/other.conf: file 0600 "mine too""#,
+        ),
+        case(
+            "a recipe's path leads through the links of the skeleton",
+            "[[layer]]
+             name = \"files\"
+             files = [
+               { path = \"/bin/x\", content = \"x\" },
+               { path = \"/lib64/y\", content = \"y\" },
+               { path = \"/var/run/z\", content = \"z\" },
+               { path = \"/var/lock/l\", content = \"l\" },
+             ]",
+            "",
+            r#"/run/lock/l: file 0644 "l"
+               /run/z: file 0644 "z"
+               /usr/bin/x: file 0644 "x"
+               /usr/lib64/y: file 0644 "y""#,
+        ),
+        case(
+            "Replaces decides on a path of two packages, of links too",
+            &layer(r#""app", "zapp""#, ""),
+            "Package: app
+             /usr/share/one 0644 app
+             /usr/share/two -> one
+
+             Package: zapp
+             Replaces: other, app (<< 2)
+             /usr/share/one 0644 zapp
+             /usr/share/two 0644 zapp",
+            r#"/usr/share/one: file 0644 "zapp"
+               /usr/share/two: file 0644 "zapp""#,
+        ),
+        case(
+            "where neither replaces the other, that is told",
+            &layer(r#""app", "zapp""#, ""),
+            "Package: app
+             /usr/share/one 0644 app
+
+             Package: zapp
+             /usr/share/one 0644 zapp",
+            r#"/usr/share/one: file 0644 "app""#,
+        )
+        .says(&[
+            "warning: /usr/share/one is in app and in zapp, and neither replaces the other; app's is taken",
+        ]),
+        case(
+            "a file where another needs a directory is refused",
+            "[[layer]]
+             name = \"main\"
+             packages = [\"app\"]
+             files = [{ path = \"/usr/share/app\", content = \"file\" }]",
+            "Package: app
+             /usr/share/app/data 0644 data",
+            "",
+        )
+        .fails(1, &["/usr/share/app is to be a file or a link, and a directory for the files below it"]),
+        case(
+            "the skeleton, whatever else there is",
+            "skeleton = true
+             [[layer]]
+             name = \"main\"
+             packages = [\"app\"]
+             keep = \"listed\"
+             include = [\"/usr/bin/app\"]",
+            "Package: app
+             /bin/app elf program
+             /tmp/ 0755
+             /root/ 0755
+             /lib/app/ 0755",
+            "/bin: symlink -> usr/bin
+             /etc/group: file 0644 74842904
+             /etc/os-release: symlink -> ../usr/lib/os-release
+             /etc/passwd: file 0644 b51cb3fc
+             /lib64: symlink -> usr/lib64
+             /lib: symlink -> usr/lib
+             /proc/: dir 0555
+             /root/: dir 0700
+             /run/lock/: dir 1777
+             /sbin: symlink -> usr/sbin
+             /sys/: dir 0555
+             /tmp/: dir 1777
+             /usr/bin/app: file 0755 of app
+             /usr/lib/os-release: file 0644 66b47b11
+             /var/lock: symlink -> /run/lock
+             /var/run: symlink -> /run
+             /var/tmp/: dir 1777",
+        ),
+    ]);
+}
+
+#[test]
+fn layers_and_sources() {
+    const SHARED: &str = "Package: app
+         Depends: libx1, common
+         /usr/bin/app elf program needed=libx.so.1
+
+         Package: tool
+         Depends: libx1, common, liby1
+         /usr/bin/tool elf program needed=libx.so.1,liby.so.1
+         /usr/share/tool/x 0644 x
+
+         Package: libx1
+         /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1
+
+         Package: liby1
+         /usr/lib/{triplet}/liby.so.1 elf soname=liby.so.1 needed=libx.so.1
+
+         Package: common
+         /usr/share/common/a 0644 a
+         /usr/bin/common elf program soname=common";
+    all_hold(&[
+        case(
+            "a dependency is in the lowest layer that needs it, and nothing is there twice",
+            "[[layer]]
+             name = \"low\"
+             packages = [\"app\"]
+             [[layer]]
+             name = \"high\"
+             packages = [\"tool\"]
+             [[layer]]
+             name = \"top\"
+             packages = [\"app\", \"common\"]",
+            SHARED,
+            r#"-- low
+               /usr/bin/app: file 0755 of app
+               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1
+               /usr/share/common/a: file 0644 "a"
+               -- high
+               /usr/bin/tool: file 0755 of tool
+               /usr/lib/x86_64-linux-gnu/liby.so.1: file 0755 of liby1
+               /usr/share/tool/x: file 0644 "x"
+               -- top
+               /usr/bin/common: file 0755 of common"#,
+        ),
+        case(
+            "a layer that adds nothing is no layer",
+            "[[layer]]
+             name = \"low\"
+             packages = [\"app\"]
+             [[layer]]
+             name = \"again\"
+             packages = [\"app\"]",
+            SHARED,
+            r#"/usr/bin/app: file 0755 of app
+               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1
+               /usr/share/common/a: file 0644 "a""#,
+        ),
+        case(
+            "a variant has the layers and then its own",
+            "[[layer]]
+             name = \"main\"
+             packages = [\"app\"]
+             [[variant.debug.layer]]
+             name = \"debug\"
+             packages = [\"tool\"]",
+            SHARED,
+            r#"-- main
+               /usr/bin/app: file 0755 of app
+               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1
+               /usr/share/common/a: file 0644 "a"
+               -- debug
+               /usr/bin/tool: file 0755 of tool
+               /usr/lib/x86_64-linux-gnu/liby.so.1: file 0755 of liby1
+               /usr/share/tool/x: file 0644 "x""#,
+        )
+        .args(&["--variant", "debug"]),
+        case(
+            "without it, only the layers",
+            "[[layer]]
+             name = \"main\"
+             packages = [\"app\"]
+             [[variant.debug.layer]]
+             name = \"debug\"
+             packages = [\"tool\"]",
+            SHARED,
+            r#"/usr/bin/app: file 0755 of app
+               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1
+               /usr/share/common/a: file 0644 "a""#,
+        ),
+        case(
+            "a package file beside the recipe counts before the archive, and may depend on it",
+            &layer(r#""./dist/app_{arch}.deb""#, ""),
+            "Package: app
+             Version: 9
+             /usr/share/app 0644 archive
+
+             Package: libx1
+             /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1",
+            r#"/usr/bin/app: file 0755 of app
+               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1"#,
+        )
+        .local(
+            "dist/app_amd64.deb",
+            "Package: app
+             Version: 1
+             Depends: libx1
+             /usr/bin/app elf program needed=libx.so.1",
+        ),
+        case(
+            "a repository of one's own, with no distro",
+            "[[repository]]
+             type = \"deb\"
+             url = \"../archive\"
+             suite = \"trixie\"
+             keys = [\"key.asc\"]
+             [[layer]]
+             name = \"main\"
+             packages = [\"app\"]",
+            "Package: app
+             /usr/bin/app elf program",
+            "/usr/bin/app: file 0755 of app",
+        ),
+    ]);
+}
+
+/// A path of each strip class, by the key that keeps it.
+const STRIPPED: &[(&str, &str)] = &[
+    ("apparmor", "/etc/apparmor.d/app"),
+    ("bitcode", "/usr/lib/app/x.bc"),
+    ("bug", "/usr/share/bug/app/control"),
+    ("caches", "/var/lib/apt/lists/x"),
+    ("completions", "/usr/share/bash-completion/completions/app"),
+    ("cron", "/etc/cron.daily/app"),
+    ("debug", "/usr/lib/debug/x.debug"),
+    ("doc-base", "/usr/share/doc-base/app"),
+    ("docs", "/usr/share/doc/app/README"),
+    ("gdb", "/usr/share/gdb/auto-load/x.py"),
+    ("headers", "/usr/lib/app/x.h"),
+    ("icons", "/usr/share/icons/app.png"),
+    ("info", "/usr/share/info/app.info"),
+    ("init", "/etc/init.d/app"),
+    ("initramfs", "/usr/share/initramfs-tools/hooks/app"),
+    ("lintian", "/usr/share/lintian/overrides/app"),
+    ("locales", "/usr/share/locale/de/LC_MESSAGES/app.mo"),
+    ("logrotate", "/etc/logrotate.d/app"),
+    ("man", "/usr/share/man/man1/app.1"),
+    ("menus", "/usr/share/applications/app.desktop"),
+    ("metainfo", "/usr/share/metainfo/app.xml"),
+    ("pkgconfig", "/usr/lib/pkgconfig/app.pc"),
+    ("pod", "/usr/share/perl5/App.pod"),
+    ("static", "/usr/lib/libapp.a"),
+    ("systemd", "/lib/systemd/system/app.service"),
+    ("udev", "/lib/udev/rules.d/app.rules"),
+    ("ufw", "/etc/ufw/applications.d/app"),
+];
+
+#[test]
+fn each_strip_class_goes_unless_it_is_kept() {
+    assert_eq!(STRIPPED.len(), rootforge::recipe::StripClass::ALL.len());
+    let mut packages = String::from(
+        "Package: app\n/usr/bin/app elf program\n/usr/share/doc/app/copyright 0644 free\n\
+         /usr/lib/locale/C.utf8/LC_CTYPE 0644 C\n/usr/share/locale/en_GB/x.mo 0644 en\n",
+    );
+    for (class, path) in STRIPPED {
+        packages.push_str(&format!("{path} 0644 {class}\n"));
+    }
+    let rig = Rig::with(&Archive::new(&packages));
+    let mut cases: Vec<(String, Vec<&str>)> = STRIPPED
+        .iter()
+        .map(|(class, _)| {
+            let mut kept = vec![*class, "C", "free"];
+            kept.extend((*class == "locales").then_some("en"));
+            (format!("[strip]\n{class} = false\n"), kept)
+        })
+        .collect();
+    let all = STRIPPED.iter().map(|(class, _)| *class).chain(["C", "en", "free"]).collect();
+    cases.push((String::new(), vec!["C", "free"]));
+    cases.push(("strip = false\n".to_owned(), all));
+    cases.push(("[strip]\ncopyright = false\n".to_owned(), vec!["C"]));
+    cases.push(("[strip]\nlocales = [\"en\"]\n".to_owned(), vec!["C", "en", "free"]));
+    cases.push(("[strip]\nlocales = true\n".to_owned(), vec!["C", "free"]));
+    let wrong: Vec<String> = cases
+        .into_par_iter()
+        .enumerate()
+        .filter_map(|(number, (strip, mut wanted))| {
+            let layer = layer(r#""app""#, "");
+            // `[strip]` has to come after the keys of the recipe, `strip` before the first table.
+            let text = if strip.starts_with('[') { layer + &strip } else { strip.clone() + &layer };
+            let head = format!(
+                "name = \"r{number}\"\nfrom = \"debian:trixie\"\nkeys = [\"key.asc\"]\nskeleton = false\n"
+            );
+            rig.write(&format!("r{number}.toml"), head + &text);
+            let ran = rig.run(&["build", &format!("r{number}.toml"), "--arch", "amd64"]).ok();
+            assert!(!ran.err.contains("warning"), "{}", ran.err);
+            let image = Image::read(&rig.work("images"), &format!("r{number}"));
+            let mut kept: Vec<&str> = image.layers[0]
+                .1
+                .iter()
+                .filter(|(entry, _)| !is_plain(entry) && entry.path.as_str() != "/usr/bin/app")
+                .map(|(_, content)| std::str::from_utf8(content).unwrap())
+                .collect();
+            kept.sort_unstable();
+            wanted.sort_unstable();
+            (kept != wanted).then(|| format!("{strip}: {kept:?}, not {wanted:?}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn accounts_are_in_passwd_and_group() {
+    let rig = Rig::with(&Archive::new(
+        "Package: bash\n/bin/bash elf program\n\nPackage: app\n/usr/share/app 0644 x",
+    ));
+    let accounts = "[[user]]
+        name = \"pulse\"
+        uid = 200
+        home = \"/run/pulse\"
+        groups = [\"audio\", \"pulse-access\"]
+        [[user]]
+        name = \"derived\"
+        [[group]]
+        name = \"pulse-access\"
+        gid = 300
+        [image]
+        user = \"pulse\"
+        ";
+    let build = |package: &str| {
+        rig.recipe(&(layer(package, "") + accounts));
+        rig.build(&[]);
+        Image::read(&rig.work("images"), "r")
+    };
+    let image = build(r#""bash""#);
+    let passwd = image.text("/etc/passwd");
+    assert!(passwd.starts_with("root:x:0:0:root:/root:/bin/bash\n"), "{passwd}");
+    assert!(passwd.contains("\npulse:x:200:200::/run/pulse:/usr/sbin/nologin\n"), "{passwd}");
+    assert!(passwd.contains("\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"), "{passwd}");
+    let group = image.text("/etc/group");
+    assert!(group.contains("\naudio:x:29:pulse\n"), "{group}");
+    assert!(group.contains("\npulse-access:x:300:pulse\n"), "{group}");
+    let derived = passwd.lines().find(|line| line.starts_with("derived:")).expect(passwd);
+    let uid: u32 = derived.split(':').nth(2).unwrap().parse().unwrap();
+    assert!((100..=999).contains(&uid), "{derived}");
+    assert_eq!(image.config["config"]["User"], "pulse");
+    // Sorted by id, and each id and name once.
+    let column = |at: usize| passwd.lines().map(move |line| line.split(':').nth(at).unwrap());
+    let ids: Vec<u32> = column(2).map(|id| id.parse().unwrap()).collect();
+    assert!(ids.is_sorted_by(|a, b| a < b), "{passwd}");
+    assert_eq!(column(0).collect::<BTreeSet<_>>().len(), ids.len());
+    // A shell that is not in the image is nobody's; an id depends on the name alone.
+    let image = build(r#""app""#);
+    assert!(image.text("/etc/passwd").starts_with("root:x:0:0:root:/root:/usr/sbin/nologin\n"));
+    assert!(image.text("/etc/passwd").contains(derived));
+}
+
+#[test]
+fn records_tell_of_what_shipped() {
+    let packages = "Package: app
+        Version: 1.2-3
+        Source: app-source (1.2-2)
+        Depends: libx1
+        /usr/bin/app elf program needed=libx.so.1
+        /usr/share/app/data 0644 data
+        /usr/share/doc/app/README 0644 read
+        md5sums 11111111111111111111111111111111  usr/bin/app
+        md5sums 22222222222222222222222222222222  usr/share/app/data
+        md5sums 33333333333333333333333333333333  usr/share/doc/app/README
+
+        Package: libx1
+        /lib/{triplet}/libx.so.1 elf soname=libx.so.1
+        md5sums 44444444444444444444444444444444  lib/x86_64-linux-gnu/libx.so.1
+
+        Package: idle
+        Essential: yes
+        /usr/bin/idle 0755 idle";
+    let rig = Rig::with(&Archive::new(packages));
+    rig.recipe(
+        "[[layer]]\nname = \"low\"\npackages = [\"app\"]\nexclude = [\"/usr/share/app/**\"]\n\
+         [[layer]]\nname = \"high\"\npackages = [\"app\"]\n",
+    );
+    rig.build(&[]);
+    let image = Image::read(&rig.work("images"), "r");
+    let record = |layer: usize, name: &str| {
+        let path = format!("/var/lib/dpkg/status.d/{name}");
+        let found = image.layers[layer].1.iter().find(|(entry, _)| entry.path.as_str() == path);
+        found.map(|(_, content)| String::from_utf8(content.clone()).unwrap())
+    };
+    let status = record(0, "app").unwrap();
+    assert!(
+        status
+            .starts_with("Package: app\nStatus: install ok installed\nVersion: 1.2-3\nArchitecture: amd64\n"),
+        "{status}"
+    );
+    assert!(
+        status.contains("\nSource: app-source (1.2-2)\n") && status.contains("\nDepends: libx1\n"),
+        "{status}"
+    );
+    assert_eq!(record(0, "app.md5sums").unwrap(), "11111111111111111111111111111111  usr/bin/app\n");
+    assert_eq!(
+        record(0, "libx1.md5sums").unwrap(),
+        "44444444444444444444444444444444  lib/x86_64-linux-gnu/libx.so.1\n"
+    );
+    // The upper layer has another part of the package: its list tells of both.
+    assert_eq!(
+        record(1, "app.md5sums").unwrap(),
+        "11111111111111111111111111111111  usr/bin/app\n22222222222222222222222222222222  usr/share/app/data\n"
+    );
+    assert_eq!(record(1, "app").unwrap(), status);
+    assert_eq!(record(1, "libx1"), None);
+    assert_eq!(record(0, "idle"), None);
+}
+
+/// `dir:` and `tar:` hold what the layers come to.
+#[test]
+fn a_directory_holds_the_merged_layers() {
+    let rig = Rig::with(&Archive::new(
+        "Package: app
+         /usr/bin/app elf program
+         /usr/bin/again => /usr/bin/app
+         /usr/bin/su 4755 su
+         /etc/app.conf 0600 theirs
+         /var/spool/app/ 1777",
+    ));
+    rig.recipe(
+        "[[layer]]\nname = \"low\"\npackages = [\"app\"]\n\
+         [[layer]]\nname = \"high\"\nfiles = [{ path = \"/etc/app.conf\", content = \"mine\" }]\n",
+    );
+    rig.build(&[]);
+    rig.build(&["--output", "dir:root"]);
+    let image = Image::read(&rig.work("images"), "r");
+    let paths: BTreeSet<String> = image
+        .layers
+        .iter()
+        .flat_map(|(_, members)| members.iter().map(|(entry, _)| entry.path.relative().to_owned()))
+        .collect();
+    let mut found = BTreeSet::new();
+    walk(&rig.work("root"), "", &mut found);
+    assert_eq!(found, paths);
+    let mode = |path: &str| {
+        use std::os::unix::fs::MetadataExt as _;
+        let metadata = rig.work("root").join(path).symlink_metadata().unwrap();
+        (metadata.mode() & 0o7777, metadata.mtime(), metadata.nlink())
+    };
+    assert_eq!(rig.read("root/etc/app.conf"), "mine");
+    assert_eq!(mode("usr/bin/su"), (0o4755, 1_000_000_000, 1));
+    assert_eq!(mode("usr/bin/app"), (0o755, 1_000_000_000, 2));
+    assert_eq!(mode("tmp").0, 0o1777);
+    assert_eq!(mode("var/spool/app").0, 0o1777);
+    assert_eq!(mode("etc/app.conf"), (0o644, 315_619_200, 1));
+    assert_eq!(std::fs::read_link(rig.work("root/lib64")).unwrap().to_str(), Some("usr/lib64"));
+}
+
+fn walk(directory: &std::path::Path, below: &str, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(directory).unwrap().flatten() {
+        let path = format!("{below}{}", entry.file_name().to_str().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            walk(&entry.path(), &format!("{path}/"), found);
+        }
+        found.insert(path);
+    }
+}
