@@ -13,13 +13,13 @@
 )]
 
 mod image;
+mod tools;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 use image::{GREETING, path, sample, write_image, write_layer};
 use rootforge::arch::Arch;
@@ -27,38 +27,7 @@ use rootforge::digest::Digest;
 use rootforge::oci::{ImageRef, Layout, Output};
 use rootforge::tarball::{self, EntryKind, Limits, TarballError};
 use serde_json::{Value, json};
-
-/// Whether all these programs are installed.
-fn have(programs: &[&str]) -> bool {
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    let missing: Vec<&&str> = programs
-        .iter()
-        .filter(|program| !std::env::split_paths(&paths).any(|directory| directory.join(program).is_file()))
-        .collect();
-    if missing.is_empty() {
-        return true;
-    }
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "not installed: {missing:?}");
-    eprintln!("passed over: {missing:?} not installed");
-    false
-}
-
-fn is_root() -> bool {
-    let root = fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0);
-    if !root {
-        eprintln!("passed over: this needs root");
-    }
-    root
-}
-
-/// Runs a command that has to succeed: its output.
-#[track_caller]
-fn run(command: &mut Command) -> String {
-    let output = command.stdin(Stdio::null()).output().unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {error}{}", String::from_utf8_lossy(&output.stdout));
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
+use tools::{Daemon, Docker, Podman, have, is_root, run};
 
 struct Sample {
     directory: tempfile::TempDir,
@@ -308,16 +277,8 @@ fn podman_loads_and_runs() {
         return;
     }
     let sample = Sample::new();
-    let settings = sample.path("containers.conf");
-    let text = "[containers]\ndefault_ulimits = [\"nofile=20000:20000\", \"nproc=4096:4096\"]\n\
-                [engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"none\"\n";
-    fs::write(&settings, text).unwrap();
-    let podman = |arguments: &[&str]| {
-        let mut command = Command::new("podman");
-        command.env("CONTAINERS_CONF", &settings).arg("--root").arg(sample.path("root"));
-        command.arg("--runroot").arg(sample.path("runroot")).args(["--storage-driver", "vfs"]);
-        run(command.args(arguments))
-    };
+    let engine = Podman::new(sample.directory.path());
+    let podman = |arguments: &[&str]| engine.run(arguments);
     for transport in ["docker-archive", "oci-archive"] {
         let archive = sample.output(transport);
         let loaded = podman(&["load", "-q", "-i", archive.to_str().unwrap()]);
@@ -371,60 +332,14 @@ fn assert_exported(archive: &Path) {
     assert_eq!(found, expected);
 }
 
-/// A daemon of a test's own, ended with it.
-struct Daemon {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Daemon {
-    fn start(command: &mut Command, log: &Path) -> Self {
-        let file = fs::File::create(log).unwrap();
-        let child =
-            command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
-        Daemon { child, log: log.to_owned() }
-    }
-
-    /// Until a client gets an answer.
-    fn wait(&mut self, mut client: Command) {
-        for _ in 0..300 {
-            assert!(self.child.try_wait().unwrap().is_none(), "{}", fs::read_to_string(&self.log).unwrap());
-            if client.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        panic!("no answer: {}", fs::read_to_string(&self.log).unwrap());
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // Asked kindly, it ends its own children and unmounts what it mounted.
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
-        let _ = self.child.wait();
-    }
-}
-
 #[test]
 fn docker_loads_and_runs() {
     if !have(&["dockerd", "docker"]) || !is_root() {
         return;
     }
     let sample = Sample::new();
-    let socket = format!("unix://{}", sample.path("docker.sock").display());
-    let mut dockerd = Command::new("dockerd");
-    dockerd.args(["--iptables=false", "--bridge=none", "--storage-driver", "vfs", "-H", &socket]);
-    dockerd.arg("--data-root").arg(sample.path("data")).arg("--exec-root").arg(sample.path("exec"));
-    dockerd.arg("-p").arg(sample.path("docker.pid"));
-    let mut daemon = Daemon::start(&mut dockerd, &sample.path("dockerd.log"));
-    let client = |arguments: &[&str]| {
-        let mut command = Command::new("docker");
-        command.env("DOCKER_CONFIG", sample.path("config")).args(["-H", &socket]).args(arguments);
-        command
-    };
-    daemon.wait(client(&["version"]));
-    let docker = |arguments: &[&str]| run(&mut client(arguments));
+    let daemon = Docker::start(sample.directory.path());
+    let docker = |arguments: &[&str]| daemon.run(arguments);
     let archive = sample.output("docker-archive");
     let loaded = docker(&["load", "-q", "-i", archive.to_str().unwrap()]);
     assert_eq!(loaded.trim(), "Loaded image: sample:latest");

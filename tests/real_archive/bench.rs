@@ -1,0 +1,185 @@
+//! A directory to run the program in, on the real mirror.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use rootforge::distro::Archive;
+use rootforge::repository::{MachineSources, MirrorInputs, MirrorOrigin, Mirrors};
+use rootforge::transport::{Transport, TransportOptions};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::tools::{is_ci, run};
+
+/// The cache that all tests share: it stays, as everything that a build leaves in the target directory.
+const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/real-archive/cache");
+
+/// A directory of recipes, locks and images that goes with its test.
+pub(crate) struct Bench {
+    directory: TempDir,
+}
+
+/// What the program did.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// The Debian mirror of this machine's apt sources, where it answers.
+pub(crate) fn mirror() -> Option<&'static str> {
+    static MIRROR: OnceLock<Result<String, String>> = OnceLock::new();
+    let found = MIRROR.get_or_init(|| {
+        let inputs = MirrorInputs { machine: MachineSources::read(), ..MirrorInputs::default() };
+        let mirror = Mirrors::new(&inputs).unwrap().find(Archive::Debian);
+        if mirror.origin != MirrorOrigin::Machine {
+            return Err("this machine has no Debian sources".to_owned());
+        }
+        let transport = Transport::new(TransportOptions::default()).unwrap();
+        let release = format!("{}/dists/trixie/InRelease", mirror.url);
+        transport.read(&release, 1 << 24).map_err(|error| error.to_string())?;
+        Ok(mirror.url)
+    });
+    match found {
+        Ok(url) => Some(url),
+        Err(why) => {
+            assert!(!is_ci(), "{why}");
+            eprintln!("passed over: {why}");
+            None
+        }
+    }
+}
+
+impl Bench {
+    /// None where there is no mirror.
+    pub(crate) fn new() -> Option<Self> {
+        mirror()?;
+        Some(Bench { directory: tempfile::tempdir().unwrap() })
+    }
+
+    /// With PulseAudio's recipe and what it takes from beside it, but no lock.
+    pub(crate) fn with_pulseaudio() -> Option<Self> {
+        let bench = Self::new()?;
+        let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
+        fs::create_dir(bench.path("pulseaudio")).unwrap();
+        fs::copy(recipes.join("pulseaudio.toml"), bench.path("pulseaudio.toml")).unwrap();
+        for entry in fs::read_dir(recipes.join("pulseaudio")).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), bench.path("pulseaudio").join(entry.file_name())).unwrap();
+        }
+        Some(bench)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Writes a recipe of one layer with one package; `more` is said of the layer.
+    pub(crate) fn recipe(&self, from: &str, package: &str, more: &str) -> String {
+        let file = format!("{package}.toml");
+        let text = format!(
+            "name = \"{package}\"\nfrom = \"{from}\"\n\n\
+             [[layer]]\nname = \"{package}\"\npackages = [\"{package}\"]\n{more}\n"
+        );
+        fs::write(self.path(&file), text).unwrap();
+        file
+    }
+
+    /// The program, with the cache of all tests, and a home and temporary files of its own.
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rootforge"));
+        command.args(["--cache-dir", CACHE]).args(arguments).current_dir(self.directory.path());
+        command.env("HOME", self.path("home")).env("TMPDIR", self.directory.path());
+        for name in ["XDG_CONFIG_HOME", "XDG_CACHE_HOME", "SOURCE_DATE_EPOCH"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Ran {
+        Ran::of(&mut self.command(arguments))
+    }
+
+    /// What a build that works says as JSON.
+    #[track_caller]
+    pub(crate) fn build(&self, arguments: &[&str]) -> Value {
+        let ran = self.run(&[&["--json", "build"], arguments].concat()).ok();
+        serde_json::from_str(&ran.out).unwrap()
+    }
+
+    /// Unpacks an image of the layout `images`: its root directory.
+    #[track_caller]
+    pub(crate) fn unpack(&self, name: &str) -> PathBuf {
+        let bundle = self.path(&format!("{name}.bundle"));
+        let mut umoci = Command::new("umoci");
+        umoci.arg("unpack").args((!is_privileged()).then_some("--rootless"));
+        umoci.arg("--image").arg(format!("{}:{name}", self.path("images").display())).arg(&bundle);
+        run(&mut umoci);
+        bundle.join("rootfs")
+    }
+}
+
+fn is_privileged() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
+}
+
+impl Ran {
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        self.ended(0, &[])
+    }
+
+    /// Ended with this code, and said all of this.
+    #[track_caller]
+    pub(crate) fn ended(self, code: i32, said: &[&str]) -> Self {
+        assert_eq!(self.code, Some(code), "{}{}", self.out, self.err);
+        for words in said {
+            assert!(self.err.contains(words), "{words:?} is not in: {}", self.err);
+        }
+        self
+    }
+}
+
+/// Prints what an image takes, for people who watch sizes.
+pub(crate) fn tell_sizes(built: &Value) {
+    for image in built["images"].as_array().unwrap() {
+        let sizes = image["sizes"].as_array().unwrap().iter().take(5);
+        let largest: Vec<String> = sizes
+            .map(|size| format!("{} {}", size["package"].as_str().unwrap(), megabytes(&size["bytes"])))
+            .collect();
+        eprintln!(
+            "{} {}: {} unpacked, {} packed; {}",
+            built["name"].as_str().unwrap(),
+            image["arch"].as_str().unwrap(),
+            megabytes(&image["unpacked"]),
+            megabytes(&image["compressed"]),
+            largest.join(", "),
+        );
+    }
+}
+
+fn megabytes(bytes: &Value) -> String {
+    let tenths = bytes.as_u64().unwrap() / 100_000;
+    format!("{}.{} MB", tenths / 10, tenths % 10)
+}
+
+/// The bytes of one architecture's files.
+pub(crate) fn unpacked(built: &Value) -> u64 {
+    built["images"][0]["unpacked"].as_u64().unwrap()
+}
+
+/// A port of loopback that nobody listens on.
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

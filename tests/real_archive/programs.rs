@@ -1,0 +1,85 @@
+//! Programs of many kinds, each from a recipe that says no more than its package.
+//!
+//! Their names are resolved, locales and certificates found by rules that are not here yet; what is asserted
+//! is that each starts, does some work, and that the real loader finds every library of every file.
+
+use crate::bench::{Bench, Ran, tell_sizes, unpacked};
+use crate::root::{can_run, link_all, sandbox};
+
+/// A command, and what it has to say on stdout or stderr.
+type Says<'a> = (&'a [&'a str], &'a str);
+
+/// Builds, checks and links an image of one package, then runs its programs.
+#[track_caller]
+fn works(package: &str, layer: &str, commands: &[Says<'_>]) -> Option<u64> {
+    let bench = Bench::new().filter(|_| can_run())?;
+    let recipe = bench.recipe("debian:trixie", package, layer);
+    let built = bench.build(&[&recipe, "--arch", "amd64"]);
+    tell_sizes(&built);
+    bench.run(&["check", &format!("oci:images:{package}")]).ended(0, &["nothing is wrong"]);
+    let root = bench.unpack(package);
+    let (count, failures) = link_all(&root, "/lib64/ld-linux-x86-64.so.2");
+    assert!(count > 2 && failures.is_empty(), "{package}, {count}: {failures:#?}");
+    for (command, expected) in commands {
+        let ran = Ran::of(sandbox(&root).arg("--unshare-net").args(*command)).ok();
+        let said = format!("{}{}", ran.out, ran.err);
+        assert!(said.contains(expected), "{command:?}: {said}");
+    }
+    Some(unpacked(&built))
+}
+
+#[test]
+fn real_mirror_bash_listed() {
+    let layer = "keep = \"listed\"\ninclude = [\"/bin/bash\"]";
+    let commands: [Says<'_>; 2] =
+        [(&["/bin/bash", "-c", "echo hi"], "hi\n"), (&["bash", "--version"], "GNU bash, version 5.2")];
+    if let Some(size) = works("bash", layer, &commands) {
+        assert!(size <= 4_300_000, "{size} bytes");
+    }
+}
+
+#[test]
+fn real_mirror_coreutils() {
+    let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    works("coreutils", "", &[(&["ls", "--version"], "GNU coreutils"), (&["sha256sum", "/dev/null"], empty)]);
+}
+
+#[test]
+fn real_mirror_curl() {
+    let file: Says<'_> = (&["curl", "-s", "file:///etc/passwd"], "root:");
+    works("curl", "", &[(&["curl", "--version"], "libcurl/8."), file]);
+}
+
+#[test]
+fn real_mirror_nginx() {
+    works("nginx", "", &[(&["nginx", "-v"], "nginx/1."), (&["nginx", "-t"], "test is successful")]);
+}
+
+#[test]
+fn real_mirror_redis() {
+    let version = (&["redis-server", "--version"][..], "Redis server v=");
+    works("redis-server", "", &[version, (&["redis-cli", "--version"], "redis-cli ")]);
+}
+
+#[test]
+fn real_mirror_python() {
+    let json: Says<'_> = (&["python3", "-c", "import json, re; print(json.dumps({1: 2}))"], "{\"1\": 2}");
+    works("python3-minimal", "", &[(&["python3", "--version"], "Python 3.13"), json]);
+}
+
+#[test]
+fn real_mirror_git() {
+    let script = "cd /tmp && git init -q && \
+                  git -c user.name=a -c user.email=a@b commit -q --allow-empty -m first && git log --oneline";
+    works("git", "", &[(&["git", "--version"], "git version 2."), (&["sh", "-c", script], " first\n")]);
+}
+
+#[test]
+fn real_mirror_jq() {
+    works("jq", "", &[(&["jq", "--version"], "jq-1."), (&["jq", "-n", "-c", "[1 + 1]"], "[2]\n")]);
+}
+
+#[test]
+fn real_mirror_openssh_client() {
+    works("openssh-client", "", &[(&["ssh", "-V"], "OpenSSH_"), (&["ssh", "-Q", "cipher"], "aes256-ctr")]);
+}
