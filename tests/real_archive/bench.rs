@@ -74,6 +74,19 @@ impl Bench {
         Some(bench)
     }
 
+    /// The same, with a lock for amd64, made once for all tests.
+    pub(crate) fn with_locked_pulseaudio() -> Option<Self> {
+        static LOCK: OnceLock<String> = OnceLock::new();
+        let bench = Self::with_pulseaudio()?;
+        let file = bench.path("pulseaudio.lock");
+        let lock = LOCK.get_or_init(|| {
+            bench.run(&["lock", "--arch", "amd64", "pulseaudio.toml"]).ok();
+            fs::read_to_string(&file).unwrap()
+        });
+        fs::write(file, lock).unwrap();
+        Some(bench)
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }

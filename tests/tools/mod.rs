@@ -146,10 +146,11 @@ impl Podman {
         Podman { directory: directory.to_owned() }
     }
 
-    /// Runs a command, which has to succeed: its output.
+    /// Runs a command in that directory, which has to succeed: its output.
     #[track_caller]
     pub(crate) fn run(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("podman");
+        command.current_dir(&self.directory);
         command.env("CONTAINERS_CONF", self.directory.join("containers.conf"));
         command.arg("--root").arg(self.directory.join("root"));
         command.arg("--runroot").arg(self.directory.join("runroot")).args(["--storage-driver", "vfs"]);
