@@ -1117,6 +1117,39 @@ fn layers_and_sources() {
                /usr/bin/common: file 0755 of common"#,
         ),
         case(
+            "directories that a lower layer made stay as they are when an upper has something in them",
+            "[[layer]]
+             name = \"low\"
+             packages = [\"app\"]
+             files = [
+               { path = \"/data\", type = \"dir\", mode = \"0700\", owner = \"33:33\" },
+               { path = \"/var/lib/tool\", type = \"dir\", mode = \"0711\" },
+             ]
+             [[layer]]
+             name = \"high\"
+             packages = [\"tool\"]
+             files = [
+               { path = \"/data/x\", content = \"x\" },
+               { path = \"/var/lib/app/x\", content = \"x\" },
+             ]",
+            "Package: app
+             /var/lib/app/ 0750@34:34
+
+             Package: tool
+             /var/lib/tool/x 0644 x",
+            r#"-- low
+               /data/: dir 0700 33:33
+               /var/lib/app/: dir 0750 34:34
+               /var/lib/tool/: dir 0711
+               -- high
+               /data/: dir 0700 33:33
+               /data/x: file 0644 "x"
+               /var/lib/app/: dir 0750 34:34
+               /var/lib/app/x: file 0644 "x"
+               /var/lib/tool/: dir 0711
+               /var/lib/tool/x: file 0644 "x""#,
+        ),
+        case(
             "a layer that adds nothing is no layer",
             "[[layer]]
              name = \"low\"
@@ -1431,5 +1464,31 @@ fn walk(directory: &std::path::Path, below: &str, found: &mut BTreeSet<String>) 
             walk(&entry.path(), &format!("{path}/"), found);
         }
         found.insert(path);
+    }
+}
+
+/// An upper layer that has something in /tmp once took its sticky bit.
+#[test]
+fn the_skeletons_directories_keep_their_modes() {
+    let rig = Rig::with(&Archive::new("Package: app\n/usr/share/app 0644 x"));
+    rig.recipe(
+        "[[layer]]
+         name = \"low\"
+         packages = [\"app\"]
+         [[layer]]
+         name = \"high\"
+         files = [
+           { path = \"/tmp/x\", content = \"x\" },
+           { path = \"/root/.x\", content = \"x\" },
+           { path = \"/var/lock/x\", content = \"x\" },
+         ]",
+    );
+    rig.build(&[]);
+    let image = Image::read(&rig.work("images"), "r");
+    image.assert_sound();
+    assert_eq!(image.layers[1].0, "high");
+    for (path, mode) in [("/tmp", 0o1777), ("/root", 0o700), ("/run/lock", 0o1777)] {
+        let (entry, _) = image.layers[1].1.iter().find(|(entry, _)| entry.path.as_str() == path).unwrap();
+        assert_eq!(entry.metadata.mode, mode, "{path}");
     }
 }
