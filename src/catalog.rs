@@ -217,17 +217,28 @@ impl FileCatalog {
         Ok(())
     }
 
-    /// Settles who owns what several packages have: the least by `compare` comes first (by `Replaces`, for
-    /// instance), and of equals the first by name. Within one package a later entry replaces an earlier.
+    /// Settles who owns what several packages have: the first by name of those that no other comes before by
+    /// `compare` (by `Replaces`, for instance), or simply the first by name. The others follow by name. Within
+    /// one package a later entry replaces an earlier.
+    ///
+    /// `compare` speaks of pairs. It need not be transitive, as `Replaces` is not, so nothing is sorted by it.
     pub fn order_owners(&mut self, compare: impl Fn(&PackageFiles, &PackageFiles) -> Ordering) {
+        let package = |reference: &FileRef| &self.packages[reference.package as usize];
         for references in self.paths.values_mut().filter(|references| references.len() > 1) {
-            references.sort_by(|a, b| {
-                let (one, other) = (&self.packages[a.package as usize], &self.packages[b.package as usize]);
-                match one.name.cmp(&other.name) {
-                    Ordering::Equal => b.file.cmp(&a.file),
-                    by_name => compare(one, other).then(by_name),
-                }
-            });
+            references.sort_by(|a, b| package(a).name.cmp(&package(b).name).then(b.file.cmp(&a.file)));
+            let is_directory = |one: &FileRef| {
+                package(one).manifest.files[one.file as usize].entry.kind == EntryKind::Directory
+            };
+            if references.iter().all(is_directory) {
+                continue;
+            }
+            let comes_first = |one: &FileRef| {
+                let mut others = references.iter().filter(|other| other.package != one.package);
+                others.all(|other| compare(package(one), package(other)) != Ordering::Greater)
+            };
+            if let Some(owner) = references.iter().position(comes_first) {
+                references[..=owner].rotate_right(1);
+            }
         }
     }
 
