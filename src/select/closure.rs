@@ -115,16 +115,12 @@ impl Selector<'_> {
     pub(super) fn want_for(&mut self, path: &RootPath) -> bool {
         let package = self.package_at(path);
         let Some(locked) = self.inputs.packages.get(package.as_str()) else { return false };
-        let direct: Vec<String> = locked
-            .requires
-            .iter()
-            .filter(|name| self.inputs.catalog.package(name).is_none())
-            .cloned()
-            .collect();
+        let direct: Vec<String> =
+            locked.requires.iter().filter(|name| self.is_uncatalogued(name)).cloned().collect();
         let wanted = if direct.is_empty() {
             super::packages::closure(&std::iter::once(package).collect(), self.inputs.packages)
                 .into_iter()
-                .filter(|name| self.inputs.catalog.package(name).is_none())
+                .filter(|name| self.is_uncatalogued(name))
                 .collect()
         } else {
             direct

@@ -96,7 +96,8 @@ impl Selector<'_> {
         any
     }
 
-    fn is_uncatalogued(&self, name: &str) -> bool {
+    /// Whether a package is locked and was not looked into yet.
+    pub(super) fn is_uncatalogued(&self, name: &str) -> bool {
         self.inputs.packages.contains_key(name) && self.inputs.catalog.package(name).is_none()
     }
 }
