@@ -71,9 +71,6 @@ pub struct LayerParts<'a> {
     pub selected: &'a SelectedLayer,
     /// What was made for it: skeleton, accounts, files of the recipe, dpkg's records.
     pub made: Made,
-    /// Directories that were made for lower layers: where this one has something in them, they stay as they
-    /// are.
-    pub made_below: &'a BTreeMap<RootPath, Metadata>,
 }
 
 /// Plans one layer. `below` are the packages that lower layers touch. Where the recipe brings a file at the
@@ -87,7 +84,7 @@ pub fn plan(
     catalog: &FileCatalog,
     newest: Option<u64>,
 ) -> Result<LayerPlan, LayerError> {
-    let LayerParts { selected, made, made_below } = parts;
+    let LayerParts { selected, made } = parts;
     let clamp = |entry: &mut Entry| {
         let time = if entry.metadata.mtime == 0 { EPOCH } else { entry.metadata.mtime };
         entry.metadata.mtime = newest.map_or(time, |newest| time.min(newest.max(1)));
@@ -110,7 +107,7 @@ pub fn plan(
         part.files.values_mut().chain(&mut part.others).for_each(clamp);
     }
 
-    let mut directories = directories(selected, &made, made_below, &touched, catalog);
+    let mut directories = directories(selected, &made, &touched, catalog);
     directories.iter_mut().for_each(clamp);
     let mut made: Vec<MadeFile> =
         made.into_values().filter(|file| file.entry.kind != EntryKind::Directory).collect();
@@ -152,7 +149,6 @@ impl LayerPlan {
 fn directories(
     selected: &SelectedLayer,
     made: &Made,
-    made_below: &BTreeMap<RootPath, Metadata>,
     touched: &BTreeSet<String>,
     catalog: &FileCatalog,
 ) -> Vec<Entry> {
@@ -172,9 +168,8 @@ fn directories(
     paths
         .into_iter()
         .map(|path| {
-            let made = made.get(&path).map(|made| &made.entry.metadata);
-            let metadata = match made.or_else(|| made_below.get(&path)) {
-                Some(metadata) => metadata.clone(),
+            let metadata = match made.get(&path) {
+                Some(made) => made.entry.metadata.clone(),
                 None => directory_metadata(&path, touched, catalog),
             };
             Entry { path, metadata, kind: EntryKind::Directory }

@@ -12,7 +12,7 @@ use crate::recipe::Recipe;
 use crate::render::{Accounts, EPOCH, Made, PackageRecord, Placeholders, recipe_files, records, skeleton};
 use crate::root_path::RootPath;
 use crate::select::{SelectedLayer, Selection};
-use crate::tarball::{EntryKind, Metadata};
+use crate::tarball::EntryKind;
 
 use super::{Forge, ForgeError};
 
@@ -32,7 +32,6 @@ pub(super) fn layer_plans(
     let accounts = Accounts::of(recipe, |program| is_chosen(program, catalog, selection))?;
     let mut below: BTreeSet<String> = BTreeSet::new();
     let mut shipped: BTreeMap<&str, BTreeSet<&RootPath>> = BTreeMap::new();
-    let mut made_below: BTreeMap<RootPath, Metadata> = BTreeMap::new();
     let mut plans = Vec::new();
     for (index, (layer, selected)) in recipe.layers.iter().zip(&selection.layers).enumerate() {
         let mut made =
@@ -41,15 +40,8 @@ pub(super) fn layer_plans(
         made.extend(recipe_files(recipe, layer, &accounts, placeholders, |path| {
             catalog.merged_usr().canonical(path)
         })?);
-        let directories: Vec<(RootPath, Metadata)> = made
-            .iter()
-            .filter(|(_, file)| file.entry.kind == EntryKind::Directory)
-            .map(|(path, file)| (path.clone(), file.entry.metadata.clone()))
-            .collect();
-        let parts = LayerParts { selected, made, made_below: &made_below };
-        let plan = plan(parts, &below, catalog, newest)?;
-        made_below.extend(directories);
-        below.extend(selected.files.values().map(|file| catalog.get(file.file).0.name.clone()));
+        let plan = plan(LayerParts { selected, made }, &below, catalog, newest)?;
+        below.extend(plan.packages.iter().map(|part| part.package.clone()));
         if !plan.is_empty() {
             plans.push(plan);
         }
