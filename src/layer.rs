@@ -4,6 +4,7 @@
 //! what was made. So it can be written while packages stream by, and its bytes depend on nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::path::PathBuf;
 
 use crate::catalog::{CataloguedFile, FileCatalog, PackageFiles};
@@ -39,12 +40,66 @@ pub struct PackagePart {
     pub others: Vec<Entry>,
 }
 
+/// What the layers below a layer have, as far as its own bytes or soundness depend on it.
+#[derive(Clone, Debug, Default)]
+pub struct Below {
+    packages: BTreeSet<String>,
+    directories: BTreeMap<RootPath, Metadata>,
+    others: BTreeSet<RootPath>,
+}
+
+impl Below {
+    /// Lays a layer on top.
+    pub fn add(&mut self, plan: &LayerPlan) {
+        self.packages.extend(plan.packages.iter().map(|part| part.package.clone()));
+        for entry in &plan.directories {
+            self.others.remove(&entry.path);
+            self.directories.insert(entry.path.clone(), entry.metadata.clone());
+        }
+        for entry in plan.non_directories() {
+            self.directories.remove(&entry.path);
+            self.others.insert(entry.path.clone());
+        }
+    }
+
+    /// Whether a lower layer has a directory at a path.
+    pub fn has_directory(&self, path: &RootPath) -> bool {
+        self.directories.contains_key(path)
+    }
+
+    /// Whether a lower layer has something in the directory at a path.
+    fn fills(&self, path: &RootPath) -> bool {
+        let first_below = |first: Option<&RootPath>| first.is_some_and(|first| first.is_within(path));
+        let after = || (Bound::Excluded(path.clone()), Bound::Unbounded);
+        first_below(self.directories.range(after()).next().map(|(path, _)| path))
+            || first_below(self.others.range(after()).next())
+    }
+}
+
 /// Why a layer cannot be planned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LayerError {
     /// One path would have to be two things.
     #[error("layer `{layer}`: {path} is to be a file or a link, and a directory for the files below it")]
     InTheWay {
+        /// The layer.
+        layer: String,
+        /// The path.
+        path: RootPath,
+    },
+    /// A directory would take the place of a lower layer's link or file, and hide what the link leads to.
+    #[error("layer `{layer}`: {path} is to be a directory, and is a file or a link in a lower layer")]
+    HidesLower {
+        /// The layer.
+        layer: String,
+        /// The path.
+        path: RootPath,
+    },
+    /// A file or link would take the place of a lower layer's directory, and all in it would be gone.
+    #[error(
+        "layer `{layer}`: {path} is to be a file or a link, and is a directory with files in a lower layer"
+    )]
+    HidesDirectory {
         /// The layer.
         layer: String,
         /// The path.
@@ -60,6 +115,12 @@ impl Hint for LayerError {
                     "put what the recipe has at {path} elsewhere, or exclude the other with `{path}/**`"
                 )]
             }
+            LayerError::HidesLower { .. } => {
+                vec!["write to where the link leads, or put the file elsewhere".to_owned()]
+            }
+            LayerError::HidesDirectory { path, .. } => {
+                vec![format!("put what the recipe has at {path} elsewhere")]
+            }
         }
     }
 }
@@ -73,14 +134,14 @@ pub struct LayerParts<'a> {
     pub made: Made,
 }
 
-/// Plans one layer. `below` are the packages that lower layers touch. Where the recipe brings a file at the
-/// path of a package's, the recipe's is taken.
+/// Plans one layer. Where the recipe brings a file at the path of a package's, the recipe's is taken. A
+/// directory that lower layers have too keeps the mode and owner they gave it, unless it is made here.
 ///
 /// Times later than `newest`, in seconds since the Unix epoch, become it, but never zero; a time of zero
 /// becomes [`EPOCH`].
 pub fn plan(
     parts: LayerParts<'_>,
-    below: &BTreeSet<String>,
+    below: &Below,
     catalog: &FileCatalog,
     newest: Option<u64>,
 ) -> Result<LayerPlan, LayerError> {
@@ -91,7 +152,7 @@ pub fn plan(
     };
 
     let mut by_package: BTreeMap<&str, Vec<&CataloguedFile>> = BTreeMap::new();
-    let mut touched = below.clone();
+    let mut touched = below.packages.clone();
     for (path, file) in &selected.files {
         let (package, entry) = catalog.get(file.file);
         touched.insert(package.name.clone());
@@ -107,7 +168,7 @@ pub fn plan(
         part.files.values_mut().chain(&mut part.others).for_each(clamp);
     }
 
-    let mut directories = directories(selected, &made, &touched, catalog);
+    let mut directories = directories(selected, &made, &touched, below, catalog);
     directories.iter_mut().for_each(clamp);
     let mut made: Vec<MadeFile> =
         made.into_values().filter(|file| file.entry.kind != EntryKind::Directory).collect();
@@ -115,7 +176,7 @@ pub fn plan(
         clamp(&mut file.entry);
     }
     let plan = LayerPlan { name: selected.name.clone(), directories, packages, made };
-    plan.check_paths()?;
+    plan.check_paths(below)?;
     Ok(plan)
 }
 
@@ -131,17 +192,29 @@ impl LayerPlan {
         self.directories.is_empty() && self.packages.is_empty() && self.made.is_empty()
     }
 
-    /// No path stands twice in a layer: a file is not where something else needs a directory.
-    fn check_paths(&self) -> Result<(), LayerError> {
-        let directories: BTreeSet<&RootPath> = self.directories.iter().map(|entry| &entry.path).collect();
+    /// All that is no directory.
+    fn non_directories(&self) -> impl Iterator<Item = &Entry> {
         let from_packages = self.packages.iter().flat_map(|part| part.files.values().chain(&part.others));
-        let blocking = from_packages
-            .chain(self.made.iter().map(|file| &file.entry))
-            .find(|entry| directories.contains(&entry.path));
-        match blocking {
-            None => Ok(()),
-            Some(entry) => Err(LayerError::InTheWay { layer: self.name.clone(), path: entry.path.clone() }),
+        from_packages.chain(self.made.iter().map(|file| &file.entry))
+    }
+
+    /// No path stands twice in a layer: a file is not where something else needs a directory. Nor does a
+    /// directory take the place of something else in a lower layer, or the other way round.
+    fn check_paths(&self, below: &Below) -> Result<(), LayerError> {
+        let (layer, directories) = (|| self.name.clone(), self.directories.iter().map(|entry| &entry.path));
+        if let Some(path) = directories.clone().find(|path| below.others.contains(*path)) {
+            return Err(LayerError::HidesLower { layer: layer(), path: path.clone() });
         }
+        let directories: BTreeSet<&RootPath> = directories.collect();
+        for Entry { path, .. } in self.non_directories() {
+            if directories.contains(path) {
+                return Err(LayerError::InTheWay { layer: layer(), path: path.clone() });
+            }
+            if below.has_directory(path) && below.fills(path) {
+                return Err(LayerError::HidesDirectory { layer: layer(), path: path.clone() });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -150,6 +223,7 @@ fn directories(
     selected: &SelectedLayer,
     made: &Made,
     touched: &BTreeSet<String>,
+    below: &Below,
     catalog: &FileCatalog,
 ) -> Vec<Entry> {
     let mut paths: BTreeSet<RootPath> = BTreeSet::new();
@@ -168,9 +242,12 @@ fn directories(
     paths
         .into_iter()
         .map(|path| {
-            let metadata = match made.get(&path) {
-                Some(made) => made.entry.metadata.clone(),
-                None => directory_metadata(&path, touched, catalog),
+            let plain = made_metadata(0o755);
+            let differs = |metadata: &&Metadata| Metadata { mtime: EPOCH, ..(*metadata).clone() } != plain;
+            let metadata = match (made.get(&path), below.directories.get(&path).filter(differs)) {
+                (Some(made), _) => made.entry.metadata.clone(),
+                (None, Some(lower)) => lower.clone(),
+                (None, None) => directory_metadata(&path, touched, catalog),
             };
             Entry { path, metadata, kind: EntryKind::Directory }
         })

@@ -17,7 +17,7 @@ mod skeleton;
 
 pub use accounts::Accounts;
 pub use dpkg::{PackageRecord, records};
-pub use host_files::{Placeholders, recipe_files};
+pub use host_files::{Placeholders, Surroundings, recipe_files};
 pub use skeleton::{directory_links, skeleton};
 
 /// 1980-01-02T00:00:00Z: the time of everything that rootforge makes, and of every directory. Not zero,
@@ -61,6 +61,9 @@ pub enum RenderError {
     /// A file of the recipe's directory is neither a file, a directory nor a link.
     #[error("{0} is neither a file, a directory nor a symbolic link")]
     SpecialSource(PathBuf),
+    /// A file's name, or what a link leads to, is not UTF-8, as all in an image is.
+    #[error("the name or the link target of {} is not UTF-8", .0.display())]
+    Encoding(PathBuf),
     /// A path of the recipe is none.
     #[error("layer `{layer}`: {source}")]
     Path {
@@ -90,7 +93,11 @@ impl Hint for RenderError {
                 vec![format!("add a [[user]] or [[group]] named `{owner}`, or use a number")]
             }
             RenderError::NoFreeId(name) => vec![format!("give `{name}` a uid or gid of its own")],
-            RenderError::SpecialSource(_) | RenderError::Path { .. } => vec![],
+            RenderError::SpecialSource(_) => {
+                vec!["remove it from the directory, or name the other files one by one".into()]
+            }
+            RenderError::Encoding(_) => vec!["rename it, or leave it out".into()],
+            RenderError::Path { .. } => vec![],
         }
     }
 }

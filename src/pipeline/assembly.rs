@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::arch::Arch;
 use crate::catalog::FileCatalog;
 use crate::distro::Distro;
-use crate::layer::{LayerParts, LayerPlan, plan};
+use crate::layer::{Below, LayerParts, LayerPlan, plan};
 use crate::lock::Lock;
 use crate::oci::{ImageSpec, LayerBlob, image_config};
 use crate::recipe::Recipe;
-use crate::render::{Accounts, EPOCH, Made, PackageRecord, Placeholders, recipe_files, records, skeleton};
+use crate::render::{
+    Accounts, EPOCH, Made, PackageRecord, Placeholders, Surroundings, recipe_files, records, skeleton,
+};
 use crate::root_path::RootPath;
 use crate::select::{SelectedLayer, Selection};
 use crate::tarball::EntryKind;
@@ -30,18 +32,29 @@ pub(super) fn layer_plans(
         triplet: distro.triplet(arch).unwrap_or_default(),
     };
     let accounts = Accounts::of(recipe, |program| is_chosen(program, catalog, selection))?;
-    let mut below: BTreeSet<String> = BTreeSet::new();
+    let mut below = Below::default();
     let mut shipped: BTreeMap<&str, BTreeSet<&RootPath>> = BTreeMap::new();
     let mut plans = Vec::new();
     for (index, (layer, selected)) in recipe.layers.iter().zip(&selection.layers).enumerate() {
         let mut made =
             if index == 0 { foundation(recipe, distro, arch, &accounts, selected) } else { Made::new() };
         made.extend(package_records(catalog, selected, &mut shipped));
-        made.extend(recipe_files(recipe, layer, &accounts, placeholders, |path| {
-            catalog.merged_usr().canonical(path)
-        })?);
+        let host = Surroundings {
+            canonical: &|path| catalog.merged_usr().canonical(path),
+            has_directory: &|path| {
+                below.has_directory(path)
+                    || made.get(path).is_some_and(|made| made.entry.kind == EntryKind::Directory)
+                    || selected
+                        .files
+                        .range(path.clone()..)
+                        .next()
+                        .is_some_and(|(next, _)| next.is_within(path))
+            },
+        };
+        let files = recipe_files(recipe, layer, &accounts, placeholders, &host)?;
+        made.extend(files);
         let plan = plan(LayerParts { selected, made }, &below, catalog, newest)?;
-        below.extend(plan.packages.iter().map(|part| part.package.clone()));
+        below.add(&plan);
         if !plan.is_empty() {
             plans.push(plan);
         }

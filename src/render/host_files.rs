@@ -24,24 +24,46 @@ impl Placeholders<'_> {
     }
 }
 
-/// The files of one layer. `canonical` leads a path through the links of the skeleton, so that nothing a
-/// recipe writes hides them.
+/// What the image has already where a recipe's files go.
+pub struct Surroundings<'a> {
+    /// Leads a path through the links of the skeleton, so that nothing a recipe writes hides them.
+    pub canonical: &'a dyn Fn(&RootPath) -> RootPath,
+    /// Whether the image has a directory there, whose mode and owner are none of the host's business.
+    pub has_directory: &'a dyn Fn(&RootPath) -> bool,
+}
+
+/// The files of one layer.
 ///
-/// A file of the host keeps of its mode only whether it can be executed: the rest is the host's business.
+/// A file of the host keeps of its mode only whether it can be executed: the rest is the host's business. A
+/// directory of the host that the image has already adds nothing to it but what is in it.
 pub fn recipe_files(
     recipe: &Recipe,
     layer: &Layer,
     accounts: &Accounts,
     placeholders: Placeholders<'_>,
-    canonical: impl Fn(&RootPath) -> RootPath,
+    surroundings: &Surroundings<'_>,
 ) -> Result<Made, RenderError> {
+    let Surroundings { canonical, has_directory } = surroundings;
     let mut made = Made::new();
     for spec in &layer.files {
         let target = spec
             .path(placeholders.arch_name, placeholders.triplet)
             .map_err(|source| RenderError::Path { layer: layer.name.clone(), source })?;
-        let target = canonical(&target);
-        for mut file in spec_files(recipe, spec, &target, placeholders)? {
+        let is_of_host = matches!(spec.source, FileSource::Host(_));
+        for mut file in spec_files(recipe, spec, &canonical(&target), placeholders)? {
+            let path = canonical(&file.entry.path);
+            let adds_nothing = match &file.entry.kind {
+                EntryKind::Directory => has_directory(&path),
+                // A link of the skeleton, brought along in a tree.
+                EntryKind::Symlink { target } if path != file.entry.path => {
+                    canonical(&file.entry.path.link_target(target)) == path
+                }
+                _ => false,
+            };
+            if is_of_host && adds_nothing {
+                continue;
+            }
+            file.entry.path = path;
             own(&mut file, spec, accounts)?;
             made.insert(file.entry.path.clone(), file);
         }
@@ -91,12 +113,14 @@ fn host_tree(
             .map_err(error)?;
         names.sort();
         for name in names {
-            let child = below(&name.to_string_lossy())?;
-            host_tree(&path.join(&name), &child, mode, files)?;
+            let path = path.join(&name);
+            let name = name.to_str().ok_or_else(|| RenderError::Encoding(path.clone()))?;
+            host_tree(&path, &below(name)?, mode, files)?;
         }
     } else if metadata.is_symlink() {
         let to = std::fs::read_link(path).map_err(error)?;
-        files.push(MadeFile::symlink(target.clone(), &to.to_string_lossy()));
+        let to = to.to_str().ok_or_else(|| RenderError::Encoding(path.to_owned()))?;
+        files.push(MadeFile::symlink(target.clone(), to));
     } else if metadata.is_file() {
         let executable = metadata.permissions().mode() & 0o111 != 0;
         let default = if executable { 0o755 } else { 0o644 };
