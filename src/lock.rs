@@ -129,6 +129,14 @@ pub enum LockError {
         /// The version it states.
         found: u32,
     },
+    /// A package of a repository that the recipe does not have.
+    #[error("{package} is locked from `{repository}`, which the recipe does not have")]
+    ForeignRepository {
+        /// The package, name and version.
+        package: String,
+        /// The archive and suite in the lock.
+        repository: String,
+    },
     /// The file cannot be written.
     #[error("cannot write the lock {path}")]
     Write {
@@ -143,7 +151,7 @@ impl Hint for LockError {
     fn hints(&self) -> Vec<String> {
         match self {
             LockError::Read { .. } => vec![],
-            LockError::Malformed { .. } | LockError::Version { .. } => {
+            LockError::Malformed { .. } | LockError::Version { .. } | LockError::ForeignRepository { .. } => {
                 vec!["remove it and run `rootforge lock` to make it anew".into()]
             }
             LockError::Write { path, .. } => {
@@ -179,7 +187,40 @@ impl Lock {
         if version != VERSION {
             return Err(LockError::Version { path: path.to_owned(), found: version });
         }
-        toml::from_str(&text).map(Some).map_err(malformed)
+        let mut lock: Lock = toml::from_str(&text).map_err(malformed)?;
+        lock.sort();
+        match lock.contradiction() {
+            None => Ok(Some(lock)),
+            Some(reason) => Err(LockError::Malformed { path: path.to_owned(), reason }),
+        }
+    }
+
+    /// What a hand or a merge may have broken: a package that stands twice, or one that is needed and absent.
+    fn contradiction(&self) -> Option<String> {
+        if let Some([one, ..]) = self
+            .packages
+            .windows(2)
+            .find(|pair| matches!(pair, [a, b] if (a.arch, &a.name) == (b.arch, &b.name)))
+        {
+            return Some(format!("{} stands twice for {}", one.name, one.arch));
+        }
+        let absent = self.packages.iter().find_map(|package| {
+            let name = package.requires.iter().find(|name| self.package(package.arch, name).is_none())?;
+            Some(format!("{} requires {name}, which is not there for {}", package.label(), package.arch))
+        });
+        let undated = || {
+            let undated = |one: &&LockedRepository| one.date.parse::<jiff::Timestamp>().is_err();
+            let one = self.repositories.iter().find(undated)?;
+            Some(format!("`{}` of {} is no date", one.date, one.suite))
+        };
+        absent.or_else(undated).or_else(|| {
+            let specs = self.recipe.layers.iter().flat_map(|layer| &layer.packages);
+            let mut names = specs.filter_map(|spec| request::archive_name_of(spec));
+            names.find_map(|name| {
+                let arch = self.archs().into_iter().find(|arch| self.package(*arch, name).is_none())?;
+                Some(format!("the recipe names {name}, which is not there for {arch}"))
+            })
+        })
     }
 
     /// Writes the lock, whole or not at all; leaves a file with the same content alone.
@@ -260,9 +301,13 @@ impl Lock {
     ) {
         self.repositories.retain(|repository| repository.arch != arch);
         self.repositories.extend(repositories);
-        self.repositories.sort();
         self.packages.retain(|package| package.arch != arch);
         self.packages.extend(packages);
+        self.sort();
+    }
+
+    fn sort(&mut self) {
+        self.repositories.sort();
         self.packages.sort_by(|a, b| (a.arch, &a.name).cmp(&(b.arch, &b.name)));
     }
 
@@ -303,5 +348,43 @@ fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lock(packages: &[(&str, &[&str])]) -> String {
+        let digest = Digest::of(b"");
+        let package = |(name, requires): &(&str, &[&str])| {
+            format!(
+                "[[package]]\narch = \"amd64\"\nname = \"{name}\"\nversion = \"1\"\narchitecture = \"all\"\n\
+                 source = \"s\"\npath = \"p\"\nsize = 1\ndigest = \"{digest}\"\nrequires = {requires:?}\n"
+            )
+        };
+        let layer = "[recipe]\n[[recipe.layer]]\nname = \"l\"\npackages = [\"a>=1\", \"./x.deb\"]\n";
+        let packages: String = packages.iter().map(package).collect();
+        format!("version = 1\n{layer}{packages}")
+    }
+
+    #[test]
+    fn what_was_reordered_is_sorted_and_what_is_broken_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.lock");
+        let read = |packages: &[(&str, &[&str])]| {
+            std::fs::write(&path, lock(packages)).unwrap();
+            Lock::read(&path)
+        };
+        let sound = read(&[("b", &[]), ("a", &["b"])]).unwrap().unwrap();
+        assert!(sound.package(Arch::Amd64, "a").is_some() && sound.package(Arch::Amd64, "b").is_some());
+        for (packages, reason) in [
+            (&[("a", &[][..]), ("a", &[])][..], "a stands twice for amd64"),
+            (&[("a", &["b"])], "a 1 requires b, which is not there for amd64"),
+            (&[("b", &[])], "the recipe names a, which is not there for amd64"),
+        ] {
+            let error = read(packages).unwrap_err().to_string();
+            assert!(error.ends_with(reason), "{error}");
+        }
     }
 }

@@ -107,7 +107,8 @@ impl Forge<'_> {
             Some(old) if *update == Update::Necessary && old.fits(&request, &[]).is_ok() => old.clone(),
             _ => Lock::new(request),
         };
-        let known = old.map(Lock::archs).unwrap_or_default();
+        let meant = recipe.archs();
+        let known = old.map(Lock::archs).unwrap_or_default().into_iter().filter(|arch| meant.contains(arch));
         let wanted: BTreeSet<Arch> = archs.iter().copied().chain(known).collect();
         for arch in wanted {
             if lock.has_arch(arch) && self.stale(recipe, &lock, &[arch])?.is_none() {

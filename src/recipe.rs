@@ -150,7 +150,7 @@ impl Recipe {
     /// Reads a recipe's file.
     pub fn load(path: &Path) -> Result<Recipe, RecipeError> {
         let bytes =
-            std::fs::read(path).map_err(|source| RecipeError::Read { path: path.to_owned(), source })?;
+            read_bounded(path).map_err(|source| RecipeError::Read { path: path.to_owned(), source })?;
         match std::str::from_utf8(&bytes) {
             Ok(text) => Recipe::parse(text, path),
             Err(error) => {
@@ -214,4 +214,17 @@ impl Recipe {
     pub fn host_path(&self, path: &Path) -> PathBuf {
         self.dir.join(path)
     }
+}
+
+/// The largest recipe that is read, in bytes.
+const MAX_RECIPE: u64 = 4 << 20;
+
+fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MAX_RECIPE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_RECIPE {
+        return Err(std::io::Error::other("it is larger than 4 MiB, which no recipe is"));
+    }
+    Ok(bytes)
 }

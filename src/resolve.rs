@@ -109,14 +109,26 @@ pub fn resolve(
     let requests = requests.iter().cloned().collect::<BTreeSet<_>>();
     let relating = Relating::new(index, pinned);
     let mut wanted: BTreeMap<PackageId, Vec<PackageId>> = BTreeMap::new();
+    let mut errors = Vec::new();
     for request in &requests {
-        let (first, allowed) = relating.requested(request)?;
+        let (first, allowed) = match relating.requested(request) {
+            Ok(found) => found,
+            Err(error) => {
+                errors.push(error);
+                continue;
+            }
+        };
         let earlier = wanted.entry(first).or_insert_with(|| allowed.clone());
         earlier.retain(|id| allowed.contains(id));
         if earlier.is_empty() {
             let same = requests.iter().filter(|other| other.name == request.name);
             return Err(ResolveError::Contradiction { requests: same.map(ToString::to_string).collect() });
         }
+    }
+    match errors.len() {
+        0 => {}
+        1 => return Err(errors.swap_remove(0)),
+        _ => return Err(ResolveError::Several(errors)),
     }
     let walked = walk::walk(&relating, &wanted);
     let chosen = encoding::solve(&relating, &wanted, &walked)?;

@@ -43,6 +43,12 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     };
     let name = arguments.tag.clone().unwrap_or_else(|| recipe.reference());
     output.accepts(wanted.len()).and_then(|()| output.accepts_name(&name)).map_err(|error| usage(&error))?;
+    if arguments.tag.is_some() && output.has_tag() {
+        return Err(Failure::usage(
+            "the image is given two names, in `--output` and `--tag`",
+            "leave one of them out",
+        ));
+    }
     let (forge, lock) = locked(arguments, session, &recipe, &wanted)?;
 
     let staging = Staging::of(&output)?;

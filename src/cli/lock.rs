@@ -14,11 +14,12 @@ use super::{Session, print_data};
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The recipe
-    recipe: PathBuf,
+    #[arg(required_unless_present = "update")]
+    recipe: Option<PathBuf>,
     /// Architectures to lock, separated by commas, or `all` [default: those the recipe names, else the host's]
     #[arg(long, value_name = "ARCH", value_delimiter = ',')]
     arch: Vec<String>,
-    /// Take newer versions: of these packages, or of all where none is named
+    /// Take newer versions: of these packages, or of all where none is named; the recipe may follow them
     #[arg(long, value_name = "PACKAGE", num_args = 0.., value_delimiter = ',')]
     update: Option<Vec<String>>,
     #[command(flatten)]
@@ -26,15 +27,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
-    let recipe = load_recipe(&arguments.recipe, arguments.resolving.variant.as_deref())?;
+    let (recipe, update) = recipe_and_update(arguments)?;
+    let recipe = load_recipe(&recipe, arguments.resolving.variant.as_deref())?;
     let path = lock_path(&recipe);
     let old = Lock::read(&path).map_err(|error| Failure::work(&error))?;
     let wanted = wanted_archs(arguments, &recipe)?;
-    let update = match &arguments.update {
-        None => Update::Necessary,
-        Some(packages) if packages.is_empty() => Update::All,
-        Some(packages) => Update::Packages(packages.iter().cloned().collect()),
-    };
     if let (Update::Packages(packages), Some(old)) = (&update, &old) {
         for package in packages {
             if !old.packages.iter().any(|locked| locked.name == *package) {
@@ -59,6 +56,20 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     }
     session.reporter.say(&format!("wrote {}", path.display()));
     Ok(())
+}
+
+/// `lock RECIPE --update a b` and `lock --update a b RECIPE` are the same.
+fn recipe_and_update(arguments: &Arguments) -> Result<(PathBuf, Update), Failure> {
+    let mut packages = arguments.update.clone();
+    let recipe = arguments.recipe.clone().or_else(|| packages.as_mut()?.pop().map(PathBuf::from));
+    let recipe = recipe
+        .ok_or_else(|| Failure::usage("no recipe is given", "write `rootforge lock --update RECIPE`"))?;
+    let update = match packages {
+        None => Update::Necessary,
+        Some(packages) if packages.is_empty() => Update::All,
+        Some(packages) => Update::Packages(packages.into_iter().collect()),
+    };
+    Ok((recipe, update))
 }
 
 fn as_json(lock: &Lock, path: &Path) -> serde_json::Value {

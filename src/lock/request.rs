@@ -128,3 +128,9 @@ impl Request {
         None
     }
 }
+
+/// The name in a specification of a package of the archive; none for a file beside the recipe.
+pub(super) fn archive_name_of(spec: &str) -> Option<&str> {
+    let name = spec.split(['=', '<', '>']).next().unwrap_or(spec);
+    (!name.contains('/')).then_some(name)
+}

@@ -133,6 +133,16 @@ impl Output {
         }
     }
 
+    /// Whether it says itself what the image is called.
+    pub const fn has_tag(&self) -> bool {
+        matches!(
+            self,
+            Output::Oci { tag: Some(_), .. }
+                | Output::OciArchive { tag: Some(_), .. }
+                | Output::DockerArchive { tag: Some(_), .. }
+        )
+    }
+
     /// Hands out images of a layout, one for each architecture. `name` is used where the output has no tag.
     pub fn write(&self, layout: &Layout, images: &[ImageRef], name: &str) -> Result<Written, OciError> {
         self.accepts(images.len())?;

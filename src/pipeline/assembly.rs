@@ -38,7 +38,6 @@ pub(super) fn layer_plans(
     for (index, (layer, selected)) in recipe.layers.iter().zip(&selection.layers).enumerate() {
         let mut made =
             if index == 0 { foundation(recipe, distro, arch, &accounts, selected) } else { Made::new() };
-        made.extend(package_records(catalog, selected, &mut shipped));
         let host = Surroundings {
             canonical: &|path| catalog.merged_usr().canonical(path),
             has_directory: &|path| {
@@ -52,6 +51,7 @@ pub(super) fn layer_plans(
             },
         };
         let files = recipe_files(recipe, layer, &accounts, placeholders, &host)?;
+        made.extend(package_records(catalog, selected, &files, &mut shipped));
         made.extend(files);
         let plan = plan(LayerParts { selected, made }, &below, catalog, newest)?;
         below.add(&plan);
@@ -103,16 +103,18 @@ fn foundation(
     made
 }
 
-/// dpkg's records of the packages that a layer touches; `shipped` grows with each layer.
+/// dpkg's records of the packages that a layer touches, less the files that the recipe has `replaced`;
+/// `shipped` grows with each layer.
 fn package_records<'a>(
     catalog: &'a FileCatalog,
     selected: &'a SelectedLayer,
+    replaced: &Made,
     shipped: &mut BTreeMap<&'a str, BTreeSet<&'a RootPath>>,
 ) -> Made {
     let mut touched: BTreeSet<&str> = BTreeSet::new();
     for (path, file) in &selected.files {
         let (package, file) = catalog.get(file.file);
-        if file.entry.kind == EntryKind::Directory {
+        if file.entry.kind == EntryKind::Directory || replaced.contains_key(path) {
             continue;
         }
         let name = package.name.as_str();
@@ -128,9 +130,10 @@ fn package_records<'a>(
     records(&packages, |path| catalog.merged_usr().canonical(path))
 }
 
+/// Whether the lowest layer has a program: its bytes depend on its own content alone.
 fn is_chosen(program: &str, catalog: &FileCatalog, selection: &Selection) -> bool {
     RootPath::parse(program).is_ok_and(|path| {
         let path = catalog.merged_usr().canonical(&path);
-        selection.layers.iter().any(|layer| layer.files.contains_key(&path))
+        selection.layers.first().is_some_and(|layer| layer.files.contains_key(&path))
     })
 }

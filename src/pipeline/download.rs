@@ -7,7 +7,7 @@ use crate::arch::Arch;
 use crate::catalog::PackageArchive;
 use crate::digest::Digest;
 use crate::fetch::{self, Connections, Wanted, fetch};
-use crate::lock::{Lock, LockedPackage};
+use crate::lock::{Lock, LockError, LockedPackage};
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::repository::roots;
@@ -27,8 +27,8 @@ impl Forge<'_> {
         let wanted: Vec<(&LockedPackage, Wanted)> = names
             .iter()
             .filter_map(|name| packages.get(name.as_str()).copied())
-            .map(|package| (package, self.wanted(recipe, lock, arch, package)))
-            .collect();
+            .map(|package| Ok((package, self.wanted(recipe, lock, arch, package)?)))
+            .collect::<Result<_, LockError>>()?;
         let downloads: Vec<Wanted> = wanted.iter().map(|(_, wanted)| wanted.clone()).collect();
         let slow = vec![self.mirrors.snapshot_root().to_owned()];
         let connections = Connections { slow, ..Connections::default() };
@@ -46,7 +46,13 @@ impl Forge<'_> {
         Ok(archives.collect())
     }
 
-    fn wanted(&self, recipe: &Recipe, lock: &Lock, arch: Arch, package: &LockedPackage) -> Wanted {
+    fn wanted(
+        &self,
+        recipe: &Recipe,
+        lock: &Lock,
+        arch: Arch,
+        package: &LockedPackage,
+    ) -> Result<Wanted, LockError> {
         let urls = match &package.repository {
             None => vec![recipe.absolute_path(package.path.as_ref()).display().to_string()],
             Some(repository) => {
@@ -57,13 +63,19 @@ impl Forge<'_> {
                     .collect()
             }
         };
-        Wanted {
+        if urls.is_empty() {
+            return Err(LockError::ForeignRepository {
+                package: package.label(),
+                repository: package.repository.clone().unwrap_or_default(),
+            });
+        }
+        Ok(Wanted {
             name: package.name.clone(),
             version: package.version.clone(),
             urls,
             size: package.size,
             sha256: package.digest,
-        }
+        })
     }
 }
 

@@ -14,7 +14,7 @@ use crate::tarball::{Entry, EntryKind};
 pub struct Summary {
     /// Packages that give files.
     pub packages: usize,
-    /// Packages in the lock that are not only on demand.
+    /// Packages in the lock, less those on demand that were not asked for.
     pub locked: usize,
     /// Files and links that got in.
     pub files: usize,
@@ -72,7 +72,10 @@ impl Summary {
             .count();
         Summary {
             packages: sizes.len(),
-            locked: packages.values().filter(|package| !package.on_demand).count(),
+            locked: packages
+                .values()
+                .filter(|package| !package.on_demand || sizes.iter().any(|size| size.package == package.name))
+                .count(),
             files,
             left_out: seen.saturating_sub(files),
             unpacked,

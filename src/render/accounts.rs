@@ -49,10 +49,14 @@ impl Accounts {
             .find(|shell| shell_exists(shell))
             .unwrap_or(ROOT_SHELLS[ROOT_SHELLS.len() - 1]);
         let mut accounts = Self::base(root_shell);
-        for group in &recipe.groups {
+        // Those with a number come first, so that a derived one never takes it.
+        let (numbered, derived): (Vec<_>, Vec<_>) =
+            recipe.groups.iter().partition(|group| group.gid.is_some());
+        for group in numbered.into_iter().chain(derived) {
             accounts.add_group(&group.name, group.gid)?;
         }
-        for user in &recipe.users {
+        let (numbered, derived): (Vec<_>, Vec<_>) = recipe.users.iter().partition(|user| user.uid.is_some());
+        for user in numbered.into_iter().chain(derived) {
             accounts.add_user(user)?;
         }
         Ok(accounts)
@@ -96,6 +100,7 @@ impl Accounts {
 
     fn add_user(&mut self, user: &crate::recipe::User) -> Result<(), RenderError> {
         let known = self.users.iter().position(|known| known.name == user.name);
+        let before = known.map(|known| self.users[known].clone());
         let uid = match (user.uid, known) {
             (Some(uid), _) => uid,
             (None, Some(known)) => self.users[known].uid,
@@ -112,6 +117,7 @@ impl Accounts {
                 gid
             }
             (gid, Some(group)) => self.add_group(group, gid)?,
+            (None, None) if before.is_some() => before.as_ref().map_or(uid, |before| before.gid),
             (None, None) => {
                 let free = !self.groups.iter().any(|group| group.gid == uid);
                 self.add_group(&user.name, free.then_some(uid))?
@@ -127,9 +133,12 @@ impl Accounts {
             name: user.name.clone(),
             uid,
             gid,
-            comment: String::new(),
-            home: text(user.home.as_ref(), "/nonexistent"),
-            shell: text(user.shell.as_ref(), "/usr/sbin/nologin"),
+            comment: before.as_ref().map(|before| before.comment.clone()).unwrap_or_default(),
+            home: text(user.home.as_ref(), before.as_ref().map_or("/nonexistent", |before| &before.home)),
+            shell: text(
+                user.shell.as_ref(),
+                before.as_ref().map_or("/usr/sbin/nologin", |before| &before.shell),
+            ),
         };
         match known {
             Some(known) => self.users[known] = entry,

@@ -23,6 +23,9 @@ pub enum ResolveError {
         /// Names much like it.
         similar: Vec<String>,
     },
+    /// More than one request cannot be met.
+    #[error("{} packages cannot be had:{}", .0.len(), .0.iter().map(|error| format!("\n  {error}")).collect::<String>())]
+    Several(Vec<ResolveError>),
     /// The name is only provided by others.
     #[error("`{name}` is not a package, only a name that {} provide{}", list(providers), if providers.len() == 1 { "s" } else { "" })]
     Virtual {
@@ -131,6 +134,11 @@ pub enum ResolveError {
 impl Hint for ResolveError {
     fn hints(&self) -> Vec<String> {
         match self {
+            ResolveError::Several(errors) => {
+                let mut hints: Vec<String> = errors.iter().flat_map(ResolveError::hints).collect();
+                hints.dedup();
+                hints
+            }
             ResolveError::NoSuchPackage { similar, .. } if similar.is_empty() => {
                 vec!["look up the package's name in this release".to_owned()]
             }
