@@ -261,7 +261,7 @@ fn a_full_disk_is_named() {
     let full = std::path::Path::new("/dev/full");
     let error = online().download(from.to_str().unwrap(), full, expected(&bytes), &|_| {}).unwrap_err();
     assert!(error.to_string().starts_with("cannot write `/dev/full`: No space left on device"), "{error}");
-    assert_eq!(error.hints(), ["free some space, or run `rootforge cache clean`"]);
+    assert_eq!(error.hints(), ["free some space; the cache can be deleted at any time"]);
 }
 
 #[test]
