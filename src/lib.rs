@@ -22,7 +22,7 @@
 //! | which packages are chosen | [`resolve`] |
 //! | what is pinned | [`lock`] |
 //! | how packages arrive | [`fetch`], [`transport`], [`cache`] |
-//! | what is known of a package's files | [`catalog`], [`deb`], [`elf`], [`tarball`] |
+//! | what is known of a package's files | [`catalog`], [`deb`], [`apk`], [`elf`], [`tarball`] |
 //! | which files get in, and why | [`select`], [`loader`] |
 //! | files made after selection | [`render`] |
 //! | what goes into which layer | [`layer`] |
@@ -52,6 +52,7 @@ pub mod resolve;
 pub mod select;
 
 // -- formats and services: know no stage --
+pub mod apk;
 pub mod cache;
 pub mod deb;
 pub mod elf;

@@ -30,7 +30,7 @@ const ROOMS: &[&[&str]] = &[
         "distro",
     ],
     // Formats and services.
-    &["cache", "transport", "loader", "elf", "deb", "trust", "tarball"],
+    &["cache", "transport", "loader", "elf", "deb", "apk", "trust", "tarball"],
     // Foundations.
     &["progress"],
     &["arch", "digest", "hint", "root_path"],
