@@ -80,9 +80,9 @@ impl<'s, 'u, 'i> Account<'s, 'u, 'i> {
         }
         self.asking_for_name.entry(relation.name).or_insert(asking);
         let chosen = self.solver.name(relation.name).chosen;
-        let meeting = self.universe.providers(relation.name).iter().copied();
-        let meeting = meeting.filter(|one| chosen.is_none() && self.universe.meets(relation, Some(*one)));
-        for provider in chosen.into_iter().chain(meeting) {
+        let others = self.universe.providers(relation.name).iter().copied().filter(|_| chosen.is_none());
+        let universe = self.universe;
+        for provider in chosen.into_iter().chain(others).filter(|one| universe.meets(relation, Some(*one))) {
             self.asking.entry(provider.package).or_insert_with(|| {
                 open.push_back(provider.package);
                 asking
@@ -138,7 +138,12 @@ impl<'s, 'u, 'i> Account<'s, 'u, 'i> {
     }
 
     /// A package had to be taken for a name and could not be.
-    fn of_package(&self, name: NameId, package: PackageId, passed: &mut BTreeSet<PackageId>) -> Option<Error> {
+    fn of_package(
+        &self,
+        name: NameId,
+        package: PackageId,
+        passed: &mut BTreeSet<PackageId>,
+    ) -> Option<Error> {
         if !passed.insert(package) {
             return None;
         }
