@@ -86,6 +86,21 @@ fn full_odd_indexes() {
 }
 
 #[test]
+fn edges_reach_everything() {
+    let mut solved = 0;
+    for number in 0..2000 {
+        let mut random = Random::new(seed(), number);
+        let universe = odd::Universe::new(&mut random);
+        let texts = universe.repositories.iter().map(|(tag, text)| (tag.as_deref(), text.as_str()));
+        let index = made_of("x86_64", texts.collect());
+        for _ in 0..4 {
+            solved += usize::from(answer(&index, &universe.request(&mut random)).is_ok());
+        }
+    }
+    assert!(solved > 1000, "only {solved} have a solution");
+}
+
+#[test]
 fn sample_of_versions() {
     compare_versions(150);
 }
@@ -184,7 +199,7 @@ fn check_edges(index: &ApkIndex, world: &[Relation], solution: &ApkSolution) {
             open.extend(edges[name].iter().map(String::as_str));
         }
     }
-    assert_eq!(reached.len(), edges.len(), "reached only {reached:?} of {:?}", edges.keys());
+    assert_eq!(reached.len(), edges.len(), "reached only {reached:?} of {edges:?} from {world:?}");
 }
 
 /// Compares answers to requests against the genuine indexes.
