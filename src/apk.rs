@@ -2,6 +2,9 @@
 //!
 //! Follows apk-tools 2.14 and its wiki page "Apk spec". Format 3 (`ADB`) is recognised and refused.
 
+pub mod applets;
 pub mod checksum;
+pub mod installed;
 
+pub use applets::{Applet, AppletsError, applets};
 pub use checksum::Checksum;
