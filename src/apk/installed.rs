@@ -129,13 +129,14 @@ fn write_owner(field: char, metadata: &Metadata, usual: u32, text: &mut String) 
     text.push('\n');
 }
 
-/// The checksum of extended attributes by name: each name with a NUL behind it, and its value.
+/// The checksum of extended attributes by name: each name and each value with its length before it, in four
+/// bytes, the highest first.
 fn attributes_checksum(xattrs: &BTreeMap<String, Vec<u8>>) -> Checksum {
     let mut bytes = Vec::new();
-    for (name, value) in xattrs {
-        bytes.extend_from_slice(name.as_bytes());
-        bytes.push(0);
-        bytes.extend_from_slice(value);
+    for part in xattrs.iter().flat_map(|(name, value)| [name.as_bytes(), value]) {
+        // No attribute is longer than 64 KiB.
+        bytes.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+        bytes.extend_from_slice(part);
     }
     Checksum::of(&bytes)
 }
