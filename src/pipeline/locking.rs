@@ -31,7 +31,7 @@ impl Forge<'_> {
             };
             for local in local_packages(recipe, arch_name, triplet)? {
                 let same = lock.package(*arch, &local.name).is_some_and(|locked| {
-                    locked.repository.is_none() && locked.path == local.path && locked.digest == local.digest
+                    locked.repository.is_none() && locked.path == local.path && locked.content == local.digest.into()
                 });
                 if !same {
                     return Ok(Some(Stale::File { path: local.path }));

@@ -312,7 +312,7 @@ impl SuiteRelease {
 
 /// Downloads an index into the cache.
 fn fetch(url: &str, file: &ReleaseFile, access: Access<'_>) -> Result<(), RepositoryError> {
-    let expected = Expected { digest: file.digest, size: file.size };
+    let expected = Expected { digest: Some(file.digest), size: file.size };
     let partial = access.cache.partial(&file.digest)?;
     access.transport.download(url, partial.path(), expected, &|_| {})?;
     partial.commit_checked()?;
