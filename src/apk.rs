@@ -5,11 +5,16 @@
 pub mod archive;
 pub mod checksum;
 mod error;
+pub mod index;
 mod members;
 pub mod pkginfo;
+pub mod relation;
 mod signatures;
 mod signed_index;
+pub mod version;
 
-pub use checksum::Checksum;
+pub use checksum::{Checksum, ChecksumError};
 pub use error::{ApkError, Part, Subject};
+pub use index::IndexRecord;
+pub use relation::{Constraint, Operator, Relation};
 pub use signed_index::{SignedIndex, signed_index};
