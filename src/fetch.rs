@@ -10,7 +10,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use crate::apk::archive::ApkError;
+use crate::apk::ApkError;
 use crate::cache::{Cache, CacheError, ContentId, Lookup, Partial, Verdict};
 use crate::hint::Hint;
 use crate::transport::{Expected, Transport, TransportError, is_remote};

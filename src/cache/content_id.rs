@@ -9,8 +9,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::apk::archive::{self, ApkError};
-use crate::apk::{self, ChecksumError};
+use crate::apk::{self, ApkError, ChecksumError, archive};
 use crate::digest::{Digest, DigestError};
 
 /// What says which bytes a package has. Written as its distro writes it: `sha256:...`, or `Q1...`.
