@@ -97,7 +97,10 @@ fn errors_name_the_system_cause() {
         let start = Instant::now();
         let error = Transport::new(patient.clone()).unwrap().read(&url, 10).unwrap_err();
         let took = start.elapsed();
-        assert!(took >= Duration::from_millis(300) && took < Duration::from_millis(1500), "{took:?}: {error}");
+        assert!(
+            took >= Duration::from_millis(300) && took < Duration::from_millis(1500),
+            "{took:?}: {error}"
+        );
     }
 
     // A connection that breaks before the answer is worth more patience.
