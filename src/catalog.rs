@@ -114,6 +114,17 @@ pub enum CatalogError {
         /// Why.
         source: Box<DebError>,
     },
+    /// A package's archive is not what was fetched any more.
+    #[error("the file of the package {package} {version} {} since it was fetched",
+        if *gone { "has gone from the cache" } else { "in the cache has changed" })]
+    Changed {
+        /// The package's name.
+        package: String,
+        /// Its version.
+        version: String,
+        /// It is not there at all.
+        gone: bool,
+    },
     /// A file that was listed is not there, or is none.
     #[error("the package {package} {version} has no file at position {index} of its data")]
     NoContent {
@@ -139,7 +150,15 @@ pub enum CatalogError {
 impl Hint for CatalogError {
     fn hints(&self) -> Vec<String> {
         match self {
-            CatalogError::Package { source, .. } => source.hints(),
+            CatalogError::Changed { .. } => {
+                vec!["run it again: what is missing or changed in the cache is fetched anew".to_owned()]
+            }
+            CatalogError::Package { source, .. } => match &**source {
+                DebError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                    vec!["run it again: what is missing in the cache is fetched anew".to_owned()]
+                }
+                source => source.hints(),
+            },
             CatalogError::NoContent { .. } => {
                 vec!["the package on disk has changed since it was listed: fetch it again".to_owned()]
             }

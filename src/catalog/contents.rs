@@ -1,10 +1,16 @@
 //! Reads the content of some of a package's files again.
+//!
+//! The archive is compared with its digest before, and must not have been touched after: what is read is what
+//! was fetched.
 
 use std::collections::BTreeMap;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 
 use super::{CatalogError, PackageFiles};
 use crate::deb::archive::{self, DebError};
+use crate::digest::Digest;
 use crate::tarball::{EntryKind, Limits};
 
 /// An error on the way, the package's or the visitor's.
@@ -22,8 +28,8 @@ impl<E> From<DebError> for Ended<E> {
 /// Streams a package's data once more, and hands the content of each wanted position to `visit`, in the
 /// tarball's order, with what the caller noted for it.
 ///
-/// A position must be that of a regular file ([`super::Manifest::content_index`]). The archive's digest is
-/// the caller's to check; its compression's checksum is checked here, after the last visit.
+/// A position must be that of a regular file ([`super::Manifest::content_index`]). The visits count for nothing
+/// if this ends in an error: that the archive stayed the one of its digest is known only after the last.
 pub fn read_contents<T, E: From<CatalogError>>(
     package: &PackageFiles,
     wanted: &BTreeMap<u32, T>,
@@ -38,6 +44,7 @@ pub fn read_contents<T, E: From<CatalogError>>(
     if left.peek().is_none() {
         return Ok(());
     }
+    let before = Stamp::of_sound(package)?;
     let mut index = 0_u32;
     let read = archive::read_data(&package.archive, &Limits::default(), |entry, content| {
         if let Some((position, note)) = left.next_if(|(position, _)| **position == index) {
@@ -51,13 +58,56 @@ pub fn read_contents<T, E: From<CatalogError>>(
         index += 1;
         Ok(())
     });
+    let unchanged = before.check(package);
     read.map_err(|ended| match ended {
         Ended::Visitor(error) => error,
-        Ended::Package(source) => {
-            let source = Box::new(source);
-            CatalogError::Package { package: package.name.clone(), version: package.version.clone(), source }
-                .into()
-        }
+        Ended::Package(source) => match &unchanged {
+            Ok(()) => failed(package, source).into(),
+            Err(_) => changed(package).into(),
+        },
     })?;
+    unchanged?;
     left.next().map_or(Ok(()), |(position, _)| Err(missing(*position).into()))
+}
+
+/// What changes when a file does: device, inode, size, and the time of the last change of any kind, which
+/// nobody can set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp([u64; 3], [i64; 2]);
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Stamp([metadata.dev(), metadata.ino(), metadata.size()], [metadata.ctime(), metadata.ctime_nsec()])
+    }
+
+    /// That of an archive whose bytes have just been compared with their digest.
+    fn of_sound(package: &PackageFiles) -> Result<Self, CatalogError> {
+        let io = |source| failed(package, DebError::Io { path: package.archive.clone(), source });
+        let file = match File::open(&package.archive) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(changed(package)),
+            opened => opened.map_err(io)?,
+        };
+        let stamp = Stamp::of(&file.metadata().map_err(io)?);
+        let (found, _) = Digest::of_reader(file).map_err(io)?;
+        if found == package.digest { Ok(stamp) } else { Err(changed(package)) }
+    }
+
+    /// Whether the archive is the same file still, or another of the same bytes: somebody may have fetched it too.
+    fn check(self, package: &PackageFiles) -> Result<(), CatalogError> {
+        let same = std::fs::metadata(&package.archive).is_ok_and(|metadata| Stamp::of(&metadata) == self);
+        if same { Ok(()) } else { Stamp::of_sound(package).map(|_| ()) }
+    }
+}
+
+fn changed(package: &PackageFiles) -> CatalogError {
+    CatalogError::Changed {
+        package: package.name.clone(),
+        version: package.version.clone(),
+        gone: !package.archive.exists(),
+    }
+}
+
+fn failed(package: &PackageFiles, source: DebError) -> CatalogError {
+    let source = Box::new(source);
+    CatalogError::Package { package: package.name.clone(), version: package.version.clone(), source }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rootforge::arch::Arch;
 use rootforge::lock::Lock;
-use rootforge::oci::{Layout, Output};
+use rootforge::oci::{Layout, Output, ScratchLayout};
 use rootforge::pipeline::{Built, Forge, ForgeError, Prepared, Update};
 use rootforge::progress::Progress;
 use rootforge::recipe::Recipe;
@@ -140,25 +140,28 @@ fn judge_patterns(prepared: &[Prepared], progress: &dyn Progress) -> Result<(), 
 }
 
 /// The layout that layers are written into: the output itself, or one that goes when the output is written.
-struct Staging {
-    directory: PathBuf,
-    _temporary: Option<tempfile::TempDir>,
+enum Staging {
+    Output(PathBuf),
+    Scratch(ScratchLayout),
 }
 
 impl Staging {
     fn of(output: &Output) -> Result<Self, Failure> {
         if let Output::Oci { directory, .. } = output {
-            return Ok(Staging { directory: directory.clone(), _temporary: None });
+            return Ok(Staging::Output(directory.clone()));
         }
-        let temporary = tempfile::tempdir().map_err(|error| Failure::Work {
-            message: format!("cannot make a temporary directory: {error}"),
+        ScratchLayout::create().map(Staging::Scratch).map_err(|error| Failure::Work {
+            message: error.to_string(),
             hints: vec!["set TMPDIR to a directory with room".into()],
-        })?;
-        Ok(Staging { directory: temporary.path().join("layout"), _temporary: Some(temporary) })
+        })
     }
 
     fn open(&self) -> Result<Layout, Failure> {
-        Layout::open_or_create(&self.directory).map_err(|error| Failure::work(&error))
+        match self {
+            Staging::Output(directory) => Layout::open_or_create(directory),
+            Staging::Scratch(scratch) => scratch.open(),
+        }
+        .map_err(|error| Failure::work(&error))
     }
 }
 

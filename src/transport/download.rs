@@ -9,7 +9,8 @@ use reqwest::StatusCode;
 use reqwest::blocking::Response;
 use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE};
 
-use super::{Expected, Failure, Location, Mismatch, Transport, TransportError, looks_like_html, network};
+use super::patience::Failure;
+use super::{Expected, Location, Mismatch, Transport, TransportError, looks_like_html, network};
 use crate::digest::{Digest, Hasher};
 
 /// See [`Transport::download`].
