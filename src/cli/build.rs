@@ -130,11 +130,12 @@ fn judge_patterns(prepared: &[Prepared], progress: &dyn Progress) -> Result<(), 
             "layer `{}`: `{}` in `{}` matches no file of any package",
             pattern.layer, pattern.pattern, pattern.list
         );
-        let everywhere = prepared.iter().all(|one| one.unmatched().contains(pattern));
-        if everywhere && pattern.certain {
+        let missing: Vec<_> = prepared.iter().filter(|one| one.unmatched().contains(pattern)).collect();
+        if missing.len() == prepared.len() && pattern.certain {
             return Err(Failure::usage(words, "correct the pattern or remove it"));
         }
-        progress.note(&words);
+        let archs: Vec<_> = missing.iter().map(|one| one.arch().name()).collect();
+        progress.note(&format!("{words} on {}", archs.join(", ")));
     }
     Ok(())
 }
