@@ -10,7 +10,7 @@
 //! Several processes can use a cache at once, and it can be deleted at any moment: nothing but time is lost.
 //! What is read is checked: blobs against their digest, derived entries against their checksum.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 

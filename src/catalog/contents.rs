@@ -1,6 +1,6 @@
 //! Reads the content of some of a package's files again.
 //!
-//! The archive is compared with its digest before, and must not have been touched after: what is read is what
+//! The archive is compared with what names its bytes before, and must not have been touched after: what is read is what
 //! was fetched.
 
 use std::collections::BTreeMap;
@@ -8,20 +8,28 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 
+use super::package::{self, PackageError};
 use super::{CatalogError, PackageFiles};
-use crate::deb::archive::{self, DebError};
-use crate::digest::Digest;
-use crate::tarball::{EntryKind, Limits};
+use crate::apk::ApkError;
+use crate::cache::Verdict;
+use crate::deb::archive::DebError;
+use crate::tarball::EntryKind;
 
 /// An error on the way, the package's or the visitor's.
 enum Ended<E> {
-    Package(DebError),
+    Package(PackageError),
     Visitor(E),
 }
 
 impl<E> From<DebError> for Ended<E> {
     fn from(error: DebError) -> Self {
-        Ended::Package(error)
+        Ended::Package(error.into())
+    }
+}
+
+impl<E> From<ApkError> for Ended<E> {
+    fn from(error: ApkError) -> Self {
+        Ended::Package(error.into())
     }
 }
 
@@ -46,14 +54,15 @@ pub fn read_contents<T, E: From<CatalogError>>(
     }
     let before = Stamp::of_sound(package)?;
     let mut index = 0_u32;
-    let read = archive::read_data(&package.archive, &Limits::default(), |entry, content| {
+    let read = package::read_data(&package.content, &package.archive, |entry, content| {
         if let Some((position, note)) = left.next_if(|(position, _)| **position == index) {
             if !matches!(entry.kind, EntryKind::File { .. }) {
                 return Err(Ended::Visitor(missing(*position).into()));
             }
             visit(*position, note, content).map_err(Ended::Visitor)?;
-            io::copy(content, &mut io::sink())
-                .map_err(|source| DebError::Io { path: package.archive.clone(), source })?;
+            io::copy(content, &mut io::sink()).map_err(|source| {
+                Ended::Package(PackageError::io(&package.content, &package.archive, source))
+            })?;
         }
         index += 1;
         Ok(())
@@ -82,14 +91,16 @@ impl Stamp {
 
     /// That of an archive whose bytes have just been compared with their digest.
     fn of_sound(package: &PackageFiles) -> Result<Self, CatalogError> {
-        let io = |source| failed(package, DebError::Io { path: package.archive.clone(), source });
+        let io = |source| failed(package, PackageError::io(&package.content, &package.archive, source));
         let file = match File::open(&package.archive) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(changed(package)),
             opened => opened.map_err(io)?,
         };
         let stamp = Stamp::of(&file.metadata().map_err(io)?);
-        let (found, _) = Digest::of_reader(file).map_err(io)?;
-        if found == package.digest { Ok(stamp) } else { Err(changed(package)) }
+        match package.content.judge(&package.archive).map_err(io)? {
+            Verdict::Sound => Ok(stamp),
+            Verdict::Other(_) | Verdict::Forged(_) => Err(changed(package)),
+        }
     }
 
     /// Whether the archive is the same file still, or another of the same bytes: somebody may have fetched it too.
@@ -107,7 +118,7 @@ fn changed(package: &PackageFiles) -> CatalogError {
     }
 }
 
-fn failed(package: &PackageFiles, source: DebError) -> CatalogError {
+fn failed(package: &PackageFiles, source: PackageError) -> CatalogError {
     let source = Box::new(source);
     CatalogError::Package { package: package.name.clone(), version: package.version.clone(), source }
 }

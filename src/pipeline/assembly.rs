@@ -10,7 +10,8 @@ use crate::lock::Lock;
 use crate::oci::{ImageSpec, LayerBlob, image_config};
 use crate::recipe::Recipe;
 use crate::render::{
-    Accounts, EPOCH, Made, MadeFile, PackageRecord, Placeholders, Surroundings, recipe_files, records, skeleton,
+    Accounts, EPOCH, Made, MadeFile, PackageRecord, Placeholders, Surroundings, recipe_files, records,
+    skeleton,
 };
 use crate::root_path::RootPath;
 use crate::select::{SelectedLayer, Selection};
@@ -39,9 +40,12 @@ pub(super) fn layer_plans(
         let mut made =
             if index == 0 { foundation(recipe, distro, arch, &accounts, selected) } else { Made::new() };
         if !recipe.skeleton {
-            made.extend(selected.links.iter().map(|(path, target)| {
-                (path.clone(), MadeFile::symlink(path.clone(), target))
-            }));
+            made.extend(
+                selected
+                    .links
+                    .iter()
+                    .map(|(path, target)| (path.clone(), MadeFile::symlink(path.clone(), target))),
+            );
         }
         let host = Surroundings {
             canonical: &|path| catalog.merged_usr().canonical(path),

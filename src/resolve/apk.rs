@@ -105,7 +105,8 @@ fn assemble(solver: &Solver<'_, '_>, installed: &[Installed]) -> ApkSolution {
             depends.chain(triggered).filter(|edge| *edge != id).map(name_of).collect();
         edges.into_iter().cloned().collect()
     };
-    let chosen = |one: &Installed| ApkChosen { id: universe.package(one.package).id, edges: edges(one.package) };
+    let chosen =
+        |one: &Installed| ApkChosen { id: universe.package(one.package).id, edges: edges(one.package) };
     ApkSolution { packages: installed.iter().map(chosen).collect() }
 }
 

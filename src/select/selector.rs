@@ -185,9 +185,9 @@ impl<'a> Selector<'a> {
         };
         let undecided = self.layer().include.iter().any(|glob| match &glob.literal {
             // What is no directory is one file; anything else may have more in other packages.
-            Some(literal) => self
-                .file_at(literal)
-                .is_none_or(|(_, _, file)| file.entry.kind == EntryKind::Directory),
+            Some(literal) => {
+                self.file_at(literal).is_none_or(|(_, _, file)| file.entry.kind == EntryKind::Directory)
+            }
             None => true,
         });
         if undecided {

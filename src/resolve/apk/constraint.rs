@@ -72,9 +72,8 @@ impl Solver<'_, '_> {
         let may_be_absent = state.required == 0 && self.universe.meets(relation, None);
         let mut providers = self.universe.providers(relation.name).iter();
         may_be_absent
-            || providers.any(|one| {
-                self.package(one.package).selectable && self.universe.meets(relation, Some(*one))
-            })
+            || providers
+                .any(|one| self.package(one.package).selectable && self.universe.meets(relation, Some(*one)))
     }
 
     /// A package cannot be taken any more; what needs or is triggered by any of its names has to be looked at.

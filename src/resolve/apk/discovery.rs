@@ -109,7 +109,11 @@ impl Solver<'_, '_> {
         let pinned = self.pinned.get(&package.record.name);
         let held = self.keep
             && pinned.is_some_and(|version| {
-                let mut own = self.universe.providers(package.name).iter().map(|one| self.universe.package(one.package));
+                let mut own = self
+                    .universe
+                    .providers(package.name)
+                    .iter()
+                    .map(|one| self.universe.package(one.package));
                 *version != package.record.version
                     && own.any(|other| other.name == package.name && other.record.version == *version)
             });

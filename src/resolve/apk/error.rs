@@ -37,7 +37,11 @@ pub enum ApkResolveError {
         available: Vec<String>,
     },
     /// Nothing meets a dependency.
-    #[error("cannot resolve `{request}`: `{relation}` is not in any repository{}{}", instead(available), required(by))]
+    #[error(
+        "cannot resolve `{request}`: `{relation}` is not in any repository{}{}",
+        instead(available),
+        required(by)
+    )]
     Missing {
         /// The request that leads there.
         request: String,
@@ -79,7 +83,10 @@ pub enum ApkResolveError {
         by: Vec<String>,
     },
     /// Only a version that the lock does not hold would do.
-    #[error("cannot resolve `{request}`: {package} does not fit the lock, which holds version {version}{}", required(by))]
+    #[error(
+        "cannot resolve `{request}`: {package} does not fit the lock, which holds version {version}{}",
+        required(by)
+    )]
     Held {
         /// The request that leads there, or is it.
         request: String,
@@ -139,7 +146,10 @@ pub enum ApkResolveError {
         right: Box<Needed>,
     },
     /// A package provides a name more than once, which makes it conflict with itself.
-    #[error("cannot resolve `{request}`: {package} provides `{name}` twice and conflicts with itself{}", required(by))]
+    #[error(
+        "cannot resolve `{request}`: {package} provides `{name}` twice and conflicts with itself{}",
+        required(by)
+    )]
     Itself {
         /// The request that leads there.
         request: String,

@@ -132,7 +132,12 @@ impl<'s, 'u, 'i> Account<'s, 'u, 'i> {
     }
 
     /// A package had to be taken for a name and could not be.
-    fn of_package(&self, name: NameId, package: PackageId, passed: &mut BTreeSet<PackageId>) -> Option<Error> {
+    fn of_package(
+        &self,
+        name: NameId,
+        package: PackageId,
+        passed: &mut BTreeSet<PackageId>,
+    ) -> Option<Error> {
         if !passed.insert(package) {
             return None;
         }

@@ -48,8 +48,13 @@ mod tests {
     #[test]
     fn murmur3_as_published() {
         let fox = "The quick brown fox jumps over the lazy dog";
-        let values =
-            [("", 0), ("a", 0x3c25_69b2), ("test", 0xba6b_d213), ("Hello, world!", 0xc036_3e43), (fox, 0x2e4f_f723)];
+        let values = [
+            ("", 0),
+            ("a", 0x3c25_69b2),
+            ("test", 0xba6b_d213),
+            ("Hello, world!", 0xc036_3e43),
+            (fox, 0x2e4f_f723),
+        ];
         for (text, hash) in values {
             assert_eq!(murmur3(text.as_bytes(), 0), hash, "{text}");
         }

@@ -166,9 +166,10 @@ impl<'i> Solver<'_, 'i> {
             let stays = package.name == must_provide
                 || !self.package(provider.package).selectable
                 || (bare && provider.version.is_none())
-                || package.provides.iter().any(|(name, version)| {
-                    *name == must_provide || (bare && version.is_none())
-                });
+                || package
+                    .provides
+                    .iter()
+                    .any(|(name, version)| *name == must_provide || (bare && version.is_none()));
             if !stays {
                 self.rule_out(provider.package, RuledOut::Aside(must_provide, name));
             }

@@ -224,7 +224,17 @@ impl<'i> Universe<'i> {
         for (name, version) in &provides {
             self.names[name.index()].providers.push(Provider { package, version: *version });
         }
-        self.packages.push(Package { id, record, name, depends, install_if, provides, tags, local, repository });
+        self.packages.push(Package {
+            id,
+            record,
+            name,
+            depends,
+            install_if,
+            provides,
+            tags,
+            local,
+            repository,
+        });
         package
     }
 
@@ -258,7 +268,13 @@ impl<'i> Universe<'i> {
                 triggering.extend(package.install_if.iter().map(|one| one.name));
             }
             let own = &mut self.names[name.index()];
-            own.foreign = if foreign == 0 { 0 } else if foreign < providers.len() { 1 } else { 2 };
+            own.foreign = if foreign == 0 {
+                0
+            } else if foreign < providers.len() {
+                1
+            } else {
+                2
+            };
             own.providers = providers;
             for needed in distinct(needed) {
                 self.names[needed.index()].needed_by.push(name);
