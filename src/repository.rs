@@ -15,6 +15,7 @@ use crate::hint::Hint;
 use crate::transport::{TransportError, looks_like_html};
 use crate::trust::{Keyring, TrustError};
 
+pub mod apk_index;
 mod compression;
 pub mod debian;
 pub mod index;
@@ -22,6 +23,7 @@ pub mod local;
 pub mod mirror;
 mod sources;
 
+pub use apk_index::{ApkId, ApkIndex, ApkIndexError, ApkOrigin};
 pub use debian::{Access, IndexPart, SuiteRelease, load, load_indexes, load_releases};
 pub use index::*;
 pub use local::{LocalPackage, local_packages, locked_text};
