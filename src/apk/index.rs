@@ -178,7 +178,10 @@ mod tests {
     fn records_in_order() {
         let records = parse(TEXT).unwrap();
         let [musl, shell] = &records[..] else { panic!("{records:?}") };
-        assert_eq!((musl.name.as_str(), musl.version.as_str(), musl.origin.as_str()), ("musl", "1.2.5-r0", "musl"));
+        assert_eq!(
+            (musl.name.as_str(), musl.version.as_str(), musl.origin.as_str()),
+            ("musl", "1.2.5-r0", "musl")
+        );
         assert_eq!((musl.size, musl.installed_size, musl.build_time), (405_850, 667_648, 1_725_456_270));
         assert_eq!((shell.origin.as_str(), shell.provider_priority), ("busybox-binsh", 100));
         assert_eq!((shell.provides.as_str(), shell.install_if.as_str()), ("/bin/sh cmd:sh=1", "a b"));

@@ -116,7 +116,9 @@ impl<'a> Parts<'a> {
         // Kinds only come in this order, but for these three that may begin again.
         let again = matches!(
             (before, kind),
-            (Kind::Number, Kind::Fraction) | (Kind::SuffixNumber, Kind::Suffix) | (Kind::Letter, Kind::Number)
+            (Kind::Number, Kind::Fraction)
+                | (Kind::SuffixNumber, Kind::Suffix)
+                | (Kind::Letter, Kind::Number)
         );
         self.next = if kind >= before || again { kind } else { Kind::Invalid };
     }
@@ -227,7 +229,8 @@ mod tests {
 
     #[test]
     fn form() {
-        for good in ["1", "1.2b_pre2_p1-r3", "1.", "1_", "1_rc", "a", "1a2", "0.00012", "1-r", "1.2.3.4.5.6"] {
+        for good in ["1", "1.2b_pre2_p1-r3", "1.", "1_", "1_rc", "a", "1a2", "0.00012", "1-r", "1.2.3.4.5.6"]
+        {
             assert!(is_valid(good), "{good}");
         }
         for bad in ["1.0_foo", "1-1", "1.0-r1.2", "1.0~abc", "1 2", "1.0A", "1.0+1", "1.0ab", "1.0-r1-r2"] {
