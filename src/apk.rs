@@ -9,6 +9,7 @@ pub mod index;
 mod members;
 pub mod pkginfo;
 pub mod relation;
+pub mod repositories;
 mod signatures;
 mod signed_index;
 pub mod version;
