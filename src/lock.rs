@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
+use crate::cache::ContentId;
 use crate::digest::Digest;
 use crate::hint::Hint;
 
@@ -49,13 +50,14 @@ pub struct LockedRepository {
     pub arch: Arch,
     /// The archive's name, or the URL of a repository of the recipe.
     pub archive: String,
-    /// The suite.
+    /// The suite; of Alpine, the release and the repository, as `v3.20/main`.
     pub suite: String,
-    /// The component.
+    /// The component; Alpine has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub component: String,
-    /// The digest of the signed `InRelease`.
-    pub inrelease: Digest,
-    /// Its date, RFC 3339 in UTC.
+    /// The digest of what is signed: `InRelease`, or `APKINDEX.tar.gz`.
+    pub signed: Digest,
+    /// Its date, RFC 3339 in UTC; of an APKINDEX, when its newest package was built.
     pub date: String,
 }
 
@@ -69,9 +71,9 @@ pub struct LockedPackage {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// The distro's architecture field: `all` or the distro's name of `arch`.
+    /// The distro's architecture field: `all` or `noarch`, or the distro's name of `arch`.
     pub architecture: String,
-    /// The source package's name.
+    /// The source package's name; Alpine calls it the origin.
     pub source: String,
     /// The first layer that asks for it; none where it is only on demand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,12 +94,13 @@ pub struct LockedPackage {
     pub path: String,
     /// Size of the package in bytes.
     pub size: u64,
-    /// SHA-256 of the package.
-    pub digest: Digest,
+    /// What says which bytes it has: the SHA-256 of a `.deb`, the `C:` checksum of an `.apk`.
+    pub content: ContentId,
     /// The raw relation fields, by field name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub relations: BTreeMap<String, String>,
-    /// The packages chosen to satisfy `Depends` and `Pre-Depends`, sorted.
+    /// The packages chosen to satisfy `Depends` and `Pre-Depends`, sorted; of Alpine also those that
+    /// `install_if` adds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<String>,
 }
@@ -217,7 +220,7 @@ impl Lock {
             let specs = self.recipe.layers.iter().flat_map(|layer| &layer.packages);
             let mut names = specs.filter_map(|spec| request::archive_name_of(spec));
             names.find_map(|name| {
-                let arch = self.archs().into_iter().find(|arch| self.package(*arch, name).is_none())?;
+                let arch = self.archs().into_iter().find(|arch| !self.has_name(*arch, name))?;
                 Some(format!("the recipe names {name}, which is not there for {arch}"))
             })
         })
@@ -292,6 +295,17 @@ impl Lock {
             .map(|index| &self.packages[index])
     }
 
+    /// Whether a package of one architecture has a name or, where its format's recipes may ask for what a
+    /// package provides, provides it.
+    fn has_name(&self, arch: Arch, name: &str) -> bool {
+        self.package(arch, name).is_some()
+            || self
+                .packages
+                .iter()
+                .filter(|package| package.arch == arch)
+                .any(|package| request::provides_name(package.relation("provides"), name))
+    }
+
     /// Replaces what is locked for one architecture.
     pub fn replace_arch(
         &mut self,
@@ -360,7 +374,7 @@ mod tests {
         let package = |(name, requires): &(&str, &[&str])| {
             format!(
                 "[[package]]\narch = \"amd64\"\nname = \"{name}\"\nversion = \"1\"\narchitecture = \"all\"\n\
-                 source = \"s\"\npath = \"p\"\nsize = 1\ndigest = \"{digest}\"\nrequires = {requires:?}\n"
+                 source = \"s\"\npath = \"p\"\nsize = 1\ncontent = \"{digest}\"\nrequires = {requires:?}\n"
             )
         };
         let layer = "[recipe]\n[[recipe.layer]]\nname = \"l\"\npackages = [\"a>=1\", \"./x.deb\"]\n";

@@ -11,6 +11,7 @@
 //! | write a layer | [`Layout::layer_writer`], then [`LayerWriter::complete`] |
 //! | write an image of one architecture | [`Layout::write_image`] |
 //! | put several under one name | [`Layout::write_index`], then [`Layout::tag`] |
+//! | have a layout for a while only | [`ScratchLayout`] |
 //! | hand an image out in another form | [`Output`] |
 //! | see an image's files as a container would | [`MergedTree`] |
 
@@ -32,7 +33,9 @@ mod layout;
 mod merge;
 mod output;
 mod pack;
+mod partial;
 mod root_dir;
+mod scratch;
 
 pub use blob::{Compression, LayerWriter};
 pub use config::image_config;
@@ -40,6 +43,7 @@ pub use layout::{Layout, Tagged};
 pub use merge::{ContentId, MergeFault, MergedNode, MergedTree, RootSink};
 pub use output::{Output, Written};
 pub use pack::{PackError, pack};
+pub use scratch::ScratchLayout;
 
 /// Seconds since the epoch of 1980-01-02T00:00:00Z: the time of what is made rather than taken from a
 /// package. Not zero, since some programs refuse files without a date.

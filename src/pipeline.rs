@@ -77,6 +77,11 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// The architecture they are for.
+    pub fn arch(&self) -> Arch {
+        self.arch
+    }
+
     /// The patterns of the recipe that matched nothing on this architecture.
     pub fn unmatched(&self) -> &[UnmatchedPattern] {
         &self.selection.unmatched

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::deb::relation::Operator;
 use crate::repository::{PackageId, PackageIndex};
 
+pub mod apk;
 mod encoding;
 mod error;
 mod explain;

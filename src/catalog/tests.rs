@@ -51,7 +51,7 @@ fn deb(dir: &Path, name: &str, files: &[(&str, EntryKind, &[u8])]) -> PackageArc
     }
     let file = dir.join(format!("{name}.deb"));
     std::fs::write(&file, &bytes).unwrap();
-    PackageArchive { name: name.into(), version: "1".into(), digest: Digest::of(&bytes), path: file }
+    PackageArchive { name: name.into(), version: "1".into(), content: Digest::of(&bytes).into(), path: file }
 }
 
 fn merged() -> MergedUsr {
@@ -89,7 +89,7 @@ fn first_bytes_tell_what_a_file_is() {
     for file in [&files[0], &files[6], &files[7]] {
         assert!(file.elf.is_none() && file.shebang.is_none() && file.damaged_elf.is_none());
     }
-    assert_eq!(package.manifest.control.control, "Package: a\n");
+    assert_eq!(package.manifest.control.text, "Package: a\n");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn manifests_are_stored_once_for_every_distro() {
     assert_eq!(list(&MergedUsr::new(&[])).files[0].entry.path, path("/lib/liba.so.1"));
     assert_eq!(first.files[0].entry.path, path("/usr/lib/liba.so.1"));
     // Stored nonsense is made again, which fails here because the archive is gone.
-    store.store(&archive.digest, b"\xff\xff\xff");
+    store.store(&archive.content.key(), b"\xff\xff\xff");
     let error = catalogue(&[archive], &merged(), &store).unwrap_err();
     assert!(matches!(error, CatalogError::Package { .. }));
     assert_eq!(error.to_string(), "cannot read the package a 1");

@@ -93,7 +93,7 @@ pub fn locked_packages(
                 },
                 path: record.filename.to_owned(),
                 size: record.size,
-                digest: record.sha256,
+                content: record.sha256.into(),
                 relations: relations
                     .into_iter()
                     .filter(|(_, value)| !value.is_empty())
@@ -121,7 +121,7 @@ pub fn locked_repositories(arch: Arch, index: &PackageIndex) -> Result<Vec<Locke
                 archive: origin.archive.clone(),
                 suite: origin.suite.clone(),
                 component: origin.component.clone(),
-                inrelease: origin.inrelease,
+                signed: origin.inrelease,
                 date: date.to_string(),
             })
         })

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use crate::arch::Arch;
+use crate::cache::ContentId;
 use crate::lock::{
     Lock, LockedPackage, LockedRepository, NamedByLayer, Request as Asked, Stale, locked_packages,
     locked_repositories,
@@ -31,7 +32,9 @@ impl Forge<'_> {
             };
             for local in local_packages(recipe, arch_name, triplet)? {
                 let same = lock.package(*arch, &local.name).is_some_and(|locked| {
-                    locked.repository.is_none() && locked.path == local.path && locked.digest == local.digest
+                    locked.repository.is_none()
+                        && locked.path == local.path
+                        && locked.content == local.digest.into()
                 });
                 if !same {
                     return Ok(Some(Stale::File { path: local.path }));
@@ -67,7 +70,9 @@ impl Forge<'_> {
         let mut parts: Vec<IndexPart> = local.iter().map(|package| package.part.clone()).collect();
         parts.extend(self.load_indexes(recipe, arch, arch_name)?);
         parts.extend(
-            old.values().filter(|package| package.repository.is_some()).map(|package| still_locked(package)),
+            old.values()
+                .filter(|package| package.repository.is_some())
+                .filter_map(|package| still_locked(package)),
         );
         let index =
             PackageIndex::new(arch, arch_name, parts).map_err(crate::repository::RepositoryError::from)?;
@@ -176,6 +181,8 @@ fn requests(
                 .map(|constraint| (constraint.operator, constraint.version.clone())),
             local: false,
         }),
+        // Resolved from indexes of another kind.
+        PackageSpec::Apk { .. } => None,
         PackageSpec::Local(template) => {
             let path = template.expand(arch_name, triplet);
             let package = local.iter().find(|package| package.path == path)?;
@@ -190,7 +197,8 @@ fn requests(
 }
 
 /// A locked version as a paragraph of an index, for when no index has it any more.
-fn still_locked(package: &LockedPackage) -> IndexPart {
+fn still_locked(package: &LockedPackage) -> Option<IndexPart> {
+    let ContentId::Sha256(digest) = &package.content else { return None };
     let mut fields = vec![
         ("Package", package.name.as_str()),
         ("Version", &package.version),
@@ -200,7 +208,7 @@ fn still_locked(package: &LockedPackage) -> IndexPart {
         ("Multi-Arch", package.multi_arch.as_deref().unwrap_or_default()),
     ];
     fields.extend(package.relations.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    locked_text(&fields, &package.path, package.size, &package.digest)
+    Some(locked_text(&fields, &package.path, package.size, digest))
 }
 
 /// The moment that a timestamp of the snapshot archive names.

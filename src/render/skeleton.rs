@@ -58,6 +58,7 @@ impl Family {
     const fn of(distro: Distro) -> Self {
         match distro {
             Distro::Debian(_) | Distro::Ubuntu(_) => Family::Debian,
+            Distro::Alpine(_) | Distro::Wolfi => Family::Alpine,
         }
     }
 
@@ -89,7 +90,7 @@ pub fn skeleton(distro: Distro, arch: Arch) -> Made {
         [MadeFile::symlink(fixed(name), target), MadeFile::directory(fixed(target), 0o755)]
     });
     let mut made: Vec<MadeFile> = foundation(family).chain(merged).collect();
-    let release = os_release(distro).into_bytes();
+    let release = distro.os_release().into_bytes();
     match family {
         Family::Debian => made.extend([
             MadeFile::file(fixed("/usr/lib/os-release"), 0o644, release),
@@ -107,30 +108,6 @@ fn foundation(family: Family) -> impl Iterator<Item = MadeFile> {
     directories.chain(family.links().iter().map(|(path, target)| MadeFile::symlink(fixed(path), target)))
 }
 
-/// os-release(5), in the order of the distro's own.
-fn os_release(distro: Distro) -> String {
-    let mut lines = match Family::of(distro) {
-        Family::Debian => vec![
-            format!("PRETTY_NAME=\"{}\"", distro.pretty_name()),
-            format!("NAME=\"{}\"", distro.name()),
-            format!("ID={}", distro.id()),
-            format!("VERSION_CODENAME={}", distro.codename()),
-        ],
-        Family::Alpine => vec![
-            format!("NAME=\"{}\"", distro.name()),
-            format!("ID={}", distro.id()),
-            format!("PRETTY_NAME=\"{}\"", distro.pretty_name()),
-        ],
-    };
-    if let Some(version) = distro.version_id() {
-        lines.push(format!("VERSION_ID=\"{version}\""));
-    }
-    if let Some(like) = distro.id_like() {
-        lines.push(format!("ID_LIKE={like}"));
-    }
-    lines.join("\n") + "\n"
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,8 +120,5 @@ mod tests {
         assert_eq!(made[&fixed("/tmp")].entry.metadata.mode, 0o1777);
         assert_eq!(made[&fixed("/lib64")].entry.kind, EntryKind::Symlink { target: "usr/lib64".into() });
         assert!(!skeleton(distro, Arch::S390x).contains_key(&fixed("/lib64")));
-        assert!(
-            os_release(distro).contains("ID=debian\n") && os_release(distro).contains("VERSION_ID=\"13\"")
-        );
     }
 }

@@ -85,7 +85,7 @@ pub fn load_indexes(
 }
 
 /// Does something for each item on a thread of its own; the first item's error counts.
-fn in_parallel<I: Sync, T: Send>(
+pub(super) fn in_parallel<I: Sync, T: Send>(
     items: &[I],
     work: impl Fn(&I) -> Result<(T, Vec<Note>), RepositoryError> + Sync,
     notes: &mut Vec<Note>,
@@ -312,7 +312,7 @@ impl SuiteRelease {
 
 /// Downloads an index into the cache.
 fn fetch(url: &str, file: &ReleaseFile, access: Access<'_>) -> Result<(), RepositoryError> {
-    let expected = Expected { digest: file.digest, size: file.size };
+    let expected = Expected { digest: Some(file.digest), size: file.size };
     let partial = access.cache.partial(&file.digest)?;
     access.transport.download(url, partial.path(), expected, &|_| {})?;
     partial.commit_checked()?;

@@ -24,6 +24,7 @@ use reading::{Entry, Provided, Span, collect_provided, in_order, read_entry, sli
 
 pub(crate) use mention::Mention;
 pub use record::PackageRecord;
+pub use similar::nearest;
 
 /// Where the packages of a text come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
