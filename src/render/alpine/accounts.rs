@@ -331,3 +331,6 @@ fn find<'t>(table: &'t Table, name: &str) -> Option<&'t Vec<String>> {
 fn find_mut<'t>(table: &'t mut Table, name: &str) -> Option<&'t mut Vec<String>> {
     table.iter_mut().find(|line| line.first().is_some_and(|first| first == name))
 }
+
+#[cfg(test)]
+mod tests;
