@@ -180,8 +180,40 @@ fn content_is_read_again() {
     assert!(matches!(read(&[(1, "a link")].into()), Err(CatalogError::NoContent { index: 1, .. })));
     assert!(matches!(read(&[(99, "beyond")].into()), Err(CatalogError::NoContent { index: 99, .. })));
     std::fs::remove_file(dir.path().join("a.deb")).unwrap();
-    assert!(matches!(read(&[(0, "gone")].into()), Err(CatalogError::Package { .. })));
+    assert!(matches!(read(&[(0, "gone")].into()), Err(CatalogError::Changed { gone: true, .. })));
     assert_eq!(read(&BTreeMap::new()).unwrap(), []);
+}
+
+/// Before it is read, or while it is.
+#[test]
+fn content_of_another_file_is_refused() {
+    let (dir, package) = one(&[("a", FILE, b"first")]);
+    let path = dir.path().join("a.deb");
+    let sound = std::fs::read(&path).unwrap();
+    let mut other = sound.clone();
+    *other.last_mut().unwrap() ^= 1;
+    let read = |before: &[u8], change: &dyn Fn()| {
+        std::fs::write(&path, before).unwrap();
+        // A file's time of change is as coarse as the system's clock.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        read_contents(&package, &[(0, ())].into(), |_, (), content| {
+            std::io::copy(content, &mut std::io::sink()).unwrap();
+            change();
+            Ok::<_, CatalogError>(())
+        })
+    };
+    let copy = dir.path().join("copy");
+    read(&sound, &|| {}).unwrap();
+    // Another process that has fetched it, too.
+    read(&sound, &|| std::fs::write(&copy, &sound).and_then(|()| std::fs::rename(&copy, &path)).unwrap())
+        .unwrap();
+    for failed in [
+        read(&other, &|| {}),
+        read(&sound, &|| std::fs::write(&path, &other).unwrap()),
+        read(&sound, &|| std::fs::write(&copy, &other).and_then(|()| std::fs::rename(&copy, &path)).unwrap()),
+    ] {
+        assert!(matches!(failed, Err(CatalogError::Changed { gone: false, .. })), "{failed:?}");
+    }
 }
 
 /// A store in memory that notes what it was asked for.
