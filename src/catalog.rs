@@ -7,7 +7,6 @@
 //! spellings. Everything behind such a link is listed by the name behind it, and the links themselves are
 //! the distro's, not a package's.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -239,12 +238,12 @@ impl FileCatalog {
         Ok(())
     }
 
-    /// Settles who owns what several packages have: the first by name of those that no other comes before by
-    /// `compare` (by `Replaces`, for instance), or simply the first by name. The others follow by name. Within
-    /// one package a later entry replaces an earlier.
+    /// Settles who owns what several packages have: the first by name of those that no other replaces with
+    /// more right, or simply the first by name. The others follow by name. Within one package a later entry
+    /// replaces an earlier.
     ///
-    /// `compare` speaks of pairs. It need not be transitive, as `Replaces` is not, so nothing is sorted by it.
-    pub fn order_owners(&mut self, compare: impl Fn(&PackageFiles, &PackageFiles) -> Ordering) {
+    /// [`PackageFiles::replaces`] speaks of pairs and is not transitive, so nothing is sorted by it.
+    pub fn order_owners(&mut self) {
         let package = |reference: &FileRef| &self.packages[reference.package as usize];
         for references in self.paths.values_mut().filter(|references| references.len() > 1) {
             references.sort_by(|a, b| package(a).name.cmp(&package(b).name).then(b.file.cmp(&a.file)));
@@ -256,7 +255,7 @@ impl FileCatalog {
             }
             let comes_first = |one: &FileRef| {
                 let mut others = references.iter().filter(|other| other.package != one.package);
-                others.all(|other| compare(package(one), package(other)) != Ordering::Greater)
+                others.all(|other| package(one).replaces(package(other)) >= package(other).replaces(package(one)))
             };
             if let Some(owner) = references.iter().position(comes_first) {
                 references[..=owner].rotate_right(1);

@@ -74,7 +74,7 @@ pub struct Summary {
     pub digest: Option<Digest>,
     /// How many layers.
     pub layers: usize,
-    /// Bytes of the compressed layers.
+    /// Bytes of the layers as they are stored.
     pub size: u64,
     /// Paths in the merged tree.
     pub paths: usize,

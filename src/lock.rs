@@ -15,9 +15,11 @@ use crate::cache::ContentId;
 use crate::digest::Digest;
 use crate::hint::Hint;
 
+mod apk_assembly;
 mod assembly;
 mod request;
 
+pub use apk_assembly::{apk_packages, apk_record, apk_repositories};
 pub use assembly::{AssemblyError, NamedByLayer, locked_packages, locked_repositories};
 pub use request::{Request, RequestedLayer, Stale};
 
@@ -140,6 +142,16 @@ pub enum LockError {
         /// The archive and suite in the lock.
         repository: String,
     },
+    /// A mirror serves what is older than what the lock was made from.
+    #[error("the index of {repository} is of {found}, older than that of the lock, {locked}")]
+    Older {
+        /// The archive, suite and component.
+        repository: String,
+        /// The date of the index now.
+        found: String,
+        /// The date in the lock.
+        locked: String,
+    },
     /// The file cannot be written.
     #[error("cannot write the lock {path}")]
     Write {
@@ -157,6 +169,10 @@ impl Hint for LockError {
             LockError::Malformed { .. } | LockError::Version { .. } | LockError::ForeignRepository { .. } => {
                 vec!["remove it and run `rootforge lock` to make it anew".into()]
             }
+            LockError::Older { .. } => vec![
+                "pass `--mirror` a mirror that is kept up to date, or try again later".into(),
+                "pass `--allow-expired-index` to take the older index all the same".into(),
+            ],
             LockError::Write { path, .. } => {
                 vec![format!("check that {} is writable and has room", directory_of(path).display())]
             }
@@ -279,14 +295,6 @@ impl Lock {
             .collect()
     }
 
-    /// Which of two packages that ship the same path comes first: the one that replaces the other.
-    pub fn replacing_first(&self, arch: Arch, a: &str, b: &str) -> std::cmp::Ordering {
-        let replaces = |package: &str, other: &str| {
-            self.package(arch, package).is_some_and(|package| package.replaces(other))
-        };
-        replaces(b, a).cmp(&replaces(a, b))
-    }
-
     /// A package of one architecture.
     pub fn package(&self, arch: Arch, name: &str) -> Option<&LockedPackage> {
         self.packages
@@ -320,6 +328,23 @@ impl Lock {
         self.sort();
     }
 
+    /// What to say of the first of some indexes that is older than the one the lock was made from.
+    pub fn older_than(&self, repositories: &[LockedRepository]) -> Option<LockError> {
+        repositories.iter().find_map(|new| {
+            let same = |old: &&LockedRepository| {
+                (old.arch, &old.archive, &old.suite, &old.component)
+                    == (new.arch, &new.archive, &new.suite, &new.component)
+            };
+            let old = self.repositories.iter().find(same)?;
+            let dates = old.date.parse::<jiff::Timestamp>().ok().zip(new.date.parse::<jiff::Timestamp>().ok());
+            dates.filter(|(old, new)| new < old).map(|_| LockError::Older {
+                repository: [&*new.archive, &new.suite, &new.component].join(" ").trim_end().to_owned(),
+                found: new.date.clone(),
+                locked: old.date.clone(),
+            })
+        })
+    }
+
     fn sort(&mut self) {
         self.repositories.sort();
         self.packages.sort_by(|a, b| (a.arch, &a.name).cmp(&(b.arch, &b.name)));
@@ -339,12 +364,6 @@ impl LockedPackage {
     /// `name version`, as messages write it.
     pub fn label(&self) -> String {
         format!("{} {}", self.name, self.version)
-    }
-
-    /// Whether its `Replaces` field names a package.
-    pub fn replaces(&self, package: &str) -> bool {
-        let clauses = self.relation("Replaces").split(',');
-        clauses.filter_map(|clause| clause.trim().split([' ', '(', ':']).next()).any(|name| name == package)
     }
 
     /// A raw relation field; empty where the package has none.

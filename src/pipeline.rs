@@ -25,6 +25,7 @@ mod assembly;
 mod download;
 mod error;
 mod locking;
+mod locking_apk;
 mod summary;
 
 pub use error::ForgeError;
@@ -144,7 +145,7 @@ impl Forge<'_> {
             for package in catalogue(&self.fetch(recipe, lock, arch, &wants)?, &links, &self.cache)? {
                 catalog.insert(package)?;
             }
-            catalog.order_owners(|a, b| lock.replacing_first(arch, &a.name, &b.name));
+            catalog.order_owners();
             let inputs = Inputs { recipe, distro, arch, packages: &packages, catalog: &catalog };
             match select(inputs).map_err(|source| ForgeError::Select { arch, source })? {
                 Outcome::Selection(selection) => return Ok(Prepared { arch, catalog, selection }),

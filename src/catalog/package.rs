@@ -6,8 +6,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::PackageFiles;
 use crate::apk::archive::Marks;
-use crate::apk::{self, ApkError};
+use crate::apk::pkginfo::PackageInfo;
+use crate::apk::{self, ApkError, Constraint, Relation};
 use crate::cache::ContentId;
 use crate::deb::{self, archive::DebError};
 use crate::hint::Hint;
@@ -41,6 +43,34 @@ impl From<apk::archive::ControlFiles> for Control {
     fn from(files: apk::archive::ControlFiles) -> Self {
         let members = files.members.into_iter().map(|(name, member)| (name, member.content)).collect();
         Control { text: files.control, members }
+    }
+}
+
+impl PackageFiles {
+    /// With which priority this package's files replace those of another; none if they have no right to.
+    ///
+    /// Debian's `Replaces` has no priorities (Debian Policy 7.6.1); apk's `replaces` counts for the versions it
+    /// names, with `replaces_priority`.
+    pub fn replaces(&self, other: &PackageFiles) -> Option<u32> {
+        let text = &self.manifest.control.text;
+        match self.content {
+            ContentId::Sha256(_) => {
+                let field = deb::control::paragraphs(text).next()?.field("Replaces")?;
+                let mut clauses = field.split(',').filter_map(|one| one.trim().split([' ', '(', ':']).next());
+                clauses.any(|name| name == other.name).then_some(0)
+            }
+            ContentId::Apk(_) => {
+                let info = PackageInfo::parse(text).ok()?;
+                let relations = info.replaces.iter().filter_map(|text| text.parse::<Relation>().ok());
+                let mut named = relations.filter(|relation| relation.name == other.name);
+                named
+                    .any(|relation| match relation.constraint {
+                        None => true,
+                        Some(Constraint { operator, version }) => operator.accepts(&other.version, &version),
+                    })
+                    .then_some(info.replaces_priority)
+            }
+        }
     }
 }
 

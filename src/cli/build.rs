@@ -76,7 +76,7 @@ fn locked<'s>(
 ) -> Result<(Forge<'s>, Lock), Failure> {
     let path = lock_path(recipe);
     let old = Lock::read(&path).map_err(|error| Failure::work(&error))?;
-    let left_out = arguments.resolving.without(old.as_ref());
+    let left_out = arguments.resolving.without(old.as_ref())?;
     let forge = session.forge(left_out, arguments.resolving.allow_expired_index)?;
     let stale = match &old {
         None => Some("there is none".to_owned()),
@@ -92,6 +92,7 @@ fn locked<'s>(
             hints: vec!["run `rootforge lock`, review the lock and commit it".into()],
         }),
         (old, _) => {
+            arguments.resolving.note_kept(&forge.options.without, forge.progress);
             let lock = forge
                 .lock(recipe, wanted, old.as_ref(), &Update::Necessary)
                 .map_err(|error| Failure::work(&error))?;

@@ -300,8 +300,7 @@ impl<'a> Selector<'a> {
         }
         for other in others {
             let dropped = catalog.get(*other).0;
-            let locked = self.inputs.packages.get(taken.name.as_str());
-            if dropped.name != taken.name && !locked.is_some_and(|locked| locked.replaces(&dropped.name)) {
+            if dropped.name != taken.name && taken.replaces(dropped).is_none() {
                 self.warnings.insert(Warning::Contested {
                     path: path.clone(),
                     taken: taken.name.clone(),

@@ -12,7 +12,7 @@ use crate::repository::nearest;
 use super::super::error::Needed;
 use super::ApkResolveError as Error;
 use super::solver::{Failure, RuledOut, Solver};
-use super::universe::{Dependency, NameId, PackageId, Universe};
+use super::universe::{Dependency, NameId, PackageId, Provider, Universe};
 
 /// Refuses a world that names a tag no repository has.
 pub(super) fn check_tags(universe: &Universe<'_>, world: &[Relation]) -> Result<(), Error> {
@@ -120,6 +120,12 @@ impl<'s, 'u, 'i> Account<'s, 'u, 'i> {
             let relation = self.relation_for(name, asking)?;
             return Some(self.unavailable(relation, name, asking));
         };
+        let left_out = |one: &Provider<'_>| {
+            one.version.is_none() && self.universe.package(one.package).record.provider_priority == 0
+        };
+        if !providers.iter().all(left_out) {
+            return None;
+        }
         let (request, by) = self.way(asking);
         let packages: BTreeSet<PackageId> = providers.iter().map(|one| one.package).collect();
         Some(Error::Virtual {
@@ -143,6 +149,7 @@ impl<'s, 'u, 'i> Account<'s, 'u, 'i> {
         }
         let asking = self.asking.get(&package).or_else(|| self.asking_for_name.get(&name)).copied();
         match self.solver.package(package).ruled_out {
+            None if self.solver.package(package).tag_allowed => None,
             None => Some(self.of_tag(package, asking)),
             Some(RuledOut::Relation(by, other, number)) => {
                 let relation = match by {
@@ -191,10 +198,12 @@ impl<'s, 'u, 'i> Account<'s, 'u, 'i> {
         if let Some(chosen) = chosen.filter(|_| !self.universe.meets(dependency, chosen)) {
             return Some(self.refused(dependency.text, Asking::Package(package), chosen.package));
         }
+        if chosen.is_none() && self.solver.name(dependency.name).settled {
+            return self.of_absent_name(dependency.name);
+        }
         let providers = self.universe.providers(dependency.name).iter().copied();
         let mut meeting = providers.filter(|one| self.universe.meets(dependency, Some(*one)));
-        let cause = meeting.find_map(|one| self.of_package(dependency.name, one.package, passed));
-        cause.or_else(|| self.of_absent_name(dependency.name).filter(|_| chosen.is_none()))
+        meeting.find_map(|one| self.of_package(dependency.name, one.package, passed))
     }
 
     /// Whether any package of the index would meet a relation.
