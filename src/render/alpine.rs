@@ -328,3 +328,6 @@ fn owner(entry: &Entry, marks: &Marks, accounts: &Accounts) -> [u32; 2] {
     let gid = marks.group.as_ref().and_then(|group| accounts.group_id(group));
     [uid.unwrap_or(entry.metadata.uid), gid.unwrap_or(entry.metadata.gid)]
 }
+
+#[cfg(test)]
+mod tests;
