@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use crate::catalog::{CataloguedFile, FileCatalog, PackageFiles};
 use crate::hint::Hint;
-use crate::render::{EPOCH, Made, MadeFile, made_metadata};
+use crate::render::{Accounts, EPOCH, Made, MadeFile, made_metadata};
 use crate::root_path::RootPath;
 use crate::select::SelectedLayer;
 use crate::tarball::{Entry, EntryKind, Metadata};
@@ -130,8 +130,10 @@ impl Hint for LayerError {
 pub struct LayerParts<'a> {
     /// The package files chosen for it.
     pub selected: &'a SelectedLayer,
-    /// What was made for it: skeleton, accounts, files of the recipe, dpkg's records.
+    /// What was made for it: skeleton, accounts, files of the recipe, the package manager's records.
     pub made: Made,
+    /// All accounts up to it.
+    pub accounts: &'a Accounts,
 }
 
 /// Plans one layer. Where the recipe brings a file at the path of a package's, the recipe's is taken. A
@@ -145,7 +147,7 @@ pub fn plan(
     catalog: &FileCatalog,
     newest: Option<u64>,
 ) -> Result<LayerPlan, LayerError> {
-    let LayerParts { selected, made } = parts;
+    let LayerParts { selected, made, accounts } = parts;
     let clamp = |entry: &mut Entry| {
         let time = if entry.metadata.mtime == 0 { EPOCH } else { entry.metadata.mtime };
         entry.metadata.mtime = newest.map_or(time, |newest| time.min(newest.max(1)));
@@ -162,7 +164,7 @@ pub fn plan(
     }
     let mut packages: Vec<PackagePart> = by_package
         .into_iter()
-        .filter_map(|(name, files)| Some(package_part(catalog.package(name)?, files)))
+        .filter_map(|(name, files)| Some(package_part(catalog.package(name)?, files, accounts)))
         .collect();
     for part in &mut packages {
         part.files.values_mut().chain(&mut part.others).for_each(clamp);
@@ -269,7 +271,7 @@ fn directory_metadata(path: &RootPath, touched: &BTreeSet<String>, catalog: &Fil
 
 /// Sorts chosen files of a package into regular files and the rest. A hard link whose target is not chosen
 /// becomes the file itself; further links to the same target lead to it.
-fn package_part(package: &PackageFiles, mut chosen: Vec<&CataloguedFile>) -> PackagePart {
+fn package_part(package: &PackageFiles, mut chosen: Vec<&CataloguedFile>, accounts: &Accounts) -> PackagePart {
     chosen.sort_by_key(|file| file.index);
     let mut part = PackagePart {
         package: package.name.clone(),
@@ -282,9 +284,9 @@ fn package_part(package: &PackageFiles, mut chosen: Vec<&CataloguedFile>) -> Pac
     for file in rest {
         match file.entry.kind {
             EntryKind::File { .. } => {
-                part.files.insert(file.index, file.entry.clone());
+                part.files.insert(file.index, owned(file, accounts));
             }
-            _ => part.others.push(file.entry.clone()),
+            _ => part.others.push(owned(file, accounts)),
         }
     }
     for link in links {
@@ -296,9 +298,22 @@ fn package_part(package: &PackageFiles, mut chosen: Vec<&CataloguedFile>) -> Pac
             part.others.push(entry);
         } else {
             entry.kind = content.entry.kind.clone();
-            entry.metadata = content.entry.metadata.clone();
+            entry.metadata = owned(content, accounts).metadata;
             part.files.insert(index, entry);
         }
     }
     part
+}
+
+/// A file with its owners by their names, where its package has names that the image knows: the numbers are
+/// those of the machine that built the package.
+fn owned(file: &CataloguedFile, accounts: &Accounts) -> Entry {
+    let mut entry = file.entry.clone();
+    if let Some(uid) = file.marks.user.as_deref().and_then(|name| accounts.uid(name)) {
+        entry.metadata.uid = uid;
+    }
+    if let Some(gid) = file.marks.group.as_deref().and_then(|name| accounts.gid(name)) {
+        entry.metadata.gid = gid;
+    }
+    entry
 }

@@ -28,6 +28,7 @@ mod locking;
 mod locking_apk;
 mod summary;
 
+use assembly::{Parts, Planned, layer_plans};
 pub use error::ForgeError;
 pub use summary::{PackageSize, Summary};
 
@@ -161,13 +162,15 @@ impl Forge<'_> {
     ) -> Result<Built, ForgeError> {
         let Prepared { arch, catalog, selection } = prepared;
         self.progress.stage(&format!("packing {} for {arch}", recipe.name));
-        let plans = assembly::layer_plans(recipe, *arch, catalog, selection, self.options.newest)?;
+        let parts =
+            Parts { recipe, lock, arch: *arch, catalog, selection, newest: self.options.newest };
+        let Planned { layers: plans, undone } = layer_plans(parts)?;
         self.progress.expect(plans.iter().map(LayerPlan::size).sum());
         let mut layers = Vec::with_capacity(plans.len());
         for plan in &plans {
             layers.push(pack(layout, plan, catalog, self.progress)?);
         }
-        let summary = Summary::of(&plans, &lock.packages_of(*arch), catalog, selection, &layers);
+        let summary = Summary::of(&plans, &lock.packages_of(*arch), catalog, selection, &layers, undone);
         let image = layout.write_image(&self.image_spec(recipe, lock, *arch, layers))?;
         Ok(Built { image, summary })
     }

@@ -13,8 +13,8 @@ use rootforge::deb::relation::Operator;
 use rootforge::distro::{AlpineRelease, DebianRelease, Distro, PackageFormat, Pocket};
 use rootforge::hint::Hint;
 use rootforge::recipe::{
-    BASE_USERS, FileSource, Keep, Location, PackageSpec, Problems, Recipe, RecipeError, RepositoryKind, Strip,
-    StripClass, render,
+    BASE_USERS, FileSource, Keep, Location, PackageSpec, Problems, Recipe, RecipeError, RepositoryKind,
+    Strip, StripClass, render,
 };
 
 /// The recipe of the manual, less its base, with every key there is.

@@ -77,13 +77,13 @@ pub struct Package<'a> {
 }
 
 /// What packages give to a layer.
-pub struct LayerFiles<'a> {
+pub struct LayerFiles<'a, 'e> {
     /// The layer's number, from zero.
     pub number: usize,
     /// The paths, each with its package and entry; directories too.
     pub files: BTreeMap<&'a RootPath, ShippedFile<'a>>,
     /// Whether the recipe wants a path kept out of this layer.
-    pub excluded: &'a dyn Fn(&RootPath) -> bool,
+    pub excluded: &'e dyn Fn(&RootPath) -> bool,
 }
 
 /// A file of a layer.
@@ -168,7 +168,7 @@ impl<'a> Setup<'a> {
     }
 
     /// The files of a layer whose content [`Setup::layer`] must see.
-    pub fn wants(&self, layer: &LayerFiles<'a>) -> BTreeSet<RootPath> {
+    pub fn wants(&self, layer: &LayerFiles<'a, '_>) -> BTreeSet<RootPath> {
         let programs = linkers().map(|(path, ..)| path);
         let lists = linkers().filter_map(|(path, ..)| list_of(&path));
         let wanted = ACCOUNT_FILES.iter().map(|path| fixed(path)).chain(programs).chain(lists);
@@ -184,7 +184,7 @@ impl<'a> Setup<'a> {
     /// Makes accounts, links and directories of the next layer, from the content of the files it wants.
     pub fn layer(
         &mut self,
-        layer: &LayerFiles<'a>,
+        layer: &LayerFiles<'a, '_>,
         contents: &BTreeMap<RootPath, Vec<u8>>,
     ) -> Result<LayerSetup, RenderError> {
         self.layer = layer.number;
@@ -223,7 +223,7 @@ impl<'a> Setup<'a> {
     }
 
     /// Remembers what packages give to a layer.
-    fn take_in(&mut self, layer: &LayerFiles<'a>) {
+    fn take_in(&mut self, layer: &LayerFiles<'a, '_>) {
         for (path, file) in &layer.files {
             self.directories.extend(path.ancestors());
             self.links.remove(*path);
@@ -270,7 +270,7 @@ impl<'a> Setup<'a> {
     fn rebase(
         &mut self,
         accounts: &mut AccountState<'a>,
-        layer: &LayerFiles<'a>,
+        layer: &LayerFiles<'a, '_>,
         contents: &BTreeMap<RootPath, Vec<u8>>,
     ) -> Result<BTreeSet<&'static str>, RenderError> {
         let mut given: BTreeMap<&'static str, Table> = BTreeMap::new();
@@ -320,7 +320,7 @@ impl<'a> Setup<'a> {
     /// Makes the links of the programs that this layer ships, if a script has them made.
     fn make_links(
         &mut self,
-        layer: &LayerFiles<'a>,
+        layer: &LayerFiles<'a, '_>,
         contents: &BTreeMap<RootPath, Vec<u8>>,
         made: &mut Made,
     ) -> Result<(), RenderError> {

@@ -30,10 +30,20 @@ pub(super) struct LayerRules {
 
 /// A compiled pattern of a recipe.
 #[derive(Debug)]
-struct Glob {
+pub(super) struct Glob {
     source: String,
     literal: Option<RootPath>,
     matcher: globset::GlobMatcher,
+}
+
+impl Glob {
+    /// Whether the pattern is that of a path; a literal one is that of all below it too.
+    pub(super) fn covers(&self, path: &RootPath) -> bool {
+        match &self.literal {
+            Some(literal) => path.is_within(literal),
+            None => self.matcher.is_match(path.as_str()),
+        }
+    }
 }
 
 /// A library that a plug-in would not find by itself.
@@ -225,10 +235,7 @@ impl<'a> Selector<'a> {
         self.layer()
             .exclude
             .iter()
-            .find(|glob| match &glob.literal {
-                Some(literal) => path.is_within(literal),
-                None => glob.matcher.is_match(path.as_str()),
-            })
+            .find(|glob| glob.covers(path))
             .map(|glob| glob.source.as_str())
     }
 
@@ -342,7 +349,12 @@ impl<'a> Selector<'a> {
         let mut layers: Vec<SelectedLayer> = self
             .layers
             .into_iter()
-            .map(|layer| SelectedLayer { name: layer.name, files: BTreeMap::new(), links: BTreeMap::new() })
+            .map(|layer| SelectedLayer {
+                name: layer.name,
+                files: BTreeMap::new(),
+                links: BTreeMap::new(),
+                exclude: layer.exclude,
+            })
             .collect();
         for (link, layer) in self.passed {
             let target = self.inputs.catalog.merged_usr().link(&link).unwrap_or_default().to_owned();

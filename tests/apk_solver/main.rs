@@ -202,7 +202,8 @@ fn compare_odd(count: u64) {
     let Some(apk) = Apk::from_corpus() else { return };
     let corpus = alpine_corpus().unwrap();
     let mut tally = Tally::default();
-    let scratch = tempfile::Builder::new().disable_cleanup(std::env::var_os("KEEP").is_some()).tempdir().unwrap();
+    let scratch =
+        tempfile::Builder::new().disable_cleanup(std::env::var_os("KEEP").is_some()).tempdir().unwrap();
     for number in 0..count.div_ceil(4) {
         let mut random = Random::new(seed(), number);
         let universe = odd::Universe::new(&mut random);

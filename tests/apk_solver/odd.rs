@@ -10,7 +10,20 @@ use crate::random::Random;
 const NAMES: [&str; 9] = ["a", "b", "c", "d", "E", "f", "g-doc", "h", "i"];
 const VIRTUAL: [&str; 5] = ["v", "w", "so:x.so.1", "cmd:y", "/bin/sh"];
 const VERSIONS: [&str; 14] = [
-    "1", "1-r1", "1.0", "1.1", "1.10", "1.2_rc1", "1.2", "1.2_p1", "1.2a", "2", "1.01", "2_git3-r4", "1~odd", "3.0b-r2",
+    "1",
+    "1-r1",
+    "1.0",
+    "1.1",
+    "1.10",
+    "1.2_rc1",
+    "1.2",
+    "1.2_p1",
+    "1.2a",
+    "2",
+    "1.01",
+    "2_git3-r4",
+    "1~odd",
+    "3.0b-r2",
 ];
 const OPERATORS: [&str; 9] = ["=", "<", ">", "<=", ">=", "~", ">~", "<~", "<=>"];
 const TAGS: [&str; 2] = ["edge", "testing"];
@@ -45,7 +58,14 @@ impl Universe {
         universe
     }
 
-    fn record(&mut self, random: &mut Random, name: &str, names: usize, virtuals: usize, copy: usize) -> String {
+    fn record(
+        &mut self,
+        random: &mut Random,
+        name: &str,
+        names: usize,
+        virtuals: usize,
+        copy: usize,
+    ) -> String {
         let checksum = Checksum::of(format!("{name} {copy} {}", random.below(1000)).as_bytes());
         let mut text = format!("C:{checksum}\nP:{name}\nV:{}\n", random.one(&VERSIONS));
         text += if random.percent(10) { "S:1\nI:0\n" } else { "S:1\nI:4096\n" };
@@ -80,7 +100,8 @@ impl Universe {
         if random.percent(1) {
             return random.one(&["a>=", "b=1.x", "unknown", "!unknown"]).to_owned();
         }
-        let name = if random.percent(40) { VIRTUAL[random.below(virtuals)] } else { NAMES[random.below(names)] };
+        let name =
+            if random.percent(40) { VIRTUAL[random.below(virtuals)] } else { NAMES[random.below(names)] };
         let conflict = if random.percent(conflicts) { "!" } else { "" };
         let constraint = if random.percent(25) { constraint(random) } else { String::new() };
         format!("{conflict}{name}{constraint}")

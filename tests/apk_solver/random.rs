@@ -7,7 +7,8 @@ pub(crate) struct Random(u64);
 
 impl Random {
     pub(crate) fn new(seed: u64, number: u64) -> Self {
-        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number.wrapping_mul(0xd134_2543_de82_ef95));
+        let mut random =
+            Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number.wrapping_mul(0xd134_2543_de82_ef95));
         random.next();
         random
     }
@@ -48,7 +49,8 @@ impl Words {
             let record = index.record(id);
             words.packages.push((record.name.clone(), record.version.clone()));
             for provided in record.provides.split_whitespace() {
-                let (name, version) = provided.split_once('=').map_or((provided, None), |(n, v)| (n, Some(v)));
+                let (name, version) =
+                    provided.split_once('=').map_or((provided, None), |(n, v)| (n, Some(v)));
                 words.provided.push((name.to_owned(), version.map(str::to_owned)));
             }
         }
