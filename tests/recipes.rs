@@ -13,8 +13,8 @@ use rootforge::deb::relation::Operator;
 use rootforge::distro::{AlpineRelease, DebianRelease, Distro, PackageFormat, Pocket};
 use rootforge::hint::Hint;
 use rootforge::recipe::{
-    BASE_USERS, FileSource, Keep, Location, PackageSpec, Problems, Recipe, RecipeError, RepositoryKind, Strip,
-    StripClass, render,
+    BASE_USERS, FileSource, Keep, Location, PackageSpec, Problems, Recipe, RecipeError, RepositoryKind,
+    Strip, StripClass, render,
 };
 
 /// The recipe of the manual, less its base, with every key there is.
@@ -1470,6 +1470,17 @@ fn every_base_account_needs_no_definition() {
         let text = format!("{HEAD}[image]\nuser = \"{}:nogroup\"\n", user.name);
         assert_eq!(described(&text), Vec::<String>::new());
     }
+    // Each distro has its own.
+    let head =
+        "name = \"x\"\nfrom = \"alpine:3.20\"\n[[layer]]\nname = \"x\"\npackages = [\"curl\"]\n[image]\n";
+    assert_eq!(described(&format!("{head}user = \"guest:wheel\"\n")), Vec::<String>::new());
+    assert_eq!(
+        described(&format!("{head}user = \"irc:sudo\"\n")),
+        [
+            "7:8 nobody defines the user `irc` | add `[[user]]` with `name = \"irc\"`",
+            "7:8 nobody defines the group `sudo` | add `[[group]]` with `name = \"sudo\"`",
+        ]
+    );
 }
 
 /// Reads and renders; neither may panic, and what is found lies within the text.

@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(digest, Some(Digest::of(&all)));
 
         let mut members = Members::new(&all[..], &Subject::Index).unwrap();
-        members.read_next(10).unwrap().unwrap();
+        members.read_next(100).unwrap().unwrap();
         let rest = &all[parts[0].len()..];
         assert_eq!(members.hash_rest().unwrap(), (Digest::of(rest), rest.len() as u64));
     }

@@ -303,7 +303,10 @@ mod tests {
             assert_eq!(text.parse::<Relation>().unwrap().to_string(), text);
         }
         let relation: Relation = "!a@edge=>1".parse().unwrap();
-        assert_eq!((relation.name.as_str(), relation.conflict, relation.tag.as_deref()), ("a", true, Some("edge")));
+        assert_eq!(
+            (relation.name.as_str(), relation.conflict, relation.tag.as_deref()),
+            ("a", true, Some("edge"))
+        );
         assert_eq!(relation.constraint.unwrap().operator, Operator::GreaterEqual);
         assert_eq!("a~=1".parse::<Relation>().unwrap().constraint.unwrap().operator, Operator::Fuzzy);
     }
