@@ -14,7 +14,7 @@ mod signatures;
 mod signed_index;
 pub mod version;
 
-pub use checksum::Checksum;
+pub use checksum::{Checksum, ChecksumError};
 pub use error::{ApkError, Part, Subject};
 pub use index::IndexRecord;
 pub use relation::{Constraint, Operator, Relation};

@@ -25,6 +25,7 @@ mod assembly;
 mod download;
 mod error;
 mod locking;
+mod locking_apk;
 mod summary;
 
 pub use error::ForgeError;
@@ -77,6 +78,11 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// The architecture they are for.
+    pub fn arch(&self) -> Arch {
+        self.arch
+    }
+
     /// The patterns of the recipe that matched nothing on this architecture.
     pub fn unmatched(&self) -> &[UnmatchedPattern] {
         &self.selection.unmatched
@@ -136,7 +142,7 @@ impl Forge<'_> {
             for package in catalogue(&self.fetch(recipe, lock, arch, &wants)?, &links, &self.cache)? {
                 catalog.insert(package)?;
             }
-            catalog.order_owners(|a, b| lock.replacing_first(arch, &a.name, &b.name));
+            catalog.order_owners();
             let inputs = Inputs { recipe, distro, arch, packages: &packages, catalog: &catalog };
             match select(inputs).map_err(|source| ForgeError::Select { arch, source })? {
                 Outcome::Selection(selection) => return Ok(Prepared { arch, catalog, selection }),

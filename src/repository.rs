@@ -31,7 +31,7 @@ pub use alpine::{ApkPart, ApkSource, apk_path, apk_sources, load_apk};
 pub use apk_index::{ApkId, ApkIndex, ApkIndexError, ApkOrigin};
 pub use debian::{Access, IndexPart, SuiteRelease, load, load_indexes, load_releases};
 pub use index::*;
-pub use local::{LocalApk, LocalPackage, local_apks, local_packages, locked_text};
+pub use local::{LocalApk, LocalPackage, local_apks, local_packages, locked_apk, locked_text};
 pub use mirror::{MachineSources, Mirror, MirrorError, MirrorInputs, MirrorOrigin, Mirrors};
 pub use sources::{archive_name, roots, sources};
 
@@ -243,6 +243,9 @@ pub enum RepositoryError {
     /// The texts of indexes do not make an index.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// The records of indexes do not make an index.
+    #[error(transparent)]
+    ApkPackages(#[from] ApkIndexError),
     /// There is no InRelease file.
     #[error("`{uri}` has no suite `{suite}`: {status}")]
     NoSuchSuite {
@@ -461,6 +464,7 @@ impl Hint for RepositoryError {
             RepositoryError::Local(error) => error.hints(),
             RepositoryError::LocalField { .. } => one("is it a binary package, made by dpkg-deb?"),
             RepositoryError::Index(error) => error.hints(),
+            RepositoryError::ApkPackages(error) => error.hints(),
             RepositoryError::Transport(error) => error.hints(),
             RepositoryError::Cache(error) => error.hints(),
         }

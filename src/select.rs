@@ -68,6 +68,10 @@ pub struct SelectedLayer {
     pub name: String,
     /// The chosen paths.
     pub files: BTreeMap<RootPath, Selected>,
+    /// Links of the distro (`/lib64` and what it says) by which chosen files are found: loaders, interpreters
+    /// and what links lead to. They belong into the image even where it has no skeleton, since no program would
+    /// start without. Each stands in the first layer that needs it.
+    pub links: BTreeMap<RootPath, String>,
 }
 
 /// A chosen path.
@@ -130,6 +134,8 @@ pub enum Warning {
         plugin: RootPath,
         /// The library it lacks.
         needed: String,
+        /// The pattern that excludes the library.
+        excluded_by: Option<String>,
     },
     /// A script whose interpreter no locked package has.
     NoInterpreter {
@@ -262,8 +268,14 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Warning::Dangling { link, target } => write!(f, "{link} leads to {target}, which is not there"),
-            Warning::PluginLacks { plugin, needed } => {
+            Warning::PluginLacks { plugin, needed, excluded_by: None } => {
                 write!(f, "the plug-in {plugin} lacks `{needed}` and will not load")
+            }
+            Warning::PluginLacks { plugin, needed, excluded_by: Some(glob) } => {
+                write!(
+                    f,
+                    "the plug-in {plugin} lacks `{needed}`, which the recipe excludes with `{glob}`, and will not load"
+                )
             }
             Warning::NoInterpreter { script, interpreter } => {
                 write!(f, "the script {script} is run by {interpreter}, which is not there")

@@ -367,13 +367,17 @@ fn libraries_are_found_as_the_loader_would() {
 fn archives_are_checked_like_layouts() {
     let temporary = tempfile::tempdir().unwrap();
     let (layout, image) = write_image(&temporary.path().join("images"), &sample());
+    let in_layout = source(&temporary.path().join("images"));
     for transport in ["oci-archive", "docker-archive"] {
         let text = format!("{transport}:{}", temporary.path().join(transport).display());
         Output::parse(&text).unwrap().write(&layout, &[image], "sample").unwrap();
         let source = ImageSource::parse(&text).unwrap();
         let report = check(&source).unwrap();
         assert_eq!(report.problems, [], "{transport}");
+        // A Docker archive of ours is a layout too, and both say the same.
         assert!(!report.images.is_empty());
+        let size = check(&in_layout).unwrap().images[0].size;
+        assert!(report.images.iter().all(|image| image.size == size), "{:?}", report.images);
         // The last MiB of the tar's first half is in the large layer.
         let size = usize::try_from(fs::metadata(source.path()).unwrap().len()).unwrap();
         flip(source.path(), size / 2);

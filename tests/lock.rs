@@ -281,6 +281,36 @@ fn an_edited_recipe_makes_the_lock_stale() {
     assert_eq!([now("app"), now("libx1"), now("extra")].map(Option::unwrap), ["1.0", "1.0", "2.0"]);
 }
 
+/// The lock says which suites are left out, and keeps to it until it is told otherwise.
+#[test]
+fn suites_left_out_stay_out_until_they_are_taken_in_again() {
+    let rig = Rig::with(&Archive::new(OLD).with("trixie-updates", "main", NEW));
+    rig.recipe(LAYER);
+    let build = ["build", "r.toml", "--arch", "amd64"];
+    let with = |more: &[&'static str]| [&build[..], more].concat();
+    let locked = || {
+        let lock = rig.read("r.lock");
+        (version(&lock, "amd64", "app").unwrap(), lock.contains("without = [\"updates\"]"))
+    };
+    let ran = rig.run(&with(&["--without", "updates"])).ok();
+    assert!(!ran.err.contains("the lock leaves out"), "{}", ran.err);
+    assert_eq!(locked(), ("1.0".to_owned(), true));
+    rig.run(&with(&["--locked"])).ok();
+    rig.run(&build).ok();
+    assert_eq!(locked(), ("1.0".to_owned(), true));
+    rig.run(&["lock", "--update", "r.toml", "--arch", "amd64"]).ok().says(&[
+        "note: the lock leaves out updates, and so does this; `--without none` takes all suites in again",
+    ]);
+    assert_eq!(locked(), ("1.0".to_owned(), true));
+
+    rig.run(&with(&["--locked", "--without", "none"])).fails(1, &["the choice of suites changed"]);
+    rig.run(&with(&["--without", "none"])).ok();
+    // No more changes than is asked for: the version locked is there still.
+    assert_eq!(locked(), ("1.0".to_owned(), false));
+    rig.run(&["lock", "--update", "r.toml", "--arch", "amd64"]).ok();
+    assert_eq!(locked(), ("2.0".to_owned(), false));
+}
+
 #[test]
 fn a_local_package_that_changed_is_locked_anew() {
     let archive = Archive::new("");

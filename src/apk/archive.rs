@@ -79,7 +79,7 @@ impl ControlFiles {
 }
 
 /// What a package says about a file besides its [`Entry`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marks {
     /// The SHA-1 of a file's content or a symbolic link's target, as stated: the data's digest holds it, and nobody
     /// has computed it. Old packages have none, and hard links may have none of their own.

@@ -87,7 +87,7 @@ fn an_unfinished_download_is_found_again() {
     let partial = cache.partial(&digest).unwrap();
     assert_eq!(fs::read(partial.path()).unwrap(), b"hel");
     let error = partial.commit().unwrap_err();
-    assert!(matches!(error, CacheError::Content { expected, .. } if expected == digest), "{error}");
+    assert!(matches!(error, CacheError::Content { expected, .. } if expected == digest.into()), "{error}");
     assert_eq!(cache.blob(&digest), None);
 }
 

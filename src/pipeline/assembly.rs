@@ -10,7 +10,8 @@ use crate::lock::Lock;
 use crate::oci::{ImageSpec, LayerBlob, image_config};
 use crate::recipe::Recipe;
 use crate::render::{
-    Accounts, EPOCH, Made, PackageRecord, Placeholders, Surroundings, recipe_files, records, skeleton,
+    Accounts, EPOCH, Made, MadeFile, PackageRecord, Placeholders, Surroundings, recipe_files, records,
+    skeleton,
 };
 use crate::root_path::RootPath;
 use crate::select::{SelectedLayer, Selection};
@@ -38,6 +39,14 @@ pub(super) fn layer_plans(
     for (index, (layer, selected)) in recipe.layers.iter().zip(&selection.layers).enumerate() {
         let mut made =
             if index == 0 { foundation(recipe, distro, arch, &accounts, selected) } else { Made::new() };
+        if !recipe.skeleton {
+            made.extend(
+                selected
+                    .links
+                    .iter()
+                    .map(|(path, target)| (path.clone(), MadeFile::symlink(path.clone(), target))),
+            );
+        }
         let host = Surroundings {
             canonical: &|path| catalog.merged_usr().canonical(path),
             has_directory: &|path| {

@@ -10,7 +10,7 @@ use crate::lock::{AssemblyError, LockError};
 use crate::oci::{OciError, PackError};
 use crate::render::RenderError;
 use crate::repository::RepositoryError;
-use crate::resolve::ResolveError;
+use crate::resolve::{ApkResolveError, ResolveError};
 use crate::select::SelectError;
 use crate::transport::TransportError;
 
@@ -26,6 +26,8 @@ pub enum ForgeError {
     Repository(#[from] RepositoryError),
     #[error(transparent)]
     Resolve(#[from] ResolveError),
+    #[error(transparent)]
+    ApkResolve(#[from] ApkResolveError),
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]
@@ -53,6 +55,7 @@ impl Hint for ForgeError {
             ForgeError::Cache(error) => error.hints(),
             ForgeError::Repository(error) => error.hints(),
             ForgeError::Resolve(error) => error.hints(),
+            ForgeError::ApkResolve(error) => error.hints(),
             ForgeError::Lock(error) => error.hints(),
             ForgeError::Assembly(error) => error.hints(),
             ForgeError::Fetch(error) => error.hints(),

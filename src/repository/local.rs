@@ -8,6 +8,7 @@ use crate::apk::index::IndexRecord;
 use crate::apk::pkginfo::PackageInfo;
 use crate::apk::relation::Relation;
 use crate::apk::{self, ApkError};
+use crate::cache::ContentId;
 use crate::deb::archive::read_control;
 use crate::deb::control::paragraphs;
 use crate::digest::Digest;
@@ -104,6 +105,18 @@ fn read_apk(recipe: &Recipe, path: &str, arch_name: &str) -> Result<LocalApk, Re
     };
     let request = Relation::of_package(info.name, verified.checksum);
     Ok(LocalApk { path: path.to_owned(), record, origin, request })
+}
+
+/// Where a version of apk's is from that a lock holds and no index may have any more.
+pub fn locked_apk(content: ContentId) -> ApkOrigin {
+    ApkOrigin {
+        kind: OriginKind::Locked,
+        archive: String::new(),
+        repository: String::new(),
+        tag: None,
+        signed: content.key(),
+        date: 0,
+    }
 }
 
 /// Reads the package files that a recipe names, each once.

@@ -170,7 +170,7 @@ impl Hint for ResolveError {
 }
 
 /// `a`, `b` and `c`.
-fn list(names: &[String]) -> String {
+pub(super) fn list(names: &[String]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     match &quoted[..] {
         [] => String::new(),
@@ -179,16 +179,16 @@ fn list(names: &[String]) -> String {
     }
 }
 
-fn instead(available: &[String]) -> String {
+pub(super) fn instead(available: &[String]) -> String {
     if available.is_empty() { String::new() } else { format!("; there is {}", available.join(", ")) }
 }
 
 /// A line for each package on the way to the request.
-fn required(by: &[String]) -> String {
+pub(super) fn required(by: &[String]) -> String {
     by.iter().fold(String::new(), |text, package| text + "\n  required by " + package)
 }
 
-fn chain(needed: &Needed) -> String {
+pub(super) fn chain(needed: &Needed) -> String {
     let Some((first, others)) = needed.by.split_first() else { return String::new() };
     let start = format!("\n  {} is required by {first}", needed.package);
     others.iter().fold(start, |text, package| text + "\n    required by " + package)

@@ -7,7 +7,7 @@ use crate::elf::{ElfFacts, ElfKind};
 use crate::loader::{Requester, resolve};
 use crate::root_path::RootPath;
 
-use super::selector::Selector;
+use super::selector::{Lacking, Selector};
 use super::{Reason, Unlinked};
 
 /// A file to be linked, and what its search depends on beside itself. The same work is done once.
@@ -66,6 +66,10 @@ impl Selector<'_> {
             return None;
         };
         let reason = Reason::Library { by: by.path.clone(), needed: needed.to_owned() };
+        if !self.search.in_default_dirs(&found.link) {
+            // A system directory has a name that leads through no link of the distro.
+            found.links.iter().for_each(|link| self.pass(link));
+        }
         self.pull_along(&found.link, &reason);
         self.pull(&found.file, reason);
         let facts = Arc::clone(self.file_at(&found.file)?.2.elf.as_ref()?);
@@ -106,7 +110,8 @@ impl Selector<'_> {
                 excluded_by,
             });
         } else {
-            self.lacking.insert((by.path.clone(), needed.to_owned()));
+            let plugin = by.path.clone();
+            self.lacking.insert(Lacking { plugin, needed: needed.to_owned(), excluded_by });
         }
     }
 

@@ -24,12 +24,6 @@ pub(super) enum Role {
     Named,
 }
 
-/// Interpreters that are helpers to most, and the directories whose modules make them more than that.
-const MODULE_DIRECTORIES: &[(&str, &[&str])] = &[
-    ("perl", &["/usr/share/perl5/", "/usr/lib/{triplet}/perl5/", "/usr/lib/{triplet}/perl/"]),
-    ("python3", &["/usr/lib/python3/dist-packages/", "/usr/share/python3/"]),
-];
-
 /// Plug-ins that come only when a run-time rule asks for them, by a directory of their path.
 const GOVERNED_DIRECTORIES: &[&str] = &["/gconv/", "/glibc-hwcaps/"];
 
@@ -73,7 +67,13 @@ impl Selector<'_> {
                 let passes_name = is_meta || (role == Role::Named && source == Some(&locked.source));
                 if passes_name {
                     stack.push((dependency.clone(), Role::Named));
-                } else if self.follows(package, dependency) {
+                } else if source == Some(&locked.source) && self.interpreters.contains(&name) {
+                    // Its modules may lie beside a library that nothing needs (libperl).
+                    if !self.is_helper(dependency) {
+                        self.interpreters.insert(dependency.clone());
+                        stack.push((dependency.clone(), Role::Reached));
+                    }
+                } else if self.follows(dependency) {
                     stack.push((dependency.clone(), Role::Reached));
                 }
             }
@@ -82,8 +82,8 @@ impl Selector<'_> {
 
     /// Whether a dependency is reached through its dependant at once. A package that ships a library on
     /// the loader's path waits until one of its libraries is needed.
-    fn follows(&mut self, dependant: &PackageFiles, dependency: &str) -> bool {
-        if self.is_helper(dependency) && !self.gives_modules(dependant, dependency) {
+    fn follows(&mut self, dependency: &str) -> bool {
+        if self.is_helper(dependency) {
             return false;
         }
         let Some(package) = self.catalogued(dependency) else { return false };
@@ -95,17 +95,30 @@ impl Selector<'_> {
         is_install_helper(name) && !self.is_named(name)
     }
 
-    /// Whether `package` holds modules of `interpreter`, which then is no mere helper to it.
-    fn gives_modules(&self, package: &PackageFiles, interpreter: &str) -> bool {
-        let Some((_, directories)) = MODULE_DIRECTORIES.iter().find(|(name, _)| *name == interpreter) else {
-            return false;
-        };
-        let directories: Vec<String> =
-            directories.iter().map(|directory| directory.replace("{triplet}", self.triplet)).collect();
-        package.manifest.files.iter().any(|file| {
-            !matches!(file.entry.kind, EntryKind::Directory)
-                && directories.iter().any(|directory| file.entry.path.as_str().starts_with(directory))
-        })
+    /// Reaches the interpreter of a kept script with its modules, where a helper gives it: the helpers from
+    /// one source with `owner`, which holds the interpreter, on which the script's package depends by itself
+    /// or through packages that are no helpers.
+    ///
+    /// So a script of `git-email` for `/usr/bin/perl`, which is of `perl-base`, reaches `perl`, on which git
+    /// depends; a package that has perl modules and no script that is kept reaches nothing.
+    pub(super) fn reach_interpreter(&mut self, owner: &str, script_package: &str) {
+        let packages = self.inputs.packages;
+        let Some(source) = packages.get(owner).map(|locked| &locked.source) else { return };
+        if !self.keeps_whole_packages() || !self.is_helper(owner) {
+            return;
+        }
+        let family: Vec<String> = helpers_of(script_package, packages)
+            .into_iter()
+            .filter(|name| packages.get(name).is_some_and(|locked| locked.source == *source))
+            .map(str::to_owned)
+            .collect();
+        for name in family {
+            if self.interpreters.insert(name.clone()) {
+                // What was made of it before it counted as an interpreter is made anew.
+                self.roles.remove(&name);
+            }
+            self.expand(&name, Role::Reached);
+        }
     }
 
     fn take_files(&mut self, package: &PackageFiles, role: Role) {
@@ -207,6 +220,24 @@ pub(super) fn closure(
         }
     }
     seen
+}
+
+/// The helpers that a package depends on, by itself or through packages that are none.
+fn helpers_of<'a>(package: &'a str, packages: &BTreeMap<&'a str, &'a LockedPackage>) -> BTreeSet<&'a str> {
+    let mut helpers = BTreeSet::new();
+    let mut seen = BTreeSet::from([package]);
+    let mut stack = vec![package];
+    while let Some(name) = stack.pop() {
+        let Some(locked) = packages.get(name).copied() else { continue };
+        for dependency in &locked.requires {
+            if is_install_helper(dependency) {
+                helpers.insert(dependency.as_str());
+            } else if seen.insert(dependency) {
+                stack.push(dependency);
+            }
+        }
+    }
+    helpers
 }
 
 /// See [`super::likely_packages`].

@@ -1,5 +1,5 @@
 //! Scripts in selection (rule 5): an executable script in a directory of commands or libraries pulls its
-//! interpreter.
+//! interpreter, and with it the modules that the script's package depends on.
 
 use crate::loader::resolve;
 use crate::root_path::RootPath;
@@ -44,6 +44,8 @@ impl Selector<'_> {
             let reason = Reason::Interpreter { by: script.clone() };
             self.pull_along(&path, &reason);
             self.pull(&file, reason);
+            let owner = self.package_at(&file);
+            self.reach_interpreter(&owner, package);
         } else if !self.want_interpreter(interpreter, package) {
             self.warnings.insert(Warning::NoInterpreter {
                 script: script.clone(),

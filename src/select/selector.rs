@@ -36,6 +36,15 @@ struct Glob {
     matcher: globset::GlobMatcher,
 }
 
+/// A library that a plug-in would not find by itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Lacking {
+    pub(super) plugin: RootPath,
+    pub(super) needed: String,
+    /// The pattern that excludes it.
+    pub(super) excluded_by: Option<String>,
+}
+
 /// A path already chosen.
 #[derive(Debug)]
 struct Chosen {
@@ -49,11 +58,15 @@ pub(super) struct Selector<'a> {
     pub(super) search: Search,
     pub(super) library_path: Vec<RootPath>,
     pub(super) roles: BTreeMap<String, Role>,
+    /// Helpers that are reached as interpreters of kept scripts.
+    pub(super) interpreters: BTreeSet<String>,
     pub(super) wants: BTreeSet<String>,
     pub(super) warnings: BTreeSet<Warning>,
     pub(super) unlinked: BTreeSet<Unlinked>,
     /// What plug-ins lack, unless something else in the image brings it.
-    pub(super) lacking: BTreeSet<(RootPath, String)>,
+    pub(super) lacking: BTreeSet<Lacking>,
+    /// Links of the distro that something chosen is opened through, and the layer that first needs them.
+    passed: BTreeMap<RootPath, usize>,
     pub(super) elf_seen: HashSet<ElfWork>,
     arch_name: &'static str,
     strip: StripRules,
@@ -85,10 +98,12 @@ impl<'a> Selector<'a> {
             search: Search::glibc(inputs.arch.elf_machine(), triplet, Vec::new()),
             library_path,
             roles: BTreeMap::new(),
+            interpreters: BTreeSet::new(),
             wants: BTreeSet::new(),
             warnings: BTreeSet::new(),
             unlinked: BTreeSet::new(),
             lacking: BTreeSet::new(),
+            passed: BTreeMap::new(),
             elf_seen: HashSet::new(),
             arch_name,
             strip,
@@ -102,6 +117,7 @@ impl<'a> Selector<'a> {
     /// at anew: their exclusions do not hold here.
     pub(super) fn enter(&mut self, index: usize) -> Result<(), SelectError> {
         self.roles.clear();
+        self.interpreters.clear();
         self.elf_seen.clear();
         let layer = &self.inputs.recipe.layers[index];
         let named = packages::named(layer, self.inputs.packages, self.arch_name, self.triplet);
@@ -156,7 +172,8 @@ impl<'a> Selector<'a> {
         found
     }
 
-    /// The globs of `include`: always in, strip classes or not.
+    /// The patterns of `include`: always in, strip classes or not. A path without wildcards stands for all that
+    /// is at and below it, as in `exclude`; a glob for the paths that it matches, one by one.
     pub(super) fn include(&mut self) {
         let found: Vec<(FileRef, String)> = {
             let layer = self.layer();
@@ -167,7 +184,10 @@ impl<'a> Selector<'a> {
             found
         };
         let undecided = self.layer().include.iter().any(|glob| match &glob.literal {
-            Some(literal) => self.inputs.catalog.at(literal).is_empty(),
+            // What is no directory is one file; anything else may have more in other packages.
+            Some(literal) => {
+                self.file_at(literal).is_none_or(|(_, _, file)| file.entry.kind == EntryKind::Directory)
+            }
             None => true,
         });
         if undecided {
@@ -183,11 +203,16 @@ impl<'a> Selector<'a> {
 
     fn matches(&self, glob: &Glob) -> Vec<FileRef> {
         let catalog = self.inputs.catalog;
+        let closure = &self.layer().closure;
         match &glob.literal {
-            Some(literal) => catalog.at(literal).to_vec(),
-            None => self
-                .layer()
-                .closure
+            // The path itself may be of a package that is only on demand.
+            Some(literal) => catalog
+                .within(literal)
+                .flat_map(|(path, files)| files.iter().map(move |file| (path, *file)))
+                .filter(|(path, file)| *path == literal || closure.contains(&catalog.get(*file).0.name))
+                .map(|(_, file)| file)
+                .collect(),
+            None => closure
                 .iter()
                 .flat_map(|name| catalog.files_of(name))
                 .filter(|file| glob.matcher.is_match(catalog.get(*file).1.entry.path.as_str()))
@@ -195,7 +220,7 @@ impl<'a> Selector<'a> {
         }
     }
 
-    /// The pattern of the current layer that excludes a path.
+    /// The pattern of the current layer that excludes a path; see [`Selector::include`] for what it stands for.
     pub(super) fn excluded_by(&self, path: &RootPath) -> Option<&str> {
         self.layer()
             .exclude
@@ -224,9 +249,21 @@ impl<'a> Selector<'a> {
         let Some((_, package, _)) = self.file_at(path) else { return };
         let by_interpreter = matches!(reason, Reason::Interpreter { .. });
         self.choose(path, reason);
-        let keeps_whole_packages = self.inputs.recipe.layers[self.layers.len() - 1].keep == Keep::Needed;
-        if keeps_whole_packages && (by_interpreter || !self.is_helper(&package.name)) {
+        if self.keeps_whole_packages() && (by_interpreter || !self.is_helper(&package.name)) {
             self.expand(&package.name, Role::Reached);
+        }
+    }
+
+    /// Whether a file that is pulled brings its package along in the current layer.
+    pub(super) fn keeps_whole_packages(&self) -> bool {
+        self.inputs.recipe.layers[self.layers.len() - 1].keep == Keep::Needed
+    }
+
+    /// Notes a link of the distro, by which something chosen is found. An image without a skeleton needs it.
+    pub(super) fn pass(&mut self, link: &RootPath) {
+        let layer = self.layers.len() - 1;
+        if self.inputs.catalog.merged_usr().link(link).is_some() {
+            self.passed.entry(link.clone()).or_insert(layer);
         }
     }
 
@@ -263,8 +300,7 @@ impl<'a> Selector<'a> {
         }
         for other in others {
             let dropped = catalog.get(*other).0;
-            let locked = self.inputs.packages.get(taken.name.as_str());
-            if dropped.name != taken.name && !locked.is_some_and(|locked| locked.replaces(&dropped.name)) {
+            if dropped.name != taken.name && taken.replaces(dropped).is_none() {
                 self.warnings.insert(Warning::Contested {
                     path: path.clone(),
                     taken: taken.name.clone(),
@@ -306,8 +342,12 @@ impl<'a> Selector<'a> {
         let mut layers: Vec<SelectedLayer> = self
             .layers
             .into_iter()
-            .map(|layer| SelectedLayer { name: layer.name, files: BTreeMap::new() })
+            .map(|layer| SelectedLayer { name: layer.name, files: BTreeMap::new(), links: BTreeMap::new() })
             .collect();
+        for (link, layer) in self.passed {
+            let target = self.inputs.catalog.merged_usr().link(&link).unwrap_or_default().to_owned();
+            layers[layer].links.insert(link, target);
+        }
         for (path, chosen) in self.chosen {
             layers[chosen.layer].files.insert(path, chosen.selected);
         }
@@ -316,14 +356,16 @@ impl<'a> Selector<'a> {
 
     /// A library that a plug-in lacks may be in the process already, loaded by the program that opens it.
     fn warn_of_plugins(&mut self) {
-        let provided: BTreeSet<String> = self
-            .chosen
-            .values()
-            .filter_map(|chosen| self.inputs.catalog.get(chosen.selected.file).1.elf.as_ref()?.soname.clone())
-            .collect();
-        for (plugin, needed) in std::mem::take(&mut self.lacking) {
-            if !provided.contains(&needed) {
-                self.warnings.insert(Warning::PluginLacks { plugin, needed });
+        let mut provided: BTreeSet<&str> = BTreeSet::new();
+        for (path, chosen) in &self.chosen {
+            if let Some(facts) = &self.inputs.catalog.get(chosen.selected.file).1.elf {
+                provided.insert(path.file_name());
+                provided.extend(facts.soname.as_deref());
+            }
+        }
+        for Lacking { plugin, needed, excluded_by } in std::mem::take(&mut self.lacking) {
+            if !provided.contains(needed.as_str()) {
+                self.warnings.insert(Warning::PluginLacks { plugin, needed, excluded_by });
             }
         }
     }
@@ -336,7 +378,7 @@ impl<'a> Selector<'a> {
             for (list, globs) in [("include", &layer.include), ("exclude", &layer.exclude)] {
                 for glob in globs {
                     let matches = match &glob.literal {
-                        Some(literal) => !catalog.at(literal).is_empty(),
+                        Some(literal) => catalog.within(literal).next().is_some(),
                         None => catalog.paths().any(|(path, _)| glob.matcher.is_match(path.as_str())),
                     };
                     if !matches {

@@ -36,7 +36,7 @@ pub struct ApkKeyring {
 }
 
 /// An RSA key as ring takes it: DER of PKCS#1's `RSAPublicKey`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct RsaKey(Arc<[u8]>);
 
 /// A signature as a package or an index carries it.
@@ -233,3 +233,6 @@ impl RsaKey {
         UnparsedPublicKey::new(parameters, &self.0).verify(signed, &signature.bytes).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

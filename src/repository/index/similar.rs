@@ -1,26 +1,32 @@
 //! Names much like one that does not exist.
 
+use std::collections::BTreeSet;
+
 use super::PackageIndex;
 
 impl PackageIndex {
     /// Names that one may be a misspelling of: the nearest in the index, at most three.
     pub fn similar_names(&self, name: &str) -> Vec<&str> {
-        let limit = 1 + name.len() / 4;
-        let mut near: Vec<(usize, &str)> = Vec::new();
-        let mut last = "";
-        for candidate in self.packages().map(|id| self.name(id)) {
-            if candidate == last {
-                continue;
-            }
-            last = candidate;
-            if candidate.len().abs_diff(name.len()) <= limit {
-                let distance = distance(name, candidate, limit);
-                near.extend((distance <= limit).then_some((distance, candidate)));
-            }
-        }
-        near.sort_unstable();
-        near.into_iter().take(3).map(|(_, name)| name).collect()
+        nearest(name, self.packages().map(|id| self.name(id)))
     }
+}
+
+/// Of some names those that one may be a misspelling of: the nearest, at most three.
+pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let limit = 1 + name.len() / 4;
+    let mut near: BTreeSet<(usize, &str)> = BTreeSet::new();
+    let mut last = "";
+    for candidate in candidates {
+        if candidate == last {
+            continue;
+        }
+        last = candidate;
+        if candidate.len().abs_diff(name.len()) <= limit {
+            let distance = distance(name, candidate, limit);
+            near.extend((distance <= limit).then_some((distance, candidate)));
+        }
+    }
+    near.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
 /// The number of insertions, deletions and substitutions between two names; above `limit`, any larger number.
