@@ -2,10 +2,12 @@
 //!
 //! Follows apk-tools 2.14 and its wiki page "Apk spec". Format 3 (`ADB`) is recognised and refused.
 
+pub mod applets;
 pub mod archive;
 pub mod checksum;
 mod error;
 pub mod index;
+pub mod installed;
 mod members;
 pub mod pkginfo;
 pub mod relation;
@@ -14,6 +16,7 @@ mod signatures;
 mod signed_index;
 pub mod version;
 
+pub use applets::{Applet, AppletsError, applets};
 pub use checksum::{Checksum, ChecksumError};
 pub use error::{ApkError, Part, Subject};
 pub use index::IndexRecord;

@@ -4,6 +4,7 @@
 //! name, so that images made apart agree.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use crate::digest::Digest;
 use crate::distro::PackageFormat;
@@ -12,7 +13,7 @@ use crate::recipe::{Recipe, base_groups, base_users};
 use super::{Made, MadeFile, RenderError, fixed};
 
 /// The ids for accounts that have none of their own: the distro's range for system accounts.
-const DERIVED_IDS: std::ops::RangeInclusive<u32> = 100..=999;
+pub(super) const DERIVED_IDS: RangeInclusive<u32> = 100..=999;
 
 /// The shells that root may have, best first; the last need not exist.
 const ROOT_SHELLS: [&str; 3] = ["/bin/bash", "/bin/sh", "/usr/sbin/nologin"];
@@ -63,6 +64,26 @@ impl Accounts {
         Ok(accounts)
     }
 
+    /// The accounts of an image's own files; lines that are none are passed over.
+    pub fn parse(passwd: &str, group: &str) -> Self {
+        let user = |line: &str| {
+            let fields: Vec<&str> = line.split(':').collect();
+            let [name, _, uid, gid, comment, home, shell] = fields[..] else { return None };
+            let [name, comment, home, shell] = [name, comment, home, shell].map(str::to_owned);
+            Some(User { name, uid: uid.parse().ok()?, gid: gid.parse().ok()?, comment, home, shell })
+        };
+        let group_of = |line: &str| {
+            let fields: Vec<&str> = line.split(':').collect();
+            let [name, _, gid, members] = fields[..] else { return None };
+            let members = members.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+            Some(Group { name: name.to_owned(), gid: gid.parse().ok()?, members })
+        };
+        Accounts {
+            users: passwd.lines().filter_map(user).collect(),
+            groups: group.lines().filter_map(group_of).collect(),
+        }
+    }
+
     fn base(format: PackageFormat, root_shell: &str) -> Self {
         let users = base_users(format)
             .iter()
@@ -89,7 +110,7 @@ impl Accounts {
             (None, Some(known)) => return Ok(self.groups[known].gid),
             (None, None) => {
                 let taken: BTreeSet<u32> = self.groups.iter().map(|group| group.gid).collect();
-                derived_id(name, &taken)?
+                derived_id(name, DERIVED_IDS, &taken)?
             }
         };
         match known {
@@ -107,7 +128,7 @@ impl Accounts {
             (None, Some(known)) => self.users[known].uid,
             (None, None) => {
                 let taken: BTreeSet<u32> = self.users.iter().map(|user| user.uid).collect();
-                derived_id(&user.name, &taken)?
+                derived_id(&user.name, DERIVED_IDS, &taken)?
             }
         };
         let gid = match (user.gid, &user.group) {
@@ -195,9 +216,13 @@ fn text(path: Option<&crate::root_path::RootPath>, default: &str) -> String {
     path.map_or(default, |path| path.as_str()).to_owned()
 }
 
-/// An id that depends on the name alone, unless another has it: then the next free one.
-fn derived_id(name: &str, taken: &BTreeSet<u32>) -> Result<u32, RenderError> {
-    let (first, count) = (*DERIVED_IDS.start(), DERIVED_IDS.end() - DERIVED_IDS.start() + 1);
+/// An id of a range that depends on the name alone, unless another has it: then the next free one.
+pub(super) fn derived_id(
+    name: &str,
+    range: RangeInclusive<u32>,
+    taken: &BTreeSet<u32>,
+) -> Result<u32, RenderError> {
+    let (first, count) = (*range.start(), range.end() - range.start() + 1);
     let bytes = *Digest::of(name.as_bytes()).as_bytes();
     let start = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) % count;
     (0..count)
