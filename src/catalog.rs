@@ -266,7 +266,9 @@ impl FileCatalog {
             }
             let comes_first = |one: &FileRef| {
                 let mut others = references.iter().filter(|other| other.package != one.package);
-                others.all(|other| package(one).replaces(package(other)) >= package(other).replaces(package(one)))
+                others.all(|other| {
+                    package(one).replaces(package(other)) >= package(other).replaces(package(one))
+                })
             };
             if let Some(owner) = references.iter().position(comes_first) {
                 references[..=owner].rotate_right(1);

@@ -336,7 +336,8 @@ impl Lock {
                     == (new.arch, &new.archive, &new.suite, &new.component)
             };
             let old = self.repositories.iter().find(same)?;
-            let dates = old.date.parse::<jiff::Timestamp>().ok().zip(new.date.parse::<jiff::Timestamp>().ok());
+            let dates =
+                old.date.parse::<jiff::Timestamp>().ok().zip(new.date.parse::<jiff::Timestamp>().ok());
             dates.filter(|(old, new)| new < old).map(|_| LockError::Older {
                 repository: [&*new.archive, &new.suite, &new.component].join(" ").trim_end().to_owned(),
                 found: new.date.clone(),

@@ -27,7 +27,7 @@ pub mod local;
 pub mod mirror;
 mod sources;
 
-pub use alpine::{ApkSource, apk_path, apk_sources, load_apk};
+pub use alpine::{ApkPart, ApkSource, apk_path, apk_sources, load_apk};
 pub use apk_index::{ApkId, ApkIndex, ApkIndexError, ApkOrigin};
 pub use debian::{Access, IndexPart, SuiteRelease, load, load_indexes, load_releases};
 pub use index::*;

@@ -77,7 +77,10 @@ fn a_package_that_replaces_owns_what_both_have() {
         assert_eq!(catalog.get(catalog.at(&path("/usr/share/x"))[0]).0.name, owner);
     }
     let all = catalogue(&archives, &merged(), &()).unwrap();
-    assert_eq!((all[2].replaces(&all[1]), all[2].replaces(&all[0]), all[0].replaces(&all[1])), (Some(0), None, None));
+    assert_eq!(
+        (all[2].replaces(&all[1]), all[2].replaces(&all[0]), all[0].replaces(&all[1])),
+        (Some(0), None, None)
+    );
 }
 
 fn merged() -> MergedUsr {

@@ -23,8 +23,7 @@ pub fn apk_packages(
     local: &BTreeMap<ContentId, &str>,
     old: &BTreeMap<&str, &LockedPackage>,
 ) -> Vec<LockedPackage> {
-    let records: Vec<&IndexRecord> =
-        solution.packages.iter().map(|chosen| index.record(chosen.id)).collect();
+    let records: Vec<&IndexRecord> = solution.packages.iter().map(|chosen| index.record(chosen.id)).collect();
     let layers: Vec<NamedByLayer> = layers
         .iter()
         .map(|(layer, relations)| NamedByLayer {

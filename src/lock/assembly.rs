@@ -117,7 +117,9 @@ pub(super) fn first_layers<'a>(
 /// A date in Unix seconds as locks have it.
 pub(super) fn date(index: &str, seconds: u64) -> Result<String, AssemblyError> {
     let stamp = i64::try_from(seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
-    stamp.map(|stamp| stamp.to_string()).ok_or_else(|| AssemblyError::Date { suite: index.to_owned(), seconds })
+    stamp
+        .map(|stamp| stamp.to_string())
+        .ok_or_else(|| AssemblyError::Date { suite: index.to_owned(), seconds })
 }
 
 /// The signed indexes that packages of one architecture were looked up in.

@@ -60,9 +60,7 @@ impl Forge<'_> {
             PackageFormat::Apk => self.resolve_apk(recipe, port, &kept, update)?,
         };
         let dated = recipe.snapshot.is_none() && !self.options.allow_expired_index;
-        if dated
-            && let Some(older) = old.and_then(|old| old.older_than(&repositories))
-        {
+        if dated && let Some(older) = old.and_then(|old| old.older_than(&repositories)) {
             return Err(older.into());
         }
         Ok((repositories, packages))

@@ -28,9 +28,11 @@ impl Forge<'_> {
         let mut parts: Vec<(ApkOrigin, Vec<IndexRecord>)> =
             local.iter().map(|package| (package.origin.clone(), vec![package.record.clone()])).collect();
         parts.extend(self.load_apk_indexes(recipe, arch, port.name)?);
-        parts.extend(old.values().filter(|package| package.repository.is_some()).filter_map(|package| {
-            Some((locked_apk(package.content), vec![apk_record(package)?]))
-        }));
+        parts.extend(
+            old.values()
+                .filter(|package| package.repository.is_some())
+                .filter_map(|package| Some((locked_apk(package.content), vec![apk_record(package)?]))),
+        );
         let index = ApkIndex::new(port.name, parts).map_err(crate::repository::RepositoryError::from)?;
 
         let layers = world(recipe, &local, port);
@@ -41,10 +43,7 @@ impl Forge<'_> {
         let solution = resolve_apk(&index, &world, &versions, keep)?;
         let paths: BTreeMap<ContentId, &str> =
             local.iter().map(|one| (one.record.checksum.into(), one.path.as_str())).collect();
-        Ok((
-            apk_repositories(arch, &index)?,
-            apk_packages(arch, &index, &solution, &layers, &paths, old),
-        ))
+        Ok((apk_repositories(arch, &index)?, apk_packages(arch, &index, &solution, &layers, &paths, old)))
     }
 
     fn load_apk_indexes(
