@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use crate::arch::Arch;
 use crate::cache::Cache;
 use crate::catalog::{FileCatalog, MergedUsr, catalogue};
-use crate::distro::Pocket;
+use crate::distro::{PackageFormat, Pocket};
 use crate::layer::LayerPlan;
 use crate::lock::{Lock, Request};
 use crate::oci::{ImageRef, Layout, pack};
@@ -132,7 +132,10 @@ impl Forge<'_> {
     pub fn prepare(&self, recipe: &Recipe, lock: &Lock, arch: Arch) -> Result<Prepared, ForgeError> {
         let packages = lock.packages_of(arch);
         let distro = recipe.conventions();
-        let links = MergedUsr::new(&directory_links(distro, arch));
+        let mut links = MergedUsr::new(&directory_links(distro, arch));
+        if distro.format() == PackageFormat::Apk {
+            links = links.keeping_own();
+        }
         let mut catalog = FileCatalog::new(links.clone());
         let mut wants =
             likely_packages(Inputs { recipe, distro, arch, packages: &packages, catalog: &catalog });
@@ -162,8 +165,7 @@ impl Forge<'_> {
     ) -> Result<Built, ForgeError> {
         let Prepared { arch, catalog, selection } = prepared;
         self.progress.stage(&format!("packing {} for {arch}", recipe.name));
-        let parts =
-            Parts { recipe, lock, arch: *arch, catalog, selection, newest: self.options.newest };
+        let parts = Parts { recipe, lock, arch: *arch, catalog, selection, newest: self.options.newest };
         let Planned { layers: plans, undone } = layer_plans(parts)?;
         self.progress.expect(plans.iter().map(LayerPlan::size).sum());
         let mut layers = Vec::with_capacity(plans.len());

@@ -16,7 +16,7 @@ use crate::catalog::{FileCatalog, FileRef};
 use crate::distro::Distro;
 use crate::hint::Hint;
 use crate::lock::LockedPackage;
-use crate::recipe::{Keep, Layer, Recipe};
+use crate::recipe::{Keep, Recipe};
 use crate::root_path::RootPath;
 
 mod closure;
@@ -72,15 +72,6 @@ pub struct SelectedLayer {
     /// and what links lead to. They belong into the image even where it has no skeleton, since no program would
     /// start without. Each stands in the first layer that needs it.
     pub links: BTreeMap<RootPath, String>,
-    /// The patterns of what the recipe wants kept out.
-    exclude: Vec<selector::Glob>,
-}
-
-impl SelectedLayer {
-    /// Whether the recipe wants a path, canonical, kept out of this layer.
-    pub fn excludes(&self, path: &RootPath) -> bool {
-        self.exclude.iter().any(|glob| glob.covers(path))
-    }
 }
 
 /// A chosen path.
@@ -318,16 +309,6 @@ pub fn select(inputs: Inputs<'_>) -> Result<Outcome, SelectError> {
         selector.settle();
     }
     selector.finish()
-}
-
-/// The locked packages that a layer names: those of the repositories by name, local files by path.
-pub fn named_packages(
-    layer: &Layer,
-    packages: &BTreeMap<&str, &LockedPackage>,
-    arch_name: &str,
-    triplet: &str,
-) -> BTreeSet<String> {
-    packages::named(layer, packages, arch_name, triplet)
 }
 
 /// The packages worth fetching before selection is asked at all: what a walk of the metadata reaches. Where

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use crate::tarball::{Entry, EntryKind, Metadata};
 
 use super::Checksum;
+use super::archive::Marks;
 
 mod fields;
 mod scripts;
@@ -42,8 +43,10 @@ pub struct InstalledPackage<'a> {
 pub struct InstalledFile<'a> {
     /// What it is, as the package has it.
     pub entry: &'a Entry,
-    /// Its checksum, if the package states one: of the content, or of a symbolic link's target.
-    pub checksum: Option<Checksum>,
+    /// Its checksum, if the package states one.
+    pub marks: &'a Marks,
+    /// Its owner and group in the image, which the package may give by name.
+    pub owner: [u32; 2],
 }
 
 /// The text of `installed`; the packages may come in any order.
@@ -78,7 +81,7 @@ pub fn triggers(packages: &[InstalledPackage<'_>]) -> String {
 fn write_files(files: &[InstalledFile<'_>], text: &mut String) {
     struct Directory<'a> {
         path: &'a str,
-        metadata: Option<&'a Metadata>,
+        own: Option<&'a InstalledFile<'a>>,
         files: Vec<&'a InstalledFile<'a>>,
     }
     let mut directories: Vec<Directory<'_>> = Vec::new();
@@ -92,24 +95,24 @@ fn write_files(files: &[InstalledFile<'_>], text: &mut String) {
         // The files of the root are in a directory without a name.
         let of = if is_directory { path } else { path.rsplit_once('/').map_or("", |(above, _)| above) };
         let place = *places.entry(of).or_insert_with(|| {
-            directories.push(Directory { path: of, metadata: None, files: Vec::new() });
+            directories.push(Directory { path: of, own: None, files: Vec::new() });
             directories.len() - 1
         });
         if is_directory {
-            directories[place].metadata = Some(&file.entry.metadata);
+            directories[place].own = Some(file);
         } else {
             directories[place].files.push(file);
         }
     }
     for directory in directories {
         text.push_str(&format!("F:{}\n", directory.path));
-        if let Some(metadata) = directory.metadata {
-            write_owner('M', metadata, 0o755, text);
+        if let Some(own) = directory.own {
+            write_owner('M', own, 0o755, text);
         }
         for file in directory.files {
             text.push_str(&format!("R:{}\n", file.entry.path.file_name()));
-            write_owner('a', &file.entry.metadata, 0o644, text);
-            if let Some(checksum) = file.checksum {
+            write_owner('a', file, 0o644, text);
+            if let Some(checksum) = file.marks.checksum {
                 text.push_str(&format!("Z:{checksum}\n"));
             }
         }
@@ -117,9 +120,9 @@ fn write_files(files: &[InstalledFile<'_>], text: &mut String) {
 }
 
 /// Owner and mode, and the checksum of the extended attributes, where they are not the usual ones.
-fn write_owner(field: char, metadata: &Metadata, usual: u32, text: &mut String) {
-    let Metadata { mode, uid, gid, xattrs, .. } = metadata;
-    if (*mode, *uid, *gid, xattrs.is_empty()) == (usual, 0, 0, true) {
+fn write_owner(field: char, file: &InstalledFile<'_>, usual: u32, text: &mut String) {
+    let (Metadata { mode, xattrs, .. }, [uid, gid]) = (&file.entry.metadata, file.owner);
+    if (*mode, uid, gid, xattrs.is_empty()) == (usual, 0, 0, true) {
         return;
     }
     text.push_str(&format!("{field}:{uid}:{gid}:{mode:o}"));

@@ -39,11 +39,20 @@ pub(super) struct Planned {
     pub(super) undone: Vec<String>,
 }
 
+/// What a layer has beside its packages' and the recipe's files, and what it makes of packages' files.
+struct Laid {
+    /// Files in place of packages'.
+    made: Made,
+    /// All accounts up to this layer.
+    accounts: Accounts,
+    /// Owner and group of packages' files, where they are others than the packages say.
+    owners: BTreeMap<RootPath, [u32; 2]>,
+}
+
 /// What installing packages makes, by the distro's rules; it is led through the layers, lowest first.
 trait SetUp<'a> {
-    /// What a layer has beside its packages' and the recipe's files, and all accounts up to it. It takes the
-    /// place of packages' files.
-    fn layer(&mut self, number: usize, selected: &'a SelectedLayer) -> Result<(Made, Accounts), ForgeError>;
+    /// Makes the next layer's part.
+    fn layer(&mut self, number: usize, selected: &'a SelectedLayer) -> Result<Laid, ForgeError>;
     /// The package manager's records of that layer; `files` of the recipe have taken packages' places.
     fn records(&mut self, selected: &'a SelectedLayer, files: &Made) -> Made;
     /// What packages' scripts would do and was left out.
@@ -67,10 +76,12 @@ pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
     for (number, (layer, selected)) in recipe.layers.iter().zip(&selection.layers).enumerate() {
         let mut made = if number == 0 { foundation(parts, selected) } else { Made::new() };
         if !recipe.skeleton {
-            let link = |(path, target): (&RootPath, &String)| (path.clone(), MadeFile::symlink(path.clone(), target));
+            let link = |(path, target): (&RootPath, &String)| {
+                (path.clone(), MadeFile::symlink(path.clone(), target))
+            };
             made.extend(selected.links.iter().map(link));
         }
-        let (own, accounts) = set_up.layer(number, selected)?;
+        let Laid { made: own, accounts, owners } = set_up.layer(number, selected)?;
         made.extend(own);
         let host = Surroundings {
             canonical: &|path| catalog.merged_usr().canonical(path),
@@ -87,7 +98,7 @@ pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
         let files = recipe_files(recipe, layer, &accounts, placeholders, &host)?;
         made.extend(set_up.records(selected, &files));
         made.extend(files);
-        let plan = plan(LayerParts { selected, made, accounts: &accounts }, &below, catalog, parts.newest)?;
+        let plan = plan(LayerParts { selected, made, owners: &owners }, &below, catalog, parts.newest)?;
         below.add(&plan);
         if !plan.is_empty() {
             layers.push(plan);

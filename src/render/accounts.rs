@@ -169,22 +169,24 @@ impl Accounts {
         Ok(())
     }
 
+    /// The uid of a name.
+    pub fn user_id(&self, name: &str) -> Option<u32> {
+        self.users.iter().find(|known| known.name == name).map(|known| known.uid)
+    }
+
+    /// The gid of a name.
+    pub fn group_id(&self, name: &str) -> Option<u32> {
+        self.groups.iter().find(|known| known.name == name).map(|known| known.gid)
+    }
+
     /// The uid of a name or of a number.
     pub fn uid(&self, user: &str) -> Option<u32> {
-        self.users
-            .iter()
-            .find(|known| known.name == user)
-            .map(|known| known.uid)
-            .or_else(|| user.parse().ok())
+        self.user_id(user).or_else(|| user.parse().ok())
     }
 
     /// The gid of a name or of a number.
     pub fn gid(&self, group: &str) -> Option<u32> {
-        self.groups
-            .iter()
-            .find(|known| known.name == group)
-            .map(|known| known.gid)
-            .or_else(|| group.parse().ok())
+        self.group_id(group).or_else(|| group.parse().ok())
     }
 
     /// The gid of a user's own group.

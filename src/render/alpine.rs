@@ -21,79 +21,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::apk::installed::InstalledPackage;
-use crate::recipe::Recipe;
+use crate::apk::archive::Marks;
 use crate::root_path::RootPath;
 use crate::tarball::{Entry, EntryKind, Metadata};
 
-use super::{Accounts, Made, MadeFile, RenderError, fixed};
+use super::{Accounts, Made, MadeFile, RenderError, directory_links, fixed};
 
 mod accounts;
 mod base;
 mod commands;
 mod database;
+mod image;
 mod links;
 mod order;
 mod run;
 mod script;
 
 use accounts::{AccountState, Table, table, text};
-pub use database::repository_line;
+pub use image::{Image, LayerFiles, Package, ShippedFile};
 use links::{Linker, linkers, links, list_of};
 
 /// The files of accounts, and their modes and groups where no package says them.
 const ACCOUNT_FILES: [&str; 3] = ["/etc/passwd", "/etc/group", "/etc/shadow"];
-
-/// What is set up.
-#[derive(Debug)]
-pub struct Image<'a> {
-    /// The recipe, for its accounts and whether it wants a skeleton.
-    pub recipe: &'a Recipe,
-    /// Alpine's name of the architecture.
-    pub arch_name: &'a str,
-    /// The lines of `etc/apk/repositories`, as [`repository_line`] writes them.
-    pub repositories: Vec<String>,
-    /// What each layer of the recipe asks for, lowest first, as apk spells it.
-    pub world: Vec<Vec<String>>,
-    /// Every package that is fetched.
-    pub packages: Vec<Package<'a>>,
-}
-
-/// A package that was fetched.
-#[derive(Clone, Debug)]
-pub struct Package<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// The number of the first layer that asks for it; one beyond the last if none does.
-    pub layer: usize,
-    /// Whether that layer names it.
-    pub named: bool,
-    /// Whether that layer keeps all of its packages, so that one without files is installed too.
-    pub whole: bool,
-    /// The packages that the lock chose for what it depends on.
-    pub requires: Vec<&'a str>,
-    /// All of it, as the package has it.
-    pub record: InstalledPackage<'a>,
-}
-
-/// What packages give to a layer.
-pub struct LayerFiles<'a, 'e> {
-    /// The layer's number, from zero.
-    pub number: usize,
-    /// The paths, each with its package and entry; directories too.
-    pub files: BTreeMap<&'a RootPath, ShippedFile<'a>>,
-    /// Whether the recipe wants a path kept out of this layer.
-    pub excluded: &'e dyn Fn(&RootPath) -> bool,
-}
-
-/// A file of a layer.
-#[derive(Clone, Copy, Debug)]
-pub struct ShippedFile<'a> {
-    /// The package it is from.
-    pub package: &'a str,
-    /// What it is.
-    pub entry: &'a Entry,
-}
 
 /// What was made for a layer.
 #[derive(Debug)]
@@ -102,6 +51,9 @@ pub struct LayerSetup {
     pub made: Made,
     /// All accounts up to this layer, for the owners of the recipe's files.
     pub accounts: Accounts,
+    /// Owner and group of the packages' files of this layer that differ from the numbers in the package: apk
+    /// goes by names where the image has them.
+    pub owners: BTreeMap<RootPath, [u32; 2]>,
 }
 
 /// Something that a package's script would do and an image lacks.
@@ -147,10 +99,8 @@ impl<'a> Setup<'a> {
     /// Of an image with no layers yet.
     pub fn new(image: Image<'a>) -> Self {
         let order = order::install_order(&image.packages);
-        let mut links = BTreeMap::new();
-        if image.recipe.skeleton {
-            links.insert(fixed("/var/run"), "/run".to_owned());
-        }
+        let links = directory_links(image.distro, image.arch);
+        let links = links.into_iter().map(|(path, target)| (fixed(path), target.to_owned())).collect();
         Setup {
             image,
             order,
@@ -168,7 +118,7 @@ impl<'a> Setup<'a> {
     }
 
     /// The files of a layer whose content [`Setup::layer`] must see.
-    pub fn wants(&self, layer: &LayerFiles<'a, '_>) -> BTreeSet<RootPath> {
+    pub fn wants(&self, layer: &LayerFiles<'a>) -> BTreeSet<RootPath> {
         let programs = linkers().map(|(path, ..)| path);
         let lists = linkers().filter_map(|(path, ..)| list_of(&path));
         let wanted = ACCOUNT_FILES.iter().map(|path| fixed(path)).chain(programs).chain(lists);
@@ -184,7 +134,7 @@ impl<'a> Setup<'a> {
     /// Makes accounts, links and directories of the next layer, from the content of the files it wants.
     pub fn layer(
         &mut self,
-        layer: &LayerFiles<'a, '_>,
+        layer: &LayerFiles<'a>,
         contents: &BTreeMap<RootPath, Vec<u8>>,
     ) -> Result<LayerSetup, RenderError> {
         self.layer = layer.number;
@@ -200,7 +150,17 @@ impl<'a> Setup<'a> {
         self.make_account_files(&accounts, &shipped, &mut made);
         let known = accounts.accounts();
         self.accounts = Some(accounts);
-        Ok(LayerSetup { made, accounts: known })
+        let mut owners = BTreeMap::new();
+        for (path, file) in &layer.files {
+            let owner = owner(file.entry, file.marks, &known);
+            if let Some((_, metadata)) = self.shipped.get_mut(*path) {
+                [metadata.uid, metadata.gid] = owner;
+            }
+            if owner != [file.entry.metadata.uid, file.entry.metadata.gid] {
+                owners.insert((*path).clone(), owner);
+            }
+        }
+        Ok(LayerSetup { made, accounts: known, owners })
     }
 
     /// apk's records of the layer that was laid last; `replaced` holds the recipe's files, which take the
@@ -217,16 +177,20 @@ impl<'a> Setup<'a> {
         made
     }
 
+    /// What is set up.
+    pub fn image(&self) -> &Image<'a> {
+        &self.image
+    }
+
     /// What scripts of the layers so far would do and was left out, in the order of installation.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
     /// Remembers what packages give to a layer.
-    fn take_in(&mut self, layer: &LayerFiles<'a, '_>) {
+    fn take_in(&mut self, layer: &LayerFiles<'a>) {
         for (path, file) in &layer.files {
             self.directories.extend(path.ancestors());
-            self.links.remove(*path);
             self.made_links.remove(*path);
             match &file.entry.kind {
                 EntryKind::Directory => {
@@ -236,7 +200,9 @@ impl<'a> Setup<'a> {
                 EntryKind::Symlink { target } => {
                     self.links.insert((*path).clone(), target.clone());
                 }
-                _ => {}
+                _ => {
+                    self.links.remove(*path);
+                }
             }
             self.shipped.insert((*path).clone(), (file.package, file.entry.metadata.clone()));
         }
@@ -270,7 +236,7 @@ impl<'a> Setup<'a> {
     fn rebase(
         &mut self,
         accounts: &mut AccountState<'a>,
-        layer: &LayerFiles<'a, '_>,
+        layer: &LayerFiles<'a>,
         contents: &BTreeMap<RootPath, Vec<u8>>,
     ) -> Result<BTreeSet<&'static str>, RenderError> {
         let mut given: BTreeMap<&'static str, Table> = BTreeMap::new();
@@ -320,7 +286,7 @@ impl<'a> Setup<'a> {
     /// Makes the links of the programs that this layer ships, if a script has them made.
     fn make_links(
         &mut self,
-        layer: &LayerFiles<'a, '_>,
+        layer: &LayerFiles<'a>,
         contents: &BTreeMap<RootPath, Vec<u8>>,
         made: &mut Made,
     ) -> Result<(), RenderError> {
@@ -337,7 +303,10 @@ impl<'a> Setup<'a> {
             for path in paths {
                 let path = self.resolve(&path);
                 let is_ours = linker == Linker::Bbsuid && self.made_links.contains(&path);
-                if (self.exists(&path) && !is_ours) || made.contains_key(&path) && !is_ours || (layer.excluded)(&path) {
+                if (self.exists(&path) && !is_ours)
+                    || made.contains_key(&path) && !is_ours
+                    || layer.excludes(&path)
+                {
                     continue;
                 }
                 self.links.insert(path.clone(), program.as_str().to_owned());
@@ -358,5 +327,9 @@ impl<'a> Setup<'a> {
     }
 }
 
-#[cfg(test)]
-mod tests;
+/// The owner and group of a package's file: by name, or by number where the image has no such name.
+fn owner(entry: &Entry, marks: &Marks, accounts: &Accounts) -> [u32; 2] {
+    let uid = marks.user.as_ref().and_then(|user| accounts.user_id(user));
+    let gid = marks.group.as_ref().and_then(|group| accounts.group_id(group));
+    [uid.unwrap_or(entry.metadata.uid), gid.unwrap_or(entry.metadata.gid)]
+}

@@ -30,7 +30,7 @@ pub(super) struct LayerRules {
 
 /// A compiled pattern of a recipe.
 #[derive(Debug)]
-pub(super) struct Glob {
+struct Glob {
     source: String,
     literal: Option<RootPath>,
     matcher: globset::GlobMatcher,
@@ -38,7 +38,7 @@ pub(super) struct Glob {
 
 impl Glob {
     /// Whether the pattern is that of a path; a literal one is that of all below it too.
-    pub(super) fn covers(&self, path: &RootPath) -> bool {
+    fn covers(&self, path: &RootPath) -> bool {
         match &self.literal {
             Some(literal) => path.is_within(literal),
             None => self.matcher.is_match(path.as_str()),
@@ -232,11 +232,7 @@ impl<'a> Selector<'a> {
 
     /// The pattern of the current layer that excludes a path; see [`Selector::include`] for what it stands for.
     pub(super) fn excluded_by(&self, path: &RootPath) -> Option<&str> {
-        self.layer()
-            .exclude
-            .iter()
-            .find(|glob| glob.covers(path))
-            .map(|glob| glob.source.as_str())
+        self.layer().exclude.iter().find(|glob| glob.covers(path)).map(|glob| glob.source.as_str())
     }
 
     /// Puts a path into the current layer, unless the layer excludes it or it is in already.
@@ -349,12 +345,7 @@ impl<'a> Selector<'a> {
         let mut layers: Vec<SelectedLayer> = self
             .layers
             .into_iter()
-            .map(|layer| SelectedLayer {
-                name: layer.name,
-                files: BTreeMap::new(),
-                links: BTreeMap::new(),
-                exclude: layer.exclude,
-            })
+            .map(|layer| SelectedLayer { name: layer.name, files: BTreeMap::new(), links: BTreeMap::new() })
             .collect();
         for (link, layer) in self.passed {
             let target = self.inputs.catalog.merged_usr().link(&link).unwrap_or_default().to_owned();

@@ -25,8 +25,15 @@ fn paths(applets: &[Applet]) -> Vec<&str> {
 
 #[test]
 fn each_applet_has_the_place_the_table_says() {
-    let wanted =
-        ["/usr/bin/[", "/usr/bin/[[", "/bin/cat", "/usr/sbin/chroot", "/sbin/init", "/bin/novel", "/usr/bin/sort"];
+    let wanted = [
+        "/usr/bin/[",
+        "/usr/bin/[[",
+        "/bin/cat",
+        "/usr/sbin/chroot",
+        "/sbin/init",
+        "/bin/novel",
+        "/usr/bin/sort",
+    ];
     // The table before the names, with nothing between; behind them; and twice the same.
     for parts in [
         vec![&TABLE[..], &names(&NAMES)],
@@ -41,7 +48,8 @@ fn each_applet_has_the_place_the_table_says() {
 fn a_list_without_brackets_may_follow_other_text() {
     let list = ["dnsd", "ftpd", "httpd", "telnet", "telnetd"];
     let table = [0x44, 0x34, 0x04];
-    let wanted = ["/usr/sbin/dnsd", "/usr/sbin/ftpd", "/usr/sbin/httpd", "/usr/bin/telnet", "/usr/sbin/telnetd"];
+    let wanted =
+        ["/usr/sbin/dnsd", "/usr/sbin/ftpd", "/usr/sbin/httpd", "/usr/bin/telnet", "/usr/sbin/telnetd"];
     for parts in [
         vec![&table[..], b"\0", &names(&list)],
         vec![&table, &b"\xff\0abc\0"[..], &names(&list)],
@@ -71,7 +79,8 @@ fn what_is_not_certain_is_an_error() {
 
 #[test]
 fn bbsuid_links_the_paths_it_names() {
-    let bytes = program(&[b"/lib/ld-musl.so\0/bin/bbsuid\0/bin/busybox\0/usr/bin/passwd\0/bin/su\0--install\0"]);
+    let bytes =
+        program(&[b"/lib/ld-musl.so\0/bin/bbsuid\0/bin/busybox\0/usr/bin/passwd\0/bin/su\0--install\0"]);
     let paths = bbsuid_paths(&bytes).unwrap();
     assert_eq!(paths.iter().map(RootPath::as_str).collect::<Vec<_>>(), ["/bin/su", "/usr/bin/passwd"]);
     assert_eq!(bbsuid_paths(&program(&[])), Err(AppletsError::NoNames));

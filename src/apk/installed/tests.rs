@@ -14,13 +14,19 @@ fn directory(path: &str, mode: u32) -> Entry {
     entry(path, EntryKind::Directory, mode, 0, 0)
 }
 
-fn package<'a>(pkginfo: &'a str, entries: &'a [(Entry, Option<Checksum>)]) -> InstalledPackage<'a> {
+fn package<'a>(pkginfo: &'a str, entries: &'a [(Entry, Marks)]) -> InstalledPackage<'a> {
     InstalledPackage {
         pkginfo,
         arch: None,
         checksum: Checksum::of(pkginfo.as_bytes()),
         size: 1025,
-        files: entries.iter().map(|(entry, checksum)| InstalledFile { entry, checksum: *checksum }).collect(),
+        files: entries
+            .iter()
+            .map(|(entry, marks)| {
+                let owner = [entry.metadata.uid, entry.metadata.gid];
+                InstalledFile { entry, marks, owner }
+            })
+            .collect(),
         scripts: BTreeMap::new(),
     }
 }
@@ -28,7 +34,8 @@ fn package<'a>(pkginfo: &'a str, entries: &'a [(Entry, Option<Checksum>)]) -> In
 /// What apk 2.14.4 wrote on installing a package of these entries.
 #[test]
 fn files_are_listed_under_their_directory_by_first_mention() {
-    let sum = |text: &str| Some(Checksum::of(text.as_bytes()));
+    let none = Marks::default();
+    let sum = |text: &str| Marks { checksum: Some(Checksum::of(text.as_bytes())), ..Marks::default() };
     let mut capable = file("usr/cap", 0o644);
     let capability = b"\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();
     capable.metadata.xattrs =
@@ -36,15 +43,15 @@ fn files_are_listed_under_their_directory_by_first_mention() {
     let mut setuid = file("etc/a", 0o4755);
     (setuid.metadata.uid, setuid.metadata.gid) = (1, 2);
     let entries = [
-        (directory("usr", 0o755), None),
-        (directory("etc", 0o644), None),
+        (directory("usr", 0o755), none.clone()),
+        (directory("etc", 0o644), none.clone()),
         (setuid, sum("2")),
         (file("usr/aa", 0o644), sum("3")),
-        (entry("usr/bin", EntryKind::Directory, 0o2750, 0, 5), None),
+        (entry("usr/bin", EntryKind::Directory, 0o2750, 0, 5), none.clone()),
         (file("rootfile", 0o644), sum("x")),
         (capable, sum("c")),
         (entry("usr/sl", EntryKind::Symlink { target: "zz".into() }, 0o777, 0, 0), sum("zz")),
-        (entry("usr/fifo", EntryKind::Fifo, 0o644, 0, 0), None),
+        (entry("usr/fifo", EntryKind::Fifo, 0o644, 0, 0), none.clone()),
     ];
     let text = installed(&[package("pkgname = aaa\npkgver = 1.0-r0\narch = noarch\nsize = 10\n", &entries)]);
     let (_, text) = text.split_once('\n').unwrap();

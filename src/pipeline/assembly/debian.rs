@@ -10,7 +10,7 @@ use crate::select::{SelectedLayer, Selection};
 use crate::tarball::EntryKind;
 
 use super::super::ForgeError;
-use super::{Parts, SetUp};
+use super::{Laid, Parts, SetUp};
 
 pub(super) struct Debian<'a> {
     recipe: &'a Recipe,
@@ -29,12 +29,12 @@ impl<'a> Debian<'a> {
 }
 
 impl<'a> SetUp<'a> for Debian<'a> {
-    fn layer(&mut self, number: usize, selected: &'a SelectedLayer) -> Result<(Made, Accounts), ForgeError> {
+    fn layer(&mut self, number: usize, selected: &'a SelectedLayer) -> Result<Laid, ForgeError> {
         let recipe = self.recipe;
         let wanted = recipe.skeleton || !recipe.users.is_empty() || !recipe.groups.is_empty();
         let mut made = if wanted && number == 0 { self.accounts.files() } else { Made::new() };
         made.retain(|path, _| !selected.files.contains_key(path));
-        Ok((made, self.accounts.clone()))
+        Ok(Laid { made, accounts: self.accounts.clone(), owners: BTreeMap::new() })
     }
 
     /// dpkg's records of the packages that the layer touches.

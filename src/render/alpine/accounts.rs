@@ -216,7 +216,8 @@ impl<'a> AccountState<'a> {
     }
 
     fn set_user(&mut self, user: &User) -> Result<(), RenderError> {
-        let before: Option<Vec<String>> = find(&self.files.passwd, &user.name).filter(|line| line.len() == 7).cloned();
+        let before: Option<Vec<String>> =
+            find(&self.files.passwd, &user.name).filter(|line| line.len() == 7).cloned();
         let known = |at: usize| before.as_ref().map(|line| line[at].clone());
         let uid = match user.uid.or_else(|| known(2)?.parse().ok()) {
             Some(uid) => uid,
@@ -239,7 +240,9 @@ impl<'a> AccountState<'a> {
             self.join(&user.name, group);
         }
         let path = |path: Option<&crate::root_path::RootPath>, at, default: &str| {
-            path.map(|path| path.as_str().to_owned()).or_else(|| known(at)).unwrap_or_else(|| default.to_owned())
+            path.map(|path| path.as_str().to_owned())
+                .or_else(|| known(at))
+                .unwrap_or_else(|| default.to_owned())
         };
         let home = path(user.home.as_ref(), 5, "/nonexistent");
         let shell = path(user.shell.as_ref(), 6, "/sbin/nologin");

@@ -100,7 +100,8 @@ fn options(arguments: &[String], known: &[Flag]) -> Option<(BTreeMap<char, Strin
         if argument == "--" {
             rest.extend(arguments.by_ref().cloned());
         } else if let Some(long) = argument.strip_prefix("--") {
-            let (name, given) = long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
+            let (name, given) =
+                long.split_once('=').map_or((long, None), |(name, value)| (name, Some(value)));
             let (letter, _, has_value) = known.iter().find(|(_, known, _)| *known == name)?;
             let value = match (given, has_value) {
                 (Some(value), true) => value.to_owned(),

@@ -6,21 +6,10 @@ use crate::apk::installed::{InstalledFile, InstalledPackage, installed, scripts_
 use crate::tarball::EntryKind;
 
 use super::super::{Made, MadeFile, fixed};
-use super::{Package, Setup};
+use super::{Package, Setup, owner};
 
 /// The package manager, whose own files are made where it is in the image.
 const APK_TOOLS: &str = "apk-tools";
-
-/// A line of `etc/apk/repositories`. None for what is not on the network: a path of the machine that builds
-/// says nothing to the one that runs the image.
-pub fn repository_line(url: &str, tag: Option<&str>) -> Option<String> {
-    let is_remote = url.starts_with("https://") || url.starts_with("http://");
-    let is_line = !url.contains(char::is_whitespace);
-    (is_remote && is_line).then(|| match tag {
-        Some(tag) => format!("@{tag} {url}"),
-        None => url.to_owned(),
-    })
-}
 
 impl<'a> Setup<'a> {
     /// Whether something of a package is shipped, or there is nothing to ship and it is asked for.
@@ -42,6 +31,15 @@ impl<'a> Setup<'a> {
         self.shipped.get(path).is_some_and(|(owner, _)| *owner == package.name)
     }
 
+    /// The owner that a package's file has in the image.
+    fn owner_of(&self, file: &InstalledFile<'a>) -> [u32; 2] {
+        match (self.shipped.get(&file.entry.path), &self.accounts) {
+            (Some((_, metadata)), _) => [metadata.uid, metadata.gid],
+            (None, Some(accounts)) => owner(file.entry, file.marks, &accounts.accounts()),
+            (None, None) => file.owner,
+        }
+    }
+
     /// Every file of apk's, as of this layer; none while there is no package.
     pub(super) fn database(&self) -> Made {
         let packages: Vec<InstalledPackage<'a>> = self
@@ -51,7 +49,8 @@ impl<'a> Setup<'a> {
             .filter(|package| self.is_installed(package))
             .map(|package| {
                 let files = package.record.files.iter().filter(|file| self.has(package, file));
-                InstalledPackage { files: files.copied().collect(), ..package.record.clone() }
+                let files = files.map(|file| InstalledFile { owner: self.owner_of(file), ..*file });
+                InstalledPackage { files: files.collect(), ..package.record.clone() }
             })
             .collect();
         let mut made = Made::new();
@@ -65,7 +64,7 @@ impl<'a> Setup<'a> {
         add("/lib/apk/db/installed", 0o644, installed(&packages).into_bytes());
         add("/lib/apk/db/triggers", 0o644, triggers(&packages).into_bytes());
         add("/lib/apk/db/scripts.tar", 0o644, scripts_tar(&packages));
-        add("/etc/apk/arch", 0o644, format!("{}\n", self.image.arch_name).into_bytes());
+        add("/etc/apk/arch", 0o644, format!("{}\n", self.image.arch_name()).into_bytes());
         add("/etc/apk/world", 0o644, self.world().into_bytes());
         if !self.image.repositories.is_empty() {
             let lines = self.image.repositories.iter().map(|line| format!("{line}\n"));

@@ -37,13 +37,23 @@ pub(super) fn list_of(program: &RootPath) -> Option<RootPath> {
 
 /// The paths a program links to itself. The program's own data count; its package's list only where those
 /// cannot be read.
-pub(super) fn links(linker: Linker, program: &[u8], list: Option<&[u8]>) -> Result<Vec<RootPath>, AppletsError> {
+pub(super) fn links(
+    linker: Linker,
+    program: &[u8],
+    list: Option<&[u8]>,
+) -> Result<Vec<RootPath>, AppletsError> {
     let found = match linker {
-        Linker::Busybox => applets(program).map(|applets| applets.into_iter().map(|applet| applet.path).collect()),
+        Linker::Busybox => {
+            applets(program).map(|applets| applets.into_iter().map(|applet| applet.path).collect())
+        }
         Linker::Bbsuid => bbsuid_paths(program),
     };
     found.or_else(|error| {
         let listed = listed(&String::from_utf8_lossy(list.unwrap_or_default()));
-        if listed.is_empty() { Err(error) } else { Ok(listed.into_iter().map(|applet| applet.path).collect()) }
+        if listed.is_empty() {
+            Err(error)
+        } else {
+            Ok(listed.into_iter().map(|applet| applet.path).collect())
+        }
     })
 }

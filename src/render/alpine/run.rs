@@ -2,10 +2,10 @@
 
 use crate::root_path::RootPath;
 
+use super::super::{Made, MadeFile, fixed};
 use super::accounts::{AccountState, Outcome};
 use super::commands::{AccountCommand, account_command};
 use super::script::evaluate;
-use super::super::{Made, MadeFile, fixed};
 use super::{Package, Setup, Step};
 use crate::apk::installed::SCRIPTS;
 
@@ -26,7 +26,9 @@ impl<'a> Setup<'a> {
             .collect();
         self.listed.extend(new.iter().map(|package| package.name));
         // `pre-install` and `post-install`; the package's files are there for both.
-        for (package, script) in new.iter().flat_map(|package| SCRIPTS[..2].iter().map(move |script| (package, script))) {
+        for (package, script) in
+            new.iter().flat_map(|package| SCRIPTS[..2].iter().map(move |script| (package, script)))
+        {
             let Some(text) = package.record.scripts.get(script) else { continue };
             let text = String::from_utf8_lossy(text);
             let lines = evaluate(&text, &mut |words| self.command(package.name, words, accounts, made));
@@ -71,7 +73,9 @@ impl<'a> Setup<'a> {
             "false" => Some(false),
             "adduser" | "addgroup" => self.account(package, account_command(&words)?, accounts, made),
             "getent" => match words.as_slice() {
-                [_, database, name] if database == "passwd" => Some(accounts.accounts().primary_gid(name).is_some()),
+                [_, database, name] if database == "passwd" => {
+                    Some(accounts.accounts().primary_gid(name).is_some())
+                }
                 [_, database, name] if database == "group" => Some(accounts.accounts().gid(name).is_some()),
                 _ => None,
             },
@@ -113,7 +117,8 @@ impl<'a> Setup<'a> {
 
     fn make_directory(&mut self, path: &RootPath, [mode, uid, gid]: [u32; 3], made: &mut Made) {
         let path = self.resolve(path);
-        if path.is_root() || self.exists(&path) || KERNEL.iter().any(|kernel| path.is_within(&fixed(kernel))) {
+        if path.is_root() || self.exists(&path) || KERNEL.iter().any(|kernel| path.is_within(&fixed(kernel)))
+        {
             return;
         }
         let mut directory = MadeFile::directory(path.clone(), mode);

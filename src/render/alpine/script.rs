@@ -176,8 +176,10 @@ impl Evaluation<'_> {
             let text = word.expand(variables);
             let name = word.leading_text().split_once('=').map(|(name, _)| name.to_owned())?;
             let mut letters = name.chars();
-            let starts_well = letters.next().is_some_and(|letter| letter.is_ascii_alphabetic() || letter == '_');
-            let is_name = starts_well && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+            let starts_well =
+                letters.next().is_some_and(|letter| letter.is_ascii_alphabetic() || letter == '_');
+            let is_name =
+                starts_well && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
             let value = text.and_then(|text| text.get(name.len() + 1..).map(str::to_owned));
             is_name.then_some((name, value))
         };
@@ -216,7 +218,8 @@ impl Evaluation<'_> {
     /// Passes over a compound command or the definition of a function, if there is one here; over all that is
     /// left if it does not end.
     fn skip_compound(&mut self) -> bool {
-        if matches!(self.kind(0), Some(Kind::Word(_))) && self.is_operator(1, "(") && self.is_operator(2, ")") {
+        if matches!(self.kind(0), Some(Kind::Word(_))) && self.is_operator(1, "(") && self.is_operator(2, ")")
+        {
             self.at += 3;
             self.skip_newlines();
         } else if !self.is_operator(0, "(")

@@ -18,10 +18,18 @@ fn read(script: &str) -> (Vec<String>, Vec<String>) {
 #[test]
 fn plain_scripts() {
     for (script, ran, unclear) in [
-        ("#!/bin/sh\n\nadd a b 2>/dev/null\n# no\nadd 'c d' \"e\"\\ f >/dev/null 2>&1\nexit 0\nadd g\n", "add|a|b add|c d|e f", ""),
+        (
+            "#!/bin/sh\n\nadd a b 2>/dev/null\n# no\nadd 'c d' \"e\"\\ f >/dev/null 2>&1\nexit 0\nadd g\n",
+            "add|a|b add|c d|e f",
+            "",
+        ),
         ("#!/bin/busybox sh\na; b && c || d\nno && e || f || g; h\n", "a b c no f h", ""),
         ("true || a && b\nno && a || b && c\n", "true b no b c", ""),
-        ("name=pulse\nhome=/run/$name\nadd -h \"$home\" ${name}x $name; exit $?; b", "add|-h|/run/pulse|pulsex|pulse", ""),
+        (
+            "name=pulse\nhome=/run/$name\nadd -h \"$home\" ${name}x $name; exit $?; b",
+            "add|-h|/run/pulse|pulsex|pulse",
+            "",
+        ),
         ("a \\\n  b\nc 'd\ne' && \\\nf", "a|b c|d\ne f", ""),
         ("exec a\nb", "a", ""),
         ("a || exit 1\nno || exit 1\nb", "a no", ""),
@@ -40,8 +48,16 @@ fn what_is_not_plain_is_told_and_passed_over() {
         ("for i in a b; do\nc $i\ndone > x; d\n", "d", "for i in a b; do"),
         ("f() {\n a\n { b; }\n}\nf2 () ( a )\ng", "g", "f() {;f2 () ( a )"),
         ("( a; b )\nc", "c", "( a; b )"),
-        ("what x\na | b\nc > file\nd $(e) `f`\ng *\nh $1 $x\ni &\nj", "j", "what x;a | b;c > file;d $(e) `f`;g *;h $1 $x;i &"),
-        ("cat > x <<EOF\nadd a\nEOF\ncat <<-'E F' >/dev/null\nadd a\n\tE F\nb", "b", "cat > x <<EOF;cat <<-'E F' >/dev/null"),
+        (
+            "what x\na | b\nc > file\nd $(e) `f`\ng *\nh $1 $x\ni &\nj",
+            "j",
+            "what x;a | b;c > file;d $(e) `f`;g *;h $1 $x;i &",
+        ),
+        (
+            "cat > x <<EOF\nadd a\nEOF\ncat <<-'E F' >/dev/null\nadd a\n\tE F\nb",
+            "b",
+            "cat > x <<EOF;cat <<-'E F' >/dev/null",
+        ),
         ("[ -e a ] && b\nx=$(y)\na $x\nc=1 d", "[|-e|a|] b", "a $x;c=1 d"),
         ("#!/usr/bin/python3\nimport os\n", "", "#!/usr/bin/python3"),
         ("no && { a; b; }\nc && {\n d\n}\ne", "no c e", "c && {"),

@@ -33,7 +33,10 @@ pub(super) struct Word {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
     Text(String),
-    Variable { name: String, quoted: bool },
+    Variable {
+        name: String,
+        quoted: bool,
+    },
     /// A substitution, a pattern or the like.
     Unclear,
 }
@@ -70,7 +73,8 @@ impl Word {
                 Part::Text(part) => text.push_str(part),
                 Part::Variable { name, quoted } => {
                     let value = variables.get(name)?;
-                    let several = value.is_empty() || value.contains(|c: char| c.is_whitespace() || "*?[".contains(c));
+                    let several =
+                        value.is_empty() || value.contains(|c: char| c.is_whitespace() || "*?[".contains(c));
                     if several && !quoted {
                         return None;
                     }
