@@ -2,6 +2,20 @@
 //!
 //! Follows apk-tools 2.14 and its wiki page "Apk spec". Format 3 (`ADB`) is recognised and refused.
 
+pub mod archive;
 pub mod checksum;
+mod error;
+pub mod index;
+mod members;
+pub mod pkginfo;
+pub mod relation;
+pub mod repositories;
+mod signatures;
+mod signed_index;
+pub mod version;
 
 pub use checksum::Checksum;
+pub use error::{ApkError, Part, Subject};
+pub use index::IndexRecord;
+pub use relation::{Constraint, Operator, Relation};
+pub use signed_index::{SignedIndex, signed_index};

@@ -217,7 +217,7 @@ impl Lock {
             let specs = self.recipe.layers.iter().flat_map(|layer| &layer.packages);
             let mut names = specs.filter_map(|spec| request::archive_name_of(spec));
             names.find_map(|name| {
-                let arch = self.archs().into_iter().find(|arch| self.package(*arch, name).is_none())?;
+                let arch = self.archs().into_iter().find(|arch| !self.has_name(*arch, name))?;
                 Some(format!("the recipe names {name}, which is not there for {arch}"))
             })
         })
@@ -290,6 +290,17 @@ impl Lock {
             .binary_search_by(|package| (package.arch, package.name.as_str()).cmp(&(arch, name)))
             .ok()
             .map(|index| &self.packages[index])
+    }
+
+    /// Whether a package of one architecture has a name or, where its format's recipes may ask for what a
+    /// package provides, provides it.
+    fn has_name(&self, arch: Arch, name: &str) -> bool {
+        self.package(arch, name).is_some()
+            || self
+                .packages
+                .iter()
+                .filter(|package| package.arch == arch)
+                .any(|package| request::provides_name(package.relation("provides"), name))
     }
 
     /// Replaces what is locked for one architecture.

@@ -1,20 +1,25 @@
 //! Signed indexes of repositories, and the list of packages made of them.
 //!
-//! [`mirror`] says where an archive is, [`debian`] fetches a suite's InRelease and indexes and checks them,
-//! and what they vouch for becomes a package index. Nothing unverified gets past this room.
+//! [`mirror`] says where an archive is. [`debian`] fetches a suite's InRelease and indexes and checks them,
+//! [`alpine`] does the same for apk's, and what they vouch for becomes a package index. Nothing unverified gets
+//! past this room.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::apk::ApkError;
+use crate::apk::index::IndexError as ApkRecordError;
 use crate::cache::CacheError;
 use crate::deb::archive::DebError;
 use crate::deb::release::ReleaseError;
 use crate::distro::{Archive, Distro, Pocket, Suite};
 use crate::hint::Hint;
 use crate::transport::{TransportError, looks_like_html};
-use crate::trust::{Keyring, TrustError};
+use crate::trust::{ApkTrustError, Keyring, TrustError};
 
+pub mod alpine;
+pub mod apk_index;
 mod compression;
 pub mod debian;
 pub mod index;
@@ -22,9 +27,11 @@ pub mod local;
 pub mod mirror;
 mod sources;
 
+pub use alpine::{ApkSource, apk_path, apk_sources, load_apk};
+pub use apk_index::{ApkId, ApkIndex, ApkIndexError, ApkOrigin};
 pub use debian::{Access, IndexPart, SuiteRelease, load, load_indexes, load_releases};
 pub use index::*;
-pub use local::{LocalPackage, local_packages, locked_text};
+pub use local::{LocalApk, LocalPackage, local_apks, local_packages, locked_text};
 pub use mirror::{MachineSources, Mirror, MirrorError, MirrorInputs, MirrorOrigin, Mirrors};
 pub use sources::{archive_name, roots, sources};
 
@@ -63,6 +70,8 @@ impl Source {
         let keyring = match suite.archive {
             Archive::Debian | Archive::DebianSecurity => Keyring::debian(),
             Archive::Ubuntu | Archive::UbuntuPorts => Keyring::ubuntu(),
+            // They have no suites, and their keys are of another kind.
+            Archive::Alpine | Archive::Wolfi => Keyring::default(),
         };
         Ok(Source {
             archive_name: suite.archive.name().to_owned(),
@@ -71,7 +80,7 @@ impl Source {
             suite: suite.name.clone(),
             components: suite.components.clone(),
             keyring,
-            origin: Some(suite.archive.origin()),
+            origin: suite.archive.origin(),
             required: suite.pocket == Pocket::Release,
             check_valid_until: true,
             by_snapshot: snapshot.is_some(),
@@ -139,6 +148,9 @@ pub enum RepositoryError {
     /// A key file that the recipe names holds no key.
     #[error(transparent)]
     Keys(#[from] TrustError),
+    /// A key file for an apk repository holds no key.
+    #[error(transparent)]
+    ApkKeys(#[from] ApkTrustError),
     /// No mirror can be used.
     #[error(transparent)]
     Mirror(#[from] MirrorError),
@@ -160,6 +172,73 @@ pub enum RepositoryError {
         path: PathBuf,
         /// The control field.
         field: &'static str,
+    },
+    /// A package file that the recipe names is no apk.
+    #[error(transparent)]
+    LocalApk(#[from] ApkError),
+    /// A package file that the recipe names is for another architecture.
+    #[error("the package {path} is for {found}, not for {expected}")]
+    LocalArch {
+        /// The file.
+        path: PathBuf,
+        /// The architecture it names.
+        found: String,
+        /// The distro's name of the architecture that is built.
+        expected: String,
+    },
+    /// There is no repository of apk's.
+    #[error("there is no repository at `{uri}`: it has no index for {arch} ({status})")]
+    NoSuchRepository {
+        /// The repository's root.
+        uri: String,
+        /// The distro's name of the architecture.
+        arch: String,
+        /// What the server or the operating system said.
+        status: String,
+    },
+    /// A repository of apk's does not have the architecture.
+    #[error("the repository `{uri}` has no packages for {arch}; it has {}", list(.available))]
+    NoSuchApkArch {
+        /// The repository's root.
+        uri: String,
+        /// The distro's name of the architecture.
+        arch: String,
+        /// Those it has.
+        available: Vec<String>,
+    },
+    /// An index of apk's is not trusted, or is no index.
+    #[error("`{url}` cannot be used")]
+    ApkIndex {
+        /// The index.
+        url: String,
+        /// What is wrong with it.
+        source: ApkError,
+    },
+    /// An index of apk's is signed and cannot be understood.
+    #[error("`{url}` cannot be read: {source}")]
+    ApkRecords {
+        /// The index.
+        url: String,
+        /// What is wrong with it.
+        source: ApkRecordError,
+    },
+    /// An index of apk's is for another architecture than its place says.
+    #[error("`{url}` is for another architecture: {package} is for {found}, not for {expected}")]
+    OtherArch {
+        /// The index.
+        url: String,
+        /// A package in it, name and version.
+        package: String,
+        /// The package's architecture.
+        found: String,
+        /// The one that was asked for.
+        expected: String,
+    },
+    /// Offline, and no index of apk's was kept.
+    #[error("the build is offline, and `{url}` is not in the cache")]
+    ApkOffline {
+        /// The index.
+        url: String,
     },
     /// The texts of indexes do not make an index.
     #[error(transparent)]
@@ -317,6 +396,12 @@ impl RepositoryError {
             RepositoryError::NoSuchSuite { .. }
                 | RepositoryError::Origin { .. }
                 | RepositoryError::Untrusted { source: TrustError::UnknownKeys { .. }, .. }
+                | RepositoryError::NoSuchRepository { .. }
+                | RepositoryError::NoSuchApkArch { .. }
+                | RepositoryError::ApkIndex {
+                    source: ApkError::Untrusted { source: ApkTrustError::UnknownKeys { .. }, .. },
+                    ..
+                }
         )
     }
 }
@@ -326,9 +411,8 @@ impl Hint for RepositoryError {
         let one = |text: &str| vec![text.to_owned()];
         match self {
             RepositoryError::NoSuchSuite { .. } => {
-                let presets: Vec<_> = Distro::ALL.iter().map(ToString::to_string).collect();
                 vec![
-                    format!("the distros known by name are {}", presets.join(", ")),
+                    format!("the distros known by name are {}", Distro::names().join(", ")),
                     "check the suite and the URL, or pass `--mirror` another mirror".to_owned(),
                 ]
             }
@@ -336,7 +420,17 @@ impl Hint for RepositoryError {
                 "a proxy or a captive portal seems to answer in the server's place; log in there, or pass `--mirror`",
             ),
             RepositoryError::Untrusted { source, .. } => source.hints(),
+            RepositoryError::ApkIndex { source, .. } | RepositoryError::LocalApk(source) => source.hints(),
+            RepositoryError::ApkKeys(error) => error.hints(),
+            RepositoryError::NoSuchRepository { .. } => one(
+                "check the URL, which ends above the directories of architectures, or pass `--mirror` another mirror",
+            ),
+            RepositoryError::OtherArch { .. } => one("use another mirror; this one mixes architectures up"),
+            RepositoryError::LocalArch { .. } => {
+                one("write `{arch}` in the file's name, and have one for each architecture")
+            }
             RepositoryError::Release { .. }
+            | RepositoryError::ApkRecords { .. }
             | RepositoryError::NoDate { .. }
             | RepositoryError::Unpack { .. } => one("tell the repository's owner"),
             RepositoryError::Origin { .. } | RepositoryError::OtherSuite { .. } => {
@@ -348,7 +442,7 @@ impl Hint for RepositoryError {
                 "pass `--allow-expired-index`, or set `check-valid-until = false` in the repository"
                     .to_owned(),
             ],
-            RepositoryError::NoSuchArch { .. } => {
+            RepositoryError::NoSuchArch { .. } | RepositoryError::NoSuchApkArch { .. } => {
                 one("leave the architecture out of `arch`, or use another release")
             }
             RepositoryError::NoSuchComponent { .. } => one("correct `components` of the repository"),
@@ -356,7 +450,9 @@ impl Hint for RepositoryError {
                 "pass `--mirror` another mirror, or try again later".to_owned(),
                 "pass `--without updates` or `--without security` if it is a suite of those".to_owned(),
             ],
-            RepositoryError::Offline { .. } => one("run once without `--offline` to fill the cache"),
+            RepositoryError::Offline { .. } | RepositoryError::ApkOffline { .. } => {
+                one("run once without `--offline` to fill the cache")
+            }
             RepositoryError::Key { .. } | RepositoryError::LocalRead { .. } => {
                 one("paths in a recipe are relative to its directory")
             }

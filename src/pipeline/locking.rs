@@ -176,6 +176,8 @@ fn requests(
                 .map(|constraint| (constraint.operator, constraint.version.clone())),
             local: false,
         }),
+        // Resolved from indexes of another kind.
+        PackageSpec::Apk { .. } => None,
         PackageSpec::Local(template) => {
             let path = template.expand(arch_name, triplet);
             let package = local.iter().find(|package| package.path == path)?;

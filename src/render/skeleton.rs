@@ -42,7 +42,7 @@ pub fn skeleton(distro: Distro, arch: Arch) -> Made {
     });
     let links = LINKS.iter().map(|(path, target)| MadeFile::symlink(fixed(path), target));
     let release = [
-        MadeFile::file(fixed("/usr/lib/os-release"), 0o644, os_release(distro).into_bytes()),
+        MadeFile::file(fixed("/usr/lib/os-release"), 0o644, distro.os_release().into_bytes()),
         MadeFile::symlink(fixed("/etc/os-release"), "../usr/lib/os-release"),
     ];
     directories
@@ -51,23 +51,6 @@ pub fn skeleton(distro: Distro, arch: Arch) -> Made {
         .chain(release)
         .map(|file| (file.entry.path.clone(), file))
         .collect()
-}
-
-/// os-release(5), in the order of the distro's own.
-fn os_release(distro: Distro) -> String {
-    let mut lines = vec![
-        format!("PRETTY_NAME=\"{}\"", distro.pretty_name()),
-        format!("NAME=\"{}\"", distro.name()),
-        format!("ID={}", distro.id()),
-        format!("VERSION_CODENAME={}", distro.codename()),
-    ];
-    if let Some(version) = distro.version_id() {
-        lines.push(format!("VERSION_ID=\"{version}\""));
-    }
-    if let Some(like) = distro.id_like() {
-        lines.push(format!("ID_LIKE={like}"));
-    }
-    lines.join("\n") + "\n"
 }
 
 #[cfg(test)]
@@ -82,8 +65,5 @@ mod tests {
         assert_eq!(made[&fixed("/tmp")].entry.metadata.mode, 0o1777);
         assert_eq!(made[&fixed("/lib64")].entry.kind, EntryKind::Symlink { target: "usr/lib64".into() });
         assert!(!skeleton(distro, Arch::S390x).contains_key(&fixed("/lib64")));
-        assert!(
-            os_release(distro).contains("ID=debian\n") && os_release(distro).contains("VERSION_ID=\"13\"")
-        );
     }
 }

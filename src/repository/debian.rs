@@ -85,7 +85,7 @@ pub fn load_indexes(
 }
 
 /// Does something for each item on a thread of its own; the first item's error counts.
-fn in_parallel<I: Sync, T: Send>(
+pub(super) fn in_parallel<I: Sync, T: Send>(
     items: &[I],
     work: impl Fn(&I) -> Result<(T, Vec<Note>), RepositoryError> + Sync,
     notes: &mut Vec<Note>,

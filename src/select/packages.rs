@@ -184,6 +184,16 @@ pub(super) fn named(
         .iter()
         .filter_map(|spec| match spec {
             PackageSpec::Archive { name, .. } => packages.get(name.as_str()).copied(),
+            PackageSpec::Apk { relation, .. } => {
+                let provides = |package: &&&LockedPackage| {
+                    let names = package.relation("provides").split_whitespace();
+                    names
+                        .map(|one| one.split(['=', '<', '>', '~']).next())
+                        .any(|one| one == Some(&relation.name))
+                };
+                let package = packages.get(relation.name.as_str());
+                package.or_else(|| packages.values().find(provides)).filter(|_| !relation.conflict).copied()
+            }
             PackageSpec::Local(file) => {
                 let path = file.expand(arch_name, triplet);
                 packages

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use rootforge::distro::Archive;
+use rootforge::distro::{Archive, PackageFormat};
 use rootforge::repository::{MachineSources, MirrorInputs, MirrorOrigin, Mirrors};
 use rootforge::transport::{Transport, TransportOptions};
 use serde_json::Value;
@@ -36,7 +36,7 @@ pub(crate) fn mirror() -> Option<&'static str> {
     let found = MIRROR.get_or_init(|| {
         let inputs = MirrorInputs { machine: MachineSources::read(), ..MirrorInputs::default() };
         let mirror = Mirrors::new(&inputs).unwrap().find(Archive::Debian);
-        if mirror.origin != MirrorOrigin::Machine {
+        if mirror.origin != MirrorOrigin::Machine(PackageFormat::Deb) {
             return Err("this machine has no Debian sources".to_owned());
         }
         let transport = Transport::new(TransportOptions::default()).unwrap();
