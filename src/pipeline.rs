@@ -4,7 +4,7 @@
 //! recipe -> resolve -> (lock) -> fetch -> catalog -> select -> render -> layer -> oci
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use crate::arch::Arch;
@@ -24,8 +24,11 @@ use crate::transport::Transport;
 mod assembly;
 mod download;
 mod error;
+mod loader_path;
 mod locking;
 mod summary;
+
+use loader_path::musl_path;
 
 pub use error::ForgeError;
 pub use summary::{PackageSize, Summary};
@@ -132,8 +135,8 @@ impl Forge<'_> {
         let distro = recipe.conventions();
         let links = MergedUsr::new(&directory_links(distro, arch));
         let mut catalog = FileCatalog::new(links.clone());
-        let mut wants =
-            likely_packages(Inputs { recipe, distro, arch, packages: &packages, catalog: &catalog });
+        let made_links = BTreeMap::new();
+        let mut wants = likely_packages(recipe, arch, &packages);
         loop {
             let what =
                 if wants.len() == 1 { "a package".to_owned() } else { format!("{} packages", wants.len()) };
@@ -142,7 +145,16 @@ impl Forge<'_> {
                 catalog.insert(package)?;
             }
             catalog.order_owners(|a, b| lock.replacing_first(arch, &a.name, &b.name));
-            let inputs = Inputs { recipe, distro, arch, packages: &packages, catalog: &catalog };
+            let musl_path = musl_path(recipe, arch, &catalog)?;
+            let inputs = Inputs {
+                recipe,
+                distro,
+                arch,
+                packages: &packages,
+                catalog: &catalog,
+                made_links: &made_links,
+                musl_path: musl_path.as_deref(),
+            };
             match select(inputs).map_err(|source| ForgeError::Select { arch, source })? {
                 Outcome::Selection(selection) => return Ok(Prepared { arch, catalog, selection }),
                 Outcome::Wants(more) => wants = more,

@@ -10,7 +10,8 @@ use crate::lock::Lock;
 use crate::oci::{ImageSpec, LayerBlob, image_config};
 use crate::recipe::Recipe;
 use crate::render::{
-    Accounts, EPOCH, Made, MadeFile, PackageRecord, Placeholders, Surroundings, recipe_files, records, skeleton,
+    Accounts, EPOCH, Made, MadeFile, PackageRecord, Placeholders, Surroundings, recipe_files, records,
+    skeleton,
 };
 use crate::root_path::RootPath;
 use crate::select::{SelectedLayer, Selection};
@@ -38,11 +39,10 @@ pub(super) fn layer_plans(
     for (index, (layer, selected)) in recipe.layers.iter().zip(&selection.layers).enumerate() {
         let mut made =
             if index == 0 { foundation(recipe, distro, arch, &accounts, selected) } else { Made::new() };
-        if !recipe.skeleton {
-            made.extend(selected.links.iter().map(|(path, target)| {
-                (path.clone(), MadeFile::symlink(path.clone(), target))
-            }));
-        }
+        let needed_links = selected.links.iter().filter(|(_, link)| !(link.of_distro && recipe.skeleton));
+        made.extend(
+            needed_links.map(|(path, link)| (path.clone(), MadeFile::symlink(path.clone(), &link.target))),
+        );
         let host = Surroundings {
             canonical: &|path| catalog.merged_usr().canonical(path),
             has_directory: &|path| {

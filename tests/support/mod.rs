@@ -5,6 +5,7 @@
 
 use rootforge::arch::{Arch, ElfMachine};
 
+pub mod alpine;
 pub mod archive;
 pub mod image;
 pub mod package;
@@ -15,6 +16,7 @@ pub mod server;
 pub mod signing;
 pub mod suite;
 
+pub use alpine::alpine_corpus;
 pub use archive::Archive;
 pub use image::Image;
 pub use package::Package;
