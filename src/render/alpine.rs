@@ -40,6 +40,7 @@ mod script;
 use accounts::{AccountState, Table, table, text};
 pub use image::{Image, LayerFiles, Package, ShippedFile};
 use links::{Linker, linkers, links, list_of};
+pub use links::{command_links, command_programs};
 
 /// The files of accounts, and their modes and groups where no package says them.
 const ACCOUNT_FILES: [&str; 3] = ["/etc/passwd", "/etc/group", "/etc/shadow"];
