@@ -151,6 +151,17 @@ pub enum CatalogError {
     },
 }
 
+impl CatalogError {
+    /// A package's content cannot be read.
+    pub fn unread(package: &PackageFiles, source: std::io::Error) -> Self {
+        CatalogError::Package {
+            package: package.name.clone(),
+            version: package.version.clone(),
+            source: Box::new(PackageError::io(&package.content, &package.archive, source)),
+        }
+    }
+}
+
 impl Hint for CatalogError {
     fn hints(&self) -> Vec<String> {
         match self {

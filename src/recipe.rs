@@ -34,7 +34,9 @@ mod suggest;
 mod template;
 
 pub use accounts::{Group, Owner, User};
-pub use base_accounts::{BASE_GROUPS, BASE_USERS, BaseGroup, BaseUser, base_group, base_user};
+pub use base_accounts::{
+    ALPINE_GROUPS, ALPINE_USERS, BASE_GROUPS, BASE_USERS, BaseGroup, BaseUser, base_groups, base_users,
+};
 pub use file::{FileSource, FileSpec};
 pub use image::{ExposedPort, Healthcheck, ImageConfig};
 pub use image_test::Test;

@@ -1470,6 +1470,17 @@ fn every_base_account_needs_no_definition() {
         let text = format!("{HEAD}[image]\nuser = \"{}:nogroup\"\n", user.name);
         assert_eq!(described(&text), Vec::<String>::new());
     }
+    // Each distro has its own.
+    let head =
+        "name = \"x\"\nfrom = \"alpine:3.20\"\n[[layer]]\nname = \"x\"\npackages = [\"curl\"]\n[image]\n";
+    assert_eq!(described(&format!("{head}user = \"guest:wheel\"\n")), Vec::<String>::new());
+    assert_eq!(
+        described(&format!("{head}user = \"irc:sudo\"\n")),
+        [
+            "7:8 nobody defines the user `irc` | add `[[user]]` with `name = \"irc\"`",
+            "7:8 nobody defines the group `sudo` | add `[[group]]` with `name = \"sudo\"`",
+        ]
+    );
 }
 
 /// Reads and renders; neither may panic, and what is found lies within the text.

@@ -9,7 +9,8 @@
 //! Where apk is lax and this is strict: control needs exactly one `.PKGINFO`, holds hidden files alone, and nothing
 //! but zeros may follow the end of a tar stream; a name with a control character is refused, where apk
 //! leaves the file out and calls the package broken. Where apk is strict and this is lax: `./usr` and `/usr` are
-//! read as `usr`; apk would leave such files out, without a word or with a warning.
+//! read as `usr`, and a file may stand in a directory that has no entry; apk leaves such files out, without a word,
+//! with a warning, and with an error. Nor is a name that stands twice refused here.
 //!
 //! Left out: packages of format 1 (no `datahash`, the signature covers the data too; abuild has not made
 //! them since 2011), except those that have no data at all.
@@ -82,7 +83,7 @@ impl ControlFiles {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marks {
     /// The SHA-1 of a file's content or a symbolic link's target, as stated: the data's digest holds it, and nobody
-    /// has computed it. Old packages have none, and hard links may have none of their own.
+    /// has computed it. Of a hard link it is that of the file; apk takes the file's own there.
     pub checksum: Option<Checksum>,
     /// The owner's name. apk gives the file to the user of this name in the image if there is one, whatever the
     /// number, which is that of the machine that built the package.
@@ -166,10 +167,10 @@ impl<'a> Package<'a> {
             if members.at_end().map_err(io)? {
                 return Err(ApkError::Missing { subject, name: ".PKGINFO" });
             }
-            let part = if signatures.is_empty() { Part::Signatures } else { Part::Control };
-            let member = members.read_next(MAX_CONTROL).map_err(|cause| subject.damaged(part, cause))?;
+            let member =
+                members.read_next(MAX_CONTROL).map_err(|cause| subject.damaged(Part::Lead, cause))?;
             let Some(member) = member else {
-                return Err(ApkError::TooLarge { subject, part, limit: MAX_CONTROL as u64 });
+                return Err(ApkError::TooLarge { subject, part: Part::Lead, limit: MAX_CONTROL as u64 });
             };
             if !signatures::leads(&member.content) {
                 break member;

@@ -23,6 +23,8 @@ pub enum Subject {
 /// A part of a package or index, as its gzip members make them up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
+    /// A member before a package's data, of which it is not known yet whether it holds signatures or control.
+    Lead,
     /// The leading members, whose tar entries are named `.SIGN.*`.
     Signatures,
     /// The member with `.PKGINFO` and the scripts.
@@ -235,6 +237,7 @@ impl fmt::Display for Subject {
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Part::Lead => "its signatures or its control member",
             Part::Signatures => "its signatures",
             Part::Control => "its control member",
             Part::Data => "its data",

@@ -30,7 +30,7 @@ pub(super) struct Member {
 impl<R: BufRead> Members<R> {
     /// Starts at the source's first byte. Something else than a member there is refused, by its first bytes.
     pub(super) fn new(mut source: R, subject: &Subject) -> Result<Self, ApkError> {
-        let start = source.fill_buf().map_err(|cause| subject.damaged(Part::Control, cause))?;
+        let start = source.fill_buf().map_err(|cause| subject.damaged(Part::Lead, cause))?;
         if start.starts_with(b"ADB") {
             return Err(ApkError::FormatThree { subject: subject.clone() });
         }
@@ -230,7 +230,8 @@ mod tests {
 
     #[test]
     fn each_member_by_its_exact_bytes() {
-        let parts = [gz(b"one"), gz(b""), gz(&[7; 100_000]), gz(b"four")];
+        let long = vec![7; 100_000];
+        let parts = [gz(b"one"), gz(b""), gz(&long), gz(b"four")];
         let all = parts.concat();
         let mut members = Members::new(slow(&all), &Subject::Index).unwrap();
         for part in &parts {
@@ -244,7 +245,7 @@ mod tests {
         assert_eq!(members.read_next(1).map(|_| ()).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
 
         let (content, digest) = joined(&all).unwrap();
-        assert_eq!(content, [&b"one"[..], &[7; 100_000], b"four"].concat());
+        assert_eq!(content, [&b"one"[..], &long, b"four"].concat());
         assert_eq!(digest, Some(Digest::of(&all)));
 
         let mut members = Members::new(&all[..], &Subject::Index).unwrap();

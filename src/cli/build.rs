@@ -195,6 +195,9 @@ fn summary(built: &Built, verbose: bool) -> String {
     for warning in &summary.warnings {
         let _ = write!(text, "\nwarning: {warning}");
     }
+    for step in &summary.undone {
+        let _ = write!(text, "\nleft undone: {step}");
+    }
     text
 }
 
@@ -223,6 +226,7 @@ fn result(
                         .map(|size| serde_json::json!({ "package": size.package, "bytes": size.bytes }))
                         .collect::<Vec<_>>(),
                     "warnings": built.summary.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                    "undone": built.summary.undone,
                 })
             })
             .collect();

@@ -30,7 +30,7 @@ pub(super) struct Common {
     /// The configuration file [default: `rootforge/config.toml` in the user's configuration directory]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where an archive is mirrored, as debian=URL; may be given once for each archive
+    /// Where an archive is mirrored, as debian=URL or alpine=URL; may be given once for each archive
     #[arg(long, global = true, value_name = "ARCHIVE=URL")]
     mirror: Vec<String>,
     /// Use the cache alone
@@ -173,7 +173,7 @@ impl Session {
             let Some((archive, url)) = mirror.split_once('=') else {
                 return Err(Failure::usage(
                     format!("`{mirror}` names no mirror"),
-                    "write `--mirror debian=http://mirror.example.org/debian`",
+                    "write `--mirror debian=http://mirror.example.org/debian`, or another archive's name",
                 ));
             };
             if let Some(other) = given.insert(archive.to_owned(), url.to_owned()).filter(|other| other != url)

@@ -1,6 +1,7 @@
 //! What a lock was made for, and whether that is still what the recipe asks for.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -141,8 +142,9 @@ fn repository_line(repository: &Repository) -> String {
 pub(super) fn archive_name_of(spec: &str) -> Option<&str> {
     let name = spec.split(['=', '<', '>', '~', '@']).next().unwrap_or(spec);
     // `/bin/sh` is a name that packages of Alpine's provide.
-    let is_file =
-        name.contains('/') && (!name.starts_with('/') || name.ends_with(".deb") || name.ends_with(".apk"));
+    let ending = Path::new(name).extension().and_then(|extension| extension.to_str());
+    let is_package = matches!(ending, Some("deb" | "apk"));
+    let is_file = name.contains('/') && (!name.starts_with('/') || is_package);
     (!is_file && !name.starts_with('!')).then_some(name)
 }
 

@@ -4,6 +4,8 @@
 //! apk-world(5). A text with a slash that ends in `.apk` is a file; any other that begins with a slash is a name
 //! that packages provide. Spaces around the operator are allowed, as they are in Debian's.
 
+use std::path::Path;
+
 use super::findings::Findings;
 use super::package::{Grammar, PackageSpec, local};
 use super::problems::quoted;
@@ -45,9 +47,14 @@ pub(super) fn read(text: &Text<'_>, grammar: &Grammar<'_>, findings: &Findings<'
 /// Whether it is the path of a file rather than a name, which may have slashes too: `/bin/sh`, and those of
 /// the checksum in `name><Q1...`.
 fn is_path(spec: &str) -> bool {
-    let file = |ending: &str| spec.ends_with(ending) && spec.contains('/');
     let name = &spec[..spec.find(OPERATORS).unwrap_or(spec.len())];
-    file(".apk") || file(".deb") || (name.contains('/') && !name.starts_with('/') && !name.contains(':'))
+    let is_file = (is_package_file(spec, "apk") || is_package_file(spec, "deb")) && spec.contains('/');
+    is_file || (name.contains('/') && !name.starts_with('/') && !name.contains(':'))
+}
+
+/// Whether a path has this ending.
+fn is_package_file(path: &str, ending: &str) -> bool {
+    Path::new(path).extension().is_some_and(|extension| extension == ending)
 }
 
 fn relation(spec: &str) -> Result<Relation, Wrong> {
@@ -95,7 +102,7 @@ fn check_name(name: &str, more_follows: bool) -> Result<(), Wrong> {
         }
         return wrong("each element names one", "put each in quotes of its own");
     }
-    if !more_follows && name.ends_with(".apk") {
+    if !more_follows && is_package_file(name, "apk") {
         let hint = format!("write \"./{name}\" for a file beside the recipe");
         return Err(("it looks like a file".to_owned(), hint));
     }

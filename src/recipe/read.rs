@@ -74,7 +74,8 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
     let has_origin = origin.given || has_repository || base.is_some();
     let has_origin = has_origin || table.misspells("from") || table.misspells("repository");
     check_layers(&layers, &variants, has_origin, findings);
-    let (users, groups) = accounts::read(users.as_ref(), groups.as_ref(), mentions, findings);
+    let (users, groups) =
+        accounts::read(users.as_ref(), groups.as_ref(), mentions, packages.format, findings);
     table.finish();
 
     Recipe {

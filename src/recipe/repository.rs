@@ -211,9 +211,10 @@ fn read_apk(table: &mut Table<'_>, known: &mut Repositories) -> Option<Repositor
     let name = tag.text.strip_prefix('@').unwrap_or(tag.text);
     known.tags.insert(name.to_owned());
     if !is_tag(tag.text) {
-        let hint = match is_tag(name) {
-            true => format!("write \"{name}\""),
-            false => "a tag has letters, digits, `_`, `-` and `.`".to_owned(),
+        let hint = if is_tag(name) {
+            format!("write \"{name}\"")
+        } else {
+            "a tag has letters, digits, `_`, `-` and `.`".to_owned()
         };
         findings.value(&tag.span, format!("{} cannot be a tag", quoted(tag.text)), hint);
         return None;

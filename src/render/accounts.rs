@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use crate::digest::Digest;
-use crate::recipe::{BASE_GROUPS, BASE_USERS, Recipe};
+use crate::distro::PackageFormat;
+use crate::recipe::{Recipe, base_groups, base_users};
 
 use super::{Made, MadeFile, RenderError, fixed};
 
@@ -49,7 +50,7 @@ impl Accounts {
             .into_iter()
             .find(|shell| shell_exists(shell))
             .unwrap_or(ROOT_SHELLS[ROOT_SHELLS.len() - 1]);
-        let mut accounts = Self::base(root_shell);
+        let mut accounts = Self::base(recipe.format(), root_shell);
         // Those with a number come first, so that a derived one never takes it.
         let (numbered, derived): (Vec<_>, Vec<_>) =
             recipe.groups.iter().partition(|group| group.gid.is_some());
@@ -83,8 +84,8 @@ impl Accounts {
         }
     }
 
-    fn base(root_shell: &str) -> Self {
-        let users = BASE_USERS
+    fn base(format: PackageFormat, root_shell: &str) -> Self {
+        let users = base_users(format)
             .iter()
             .map(|user| User {
                 name: user.name.into(),
@@ -95,7 +96,7 @@ impl Accounts {
                 shell: if user.uid == 0 { root_shell } else { user.shell }.into(),
             })
             .collect();
-        let groups = BASE_GROUPS
+        let groups = base_groups(format)
             .iter()
             .map(|group| Group { name: group.name.into(), gid: group.gid, members: BTreeSet::new() })
             .collect();

@@ -40,6 +40,7 @@ mod script;
 use accounts::{AccountState, Table, table, text};
 pub use image::{Image, LayerFiles, Package, ShippedFile};
 use links::{Linker, linkers, links, list_of};
+pub use links::{command_links, command_programs};
 
 /// The files of accounts, and their modes and groups where no package says them.
 const ACCOUNT_FILES: [&str; 3] = ["/etc/passwd", "/etc/group", "/etc/shadow"];
@@ -175,6 +176,11 @@ impl<'a> Setup<'a> {
         made.retain(|path, file| self.records.get(path) != Some(file));
         self.records.extend(made.clone());
         made
+    }
+
+    /// What is set up.
+    pub fn image(&self) -> &Image<'a> {
+        &self.image
     }
 
     /// What scripts of the layers so far would do and was left out, in the order of installation.

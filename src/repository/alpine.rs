@@ -26,6 +26,9 @@ const MAX_INDEX: u64 = 64 << 20;
 /// What a package says whose files are the same on every architecture.
 const NO_ARCH: &str = "noarch";
 
+/// An index's records, and where they are from.
+pub type ApkPart = (ApkOrigin, Vec<IndexRecord>);
+
 /// A repository to take packages from.
 #[derive(Clone, Debug)]
 pub struct ApkSource {
@@ -132,17 +135,13 @@ pub fn load_apk(
     arch_name: &str,
     access: Access<'_>,
     notes: &mut Vec<Note>,
-) -> Result<Vec<(ApkOrigin, Vec<IndexRecord>)>, RepositoryError> {
+) -> Result<Vec<ApkPart>, RepositoryError> {
     in_parallel(sources, |source| source.load(arch_name, access), notes)
 }
 
 impl ApkSource {
     /// Fetches and verifies the index, from the first root that is the right one.
-    fn load(
-        &self,
-        arch_name: &str,
-        access: Access<'_>,
-    ) -> Result<((ApkOrigin, Vec<IndexRecord>), Vec<Note>), RepositoryError> {
+    fn load(&self, arch_name: &str, access: Access<'_>) -> Result<(ApkPart, Vec<Note>), RepositoryError> {
         let first = match self.load_from(&self.uri, arch_name, access) {
             Err(error) if error.is_wrong_place() && !self.fallbacks.is_empty() => error,
             result => return result.map(|part| (part, Vec::new())),
@@ -175,12 +174,7 @@ impl ApkSource {
         if self.repository.is_empty() { uri.to_owned() } else { format!("{uri}/{}", self.repository) }
     }
 
-    fn load_from(
-        &self,
-        uri: &str,
-        arch_name: &str,
-        access: Access<'_>,
-    ) -> Result<(ApkOrigin, Vec<IndexRecord>), RepositoryError> {
+    fn load_from(&self, uri: &str, arch_name: &str, access: Access<'_>) -> Result<ApkPart, RepositoryError> {
         let root = self.root(uri);
         let url = index_url(&root, arch_name);
         let (bytes, text) = self.index(&root, &url, arch_name, access)?;

@@ -17,7 +17,7 @@ fn content() -> Vec<u8> {
 }
 
 fn expected(bytes: &[u8]) -> Expected {
-    Expected { digest: Digest::of(bytes), size: bytes.len() as u64 }
+    Expected { digest: Some(Digest::of(bytes)), size: bytes.len() as u64 }
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! The real apk 2.14, out of the corpus's packages, as a second opinion.
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt as _, symlink};

@@ -1,7 +1,11 @@
 //! The links that busybox and its like make to themselves when they are installed.
 
+use std::collections::BTreeMap;
+
 use crate::apk::applets::{AppletsError, applets, bbsuid_paths, listed};
 use crate::root_path::RootPath;
+
+use super::super::RenderError;
 
 /// A program that installs links to itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,4 +60,24 @@ pub(super) fn links(
             Ok(listed.into_iter().map(|applet| applet.path).collect())
         }
     })
+}
+
+/// The files whose content [`command_links`] wants: programs, and their packages' lists.
+pub fn command_programs() -> Vec<RootPath> {
+    linkers().flat_map(|(program, ..)| [list_of(&program), Some(program)]).flatten().collect()
+}
+
+/// The links that programs with these contents would make: path, and what it says.
+pub fn command_links(
+    contents: &BTreeMap<RootPath, Vec<u8>>,
+) -> Result<BTreeMap<RootPath, String>, RenderError> {
+    let mut made = BTreeMap::new();
+    for (program, _, linker) in linkers() {
+        let Some(content) = contents.get(&program) else { continue };
+        let list = list_of(&program).and_then(|path| contents.get(&path));
+        let paths = links(linker, content, list.map(Vec::as_slice))
+            .map_err(|source| RenderError::Applets { path: program.clone(), source })?;
+        made.extend(paths.into_iter().map(|path| (path, program.as_str().to_owned())));
+    }
+    Ok(made)
 }
