@@ -1,10 +1,11 @@
 //! What Alpine's set-up makes, against real Alpine roots of two releases and four architectures; and the real apk
 //! and busybox in a root that was made so.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test may fail, and says why it does not run")]
 
 mod support;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
@@ -108,7 +109,7 @@ impl Packages {
             };
             let of =
                 infos.get_key_value(name).or_else(|| infos.iter().find(|(_, (text, ..))| provides(text)));
-            of.map(|(name, _)| name.clone()).unwrap_or_else(|| panic!("nobody provides {name}"))
+            of.map_or_else(|| panic!("nobody provides {name}"), |(name, _)| name.clone())
         };
         let requires = |text: &str| {
             let fields = fields(text);
@@ -127,9 +128,9 @@ impl Packages {
             let mut queue: Vec<String> =
                 layer.packages.iter().map(|name| provider(&name.to_string())).collect();
             while let Some(name) = queue.pop() {
-                if !layer_of.contains_key(&name) {
-                    queue.extend(requires(&infos[&name].0));
-                    layer_of.insert(name, layer.name.clone());
+                if let Entry::Vacant(vacant) = layer_of.entry(name) {
+                    queue.extend(requires(&infos[vacant.key()].0));
+                    vacant.insert(layer.name.clone());
                 }
             }
         }

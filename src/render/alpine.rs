@@ -304,10 +304,8 @@ impl<'a> Setup<'a> {
             for path in paths {
                 let path = self.resolve(&path);
                 let is_ours = linker == Linker::Bbsuid && self.made_links.contains(&path);
-                if (self.exists(&path) && !is_ours)
-                    || made.contains_key(&path) && !is_ours
-                    || layer.excludes(&path)
-                {
+                let is_there = self.exists(&path) || made.contains_key(&path);
+                if (is_there && !is_ours) || layer.excludes(&path) {
                     continue;
                 }
                 self.links.insert(path.clone(), program.as_str().to_owned());
