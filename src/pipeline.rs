@@ -26,9 +26,12 @@ mod download;
 mod error;
 mod locking;
 mod locking_apk;
+mod set_up_ahead;
 mod summary;
 
 use assembly::{Parts, Planned, layer_plans};
+use set_up_ahead::{made_links, musl_path};
+
 pub use error::ForgeError;
 pub use summary::{PackageSize, Summary};
 
@@ -137,8 +140,7 @@ impl Forge<'_> {
             links = links.keeping_own();
         }
         let mut catalog = FileCatalog::new(links.clone());
-        let mut wants =
-            likely_packages(Inputs { recipe, distro, arch, packages: &packages, catalog: &catalog });
+        let mut wants = likely_packages(recipe, arch, &packages);
         loop {
             let what =
                 if wants.len() == 1 { "a package".to_owned() } else { format!("{} packages", wants.len()) };
@@ -147,7 +149,16 @@ impl Forge<'_> {
                 catalog.insert(package)?;
             }
             catalog.order_owners();
-            let inputs = Inputs { recipe, distro, arch, packages: &packages, catalog: &catalog };
+            let (made_links, musl_path) = (made_links(&catalog)?, musl_path(recipe, arch, &catalog)?);
+            let inputs = Inputs {
+                recipe,
+                distro,
+                arch,
+                packages: &packages,
+                catalog: &catalog,
+                made_links: &made_links,
+                musl_path: musl_path.as_deref(),
+            };
             match select(inputs).map_err(|source| ForgeError::Select { arch, source })? {
                 Outcome::Selection(selection) => return Ok(Prepared { arch, catalog, selection }),
                 Outcome::Wants(more) => wants = more,

@@ -27,7 +27,9 @@ fn source(directory: &Path) -> ImageSource {
 
 /// All problems of a layout's sample as texts.
 fn problems(directory: &Path) -> Vec<String> {
-    check(&source(directory)).unwrap().problems.iter().map(ToString::to_string).collect()
+    let report = check(&source(directory)).unwrap();
+    let warnings = report.warnings.iter().map(|warning| format!("warning: {warning}"));
+    report.problems.iter().map(ToString::to_string).chain(warnings).collect()
 }
 
 #[track_caller]
@@ -349,7 +351,9 @@ fn libraries_are_found_as_the_loader_would() {
         (vec![], &["`/usr/lib/x86_64-linux-gnu/libone.so.1.0` needs `libtwo.so.2`"]),
         (
             vec![library.clone(), directory("/usr/lib/plug"), file("/usr/lib/plug/in.so", 0o644, &plugin)],
-            &["`/usr/lib/plug/in.so` needs `libgone.so.0`"],
+            &[
+                "warning: image `sample` (linux/amd64): the plug-in /usr/lib/plug/in.so lacks `libgone.so.0` and will not load",
+            ],
         ),
         (
             vec![library, file("/bin/other", 0o755, &dynamic_object(None, &[], Some("/lib/ld-none.so.1")))],

@@ -30,7 +30,7 @@ struct Case {
     says: Vec<&'static str>,
     /// The exit code.
     code: i32,
-    /// What `check` says of the image, parts of it parted by ` ... `; nothing if it is sound.
+    /// What `check` says of the image; nothing if it is sound.
     check: &'static str,
 }
 
@@ -108,9 +108,8 @@ impl Case {
             }
             let check = rig.run(&["check", &format!("oci:images:{tag}")]);
             let is_sound = self.check.is_empty() || self.check.starts_with("warning: ");
-            let says =
-                |part: &str| check.out.contains(part) && (!self.check.is_empty() || check.out.is_empty());
-            if !self.check.split(" ... ").all(says) || (check.code == Some(0)) != is_sound {
+            let says = check.out.contains(self.check) && self.check.is_empty() == check.out.is_empty();
+            if !says || (check.code == Some(0)) != is_sound {
                 tell(&format!("check: {}{}", check.out, check.err));
             }
         }
@@ -839,6 +838,7 @@ fn scripts() {
             r##"/usr/bin/essential: file 0755 "#!/usr/bin/perl"
                /usr/bin/perl: file 0755 of perl-base
                /usr/bin/through: file 0755 "#!/usr/bin/perl -w"
+               /usr/share/modules/cgi: file 0755 "#!/usr/bin/perl"
                /usr/share/perl/strict.pm: file 0644 "strict"
                /usr/share/perl5/Mod.pm: file 0644 "mod""##,
         ),
@@ -951,19 +951,6 @@ fn the_closure_is_what_the_loader_does() {
                /usr/share/tool/data: symlink -> /lib/tool/data"#,
         ),
         case(
-            "where the recipe makes that link itself, it is the recipe's",
-            &layer(
-                r#""app""#,
-                "files = [{ path = \"/lib64\", type = \"symlink\", target = \"/usr/lib64\" }]",
-            ),
-            "Package: app
-             /usr/bin/app elf program interp=/lib64/ld-linux-x86-64.so.2
-             /usr/lib64/ld-linux-x86-64.so.2 elf soname=ld-linux-x86-64.so.2",
-            "/lib64: symlink -> /usr/lib64
-             /usr/bin/app: file 0755 of app
-             /usr/lib64/ld-linux-x86-64.so.2: file 0755 of app",
-        ),
-        case(
             "RUNPATH with $ORIGIN counts for the file that has it",
             &layer(r#""app""#, ""),
             "Package: app
@@ -1048,7 +1035,7 @@ fn the_closure_is_what_the_loader_does() {
              /usr/lib/app/plugins/two.so: file 0755 of app",
         )
         .says(&["warning: the plug-in /usr/lib/app/plugins/two.so lacks `libgone.so.3` and will not load"])
-        .check("warning: r linux/amd64 ... : the plug-in /usr/lib/app/plugins/two.so lacks `libgone.so.3` and will not load"),
+        .check("warning: image `r` (linux/amd64): the plug-in /usr/lib/app/plugins/two.so lacks `libgone.so.3` and will not load"),
         case(
             "where the recipe excludes what a plug-in needs, the warning names the pattern",
             &layer(r#""app""#, "exclude = [\"/usr/lib/**/libx11.so.*\"]"),
@@ -1064,7 +1051,7 @@ fn the_closure_is_what_the_loader_does() {
         )
         .says(&["warning: the plug-in /usr/lib/app/x11.so lacks `libx11.so.6`, which the recipe excludes with \
                  `/usr/lib/**/libx11.so.*`, and will not load"])
-        .check("warning: r linux/amd64 ... : the plug-in /usr/lib/app/x11.so lacks `libx11.so.6` and will not load"),
+        .check("warning: image `r` (linux/amd64): the plug-in /usr/lib/app/x11.so lacks `libx11.so.6` and will not load"),
         case(
             "LD_LIBRARY_PATH of the image counts",
             &format!("{}[image]\nenv = {{ LD_LIBRARY_PATH = \"/opt/lib\" }}\n", layer(r#""app""#, "")),

@@ -75,12 +75,11 @@ pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
     let mut layers = Vec::new();
     for (number, (layer, selected)) in recipe.layers.iter().zip(&selection.layers).enumerate() {
         let mut made = if number == 0 { foundation(parts, selected) } else { Made::new() };
-        if !recipe.skeleton {
-            let link = |(path, target): (&RootPath, &String)| {
-                (path.clone(), MadeFile::symlink(path.clone(), target))
-            };
-            made.extend(selected.links.iter().map(link));
-        }
+        // Those that are not the distro's are made by what sets up the layer.
+        let needed_links = selected.links.iter().filter(|(_, link)| link.of_distro && !recipe.skeleton);
+        made.extend(
+            needed_links.map(|(path, link)| (path.clone(), MadeFile::symlink(path.clone(), &link.target))),
+        );
         let Laid { made: own, accounts, owners } = set_up.layer(number, selected)?;
         made.extend(own);
         let host = Surroundings {

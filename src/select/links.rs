@@ -14,7 +14,7 @@ const MAX_LINKS: usize = 40;
 struct Trace {
     /// The links of packages on the way, in order; the last may be the path itself.
     links: Vec<RootPath>,
-    /// The links of the distro on the way.
+    /// The other links on the way: the distro's, and those that would be made.
     passed: Vec<RootPath>,
     /// What is at the end.
     end: End,
@@ -34,7 +34,7 @@ impl Selector<'_> {
         match trace.end {
             End::Directory => self.keep_copyright_of(link, target),
             End::File(file) => {
-                trace.passed.iter().for_each(|link| self.pass(link));
+                trace.passed.iter().for_each(|link| self.pass(link, &reason));
                 for on_the_way in trace.links {
                     self.pull(&on_the_way, reason.clone());
                 }
@@ -49,7 +49,7 @@ impl Selector<'_> {
     /// Chooses the links that a path goes through.
     pub(super) fn pull_along(&mut self, path: &RootPath, reason: &Reason) {
         let trace = self.trace(path);
-        trace.passed.iter().for_each(|link| self.pass(link));
+        trace.passed.iter().for_each(|link| self.pass(link, reason));
         for link in trace.links {
             self.pull(&link, reason.clone());
         }

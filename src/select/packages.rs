@@ -1,11 +1,14 @@
 //! Packages in selection: which a layer names, which are reached, what each role gives.
 //!
-//! Rules 1 to 3 of the `needed` policy.
+//! Rules 1 to 3 of the `needed` policy. They hold for Alpine too, where the source package is the origin, and what
+//! comes by `install_if` is a dependency of what triggers it: an origin's subpackages are parts of one program, and
+//! those that are mere additions (`-doc`, `-openrc`) are in the lock only where something asked for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::arch::Arch;
 use crate::catalog::{CataloguedFile, PackageFiles};
-use crate::distro::is_install_helper;
+use crate::distro::{Distro, PackageFormat, is_install_helper};
 use crate::lock::LockedPackage;
 use crate::recipe::{Keep, Layer, PackageSpec, Recipe};
 use crate::root_path::RootPath;
@@ -92,7 +95,7 @@ impl Selector<'_> {
 
     /// Whether the package only helps to install others and nobody named it.
     pub(super) fn is_helper(&self, name: &str) -> bool {
-        is_install_helper(name) && !self.is_named(name)
+        is_install_helper(self.inputs.distro, name) && !self.is_named(name)
     }
 
     /// Reaches the interpreter of a kept script with its modules, where a helper gives it: the helpers from
@@ -104,10 +107,10 @@ impl Selector<'_> {
     pub(super) fn reach_interpreter(&mut self, owner: &str, script_package: &str) {
         let packages = self.inputs.packages;
         let Some(source) = packages.get(owner).map(|locked| &locked.source) else { return };
-        if !self.keeps_whole_packages() || !self.is_helper(owner) {
+        if !self.keeps_whole_packages() || !self.is_helper(owner) || !self.helpers_have_modules() {
             return;
         }
-        let family: Vec<String> = helpers_of(script_package, packages)
+        let family: Vec<String> = helpers_of(self.inputs.distro, script_package, packages)
             .into_iter()
             .filter(|name| packages.get(name).is_some_and(|locked| locked.source == *source))
             .map(str::to_owned)
@@ -156,19 +159,24 @@ impl Selector<'_> {
             .any(|file| file.elf.is_some() && self.search.in_default_dirs(&file.entry.path))
     }
 
-    /// Whether nothing of the package remains once it is stripped but what tells of the package itself.
+    /// Whether nothing of the package remains once it is stripped but what tells of the package itself. An apk has
+    /// nothing from the start: what only a service manager reads is a package of its own there, and no other's
+    /// name.
     fn is_meta(&self, package: &PackageFiles) -> bool {
+        let strips = self.inputs.distro.format() == PackageFormat::Deb;
         package.manifest.files.iter().all(|file| {
             let path = &file.entry.path;
-            file.entry.kind == EntryKind::Directory || is_about_package(path) || self.is_stripped(path)
+            file.entry.kind == EntryKind::Directory
+                || is_about_package(path)
+                || (strips && self.is_stripped(path))
         })
     }
 }
 
 /// Whether a path lies directly in a directory of commands.
 pub(super) fn is_command(path: &RootPath) -> bool {
-    const DIRECTORIES: [&str; 5] =
-        ["/usr/bin", "/usr/sbin", "/usr/games", "/usr/local/bin", "/usr/local/sbin"];
+    const DIRECTORIES: [&str; 7] =
+        ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/games", "/usr/local/bin", "/usr/local/sbin"];
     path.parent().is_some_and(|parent| DIRECTORIES.contains(&parent.as_str()))
 }
 
@@ -223,14 +231,18 @@ pub(super) fn closure(
 }
 
 /// The helpers that a package depends on, by itself or through packages that are none.
-fn helpers_of<'a>(package: &'a str, packages: &BTreeMap<&'a str, &'a LockedPackage>) -> BTreeSet<&'a str> {
+fn helpers_of<'a>(
+    distro: Distro,
+    package: &'a str,
+    packages: &BTreeMap<&'a str, &'a LockedPackage>,
+) -> BTreeSet<&'a str> {
     let mut helpers = BTreeSet::new();
     let mut seen = BTreeSet::from([package]);
     let mut stack = vec![package];
     while let Some(name) = stack.pop() {
         let Some(locked) = packages.get(name).copied() else { continue };
         for dependency in &locked.requires {
-            if is_install_helper(dependency) {
+            if is_install_helper(distro, dependency) {
                 helpers.insert(dependency.as_str());
             } else if seen.insert(dependency) {
                 stack.push(dependency);
@@ -243,16 +255,20 @@ fn helpers_of<'a>(package: &'a str, packages: &BTreeMap<&'a str, &'a LockedPacka
 /// See [`super::likely_packages`].
 pub(super) fn likely(
     recipe: &Recipe,
+    arch: Arch,
     packages: &BTreeMap<&str, &LockedPackage>,
-    arch_name: &str,
-    triplet: &str,
 ) -> BTreeSet<String> {
+    let distro = recipe.conventions();
+    let arch_name = distro.arch_name(arch).unwrap_or_default();
+    let triplet = distro.triplet(arch).unwrap_or_default();
     let mut likely = BTreeSet::new();
     for layer in &recipe.layers {
         let named = named(layer, packages, arch_name, triplet);
         match layer.keep {
             Keep::All => likely.extend(closure(&named, packages)),
-            Keep::Needed if layer.exclude.is_empty() => likely.extend(walk_without_helpers(&named, packages)),
+            Keep::Needed if layer.exclude.is_empty() => {
+                likely.extend(walk_without_helpers(distro, &named, packages));
+            }
             Keep::Needed | Keep::Listed => likely.extend(named),
         }
     }
@@ -260,6 +276,7 @@ pub(super) fn likely(
 }
 
 fn walk_without_helpers(
+    distro: Distro,
     named: &BTreeSet<String>,
     packages: &BTreeMap<&str, &LockedPackage>,
 ) -> BTreeSet<String> {
@@ -267,7 +284,7 @@ fn walk_without_helpers(
     let mut stack: Vec<&str> = named.iter().map(String::as_str).collect();
     while let Some(name) = stack.pop() {
         let Some(package) = packages.get(name) else { continue };
-        if (named.contains(name) || !is_install_helper(name)) && seen.insert(name.to_owned()) {
+        if (named.contains(name) || !is_install_helper(distro, name)) && seen.insert(name.to_owned()) {
             stack.extend(package.requires.iter().map(String::as_str));
         }
     }

@@ -8,23 +8,31 @@ use super::packages::is_command;
 use super::selector::Selector;
 use super::{Reason, Warning};
 
-/// Which package to look into first for an interpreter. Only a short cut: where it fails, all are tried.
+/// Packages to look into first for an interpreter, beside the one of its name; those that are not locked do not
+/// count. Only a short cut: where it fails, all are tried.
 const USUAL_PACKAGES: &[(&str, &[&str])] = &[
-    ("bash", &["bash"]),
-    ("env", &["coreutils"]),
+    ("ash", &["busybox"]),
+    ("awk", &["busybox"]),
+    ("env", &["coreutils", "busybox"]),
     ("perl", &["perl-base"]),
     ("python3", &["python3-minimal"]),
-    ("sh", &["dash"]),
+    ("sed", &["busybox"]),
+    // Alpine's is a link alone.
+    ("sh", &["dash", "busybox-binsh", "busybox"]),
 ];
 
 /// The directories in which `env` looks for a command.
-const COMMAND_DIRECTORIES: [&str; 4] = ["/usr/local/bin", "/usr/bin", "/usr/local/sbin", "/usr/sbin"];
+const COMMAND_DIRECTORIES: [&str; 6] =
+    ["/usr/local/bin", "/usr/bin", "/usr/local/sbin", "/usr/sbin", "/bin", "/sbin"];
+
+/// Below these, a script that may be run is run by something.
+const RUN_DIRECTORIES: [&str; 3] = ["/usr/lib/", "/usr/libexec/", "/lib/"];
 
 impl Selector<'_> {
     /// Rule 5, for a chosen file that begins with `#!`.
     pub(super) fn interpret(&mut self, script: &RootPath, mode: u32, shebang: &str, package: &str) {
         let runs = is_command(script)
-            || ["/usr/lib/", "/usr/libexec/"].iter().any(|directory| script.as_str().starts_with(directory));
+            || RUN_DIRECTORIES.iter().any(|directory| script.as_str().starts_with(directory));
         if mode & 0o111 == 0 || !runs {
             return;
         }

@@ -1,19 +1,21 @@
 //! The state of a selection in progress: what is chosen, what is still to be looked at, what is wanted.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::rc::Rc;
 
 use crate::catalog::{CataloguedFile, FileRef, PackageFiles};
-use crate::loader::{FileTree, Node, Search};
+use crate::distro::{Distro, PackageFormat};
+use crate::loader::{FileTree, Node, Search, musl_name};
 use crate::recipe::{Keep, Layer, Pattern};
 use crate::root_path::RootPath;
 use crate::tarball::EntryKind;
 
-use super::closure::ElfWork;
+use super::closure::{ElfRoot, ElfWork};
 use super::packages::{self, Role};
 use super::strip::StripRules;
 use super::{
-    Inputs, Outcome, Reason, SelectError, Selected, SelectedLayer, Selection, Unlinked, UnmatchedPattern,
-    Warning,
+    Inputs, Outcome, PassedLink, Reason, SelectError, Selected, SelectedLayer, Selection, Unlinked,
+    UnmatchedPattern, Warning,
 };
 
 /// One layer's rules, ready to be asked.
@@ -65,7 +67,8 @@ struct Chosen {
 pub(super) struct Selector<'a> {
     pub(super) inputs: Inputs<'a>,
     pub(super) triplet: &'static str,
-    pub(super) search: Search,
+    /// The distro's loader.
+    pub(super) search: Rc<Search>,
     pub(super) library_path: Vec<RootPath>,
     pub(super) roles: BTreeMap<String, Role>,
     /// Helpers that are reached as interpreters of kept scripts.
@@ -75,9 +78,12 @@ pub(super) struct Selector<'a> {
     pub(super) unlinked: BTreeSet<Unlinked>,
     /// What plug-ins lack, unless something else in the image brings it.
     pub(super) lacking: BTreeSet<Lacking>,
-    /// Links of the distro that something chosen is opened through, and the layer that first needs them.
-    passed: BTreeMap<RootPath, usize>,
+    /// Links that no package has, by which something chosen is found, and the layer that first needs them.
+    passed: BTreeMap<RootPath, (usize, PassedLink)>,
     pub(super) elf_seen: HashSet<ElfWork>,
+    /// What was linked in the current layer, and whether something seemed to be missing.
+    pub(super) elf_roots: Vec<ElfRoot>,
+    pub(super) doubtful: bool,
     arch_name: &'static str,
     strip: StripRules,
     layers: Vec<LayerRules>,
@@ -90,22 +96,19 @@ impl<'a> Selector<'a> {
         let no_port = || SelectError::NoPort { distro: inputs.distro, arch: inputs.arch };
         let arch_name = inputs.distro.arch_name(inputs.arch).ok_or_else(no_port)?;
         let triplet = inputs.distro.triplet(inputs.arch).ok_or_else(no_port)?;
-        let strip = StripRules::new(&inputs.recipe.strip).map_err(|error| SelectError::Pattern {
-            layer: "strip".into(),
-            pattern: error.glob().unwrap_or_default().into(),
-            reason: error.kind().to_string(),
-        })?;
-        let library_path = inputs
-            .recipe
-            .image
-            .env
-            .get("LD_LIBRARY_PATH")
-            .map(|value| value.split([':', ';']).filter_map(|path| RootPath::parse(path).ok()).collect())
-            .unwrap_or_default();
+        let strip =
+            StripRules::new(&inputs.recipe.strip, inputs.distro).map_err(|error| SelectError::Pattern {
+                layer: "strip".into(),
+                pattern: error.glob().unwrap_or_default().into(),
+                reason: error.kind().to_string(),
+            })?;
+        let search = loader_of(inputs, triplet);
+        let library_path = inputs.recipe.image.env.get("LD_LIBRARY_PATH");
+        let library_path = library_path.map(|value| search.library_path(value)).unwrap_or_default();
         Ok(Selector {
             inputs,
             triplet,
-            search: Search::glibc(inputs.arch.elf_machine(), triplet, Vec::new()),
+            search: Rc::new(search),
             library_path,
             roles: BTreeMap::new(),
             interpreters: BTreeSet::new(),
@@ -115,6 +118,8 @@ impl<'a> Selector<'a> {
             lacking: BTreeSet::new(),
             passed: BTreeMap::new(),
             elf_seen: HashSet::new(),
+            elf_roots: Vec::new(),
+            doubtful: false,
             arch_name,
             strip,
             layers: Vec::new(),
@@ -129,6 +134,7 @@ impl<'a> Selector<'a> {
         self.roles.clear();
         self.interpreters.clear();
         self.elf_seen.clear();
+        self.elf_roots.clear();
         let layer = &self.inputs.recipe.layers[index];
         let named = packages::named(layer, self.inputs.packages, self.arch_name, self.triplet);
         let closure = packages::closure(&named, self.inputs.packages);
@@ -250,11 +256,17 @@ impl<'a> Selector<'a> {
     /// Chooses a path found by a rule that does not come from its package, which thereby is reached.
     pub(super) fn pull(&mut self, path: &RootPath, reason: Reason) {
         let Some((_, package, _)) = self.file_at(path) else { return };
-        let by_interpreter = matches!(reason, Reason::Interpreter { .. });
+        let by_interpreter = matches!(reason, Reason::Interpreter { .. }) && self.helpers_have_modules();
         self.choose(path, reason);
         if self.keeps_whole_packages() && (by_interpreter || !self.is_helper(&package.name)) {
             self.expand(&package.name, Role::Reached);
         }
+    }
+
+    /// Whether an interpreter that comes from a helper may have modules: Debian's perl and python do. Alpine's only
+    /// interpreters among its helpers are busybox's.
+    pub(super) fn helpers_have_modules(&self) -> bool {
+        self.inputs.distro.format() == PackageFormat::Deb
     }
 
     /// Whether a file that is pulled brings its package along in the current layer.
@@ -262,12 +274,23 @@ impl<'a> Selector<'a> {
         self.inputs.recipe.layers[self.layers.len() - 1].keep == Keep::Needed
     }
 
-    /// Notes a link of the distro, by which something chosen is found. An image without a skeleton needs it.
-    pub(super) fn pass(&mut self, link: &RootPath) {
+    /// Notes a link that no package has, by which something chosen is found: one of the distro's merged `/usr`,
+    /// which an image without a skeleton needs too, or one that is made if there is a reason.
+    pub(super) fn pass(&mut self, link: &RootPath, reason: &Reason) {
         let layer = self.layers.len() - 1;
-        if self.inputs.catalog.merged_usr().link(link).is_some() {
-            self.passed.entry(link.clone()).or_insert(layer);
+        let of_distro = self.inputs.catalog.merged_usr().link(link);
+        let target = of_distro.or_else(|| self.made_link(link));
+        if let Some(target) = target {
+            let target = target.to_owned();
+            let passed = PassedLink { target, of_distro: of_distro.is_some(), reason: reason.clone() };
+            self.passed.entry(link.clone()).or_insert((layer, passed));
         }
+    }
+
+    /// What a link says that is to be made at a path, unless a package has something there or below.
+    fn made_link(&self, path: &RootPath) -> Option<&'a str> {
+        let target = self.inputs.made_links.get(path)?;
+        self.inputs.catalog.within(path).next().is_none().then_some(target.as_str())
     }
 
     /// Follows everything that the chosen files lead to.
@@ -291,6 +314,7 @@ impl<'a> Selector<'a> {
                 _ => {}
             }
         }
+        self.judge_missing();
     }
 
     /// Tells of a path that several packages ship, none of them by right.
@@ -347,9 +371,8 @@ impl<'a> Selector<'a> {
             .into_iter()
             .map(|layer| SelectedLayer { name: layer.name, files: BTreeMap::new(), links: BTreeMap::new() })
             .collect();
-        for (link, layer) in self.passed {
-            let target = self.inputs.catalog.merged_usr().link(&link).unwrap_or_default().to_owned();
-            layers[layer].links.insert(link, target);
+        for (path, (layer, link)) in self.passed {
+            layers[layer].links.insert(path, link);
         }
         for (path, chosen) in self.chosen {
             layers[chosen.layer].files.insert(path, chosen.selected);
@@ -373,6 +396,13 @@ impl<'a> Selector<'a> {
         }
     }
 
+    fn excludes_made_link(&self, glob: &Glob) -> bool {
+        self.inputs.made_links.keys().any(|path| match &glob.literal {
+            Some(literal) => path.is_within(literal),
+            None => glob.matcher.is_match(path.as_str()),
+        })
+    }
+
     fn unmatched(&self) -> Vec<UnmatchedPattern> {
         let catalog = self.inputs.catalog;
         let mut unmatched = Vec::new();
@@ -384,6 +414,7 @@ impl<'a> Selector<'a> {
                         Some(literal) => catalog.within(literal).next().is_some(),
                         None => catalog.paths().any(|(path, _)| glob.matcher.is_match(path.as_str())),
                     };
+                    let matches = matches || list == "exclude" && self.excludes_made_link(glob);
                     if !matches {
                         unmatched.push(UnmatchedPattern {
                             layer: layer.name.clone(),
@@ -414,6 +445,17 @@ impl FileTree for Visible<'_, '_> {
         if hidden {
             return None;
         }
-        selector.inputs.catalog.node(path)
+        let node = selector.inputs.catalog.node(path);
+        node.or_else(|| selector.made_link(path).map(Node::Symlink))
+    }
+}
+
+/// How the distro's own loader searches.
+fn loader_of(inputs: Inputs<'_>, triplet: &str) -> Search {
+    let machine = inputs.arch.elf_machine();
+    match inputs.distro {
+        Distro::Debian(_) | Distro::Ubuntu(_) => Search::glibc(machine, triplet, Vec::new()),
+        Distro::Alpine(_) => Search::musl(machine, musl_name(inputs.arch), inputs.musl_path),
+        Distro::Wolfi => Search::glibc_plain(machine, Vec::new()),
     }
 }
