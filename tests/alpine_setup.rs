@@ -1,10 +1,11 @@
 //! What Alpine's set-up makes, against real Alpine roots of two releases and four architectures; and the real apk
 //! and busybox in a root that was made so.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test may fail, and says why it does not run")]
 
 mod support;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
@@ -108,7 +109,7 @@ impl Packages {
             };
             let of =
                 infos.get_key_value(name).or_else(|| infos.iter().find(|(_, (text, ..))| provides(text)));
-            of.map(|(name, _)| name.clone()).unwrap_or_else(|| panic!("nobody provides {name}"))
+            of.map_or_else(|| panic!("nobody provides {name}"), |(name, _)| name.clone())
         };
         let requires = |text: &str| {
             let fields = fields(text);
@@ -127,9 +128,9 @@ impl Packages {
             let mut queue: Vec<String> =
                 layer.packages.iter().map(|name| provider(&name.to_string())).collect();
             while let Some(name) = queue.pop() {
-                if !layer_of.contains_key(&name) {
-                    queue.extend(requires(&infos[&name].0));
-                    layer_of.insert(name, layer.name.clone());
+                if let Entry::Vacant(vacant) = layer_of.entry(name) {
+                    queue.extend(requires(&infos[vacant.key()].0));
+                    vacant.insert(layer.name.clone());
                 }
             }
         }
@@ -440,39 +441,60 @@ fn a_layer_is_what_it_and_those_below_it_hold() {
     );
 }
 
-#[test]
-fn the_real_apk_and_busybox_find_all_in_order() {
-    let Some(corpus) = alpine_corpus() else { return };
-    if fs::metadata("/proc/self").unwrap().uid() != 0 || std::env::consts::ARCH != "x86_64" {
-        eprintln!("skipped: chroot needs root, and the corpus's apk an x86_64");
-        return;
-    }
-    let packages = Packages::of(&corpus, "v3.20", "x86_64", Arch::Amd64, &[&WORLD]);
-    let selected = packages.selected(0, |_| true);
-    let (made, _) = packages.made(std::slice::from_ref(&selected));
-    let root = tempfile::tempdir().unwrap();
-    for (path, file) in packages.files(&selected, &made[0]) {
-        let path = root.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        match file.kind {
-            "dir" => fs::create_dir_all(&path).unwrap(),
-            "symlink" => symlink(&file.target, &path).unwrap(),
-            _ => fs::write(&path, &file.content).unwrap(),
+/// A root of Alpine 3.20 in a directory of this machine.
+struct Root {
+    packages: Packages,
+    directory: tempfile::TempDir,
+}
+
+impl Root {
+    /// None, saying so, where it could not be entered.
+    fn of(corpus: &Path) -> Option<Root> {
+        if fs::metadata("/proc/self").unwrap().uid() != 0 || std::env::consts::ARCH != "x86_64" {
+            eprintln!("skipped: chroot needs root, and the corpus's apk an x86_64");
+            return None;
         }
-        if file.kind != "symlink" {
-            chown(&path, Some(file.owner[0]), Some(file.owner[1])).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(file.mode)).unwrap();
+        let packages = Packages::of(corpus, "v3.20", "x86_64", Arch::Amd64, &[&WORLD]);
+        let selected = packages.selected(0, |_| true);
+        let (made, _) = packages.made(std::slice::from_ref(&selected));
+        let directory = tempfile::tempdir().unwrap();
+        for (path, file) in packages.files(&selected, &made[0]) {
+            let path = directory.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            match file.kind {
+                "dir" => fs::create_dir_all(&path).unwrap(),
+                "symlink" => symlink(&file.target, &path).unwrap(),
+                _ => fs::write(&path, &file.content).unwrap(),
+            }
+            if file.kind != "symlink" {
+                chown(&path, Some(file.owner[0]), Some(file.owner[1])).unwrap();
+                fs::set_permissions(&path, fs::Permissions::from_mode(file.mode)).unwrap();
+            }
         }
+        Some(Root { packages, directory })
     }
-    let run = |words: &[&str]| {
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// What a program in it says on standard output.
+    fn run(&self, words: &[&str]) -> String {
         let mut command = Command::new("chroot");
-        command.arg(root.path()).args(words).env("PATH", "/sbin:/usr/sbin:/bin:/usr/bin");
+        command.arg(self.path()).args(words).env("PATH", "/sbin:/usr/sbin:/bin:/usr/bin");
         let output = command.output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let wrong = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{words:?}: {said}{wrong}");
         said
-    };
+    }
+}
+
+#[test]
+fn the_real_apk_and_busybox_find_all_in_order() {
+    let Some(corpus) = alpine_corpus() else { return };
+    let Some(root) = Root::of(&corpus) else { return };
+    let (packages, run) = (&root.packages, |words: &[&str]| root.run(words));
     let links = |root: &Path| {
         let directories = ["bin", "sbin", "usr/bin", "usr/sbin", ""];
         let entries = directories.iter().flat_map(|directory| fs::read_dir(root.join(directory)).unwrap());
@@ -517,4 +539,41 @@ fn the_real_apk_and_busybox_find_all_in_order() {
         .filter(|paragraph| !paragraph.contains("\nP:alpine-release\n"))
         .collect();
     assert_eq!(String::from_utf8(records("installed")).unwrap(), left);
+}
+
+/// Copies a mirror's packages and index to where the apk in a root finds them.
+fn copy_mirror(corpus: &Path, mirror: &str, root: &Path) {
+    let to = root.join("repo").join(mirror);
+    fs::create_dir_all(&to).unwrap();
+    for entry in fs::read_dir(corpus.join(mirror)).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+#[test]
+fn records_are_byte_for_byte_those_of_a_fresh_install() {
+    let Some(corpus) = alpine_corpus() else { return };
+    let Some(root) = Root::of(&corpus) else { return };
+    let key = "rootforge-test-1.rsa.pub";
+    fs::create_dir(root.path().join("keys")).unwrap();
+    fs::copy(corpus.join(key), root.path().join("keys").join(key)).unwrap();
+    for (branch, arch_name, arch) in MIRRORS {
+        copy_mirror(&corpus, &format!("{branch}/main/{arch_name}"), root.path());
+        let (new, repository) = (format!("/new-{branch}-{arch_name}"), format!("/repo/{branch}/main"));
+        let mut words = vec!["/sbin/apk", "add", "--root", &new, "--initdb", "--no-cache", "--no-scripts"];
+        words.extend(["--arch", arch_name, "--keys-dir", "/keys", "--repository", &repository]);
+        words.extend(WORLD);
+        root.run(&words);
+        let packages = Packages::of(&corpus, branch, arch_name, arch, &[&WORLD]);
+        let (made, _) = packages.made(&[packages.selected(0, |_| true)]);
+        let records =
+            ["lib/apk/db/installed", "lib/apk/db/triggers", "lib/apk/db/scripts.tar", "lib/apk/db/lock"];
+        for path in records.into_iter().chain(["etc/apk/world", "etc/apk/arch"]) {
+            let theirs = root.path().join(&new[1..]).join(path);
+            let ours = &made[0][&RootPath::parse(path).unwrap()];
+            assert!(ours.content == Content::Bytes(fs::read(&theirs).unwrap()), "{new}: {path} differs");
+            assert_eq!(fs::metadata(&theirs).unwrap().mode() & 0o7777, ours.entry.metadata.mode, "{path}");
+        }
+    }
 }

@@ -305,8 +305,9 @@ fn placed(elf: &[u8], names: &[&str]) -> Result<Vec<Applet>, AppletsError> {
 fn tables<'a>(elf: &'a [u8], known: &[Option<u8>]) -> Vec<&'a [u8]> {
     let checks: Vec<(usize, u8)> =
         known.iter().enumerate().filter_map(|(at, place)| Some((at, (*place)?))).collect();
-    let place =
-        |window: &[u8], at: usize| if at % 2 == 0 { window[at / 2] & 0x0f } else { window[at / 2] >> 4 };
+    let place = |window: &[u8], at: usize| {
+        if at.is_multiple_of(2) { window[at / 2] & 0x0f } else { window[at / 2] >> 4 }
+    };
     let (mut most, mut best) = (checks.len() / 10, Vec::new());
     for window in elf.windows(known.len().div_ceil(2)) {
         let mut moved = 0;
@@ -317,7 +318,7 @@ fn tables<'a>(elf: &'a [u8], known: &[Option<u8>]) -> Vec<&'a [u8]> {
             }
         }
         // The half byte behind the last name is empty.
-        let closed = known.len() % 2 == 0 || place(window, known.len()) == 0;
+        let closed = known.len().is_multiple_of(2) || place(window, known.len()) == 0;
         if moved > most || !closed || window.iter().any(|byte| byte & 0x0f > 4 || byte >> 4 > 4) {
             continue;
         }

@@ -304,10 +304,8 @@ impl<'a> Setup<'a> {
             for path in paths {
                 let path = self.resolve(&path);
                 let is_ours = linker == Linker::Bbsuid && self.made_links.contains(&path);
-                if (self.exists(&path) && !is_ours)
-                    || made.contains_key(&path) && !is_ours
-                    || layer.excludes(&path)
-                {
+                let is_there = self.exists(&path) || made.contains_key(&path);
+                if (is_there && !is_ours) || layer.excludes(&path) {
                     continue;
                 }
                 self.links.insert(path.clone(), program.as_str().to_owned());
@@ -334,3 +332,6 @@ fn owner(entry: &Entry, marks: &Marks, accounts: &Accounts) -> [u32; 2] {
     let gid = marks.group.as_ref().and_then(|group| accounts.group_id(group));
     [uid.unwrap_or(entry.metadata.uid), gid.unwrap_or(entry.metadata.gid)]
 }
+
+#[cfg(test)]
+mod tests;

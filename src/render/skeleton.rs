@@ -114,6 +114,33 @@ mod tests {
     use crate::tarball::EntryKind;
 
     #[test]
+    fn alpine_has_no_merged_directories_and_one_link() {
+        let made = skeleton("alpine:3.20".parse().unwrap(), Arch::Arm32v6);
+        let paths: Vec<&str> = made.keys().map(crate::root_path::RootPath::as_str).collect();
+        assert_eq!(
+            paths,
+            [
+                "/dev",
+                "/etc",
+                "/etc/os-release",
+                "/home",
+                "/proc",
+                "/root",
+                "/run",
+                "/sys",
+                "/tmp",
+                "/usr",
+                "/var",
+                "/var/run",
+                "/var/tmp"
+            ]
+        );
+        assert_eq!(made[&fixed("/var/run")].entry.kind, EntryKind::Symlink { target: "/run".into() });
+        let wolfi = skeleton("wolfi".parse().unwrap(), Arch::Amd64);
+        assert_eq!(wolfi[&fixed("/sbin")].entry.kind, EntryKind::Symlink { target: "usr/bin".into() });
+    }
+
+    #[test]
     fn temporary_directories_are_sticky_and_lib64_is_where_the_loader_is_looked_for() {
         let distro: Distro = "debian:trixie".parse().unwrap();
         let made = skeleton(distro, Arch::Amd64);

@@ -58,8 +58,11 @@ pub struct LayerFiles<'a> {
     /// The paths, each with its package and entry; directories too.
     pub files: BTreeMap<&'a RootPath, ShippedFile<'a>>,
     /// What the recipe keeps out of the layer: a path and all below it, or what a glob matches.
-    exclude: Vec<(Option<RootPath>, GlobMatcher)>,
+    pub(super) exclude: Exclusions,
 }
+
+/// Patterns of a recipe: the path that one stands for if it has nothing of a glob, and what matches it.
+pub(super) type Exclusions = Vec<(Option<RootPath>, GlobMatcher)>;
 
 /// A file of a layer.
 #[derive(Clone, Copy, Debug)]
@@ -110,12 +113,7 @@ impl<'a> LayerFiles<'a> {
             let (package, file) = catalog.get(selected.file);
             (path, ShippedFile { package: &package.name, entry: &file.entry, marks: &file.marks })
         });
-        let (arch, triplet) = (image.arch_name(), image.distro.triplet(image.arch).unwrap_or_default());
-        let patterns = image.recipe.layers.get(number).into_iter().flat_map(|layer| &layer.exclude);
-        // What is no glob was told when the recipe was read.
-        let exclude =
-            patterns.filter_map(|glob| Some((glob.literal(arch, triplet), glob.expand(arch, triplet).ok()?)));
-        LayerFiles { number, files: files.collect(), exclude: exclude.collect() }
+        LayerFiles { number, files: files.collect(), exclude: exclusions(image, number) }
     }
 
     pub(super) fn excludes(&self, path: &RootPath) -> bool {
@@ -124,6 +122,16 @@ impl<'a> LayerFiles<'a> {
             None => glob.is_match(path.as_str()),
         })
     }
+}
+
+/// What the recipe keeps out of a layer.
+pub(super) fn exclusions(image: &Image<'_>, number: usize) -> Exclusions {
+    let (arch, triplet) = (image.arch_name(), image.distro.triplet(image.arch).unwrap_or_default());
+    let patterns = image.recipe.layers.get(number).into_iter().flat_map(|layer| &layer.exclude);
+    // What is no glob was told when the recipe was read.
+    patterns
+        .filter_map(|glob| Some((glob.literal(arch, triplet), glob.expand(arch, triplet).ok()?)))
+        .collect()
 }
 
 fn package<'a>(recipe: &Recipe, locked: &'a LockedPackage, files: &'a PackageFiles) -> Option<Package<'a>> {

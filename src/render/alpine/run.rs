@@ -67,7 +67,7 @@ impl<'a> Setup<'a> {
             words.remove(0);
             return self.command(package, &words, accounts, made);
         }
-        words[0] = program.to_owned();
+        program.clone_into(&mut words[0]);
         match program {
             "true" | ":" | "set" | "echo" | "printf" | "umask" => Some(true),
             "false" => Some(false),

@@ -232,7 +232,6 @@ impl Evaluation<'_> {
         while let Some(kind) = self.kind(0) {
             let here = std::mem::replace(&mut command_next, false);
             match kind {
-                Kind::Newline => command_next = true,
                 Kind::Operator("(") => {
                     ends.push(")");
                     command_next = true;
@@ -244,7 +243,7 @@ impl Evaluation<'_> {
                     }
                     command_next = true;
                 }
-                Kind::Operator(_) => command_next = true,
+                Kind::Newline | Kind::Operator(_) => command_next = true,
                 Kind::Word(word) if here => {
                     let word = word.plain().unwrap_or_default();
                     if let Some((_, end)) = COMPOUNDS.iter().find(|(first, _)| *first == word) {
