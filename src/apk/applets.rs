@@ -65,7 +65,7 @@ const WELL_KNOWN: [&[&str]; 5] = [
         "ash", "cat", "chgrp", "chmod", "chown", "cp", "date", "dd", "df", "dmesg", "echo", "false", "grep",
         "gunzip", "gzip", "hostname", "kill", "ln", "login", "ls", "mkdir", "mknod", "mount", "mv",
         "netstat", "ping", "ps", "pwd", "rm", "rmdir", "sed", "sh", "sleep", "stat", "stty", "sync", "tar",
-        "touch", "true", "umount", "uname", "vi", "zcat",
+        "touch", "true", "umount", "uname", "zcat",
     ],
     &[
         "fdisk",
@@ -300,31 +300,35 @@ fn placed(elf: &[u8], names: &[&str]) -> Result<Vec<Applet>, AppletsError> {
     Err(AppletsError::NoTable { names: names.len() })
 }
 
-/// Every stretch of bytes that could be the table of applets with these places, sorted.
+/// The stretches of bytes that could best be the table of applets with these places, sorted. One in ten may be
+/// elsewhere, since distros do move an applet.
 fn tables<'a>(elf: &'a [u8], known: &[Option<u8>]) -> Vec<&'a [u8]> {
-    // What is known of each byte: a mask and a value.
-    let checks: Vec<(usize, u8, u8)> = known
-        .chunks(2)
-        .enumerate()
-        .filter_map(|(at, pair)| {
-            let low = pair[0].map_or((0, 0), |place| (0x0f, place));
-            let high = match pair.get(1) {
-                Some(place) => place.map_or((0, 0), |place| (0xf0, place << 4)),
-                // The half byte behind the last name is empty.
-                None => (0xf0, 0),
-            };
-            let (mask, value) = (low.0 | high.0, low.1 | high.1);
-            (mask != 0).then_some((at, mask, value))
-        })
-        .collect();
-    let is_table = |window: &[u8]| {
-        checks.iter().all(|(at, mask, value)| window[*at] & mask == *value)
-            && window.iter().all(|byte| byte & 0x0f <= 4 && byte >> 4 <= 4)
-    };
-    let mut tables: Vec<&[u8]> =
-        elf.windows(known.len().div_ceil(2)).filter(|window| is_table(window)).collect();
-    tables.sort_unstable();
-    tables
+    let checks: Vec<(usize, u8)> =
+        known.iter().enumerate().filter_map(|(at, place)| Some((at, (*place)?))).collect();
+    let place =
+        |window: &[u8], at: usize| if at % 2 == 0 { window[at / 2] & 0x0f } else { window[at / 2] >> 4 };
+    let (mut most, mut best) = (checks.len() / 10, Vec::new());
+    for window in elf.windows(known.len().div_ceil(2)) {
+        let mut moved = 0;
+        for (at, wanted) in &checks {
+            moved += usize::from(place(window, *at) != *wanted);
+            if moved > most {
+                break;
+            }
+        }
+        // The half byte behind the last name is empty.
+        let closed = known.len() % 2 == 0 || place(window, known.len()) == 0;
+        if moved > most || !closed || window.iter().any(|byte| byte & 0x0f > 4 || byte >> 4 > 4) {
+            continue;
+        }
+        if moved < most || best.is_empty() {
+            best.clear();
+        }
+        most = moved;
+        best.push(window);
+    }
+    best.sort_unstable();
+    best
 }
 
 fn join(names: &[&str], table: &[u8]) -> Vec<Applet> {

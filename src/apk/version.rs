@@ -151,7 +151,7 @@ pub fn compare_fuzzy(a: &str, b: &str) -> Ordering {
     ordering(a, b, true)
 }
 
-/// Whether `name~wanted` takes a version: `1.2` takes 1.2, 1.2.3 and 1.2_rc1, and also 1.
+/// Whether `name~wanted` takes a version: `1.2` takes `1.2`, `1.2.3` and `1.2_rc1`, and also `1`.
 pub fn matches_fuzzy(version: &str, wanted: &str) -> bool {
     compare_fuzzy(version, wanted).is_eq()
 }
@@ -229,11 +229,22 @@ mod tests {
 
     #[test]
     fn form() {
-        for good in ["1", "1.2b_pre2_p1-r3", "1.", "1_", "1_rc", "a", "1a2", "0.00012", "1-r", "1.2.3.4.5.6"]
-        {
+        for good in [
+            "1",
+            "1.2b_pre2_p1-r3",
+            "1.",
+            "1_",
+            "1_rc",
+            "a",
+            "1a2",
+            "0.00012",
+            "1-r",
+            "1-r1-r2",
+            "1.2.3.4.5.6",
+        ] {
             assert!(is_valid(good), "{good}");
         }
-        for bad in ["1.0_foo", "1-1", "1.0-r1.2", "1.0~abc", "1 2", "1.0A", "1.0+1", "1.0ab", "1.0-r1-r2"] {
+        for bad in ["1.0_foo", "1-1", "1.0-r1.2", "1.0~abc", "1 2", "1.0A", "1.0+1", "1.0ab"] {
             assert!(!is_valid(bad), "{bad}");
         }
         assert!(is_valid(&"9".repeat(DIGITS - 1)));

@@ -28,7 +28,8 @@ impl MadeLinks {
         let present: BTreeSet<RootPath> =
             programs.into_iter().filter(|path| !catalog.at(path).is_empty()).collect();
         if present.iter().any(|path| !self.read.contains(path)) {
-            self.links = command_links(&contents(catalog, &present)?)?;
+            // A program that cannot be understood is told of where its links are made.
+            self.links = command_links(&contents(catalog, &present)?).unwrap_or_default();
             self.read = present;
         }
         Ok(())

@@ -120,3 +120,6 @@ fn met_by(solver: &Solver<'_, '_>, dependency: &Dependency<'_>) -> Option<Packag
         .map(|provider| provider.package)
         .find(|package| solver.package(*package).installing)
 }
+
+#[cfg(test)]
+mod tests;

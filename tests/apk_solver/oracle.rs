@@ -1,5 +1,6 @@
 //! The real apk of the corpus, and the files it reads.
 
+use std::cmp::Ordering;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -27,12 +28,14 @@ pub(crate) struct Program(TempDir);
 
 /// apk with an empty root and a list of repositories.
 pub(crate) struct Apk {
+    program: &'static Program,
     root: TempDir,
     arch: String,
     keys: PathBuf,
 }
 
-fn program() -> Option<&'static Program> {
+/// apk of the corpus; none where it cannot be had.
+pub(crate) fn apk() -> Option<&'static Program> {
     static PROGRAM: OnceLock<Option<Program>> = OnceLock::new();
     PROGRAM.get_or_init(Program::unpack).as_ref()
 }
@@ -73,20 +76,26 @@ impl Program {
         command.env_clear();
         command
     }
-}
 
-impl Apk {
-    /// apk without repositories; none where it cannot be had.
-    pub(crate) fn from_corpus() -> Option<Self> {
-        program()?;
-        Some(Self::new("x86_64", &[], Path::new("")))
+    /// Which of two versions it takes for the newer one.
+    pub(crate) fn compare_versions(&self, left: &str, right: &str) -> Ordering {
+        let output = self.command().args(["version", "-t", "--", left, right]).output().unwrap();
+        match output.stdout.trim_ascii() {
+            b"<" => Ordering::Less,
+            b"=" => Ordering::Equal,
+            b">" => Ordering::Greater,
+            _ => panic!("{left} against {right}: {output:?}"),
+        }
     }
 
-    pub(crate) fn with(&self, arch: &str, repositories: &[Repository], keys: &Path) -> Self {
-        Self::new(arch, repositories, keys)
+    /// Whether it takes a text for a version.
+    pub(crate) fn is_version(&self, text: &str) -> bool {
+        let output = self.command().args(["version", "--check", "--", text]).output().unwrap();
+        output.stdout.is_empty()
     }
 
-    fn new(arch: &str, repositories: &[Repository], keys: &Path) -> Self {
+    /// With an empty root and repositories.
+    pub(crate) fn with(&'static self, arch: &str, repositories: &[Repository], keys: &Path) -> Apk {
         let root = tempfile::tempdir().unwrap();
         for directory in ["lib/apk/db", "etc/apk", "var/cache/apk"] {
             fs::create_dir_all(root.path().join(directory)).unwrap();
@@ -99,12 +108,14 @@ impl Apk {
         fs::write(root.path().join("etc/apk/world"), "").unwrap();
         let list: String = repositories.iter().map(line).collect();
         fs::write(root.path().join("etc/apk/repositories"), list).unwrap();
-        Apk { root, arch: arch.to_owned(), keys: keys.to_owned() }
+        Apk { program: self, root, arch: arch.to_owned(), keys: keys.to_owned() }
     }
+}
 
+impl Apk {
     /// The packages that it would add to an empty root, in its order, or why it would not.
     pub(crate) fn add(&self, request: &[String]) -> Result<Vec<Package>, String> {
-        let mut command = program().unwrap().command();
+        let mut command = self.program.command();
         command.args(["add", "--simulate", "--no-cache", "--no-progress", "--arch", &self.arch, "--root"]);
         command.arg(self.root.path());
         command.arg("--keys-dir").arg(&self.keys);

@@ -2,7 +2,7 @@
 
 use rootforge::repository::ApkIndex;
 
-/// Numbers by SplitMix64.
+/// Numbers by `SplitMix64`.
 pub(crate) struct Random(u64);
 
 impl Random {

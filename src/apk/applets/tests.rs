@@ -78,6 +78,17 @@ fn what_is_not_certain_is_an_error() {
 }
 
 #[test]
+fn an_applet_may_have_moved() {
+    let list = ["[", "[[", "ash", "awk", "cat", "chroot", "cut", "init", "ls", "sed", "sort"];
+    // `ls` is in `/usr/bin`; another table would need two to have moved.
+    let table = [0x33, 0x31, 0x41, 0x23, 0x13, 0x03];
+    let worse = [0x33, 0x31, 0x41, 0x23, 0x33, 0x03];
+    let found = applets(&program(&[&worse, b"\xff", &table, b"\xff\0", &names(&list)])).unwrap();
+    assert_eq!(found[8].path.as_str(), "/usr/bin/ls");
+    assert_eq!(found[9].path.as_str(), "/bin/sed");
+}
+
+#[test]
 fn bbsuid_links_the_paths_it_names() {
     let bytes =
         program(&[b"/lib/ld-musl.so\0/bin/bbsuid\0/bin/busybox\0/usr/bin/passwd\0/bin/su\0--install\0"]);

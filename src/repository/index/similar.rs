@@ -23,7 +23,7 @@ pub fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Vec
         last = candidate;
         if candidate.len().abs_diff(name.len()) <= limit {
             let distance = distance(name, candidate, limit);
-            near.extend((distance <= limit).then_some((distance, candidate)));
+            near.extend((distance <= limit && distance < name.len()).then_some((distance, candidate)));
         }
     }
     near.into_iter().take(3).map(|(_, name)| name).collect()

@@ -40,15 +40,14 @@ impl Solver<'_, '_> {
     /// for is also preferred from the tag named there; a repository without a tag is as good for the rest.
     pub(super) fn inherit(&mut self, package: PackageId, by: Option<PackageId>, tag: Option<&str>) {
         let tags = self.universe.package(package).tags;
-        match by {
-            Some(by) => self.package_mut(package).allowed |= self.package(by).allowed,
-            None => {
-                // A tag that no repository has was refused before.
-                let tag = self.universe.tag(tag).unwrap_or(UNTAGGED);
-                let state = self.package_mut(package);
-                state.allowed |= tag;
-                state.tag_preferred = tags & tag != 0;
-            }
+        if let Some(by) = by {
+            self.package_mut(package).allowed |= self.package(by).allowed;
+        } else {
+            // A tag that no repository has was refused before.
+            let tag = self.universe.tag(tag).unwrap_or(UNTAGGED);
+            let state = self.package_mut(package);
+            state.allowed |= tag;
+            state.tag_preferred = tags & tag != 0;
         }
         let state = self.package_mut(package);
         state.tag_allowed |= tags & state.allowed != 0;

@@ -18,7 +18,7 @@ pub enum ApkResolveError {
         known: Vec<String>,
     },
     /// More than one thing is wrong.
-    #[error("the packages cannot be had together:{}", .0.iter().map(|error| format!("\n  {error}")).collect::<String>())]
+    #[error("the packages cannot be had together:{}", indented(.0))]
     Several(Vec<ApkResolveError>),
     /// Nothing has or provides the name of a request.
     #[error("there is no package `{name}`")]
@@ -166,6 +166,11 @@ pub enum ApkResolveError {
         /// The requests.
         requests: Vec<String>,
     },
+}
+
+/// Each error on lines of its own, further in.
+fn indented(errors: &[ApkResolveError]) -> String {
+    errors.iter().map(|error| format!("\n{error}").replace('\n', "\n  ")).collect()
 }
 
 impl Hint for ApkResolveError {

@@ -80,9 +80,9 @@ impl<'s, 'u, 'i> Account<'s, 'u, 'i> {
         }
         self.asking_for_name.entry(relation.name).or_insert(asking);
         let chosen = self.solver.name(relation.name).chosen;
-        let meeting = self.universe.providers(relation.name).iter().copied();
-        let meeting = meeting.filter(|one| chosen.is_none() && self.universe.meets(relation, Some(*one)));
-        for provider in chosen.into_iter().chain(meeting) {
+        let others = self.universe.providers(relation.name).iter().copied().filter(|_| chosen.is_none());
+        let universe = self.universe;
+        for provider in chosen.into_iter().chain(others).filter(|one| universe.meets(relation, Some(*one))) {
             self.asking.entry(provider.package).or_insert_with(|| {
                 open.push_back(provider.package);
                 asking

@@ -31,6 +31,7 @@ pub(super) struct NameState<'i> {
     /// Whether it is a name of the world.
     pub(super) of_world: bool,
     pub(super) queued: bool,
+    pub(super) unsettled: bool,
     /// Whether providers may have become impossible by a change of what they depend on.
     pub(super) recheck_depends: bool,
     /// Whether the `install_if` of providers may be met by now.
@@ -201,20 +202,21 @@ impl<'u, 'i> Solver<'u, 'i> {
             return;
         }
         let wanted = state.required > 0 || state.triggered;
-        let place = self.unsettled.iter().rposition(|other| *other == name);
-        match place {
-            None if wanted => self.unsettled.push(name),
-            Some(place) if !wanted => {
-                self.unsettled.remove(place);
-            }
-            _ => {}
+        if wanted && !state.unsettled {
+            self.unsettled.push(name);
+        } else if !wanted && state.unsettled {
+            self.unsettled.retain(|other| *other != name);
         }
+        self.name_mut(name).unsettled = wanted;
     }
 
     /// A settled name is no longer to be looked at.
     pub(super) fn forget(&mut self, name: NameId) {
-        self.name_mut(name).queued = false;
-        self.unsettled.retain(|other| *other != name);
+        let state = self.name_mut(name);
+        state.queued = false;
+        if std::mem::take(&mut state.unsettled) {
+            self.unsettled.retain(|other| *other != name);
+        }
     }
 
     /// The name to settle next: any with one provider that nothing unsettled depends on; else names of the
