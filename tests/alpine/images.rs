@@ -1,6 +1,7 @@
 //! An image of the corpus's packages is what Alpine makes of them: path by path, and in apk's own records.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use rootforge::apk::archive::read_control;
 use rootforge::digest::Digest;
@@ -22,14 +23,20 @@ const EXPLAINED: [(&str, &str, &str); 5] = [
 /// apk's records, which name checksums: compared in tests of their own.
 const RECORDS: [&str; 3] = ["lib/apk/db/installed", "lib/apk/db/scripts.tar", "lib/apk/db/triggers"];
 
-/// The image of a mirror, in one layer.
-fn image(mirror: Mirror) -> Option<Image> {
-    let rig = rig(mirror.branch, "")?;
-    rig.run(&["build", "r.toml", "--arch", mirror.arch]).ok();
-    let image = Image::read(&rig.work("images"), "r");
-    image.assert_sound();
-    assert_eq!(image.layers.len(), 1);
-    Some(image)
+/// The image of each mirror, in one layer, built once for all tests; none without the corpus.
+fn images() -> &'static [(Mirror, Image)] {
+    static IMAGES: OnceLock<Vec<(Mirror, Image)>> = OnceLock::new();
+    IMAGES.get_or_init(|| {
+        let image = |mirror: Mirror| {
+            let rig = rig(mirror.branch, "")?;
+            rig.run(&["build", "r.toml", "--arch", mirror.arch]).ok();
+            let image = Image::read(&rig.work("images"), "r");
+            image.assert_sound();
+            assert_eq!(image.layers.len(), 1);
+            Some((mirror, image))
+        };
+        MIRRORS.into_iter().filter_map(image).collect()
+    })
 }
 
 /// A file of the corpus's that says what a mirror's image is to be.
@@ -126,12 +133,12 @@ fn assert_content(mirror: Mirror, path: &str, content: &str) {
 
 #[test]
 fn every_path_is_as_alpine_makes_it() {
-    for mirror in MIRRORS {
-        let Some(image) = image(mirror) else { return };
+    for (mirror, image) in images() {
+        let mirror = *mirror;
         let known = EXPLAINED.iter().filter(|(branch, ..)| branch.is_empty() || *branch == mirror.branch);
         let known: BTreeSet<String> = known.map(|(_, difference, _)| (*difference).to_owned()).collect();
         // An explanation of what is no more is as wrong as a difference without one.
-        assert_eq!(differences(mirror, &image), known, "{mirror:?}");
+        assert_eq!(differences(mirror, image), known, "{mirror:?}");
 
         let shadow = image.text("/etc/shadow");
         assert!(shadow.starts_with("root:::"), "{shadow}");
@@ -170,8 +177,8 @@ fn checksums(mirror: Mirror, image: &Image) -> BTreeMap<String, String> {
 
 #[test]
 fn the_installed_database_is_apks_own() {
-    for mirror in MIRRORS {
-        let Some(image) = image(mirror) else { return };
+    for (mirror, image) in images() {
+        let mirror = *mirror;
         let found = image.text("/lib/apk/db/installed");
         assert!(found.ends_with("\n\n"));
         let expected = manifest(mirror, "installed");
@@ -206,9 +213,9 @@ fn package(mirror: Mirror, name: &str, version: &str) -> std::path::PathBuf {
 
 #[test]
 fn triggers_and_scripts_are_apks_own() {
-    for mirror in MIRRORS {
-        let Some(image) = image(mirror) else { return };
-        let checksums = checksums(mirror, &image);
+    for (mirror, image) in images() {
+        let mirror = *mirror;
+        let checksums = checksums(mirror, image);
         let mut triggers = image.text("/lib/apk/db/triggers").to_owned();
         assert!(!triggers.is_empty());
         for (ours, theirs) in &checksums {

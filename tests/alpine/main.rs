@@ -12,7 +12,9 @@
 )]
 
 mod corpus;
+mod emulators;
 mod images;
+mod real_apk;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../tools/mod.rs"]
