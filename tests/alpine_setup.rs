@@ -1,7 +1,12 @@
 //! What Alpine's set-up makes, against real Alpine roots of two releases and four architectures; and the real apk
 //! and busybox in a root that was made so.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test may fail, and says why it does not run")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test may fail, and says why it does not run"
+)]
 
 mod support;
 
