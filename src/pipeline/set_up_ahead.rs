@@ -84,9 +84,9 @@ fn at<'c>(catalog: &'c FileCatalog, name: &str) -> Option<(RootPath, &'c Package
 fn content(package: &PackageFiles, file: &CataloguedFile, limit: u64) -> Result<Vec<u8>, CatalogError> {
     let mut bytes = Vec::new();
     let Some(index) = package.manifest.content_index(file) else { return Ok(bytes) };
-    read_contents(package, &BTreeMap::from([(index, ())]), |_, (), content| {
+    read_contents(package, &BTreeMap::from([(index, limit)]), |_, limit, content| {
         content
-            .take(limit)
+            .take(*limit)
             .read_to_end(&mut bytes)
             .map_err(|source| CatalogError::unread(package, source))?;
         Ok::<(), CatalogError>(())
