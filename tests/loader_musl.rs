@@ -80,7 +80,7 @@ impl Root {
             let entry = entry.unwrap();
             let name = entry.file_name().into_string().unwrap();
             let is_wanted = packages.is_empty() || packages.iter().any(|package| name.starts_with(package));
-            if Path::new(&name).extension().is_some_and(|ending| ending == "apk") && is_wanted {
+            if entry.path().extension().is_some_and(|extension| extension == "apk") && is_wanted {
                 root.unpack(&entry.path());
             }
         }
