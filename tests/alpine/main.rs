@@ -11,10 +11,15 @@
     reason = "functions beside the tests fail like tests"
 )]
 
+mod apks;
+mod bad_input;
 mod corpus;
 mod emulators;
 mod images;
+mod mirror;
+mod packages;
 mod real_apk;
+mod reproducible;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../tools/mod.rs"]

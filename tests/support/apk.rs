@@ -2,7 +2,7 @@
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rootforge::apk::Checksum;
@@ -168,6 +168,23 @@ impl Key {
         assert!(public.status.success());
         std::fs::write(key.public_path(), public.stdout).unwrap();
         Some(key)
+    }
+
+    /// A key that is there already, beside its public half.
+    pub fn of(private: &Path) -> Key {
+        let name = private.file_name().unwrap().to_str().unwrap();
+        let key = Key { dir: TempDir::new().unwrap(), name: format!("{name}.pub") };
+        std::fs::copy(private, key.dir.path().join("private")).unwrap();
+        std::fs::copy(private.with_file_name(&key.name), key.public_path()).unwrap();
+        key
+    }
+
+    /// The same key by another name.
+    pub fn called(&self, name: &str) -> Key {
+        let key = Key { dir: TempDir::new().unwrap(), name: format!("{name}.rsa.pub") };
+        std::fs::copy(self.dir.path().join("private"), key.dir.path().join("private")).unwrap();
+        std::fs::write(key.public_path(), self.public()).unwrap();
+        key
     }
 
     fn public_path(&self) -> PathBuf {
