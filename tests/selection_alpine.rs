@@ -404,22 +404,6 @@ fn names() {
     .holds();
 }
 
-const PATH_FILE: &str = "Package: app
-         Depends: musl, libx
-         /usr/bin/app elf program interp=/lib/ld-musl-x86_64.so.1 needed=libx.so
-
-         Package: libx
-         /opt/lib/libx.so elf soname=libx.so";
-
-const SHARED: &str = "Package: app
-         Depends: musl, app-libs
-         /usr/bin/app elf program interp=/lib/ld-musl-x86_64.so.1 needed=liba.so,libb.so
-
-         Package: app-libs
-         /usr/lib/liba.so elf needed=libx.so rpath=/usr/lib/app
-         /usr/lib/libb.so elf needed=libx.so
-         /usr/lib/app/libx.so elf soname=libx.so.1";
-
 #[test]
 fn the_closure_is_musls() {
     const APP: &str = "Package: app
