@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! blobs/sha256/ab/cdef...     content-addressed; complete and synced before it gets this name
+//! blobs/apk/ab/cdef...        packages that their control member's SHA-1 names, likewise
 //! partial/                    downloads under way, each under a lock or a name of its own
 //! derived/KIND/ab/cdef...     a checksum of 8 bytes, then what was derived from the blob or key abcdef...
 //! ```
@@ -9,7 +10,7 @@
 //! Several processes can use a cache at once, and it can be deleted at any moment: nothing but time is lost.
 //! What is read is checked: blobs against their digest, derived entries against their checksum.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -18,8 +19,10 @@ use tempfile::NamedTempFile;
 use crate::digest::{Digest, Hasher};
 use crate::hint::Hint;
 
+mod content_id;
 mod partial;
 
+pub use content_id::{ContentId, ContentIdError, Verdict};
 pub use partial::Partial;
 
 /// The bytes of a derived entry's checksum.
@@ -77,10 +80,10 @@ pub enum CacheError {
     /// What is to be stored is not what its name says.
     #[error("refusing to store as {expected} what is {found}")]
     Content {
-        /// The digest it was to be stored under.
-        expected: Digest,
-        /// Its digest.
-        found: Digest,
+        /// What it was to be stored under.
+        expected: ContentId,
+        /// What it is, or what is wrong with it.
+        found: String,
     },
 }
 
@@ -133,30 +136,26 @@ impl Cache {
         &self.root
     }
 
-    fn blob_path(&self, digest: &Digest) -> PathBuf {
-        let hex = digest.hex();
-        self.root.join("blobs/sha256").join(&hex[..2]).join(&hex[2..])
+    fn blob_path(&self, id: impl Into<ContentId>) -> PathBuf {
+        let (kind, hex) = id.into().place();
+        self.root.join("blobs").join(kind).join(&hex[..2]).join(&hex[2..])
     }
 
     /// Where a blob is, if it is there. It is not checked: see [`Cache::verified_blob`].
-    pub fn blob(&self, digest: &Digest) -> Option<PathBuf> {
-        Some(self.blob_path(digest)).filter(|path| path.is_file())
+    pub fn blob(&self, id: impl Into<ContentId>) -> Option<PathBuf> {
+        Some(self.blob_path(id)).filter(|path| path.is_file())
     }
 
-    /// A blob whose content has just been compared with its digest; one that differs is removed.
-    pub fn verified_blob(&self, digest: &Digest) -> Result<Lookup, CacheError> {
-        let path = self.blob_path(digest);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Lookup::Missing),
-            Err(source) => return Err(CacheError::Read { path, source }),
-        };
-        let (found, _) = Digest::of_reader(file).map_err(CacheError::read(&path))?;
-        if found == *digest {
-            return Ok(Lookup::Found(path));
+    /// A blob whose content has just been compared with its id; one that differs is removed.
+    pub fn verified_blob(&self, id: impl Into<ContentId>) -> Result<Lookup, CacheError> {
+        let id = id.into();
+        let path = self.blob_path(id);
+        match id.judge(&path) {
+            Ok(Verdict::Sound) => Ok(Lookup::Found(path)),
+            Ok(_) => self.remove(id).map(|()| Lookup::Corrupt),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Lookup::Missing),
+            Err(source) => Err(CacheError::Read { path, source }),
         }
-        self.remove(digest)?;
-        Ok(Lookup::Corrupt)
     }
 
     /// The bytes of a blob, checked; none if it is missing or was corrupt, in which case it is removed.
@@ -171,8 +170,8 @@ impl Cache {
     }
 
     /// Forgets a blob.
-    pub fn remove(&self, digest: &Digest) -> Result<(), CacheError> {
-        let path = self.blob_path(digest);
+    pub fn remove(&self, id: impl Into<ContentId>) -> Result<(), CacheError> {
+        let path = self.blob_path(id);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(CacheError::Write { path, source: error })
@@ -184,7 +183,7 @@ impl Cache {
     /// Stores bytes; gives their digest and where they are.
     pub fn insert(&self, bytes: &[u8]) -> Result<(Digest, PathBuf), CacheError> {
         let digest = Digest::of(bytes);
-        let path = self.blob_path(&digest);
+        let path = self.blob_path(digest);
         self.replace(&path, bytes)?;
         Ok((digest, path))
     }
@@ -197,16 +196,17 @@ impl Cache {
         let mut hasher = Hasher::new(file);
         io::copy(&mut reader, &mut hasher).map_err(CacheError::write(&directory))?;
         let (file, digest, size) = hasher.finish();
-        let path = self.blob_path(&digest);
+        let path = self.blob_path(digest);
         persist(file, &path)?;
         Ok((digest, size, path))
     }
 
     /// A place to download a blob into; [`Partial::commit`] stores it.
-    pub fn partial(&self, digest: &Digest) -> Result<Partial, CacheError> {
+    pub fn partial(&self, id: impl Into<ContentId>) -> Result<Partial, CacheError> {
+        let id = id.into();
         let directory = self.root.join("partial");
         create_dir(&directory)?;
-        Partial::open(&directory, *digest, self.blob_path(digest))
+        Partial::open(&directory, id, self.blob_path(id))
     }
 
     fn derived_path(&self, kind: &str, key: &Digest) -> PathBuf {

@@ -1,21 +1,21 @@
 //! Packages -> every path in them, its owner, its metadata, and what the loader must know of it.
 //!
-//! A package is read once: its list of files with their ELF facts is kept, by the package's SHA-256, in a
+//! A package is read once: its list of files with their ELF facts is kept, by what names the package's bytes, in a
 //! [`ManifestStore`]; content is read again, file by file, when a layer wants it ([`read_contents`]).
 //!
 //! Paths are canonical: on a merged `/usr`, `/lib/x` and `/usr/lib/x` are one file, and packages use both
 //! spellings. Everything behind such a link is listed by the name behind it, and the links themselves are
 //! the distro's, not a package's.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::apk::archive::Marks;
 use crate::cache::Cache;
-use crate::deb::archive::{ControlFiles, DebError};
+use crate::cache::ContentId;
 use crate::digest::Digest;
 use crate::elf::ElfFacts;
 use crate::hint::Hint;
@@ -25,10 +25,12 @@ use crate::tarball::{Entry, EntryKind};
 
 mod contents;
 mod merged_usr;
+mod package;
 mod scan;
 
 pub use contents::read_contents;
 pub use merged_usr::MergedUsr;
+pub use package::{Control, PackageError};
 pub use scan::{PackageArchive, catalogue};
 
 /// One entry of a package's data tarball.
@@ -44,6 +46,8 @@ pub struct CataloguedFile {
     pub shebang: Option<String>,
     /// Why it is no ELF file although it begins like one.
     pub damaged_elf: Option<String>,
+    /// What an `.apk` says beside the entry.
+    pub marks: Marks,
 }
 
 /// All that a package holds.
@@ -51,8 +55,8 @@ pub struct CataloguedFile {
 pub struct Manifest {
     /// The entries, in the data tarball's order.
     pub files: Vec<CataloguedFile>,
-    /// The control tarball.
-    pub control: ControlFiles,
+    /// What the package says of itself.
+    pub control: Control,
 }
 
 /// A package and its files.
@@ -62,8 +66,8 @@ pub struct PackageFiles {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// The SHA-256 of its archive.
-    pub digest: Digest,
+    /// What says which bytes its archive has.
+    pub content: ContentId,
     /// The archive on disk.
     pub archive: PathBuf,
     /// What it holds.
@@ -79,7 +83,7 @@ pub trait ManifestStore: Sync {
 }
 
 /// The kind of derived entry that manifests are. Another form of [`Manifest`] needs another name.
-const MANIFESTS: &str = "manifest-1";
+const MANIFESTS: &str = "manifest-2";
 
 impl ManifestStore for Cache {
     fn load(&self, package: &Digest) -> Option<Vec<u8>> {
@@ -112,7 +116,18 @@ pub enum CatalogError {
         /// Its version.
         version: String,
         /// Why.
-        source: Box<DebError>,
+        source: Box<PackageError>,
+    },
+    /// A package's archive is not what was fetched any more.
+    #[error("the file of the package {package} {version} {} since it was fetched",
+        if *gone { "has gone from the cache" } else { "in the cache has changed" })]
+    Changed {
+        /// The package's name.
+        package: String,
+        /// Its version.
+        version: String,
+        /// It is not there at all.
+        gone: bool,
     },
     /// A file that was listed is not there, or is none.
     #[error("the package {package} {version} has no file at position {index} of its data")]
@@ -136,9 +151,26 @@ pub enum CatalogError {
     },
 }
 
+impl CatalogError {
+    /// A package's content cannot be read.
+    pub fn unread(package: &PackageFiles, source: std::io::Error) -> Self {
+        CatalogError::Package {
+            package: package.name.clone(),
+            version: package.version.clone(),
+            source: Box::new(PackageError::io(&package.content, &package.archive, source)),
+        }
+    }
+}
+
 impl Hint for CatalogError {
     fn hints(&self) -> Vec<String> {
         match self {
+            CatalogError::Changed { .. } => {
+                vec!["run it again: what is missing or changed in the cache is fetched anew".to_owned()]
+            }
+            CatalogError::Package { source, .. } if source.is_vanished() => {
+                vec!["run it again: what is missing in the cache is fetched anew".to_owned()]
+            }
             CatalogError::Package { source, .. } => source.hints(),
             CatalogError::NoContent { .. } => {
                 vec!["the package on disk has changed since it was listed: fetch it again".to_owned()]
@@ -217,12 +249,12 @@ impl FileCatalog {
         Ok(())
     }
 
-    /// Settles who owns what several packages have: the first by name of those that no other comes before by
-    /// `compare` (by `Replaces`, for instance), or simply the first by name. The others follow by name. Within
-    /// one package a later entry replaces an earlier.
+    /// Settles who owns what several packages have: the first by name of those that no other replaces with
+    /// more right, or simply the first by name. The others follow by name. Within one package a later entry
+    /// replaces an earlier.
     ///
-    /// `compare` speaks of pairs. It need not be transitive, as `Replaces` is not, so nothing is sorted by it.
-    pub fn order_owners(&mut self, compare: impl Fn(&PackageFiles, &PackageFiles) -> Ordering) {
+    /// [`PackageFiles::replaces`] speaks of pairs and is not transitive, so nothing is sorted by it.
+    pub fn order_owners(&mut self) {
         let package = |reference: &FileRef| &self.packages[reference.package as usize];
         for references in self.paths.values_mut().filter(|references| references.len() > 1) {
             references.sort_by(|a, b| package(a).name.cmp(&package(b).name).then(b.file.cmp(&a.file)));
@@ -234,7 +266,9 @@ impl FileCatalog {
             }
             let comes_first = |one: &FileRef| {
                 let mut others = references.iter().filter(|other| other.package != one.package);
-                others.all(|other| compare(package(one), package(other)) != Ordering::Greater)
+                others.all(|other| {
+                    package(one).replaces(package(other)) >= package(other).replaces(package(one))
+                })
             };
             if let Some(owner) = references.iter().position(comes_first) {
                 references[..=owner].rotate_right(1);

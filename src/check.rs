@@ -59,6 +59,8 @@ pub enum ImageSource {
 pub struct Report {
     /// Everything that is wrong, in the order it was met; empty for a good image.
     pub problems: Vec<Problem>,
+    /// What may be wrong, as far as can be seen from outside of a program; likewise.
+    pub warnings: Vec<Problem>,
     /// The images that were looked at, as far as they could be read.
     pub images: Vec<Summary>,
 }
@@ -72,7 +74,7 @@ pub struct Summary {
     pub digest: Option<Digest>,
     /// How many layers.
     pub layers: usize,
-    /// Bytes of the compressed layers.
+    /// Bytes of the layers as they are stored.
     pub size: u64,
     /// Paths in the merged tree.
     pub paths: usize,
@@ -180,6 +182,15 @@ pub enum Fault {
         /// As its `DT_NEEDED` has it.
         soname: String,
     },
+    /// A plug-in, or another library that no executable leads to, lacks a library that is nowhere in the image. A
+    /// warning: the image was built with it (see [`crate::select::Warning::PluginLacks`]).
+    #[error("the plug-in {plugin} lacks `{needed}` and will not load")]
+    Plugin {
+        /// The ELF file.
+        plugin: RootPath,
+        /// As its `DT_NEEDED` has it.
+        needed: String,
+    },
     /// The program loader that an executable asks for is not there.
     #[error("`{file}` needs the loader `{interp}`, which is not in the image")]
     Interpreter {
@@ -286,8 +297,10 @@ struct Checking {
 impl Checking {
     fn problem(&mut self, place: &str, fault: Fault) {
         let problem = Problem { place: place.to_owned(), fault };
-        if !self.report.problems.contains(&problem) {
-            self.report.problems.push(problem);
+        let Report { problems, warnings, .. } = &mut self.report;
+        let list = if matches!(problem.fault, Fault::Plugin { .. }) { warnings } else { problems };
+        if !list.contains(&problem) {
+            list.push(problem);
         }
     }
 }

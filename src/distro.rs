@@ -1,16 +1,20 @@
-//! `debian:trixie`, `ubuntu:noble`: what a recipe's `from` stands for.
+//! `debian:trixie`, `alpine:3.20`: what a recipe's `from` stands for.
 //!
 //! Everything that differs from distro to distro and from release to release is data here: repositories,
-//! key rings, what architectures are called, the links of the merged `/usr`, and the packages that only
-//! help to install others.
+//! what architectures are called, the links of the merged `/usr`, and the packages that only help to install
+//! others.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::arch::Arch;
 
+mod archive;
 mod helpers;
+mod os_release;
+mod ports;
 
+pub use archive::Archive;
 pub use helpers::is_install_helper;
 
 /// A release of a distro.
@@ -20,6 +24,19 @@ pub enum Distro {
     Debian(DebianRelease),
     /// Ubuntu.
     Ubuntu(UbuntuRelease),
+    /// Alpine.
+    Alpine(AlpineRelease),
+    /// Wolfi, which has no releases.
+    Wolfi,
+}
+
+/// The format of a distro's packages and repositories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PackageFormat {
+    /// Debian's.
+    Deb,
+    /// Alpine's.
+    Apk,
 }
 
 /// A Debian release with a preset.
@@ -42,17 +59,18 @@ pub enum UbuntuRelease {
     Noble,
 }
 
-/// An archive host's directory tree, which one mirror URL stands for.
+/// An Alpine release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Archive {
-    /// The Debian archive: releases and their updates.
-    Debian,
-    /// The Debian security archive.
-    DebianSecurity,
-    /// Ubuntu's archive for amd64 and 386.
-    Ubuntu,
-    /// Ubuntu's archive for all other architectures.
-    UbuntuPorts,
+pub enum AlpineRelease {
+    /// Alpine 3.`minor`; those from 3.18 on are presets.
+    Stable {
+        /// The number after `3.`.
+        minor: u8,
+    },
+    /// The development branch.
+    Edge,
+    /// Whatever the repositories of a recipe without `from` hold; no preset.
+    Unknown,
 }
 
 /// The part of a release that a suite is.
@@ -77,6 +95,15 @@ pub struct Suite {
     pub name: String,
     /// The components taken from it.
     pub components: Vec<String>,
+}
+
+/// One repository of a distro whose packages are apk's, and the archive that holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApkRepository {
+    /// The archive it is in.
+    pub archive: Archive,
+    /// Its path below the archive's root, such as `v3.20/main`; empty where it is the root.
+    pub path: String,
 }
 
 /// No preset has this name.
@@ -109,160 +136,91 @@ impl FromStr for Pocket {
     }
 }
 
-impl Archive {
-    /// Every archive.
-    pub const ALL: [Archive; 4] =
-        [Archive::Debian, Archive::DebianSecurity, Archive::Ubuntu, Archive::UbuntuPorts];
-
-    /// The name that `--mirror NAME=URL` and the configuration file use; upper-cased and with `_`, also
-    /// the end of `ROOTFORGE_MIRROR_NAME`.
+impl PackageFormat {
+    /// The name that `type` of a repository uses, and the ending of a package's file.
     pub const fn name(self) -> &'static str {
         match self {
-            Archive::Debian => "debian",
-            Archive::DebianSecurity => "debian-security",
-            Archive::Ubuntu => "ubuntu",
-            Archive::UbuntuPorts => "ubuntu-ports",
+            PackageFormat::Deb => "deb",
+            PackageFormat::Apk => "apk",
         }
     }
 
-    /// Where it is found when nothing nearer is known.
-    pub const fn well_known_url(self) -> &'static str {
+    /// Whose format it is, in words.
+    pub const fn family(self) -> &'static str {
         match self {
-            Archive::Debian => "http://ftp.debian.org/debian",
-            Archive::DebianSecurity => "http://ftp.debian.org/debian-security",
-            Archive::Ubuntu => "http://mirrors.kernel.org/ubuntu",
-            Archive::UbuntuPorts => "http://ports.ubuntu.com/ubuntu-ports",
-        }
-    }
-
-    /// The directory of its snapshots, if it has one: `URL/TIMESTAMP` is an archive as it was then.
-    pub const fn snapshot_url(self) -> Option<&'static str> {
-        match self {
-            Archive::Debian => Some("http://snapshot.debian.org/archive/debian"),
-            Archive::DebianSecurity => Some("http://snapshot.debian.org/archive/debian-security"),
-            Archive::Ubuntu | Archive::UbuntuPorts => None,
-        }
-    }
-
-    /// What the `Origin` field of its Release files must say.
-    pub const fn origin(self) -> &'static str {
-        match self {
-            Archive::Debian | Archive::DebianSecurity => "Debian",
-            Archive::Ubuntu | Archive::UbuntuPorts => "Ubuntu",
+            PackageFormat::Deb => "Debian",
+            PackageFormat::Apk => "Alpine",
         }
     }
 }
 
-impl FromStr for Archive {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Archive::ALL.into_iter().find(|archive| archive.name() == text).ok_or_else(|| {
-            let names: Vec<_> = Archive::ALL.iter().map(|archive| archive.name()).collect();
-            format!("`{text}` is not one of {}", names.join(", "))
-        })
-    }
-}
+/// The first of Alpine's releases with a preset, and the last that this version has heard of; later ones are
+/// taken for releases all the same.
+const ALPINE_MINORS: (u8, u8) = (18, 24);
 
 impl Distro {
-    /// Every preset.
-    pub const ALL: [Distro; 5] = [
+    /// Every preset that this version has heard of.
+    pub const ALL: [Distro; 14] = [
         Distro::Debian(DebianRelease::Bookworm),
         Distro::Debian(DebianRelease::Trixie),
         Distro::Debian(DebianRelease::Sid),
         Distro::Ubuntu(UbuntuRelease::Jammy),
         Distro::Ubuntu(UbuntuRelease::Noble),
+        Distro::Alpine(AlpineRelease::Stable { minor: ALPINE_MINORS.0 }),
+        Distro::Alpine(AlpineRelease::Stable { minor: 19 }),
+        Distro::Alpine(AlpineRelease::Stable { minor: 20 }),
+        Distro::Alpine(AlpineRelease::Stable { minor: 21 }),
+        Distro::Alpine(AlpineRelease::Stable { minor: 22 }),
+        Distro::Alpine(AlpineRelease::Stable { minor: 23 }),
+        Distro::Alpine(AlpineRelease::Stable { minor: ALPINE_MINORS.1 }),
+        Distro::Alpine(AlpineRelease::Edge),
+        Distro::Wolfi,
     ];
+
+    /// The names of the presets, as messages list them: Alpine's stable releases go on after the last.
+    pub fn names() -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for distro in Distro::ALL {
+            match distro {
+                Distro::Alpine(AlpineRelease::Stable { minor }) if minor > ALPINE_MINORS.0 => {}
+                _ => names.push(distro.to_string()),
+            }
+        }
+        names
+    }
 
     /// `ID` of its os-release(5).
     pub const fn id(self) -> &'static str {
         match self {
             Distro::Debian(_) => "debian",
             Distro::Ubuntu(_) => "ubuntu",
+            Distro::Alpine(_) => "alpine",
+            Distro::Wolfi => "wolfi",
         }
     }
 
-    /// `NAME` of its os-release(5).
-    pub const fn name(self) -> &'static str {
+    /// The format of its packages.
+    pub const fn format(self) -> PackageFormat {
         match self {
-            Distro::Debian(_) => "Debian GNU/Linux",
-            Distro::Ubuntu(_) => "Ubuntu",
+            Distro::Debian(_) | Distro::Ubuntu(_) => PackageFormat::Deb,
+            Distro::Alpine(_) | Distro::Wolfi => PackageFormat::Apk,
         }
     }
 
-    /// `ID_LIKE` of its os-release(5).
-    pub const fn id_like(self) -> Option<&'static str> {
+    /// The release's code name; Alpine's and Wolfi's have none.
+    pub const fn codename(self) -> Option<&'static str> {
         match self {
-            Distro::Debian(_) => None,
-            Distro::Ubuntu(_) => Some("debian"),
+            Distro::Debian(DebianRelease::Bookworm) => Some("bookworm"),
+            Distro::Debian(DebianRelease::Trixie) => Some("trixie"),
+            Distro::Debian(DebianRelease::Sid) => Some("sid"),
+            Distro::Ubuntu(UbuntuRelease::Jammy) => Some("jammy"),
+            Distro::Ubuntu(UbuntuRelease::Noble) => Some("noble"),
+            Distro::Alpine(_) | Distro::Wolfi => None,
         }
     }
 
-    /// The release's code name.
-    pub const fn codename(self) -> &'static str {
-        match self {
-            Distro::Debian(DebianRelease::Bookworm) => "bookworm",
-            Distro::Debian(DebianRelease::Trixie) => "trixie",
-            Distro::Debian(DebianRelease::Sid) => "sid",
-            Distro::Ubuntu(UbuntuRelease::Jammy) => "jammy",
-            Distro::Ubuntu(UbuntuRelease::Noble) => "noble",
-        }
-    }
-
-    /// `VERSION_ID` of its os-release(5); a rolling release has none.
-    pub const fn version_id(self) -> Option<&'static str> {
-        match self {
-            Distro::Debian(DebianRelease::Bookworm) => Some("12"),
-            Distro::Debian(DebianRelease::Trixie) => Some("13"),
-            Distro::Debian(DebianRelease::Sid) => None,
-            Distro::Ubuntu(UbuntuRelease::Jammy) => Some("22.04"),
-            Distro::Ubuntu(UbuntuRelease::Noble) => Some("24.04"),
-        }
-    }
-
-    /// `PRETTY_NAME` of its os-release(5).
-    pub fn pretty_name(self) -> String {
-        match self {
-            Distro::Debian(DebianRelease::Sid) => "Debian GNU/Linux sid".to_owned(),
-            Distro::Debian(_) => {
-                format!("Debian GNU/Linux {} ({})", self.version_id().unwrap_or_default(), self.codename())
-            }
-            Distro::Ubuntu(_) => format!("Ubuntu {} LTS", self.version_id().unwrap_or_default()),
-        }
-    }
-
-    /// What the distro calls an architecture; none where it has no such port. Debian's `armhf` is `ARMv7`
-    /// and faults on an `ARMv6` board, so `arm32v6` is `armel`.
-    pub const fn arch_name(self, arch: Arch) -> Option<&'static str> {
-        match (self, arch) {
-            (_, Arch::Amd64) => Some("amd64"),
-            (Distro::Debian(_), Arch::Arm32v6) => Some("armel"),
-            (_, Arch::Arm32v7) => Some("armhf"),
-            (_, Arch::Arm64) => Some("arm64"),
-            (Distro::Debian(_), Arch::I386) => Some("i386"),
-            (_, Arch::Ppc64le) => Some("ppc64el"),
-            (_, Arch::Riscv64) => Some("riscv64"),
-            (_, Arch::S390x) => Some("s390x"),
-            (Distro::Ubuntu(_), Arch::Arm32v6 | Arch::I386) => None,
-        }
-    }
-
-    /// The multiarch triplet, the directory of libraries below `/usr/lib`; none where there is no such port.
-    pub const fn triplet(self, arch: Arch) -> Option<&'static str> {
-        match (self, arch) {
-            (_, Arch::Amd64) => Some("x86_64-linux-gnu"),
-            (Distro::Debian(_), Arch::Arm32v6) => Some("arm-linux-gnueabi"),
-            (_, Arch::Arm32v7) => Some("arm-linux-gnueabihf"),
-            (_, Arch::Arm64) => Some("aarch64-linux-gnu"),
-            (Distro::Debian(_), Arch::I386) => Some("i386-linux-gnu"),
-            (_, Arch::Ppc64le) => Some("powerpc64le-linux-gnu"),
-            (_, Arch::Riscv64) => Some("riscv64-linux-gnu"),
-            (_, Arch::S390x) => Some("s390x-linux-gnu"),
-            (Distro::Ubuntu(_), Arch::Arm32v6 | Arch::I386) => None,
-        }
-    }
-
-    /// The suites of the release for one architecture: release, updates, security, in that order.
+    /// The suites of the release for one architecture: release, updates, security, in that order. Distros with
+    /// packages of apk's have none; see [`Distro::repositories`].
     pub fn suites(self, arch: Arch) -> Vec<Suite> {
         let suite = |pocket, archive, name: String, components: &[&str]| Suite {
             pocket,
@@ -270,8 +228,9 @@ impl Distro {
             name,
             components: components.iter().map(ToString::to_string).collect(),
         };
-        let codename = self.codename();
+        let codename = self.codename().unwrap_or_default();
         match self {
+            Distro::Alpine(_) | Distro::Wolfi => Vec::new(),
             Distro::Debian(DebianRelease::Sid) => {
                 vec![suite(Pocket::Release, Archive::Debian, codename.to_owned(), &["main"])]
             }
@@ -295,15 +254,32 @@ impl Distro {
         }
     }
 
-    /// The links of the merged `/usr`: name below `/`, and relative target. All releases with a preset are
-    /// merged; a package's path through one of them is the path behind the link.
-    pub const fn directory_links(self, arch: Arch) -> &'static [(&'static str, &'static str)] {
-        match arch {
-            Arch::Amd64 | Arch::Ppc64le => {
-                &[("bin", "usr/bin"), ("lib", "usr/lib"), ("lib64", "usr/lib64"), ("sbin", "usr/sbin")]
+    /// The repositories of a release of Alpine's kind, in apk's order: what is in several comes from the newest
+    /// version, whichever has it. None for distros with suites.
+    pub fn repositories(self) -> Vec<ApkRepository> {
+        let of = |archive, paths: Vec<String>| {
+            paths.into_iter().map(|path| ApkRepository { archive, path }).collect::<Vec<_>>()
+        };
+        match self {
+            Distro::Alpine(AlpineRelease::Stable { minor }) => {
+                of(Archive::Alpine, vec![format!("v3.{minor}/main"), format!("v3.{minor}/community")])
             }
-            _ => &[("bin", "usr/bin"), ("lib", "usr/lib"), ("sbin", "usr/sbin")],
+            Distro::Alpine(AlpineRelease::Edge) => {
+                of(Archive::Alpine, vec!["edge/main".to_owned(), "edge/community".to_owned()])
+            }
+            Distro::Wolfi => of(Archive::Wolfi, vec![String::new()]),
+            Distro::Debian(_) | Distro::Ubuntu(_) | Distro::Alpine(AlpineRelease::Unknown) => Vec::new(),
         }
+    }
+
+    /// The archives that its packages come from, each once, sorted.
+    pub fn archives(self, arch: Arch) -> Vec<Archive> {
+        let suites = self.suites(arch).into_iter().map(|suite| suite.archive);
+        let repositories = self.repositories().into_iter().map(|repository| repository.archive);
+        let mut archives: Vec<Archive> = suites.chain(repositories).collect();
+        archives.sort_unstable();
+        archives.dedup();
+        archives
     }
 
     /// The `PATH` of a login shell, which an image has unless its recipe sets another.
@@ -314,7 +290,13 @@ impl Distro {
 
 impl fmt::Display for Distro {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.id(), self.codename())
+        f.write_str(self.id())?;
+        match self {
+            Distro::Debian(_) | Distro::Ubuntu(_) => write!(f, ":{}", self.codename().unwrap_or_default()),
+            Distro::Alpine(AlpineRelease::Stable { minor }) => write!(f, ":3.{minor}"),
+            Distro::Alpine(AlpineRelease::Edge) => f.write_str(":edge"),
+            Distro::Alpine(AlpineRelease::Unknown) | Distro::Wolfi => Ok(()),
+        }
     }
 }
 
@@ -322,6 +304,12 @@ impl FromStr for Distro {
     type Err = UnknownDistro;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(minor) = text.strip_prefix("alpine:3.").and_then(|minor| minor.parse().ok())
+            && minor >= ALPINE_MINORS.0
+            && text == format!("alpine:3.{minor}")
+        {
+            return Ok(Distro::Alpine(AlpineRelease::Stable { minor }));
+        }
         Distro::ALL
             .into_iter()
             .find(|distro| distro.to_string() == text)
@@ -330,21 +318,4 @@ impl FromStr for Distro {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arm32v6_is_never_hard_float() {
-        for distro in Distro::ALL {
-            assert_ne!(distro.arch_name(Arch::Arm32v6), Some("armhf"));
-            assert_eq!(distro.to_string().parse(), Ok(distro));
-        }
-    }
-
-    #[test]
-    fn ports_live_elsewhere() {
-        let noble = Distro::Ubuntu(UbuntuRelease::Noble);
-        assert!(noble.suites(Arch::S390x).iter().all(|suite| suite.archive == Archive::UbuntuPorts));
-        assert!(noble.suites(Arch::Amd64).iter().all(|suite| suite.archive == Archive::Ubuntu));
-    }
-}
+mod tests;

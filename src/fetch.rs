@@ -1,4 +1,4 @@
-//! Packages into the cache: several at a time, each compared with its SHA-256.
+//! Packages into the cache: several at a time, each compared with its digest or checksum.
 //!
 //! A package that the mirror no longer has is sought at its other addresses, in order. All failures of a run
 //! are reported together. What is in the cache already is read and compared again before it is used.
@@ -10,8 +10,8 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use crate::cache::{Cache, CacheError, Lookup};
-use crate::digest::Digest;
+use crate::apk::ApkError;
+use crate::cache::{Cache, CacheError, ContentId, Lookup, Partial, Verdict};
 use crate::hint::Hint;
 use crate::transport::{Expected, Transport, TransportError, is_remote};
 
@@ -29,8 +29,8 @@ pub struct Wanted {
     pub urls: Vec<String>,
     /// Its size in bytes.
     pub size: u64,
-    /// The digest of the file.
-    pub sha256: Digest,
+    /// What says which bytes it has.
+    pub content: ContentId,
 }
 
 impl fmt::Display for Wanted {
@@ -140,6 +140,16 @@ pub enum Failure {
         /// What failed.
         source: TransportError,
     },
+    /// What came is not the package that the index speaks of.
+    #[error("{package}: `{url}` is not what it should be: {source}")]
+    Forged {
+        /// The package, name and version.
+        package: String,
+        /// Where it came from.
+        url: String,
+        /// What is wrong with it.
+        source: ApkError,
+    },
     /// Storing it failed.
     #[error("{package}: {source}")]
     Cache {
@@ -187,6 +197,7 @@ impl Hint for FetchError {
                     vec!["build once without `--offline` to fill the cache".to_owned()]
                 }
                 Failure::Transport { source, .. } => source.hints(),
+                Failure::Forged { source, .. } => source.hints(),
                 Failure::Cache { source, .. } => source.hints(),
             };
             hints.extend(own.into_iter().filter(|hint| !hints.contains(hint)).collect::<Vec<_>>());
@@ -203,8 +214,8 @@ pub fn fetch(
     connections: &Connections,
     progress: &dyn Progress,
 ) -> Result<Fetched, FetchError> {
-    let unique: BTreeMap<Digest, &Wanted> = wanted.iter().rev().map(|one| (one.sha256, one)).collect();
-    let looked_up: BTreeMap<Digest, Result<Lookup, CacheError>> =
+    let unique: BTreeMap<ContentId, &Wanted> = wanted.iter().rev().map(|one| (one.content, one)).collect();
+    let looked_up: BTreeMap<ContentId, Result<Lookup, CacheError>> =
         unique.par_iter().map(|(digest, _)| (*digest, cache.verified_blob(digest))).collect();
     let (mut outcomes, mut notes, mut missing) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
     for (digest, lookup) in looked_up {
@@ -226,20 +237,20 @@ pub fn fetch(
         missing.push_back(package);
     }
     // As asked for: what is needed first comes first.
-    let order: BTreeMap<Digest, usize> =
-        wanted.iter().enumerate().rev().map(|(at, one)| (one.sha256, at)).collect();
-    missing.make_contiguous().sort_by_key(|package| order[&package.sha256]);
+    let order: BTreeMap<ContentId, usize> =
+        wanted.iter().enumerate().rev().map(|(at, one)| (one.content, at)).collect();
+    missing.make_contiguous().sort_by_key(|package| order[&package.content]);
     let downloaded = missing.len();
     progress.begin(downloaded, missing.iter().map(|package| package.size).sum());
     outcomes.extend(download_all(missing, transport, cache, connections, progress));
 
     let (mut fetched, mut failures) = (Fetched { downloaded, ..Fetched::default() }, Vec::new());
     for one in wanted {
-        match outcomes.remove(&one.sha256) {
+        match outcomes.remove(&one.content) {
             Some(Ok((path, note))) => {
-                fetched.notes.extend(notes.remove(&one.sha256));
+                fetched.notes.extend(notes.remove(&one.content));
                 fetched.notes.extend(note.clone());
-                outcomes.insert(one.sha256, Ok((path.clone(), None)));
+                outcomes.insert(one.content, Ok((path.clone(), None)));
                 fetched.paths.push(path);
             }
             Some(Err(failure)) => failures.push(failure),
@@ -264,7 +275,7 @@ fn download_all(
     cache: &Cache,
     connections: &Connections,
     progress: &dyn Progress,
-) -> Vec<(Digest, Outcome)> {
+) -> Vec<(ContentId, Outcome)> {
     let threads = connections.all.clamp(1, missing.len().max(1));
     let queue = Mutex::new(missing);
     let outcomes = Mutex::new(Vec::new());
@@ -278,7 +289,7 @@ fn download_all(
                     if outcome.is_ok() {
                         progress.end(package);
                     }
-                    lock(&outcomes).push((package.sha256, outcome));
+                    lock(&outcomes).push((package.content, outcome));
                 }
             });
         }
@@ -328,11 +339,16 @@ fn download(
     progress: &dyn Progress,
 ) -> Result<PathBuf, Failure> {
     let stored = |source| Failure::Cache { package: package.to_string(), source };
-    let expected = Expected { digest: package.sha256, size: package.size };
+    let digest = match package.content {
+        ContentId::Sha256(digest) => Some(digest),
+        ContentId::Apk(_) => None,
+    };
+    let expected = Expected { digest, size: package.size };
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let partial = cache.partial(&package.sha256).map_err(stored)?;
+        let partial = cache.partial(package.content).map_err(stored)?;
+        let resumed = partial.path().metadata().is_ok_and(|metadata| metadata.len() > 0);
         let arrived =
             transport.download(url, partial.path(), expected, &|bytes| progress.present(package, bytes));
         match arrived {
@@ -341,9 +357,33 @@ fn download(
             Err(source) => return Err(Failure::Transport { package: package.to_string(), source }),
             Ok(()) => {}
         }
+        if digest.is_none()
+            && let Err(failure) = look_into(package, url, &partial)
+        {
+            partial.discard().map_err(stored)?;
+            // The part that was there may have been of another file.
+            if resumed && attempts == 1 {
+                continue;
+            }
+            return Err(failure);
+        }
         match partial.commit_checked() {
             Err(error) if attempts == 1 && error.is_vanished() => {}
             result => return result.map_err(stored),
+        }
+    }
+}
+
+/// Compares what came with what the index says, where that is more than a digest of the file.
+fn look_into(package: &Wanted, url: &str, partial: &Partial) -> Result<(), Failure> {
+    match package.content.judge(partial.path()) {
+        Ok(Verdict::Sound | Verdict::Other(_)) => Ok(()),
+        Ok(Verdict::Forged(source)) => {
+            Err(Failure::Forged { package: package.to_string(), url: url.to_owned(), source })
+        }
+        Err(source) => {
+            let source = CacheError::Read { path: partial.path().to_owned(), source };
+            Err(Failure::Cache { package: package.to_string(), source })
         }
     }
 }

@@ -130,8 +130,10 @@ impl Hint for LayerError {
 pub struct LayerParts<'a> {
     /// The package files chosen for it.
     pub selected: &'a SelectedLayer,
-    /// What was made for it: skeleton, accounts, files of the recipe, dpkg's records.
+    /// What was made for it: skeleton, accounts, files of the recipe, the package manager's records.
     pub made: Made,
+    /// Owner and group of packages' files, where they are others than the packages say.
+    pub owners: &'a BTreeMap<RootPath, [u32; 2]>,
 }
 
 /// Plans one layer. Where the recipe brings a file at the path of a package's, the recipe's is taken. A
@@ -145,7 +147,7 @@ pub fn plan(
     catalog: &FileCatalog,
     newest: Option<u64>,
 ) -> Result<LayerPlan, LayerError> {
-    let LayerParts { selected, made } = parts;
+    let LayerParts { selected, made, owners } = parts;
     let clamp = |entry: &mut Entry| {
         let time = if entry.metadata.mtime == 0 { EPOCH } else { entry.metadata.mtime };
         entry.metadata.mtime = newest.map_or(time, |newest| time.min(newest.max(1)));
@@ -162,13 +164,16 @@ pub fn plan(
     }
     let mut packages: Vec<PackagePart> = by_package
         .into_iter()
-        .filter_map(|(name, files)| Some(package_part(catalog.package(name)?, files)))
+        .filter_map(|(name, files)| Some(package_part(catalog.package(name)?, files, owners)))
         .collect();
     for part in &mut packages {
         part.files.values_mut().chain(&mut part.others).for_each(clamp);
     }
 
     let mut directories = directories(selected, &made, &touched, below, catalog);
+    for entry in directories.iter_mut().filter(|entry| !made.contains_key(&entry.path)) {
+        own(entry, owners);
+    }
     directories.iter_mut().for_each(clamp);
     let mut made: Vec<MadeFile> =
         made.into_values().filter(|file| file.entry.kind != EntryKind::Directory).collect();
@@ -269,7 +274,11 @@ fn directory_metadata(path: &RootPath, touched: &BTreeSet<String>, catalog: &Fil
 
 /// Sorts chosen files of a package into regular files and the rest. A hard link whose target is not chosen
 /// becomes the file itself; further links to the same target lead to it.
-fn package_part(package: &PackageFiles, mut chosen: Vec<&CataloguedFile>) -> PackagePart {
+fn package_part(
+    package: &PackageFiles,
+    mut chosen: Vec<&CataloguedFile>,
+    owners: &BTreeMap<RootPath, [u32; 2]>,
+) -> PackagePart {
     chosen.sort_by_key(|file| file.index);
     let mut part = PackagePart {
         package: package.name.clone(),
@@ -282,9 +291,9 @@ fn package_part(package: &PackageFiles, mut chosen: Vec<&CataloguedFile>) -> Pac
     for file in rest {
         match file.entry.kind {
             EntryKind::File { .. } => {
-                part.files.insert(file.index, file.entry.clone());
+                part.files.insert(file.index, owned(file, owners));
             }
-            _ => part.others.push(file.entry.clone()),
+            _ => part.others.push(owned(file, owners)),
         }
     }
     for link in links {
@@ -296,9 +305,22 @@ fn package_part(package: &PackageFiles, mut chosen: Vec<&CataloguedFile>) -> Pac
             part.others.push(entry);
         } else {
             entry.kind = content.entry.kind.clone();
-            entry.metadata = content.entry.metadata.clone();
+            entry.metadata = owned(content, owners).metadata;
             part.files.insert(index, entry);
         }
     }
     part
+}
+
+/// A file with the owner it has in this image.
+fn owned(file: &CataloguedFile, owners: &BTreeMap<RootPath, [u32; 2]>) -> Entry {
+    let mut entry = file.entry.clone();
+    own(&mut entry, owners);
+    entry
+}
+
+fn own(entry: &mut Entry, owners: &BTreeMap<RootPath, [u32; 2]>) {
+    if let Some(owner) = owners.get(&entry.path) {
+        [entry.metadata.uid, entry.metadata.gid] = *owner;
+    }
 }

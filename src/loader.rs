@@ -1,30 +1,30 @@
 //! Where the dynamic loader finds a library, over a tree of files that need not be on disk.
 //!
-//! Follows glibc's ld.so(8) and the System V gABI ("Shared Object Dependencies"), with Debian's multiarch
-//! directories. A name without a slash is sought, in this order, in
+//! Two loaders are known, glibc's ([`Search::glibc`]) and musl's ([`Search::musl`]); what each does stands in
+//! its own file. Which one a program is for, it says itself (`PT_INTERP`, see [`musl_arch`]).
 //!
-//! 1. the `DT_RPATH` of the requester, of what loaded that, and so on up to the executable, where the
-//!    requester has no `DT_RUNPATH`; a file that has one has its `DT_RPATH` ignored;
-//! 2. `LD_LIBRARY_PATH`;
-//! 3. the `DT_RUNPATH` of the requester alone;
-//! 4. the directories of ld.so.conf(5) and the default ones, unless the requester says `DF_1_NODEFLIB`;
-//!    that keeps the former.
+//! [`Search::look`] finds one library for one file; [`Search::load`] all that a program loads, with what is
+//! loaded already not sought again. Both answer for a tree as it stands: building asks about a catalogue of
+//! packages, checking about an image.
 //!
-//! Left out: `glibc-hwcaps` and other subdirectories for certain processors, which hold faster copies of
-//! what must be in the directory itself; empty and relative path elements, whose meaning depends on the
-//! working directory; `$PLATFORM`, which depends on the processor; `LD_PRELOAD`; and what is loaded already:
-//! that a soname loaded before is not sought again is the caller's to know.
+//! Left out for both: empty and relative path elements, whose meaning depends on the working directory;
+//! `LD_PRELOAD`; and programs that run with more rights than their caller (setuid), for which loaders ignore
+//! `LD_LIBRARY_PATH` and `$ORIGIN`.
 
 use crate::arch::ElfMachine;
 use crate::elf::{ElfFacts, ElfKind};
 use crate::root_path::RootPath;
 
+mod glibc;
+mod musl;
+mod process;
 mod tokens;
 mod tree;
 
+pub use musl::{musl_arch, musl_name, musl_path_file};
+pub use process::{Loaded, Missing, Process};
 pub use tree::{FileTree, Node, Resolved, follow, resolve};
 
-use tokens::expand;
 use tree::walk;
 
 /// How one dynamic loader searches, for one machine.
@@ -37,12 +37,16 @@ pub struct Search {
     default_dirs: Vec<RootPath>,
 }
 
-/// Whose rules are followed; musl's are few and different.
+/// Whose rules are followed.
 #[derive(Clone, Debug)]
 enum Flavour {
     Glibc {
         /// What `$LIB` stands for.
         lib: String,
+    },
+    Musl {
+        /// The loader, unless a program names another.
+        loader: String,
     },
 }
 
@@ -59,6 +63,9 @@ pub struct Requester<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The name that is opened. Its directory holds no symbolic link, so it is an entry of the tree.
+    ///
+    /// For a name by which musl means itself it is the link of that name in a system directory, if there is
+    /// one: the loader needs no link, but other readers of ELF files do.
     pub link: RootPath,
     /// The file it leads to.
     pub file: RootPath,
@@ -72,35 +79,25 @@ pub struct Found {
 pub struct Lookup {
     /// The library, if it is there.
     pub found: Option<Found>,
-    /// Files of the right name that are for another machine, in the order met.
+    /// Files of the right name that are for another machine, in the order met. glibc goes on behind one, musl
+    /// gives up.
     pub wrong_machine: Vec<RootPath>,
-    /// Files of the right name that are no ELF files, or damaged; ld.so would give up at the first.
+    /// Files of the right name that are no ELF files, or damaged; both loaders would give up at the first.
     pub not_elf: Vec<RootPath>,
 }
 
 impl Search {
-    /// glibc as Debian and Ubuntu configure it, with the directories of `/etc/ld.so.conf.d` in their order.
-    ///
-    /// The default directories are those that `ld.so --help` prints there: the multiarch ones, then `/lib`
-    /// and `/usr/lib`.
-    pub fn glibc(machine: ElfMachine, triplet: &str, extra_dirs: Vec<RootPath>) -> Self {
-        let names = [
-            format!("/lib/{triplet}"),
-            format!("/usr/lib/{triplet}"),
-            "/lib".to_owned(),
-            "/usr/lib".to_owned(),
-        ];
-        let default_dirs = names.iter().filter_map(|name| RootPath::parse(name).ok()).collect();
-        let flavour = Flavour::Glibc { lib: format!("lib/{triplet}") };
-        Search { machine, flavour, extra_dirs, default_dirs }
-    }
-
     /// The machine whose files count.
     pub fn machine(&self) -> ElfMachine {
         self.machine
     }
 
-    /// The directories built into the loader.
+    /// Whether this is musl's loader.
+    pub fn is_musl(&self) -> bool {
+        matches!(self.flavour, Flavour::Musl { .. })
+    }
+
+    /// The directories built into the loader, or those of musl's path file in their stead.
     pub fn default_dirs(&self) -> &[RootPath] {
         &self.default_dirs
     }
@@ -116,6 +113,23 @@ impl Search {
         path.parent().is_some_and(|parent| self.system_dirs().any(|dir| *dir == parent))
     }
 
+    /// The directories of a value of `LD_LIBRARY_PATH`.
+    pub fn library_path(&self, value: &str) -> Vec<RootPath> {
+        let separators: &[char] = if self.is_musl() { &[':', '\n'] } else { &[':', ';'] };
+        let elements = value.split(separators).filter(|element| element.starts_with('/'));
+        elements.filter_map(|element| RootPath::parse(element).ok()).collect()
+    }
+
+    /// The search path that a file brings for what it needs and, at least in part, for what is needed by that:
+    /// with glibc its `DT_RPATH`, unless it has a `DT_RUNPATH`; with musl whichever it has.
+    pub fn inherited_path<'f>(&self, facts: &'f ElfFacts) -> &'f [String] {
+        match (&self.flavour, facts.runpath.is_empty()) {
+            (_, true) => &facts.rpath,
+            (Flavour::Musl { .. }, false) => &facts.runpath,
+            (Flavour::Glibc { .. }, false) => &[],
+        }
+    }
+
     /// The library that the loader would load, if any; see [`Search::look`].
     pub fn find(
         &self,
@@ -129,6 +143,8 @@ impl Search {
 
     /// Seeks a library for the first of `chain`, which was loaded by the next, and so on up to the
     /// executable (or to a plug-in that is looked at by itself). `library_path` is `LD_LIBRARY_PATH`.
+    ///
+    /// What is loaded already is not known here: a name loaded before is not sought again ([`Search::load`]).
     pub fn look(
         &self,
         tree: &dyn FileTree,
@@ -136,104 +152,46 @@ impl Search {
         chain: &[Requester<'_>],
         library_path: &[RootPath],
     ) -> Lookup {
-        let mut lookup = Lookup::default();
-        if needed.contains('/') {
-            // A path; tokens are those of the requester. A relative one depends on the working directory.
-            let path = match chain.first() {
-                Some(requester) => self.expand(tree, needed, requester),
-                None => Some(needed.to_owned()),
-            };
-            if let Some(path) = path.filter(|path| path.starts_with('/')) {
-                self.try_file(tree, &path, &mut lookup);
-            }
-            return lookup;
-        }
-        let by_rpath = chain.first().is_none_or(|requester| requester.facts.runpath.is_empty());
-        if by_rpath {
-            for requester in chain.iter().filter(|requester| requester.facts.runpath.is_empty()) {
-                self.try_path(tree, &requester.facts.rpath, requester, needed, &mut lookup);
-            }
-        }
-        for dir in library_path {
-            self.try_file(tree, &format!("{dir}/{needed}"), &mut lookup);
-        }
-        if let Some(requester) = chain.first() {
-            self.try_path(tree, &requester.facts.runpath, requester, needed, &mut lookup);
-        }
-        let nodeflib = chain.first().is_some_and(|requester| requester.facts.nodeflib);
-        for dir in &self.extra_dirs {
-            // The cache's entries in default directories are passed over too.
-            if !(nodeflib && self.default_dirs.contains(dir)) {
-                self.try_file(tree, &format!("{dir}/{needed}"), &mut lookup);
-            }
-        }
-        if !nodeflib {
-            for dir in &self.default_dirs {
-                self.try_file(tree, &format!("{dir}/{needed}"), &mut lookup);
-            }
-        }
-        lookup
-    }
-
-    /// Tries the directories of a requester's search path.
-    fn try_path(
-        &self,
-        tree: &dyn FileTree,
-        path: &[String],
-        requester: &Requester<'_>,
-        needed: &str,
-        lookup: &mut Lookup,
-    ) {
-        for element in path {
-            let dir = self.expand(tree, element, requester).filter(|dir| dir.starts_with('/'));
-            if let Some(dir) = dir.filter(|_| lookup.found.is_none()) {
-                self.try_file(tree, &format!("{dir}/{needed}"), lookup);
-            }
+        match &self.flavour {
+            Flavour::Glibc { lib } => self.look_as_glibc(tree, needed, chain, library_path, lib),
+            Flavour::Musl { loader } => self.look_as_musl(tree, needed, chain, library_path, loader),
         }
     }
 
-    /// Takes a file if it is there and for this machine; nothing happens after one was taken.
-    fn try_file(&self, tree: &dyn FileTree, name: &str, lookup: &mut Lookup) {
-        if lookup.found.is_some() {
-            return;
-        }
+    /// Opens a file by an absolute name: none where there is none. Whether it is taken is noted in `lookup`.
+    fn open(&self, tree: &dyn FileTree, name: &str, lookup: &mut Lookup) -> Option<()> {
         let (dir, file_name) = name.rsplit_once('/').unwrap_or(("", name));
-        let Some(dir) = walk(tree, dir) else { return };
-        let Ok(link) = dir.path.join(file_name) else { return };
-        let Some(resolved) = follow(tree, &link) else { return };
+        let dir = walk(tree, dir)?;
+        let link = dir.path.join(file_name).ok()?;
+        let resolved = follow(tree, &link)?;
         let note = |paths: &mut Vec<RootPath>, path| {
             if !paths.contains(&path) {
                 paths.push(path);
             }
         };
-        match tree.node(&resolved.path) {
-            Some(Node::File(Some(facts))) if facts.machine != self.machine => {
+        match tree.node(&resolved.path)? {
+            Node::File(Some(facts)) if facts.machine != self.machine => {
                 note(&mut lookup.wrong_machine, link);
             }
-            Some(Node::File(Some(facts))) if facts.kind != ElfKind::Other => {
+            Node::File(Some(facts)) if facts.kind != ElfKind::Other => {
                 let mut links = dir.links;
                 links.extend(resolved.links);
                 lookup.found = Some(Found { link, file: resolved.path, links });
             }
-            Some(Node::File(_)) => note(&mut lookup.not_elf, link),
-            _ => {}
+            Node::File(_) => note(&mut lookup.not_elf, link),
+            Node::Directory | Node::Symlink(_) | Node::Other => {}
         }
+        Some(())
     }
+}
 
-    /// Replaces the dynamic string tokens of a path; none where one of them cannot be known.
-    ///
-    /// `$ORIGIN` is the directory of the requester's name. An executable's name is first freed of links, as
-    /// the kernel does for `/proc/self/exe`.
-    fn expand(&self, tree: &dyn FileTree, text: &str, requester: &Requester<'_>) -> Option<String> {
-        let Flavour::Glibc { lib } = &self.flavour;
-        expand(text, lib, || {
-            let executable = requester.facts.kind == ElfKind::Executable || requester.facts.interp.is_some();
-            let path = if executable { resolve(tree, requester.path) } else { None };
-            let dir = path.as_ref().unwrap_or(requester.path).parent()?;
-            // So that `$ORIGIN/../lib` at the root does not become `//../lib`.
-            Some(if dir.is_root() { String::new() } else { dir.as_str().to_owned() })
-        })
-    }
+/// What `$ORIGIN` stands for: the directory of the requester's name. An executable's name is first freed of
+/// links, as the kernel does for `/proc/self/exe`. Empty for the root, so that a slash can follow it.
+fn origin(tree: &dyn FileTree, requester: &Requester<'_>) -> Option<String> {
+    let executable = requester.facts.kind == ElfKind::Executable || requester.facts.interp.is_some();
+    let path = if executable { resolve(tree, requester.path) } else { None };
+    let dir = path.as_ref().unwrap_or(requester.path).parent()?;
+    Some(if dir.is_root() { String::new() } else { dir.as_str().to_owned() })
 }
 
 #[cfg(test)]

@@ -11,12 +11,15 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
+use crate::cache::ContentId;
 use crate::digest::Digest;
 use crate::hint::Hint;
 
+mod apk_assembly;
 mod assembly;
 mod request;
 
+pub use apk_assembly::{apk_packages, apk_record, apk_repositories};
 pub use assembly::{AssemblyError, NamedByLayer, locked_packages, locked_repositories};
 pub use request::{Request, RequestedLayer, Stale};
 
@@ -49,13 +52,14 @@ pub struct LockedRepository {
     pub arch: Arch,
     /// The archive's name, or the URL of a repository of the recipe.
     pub archive: String,
-    /// The suite.
+    /// The suite; of Alpine, the release and the repository, as `v3.20/main`.
     pub suite: String,
-    /// The component.
+    /// The component; Alpine has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub component: String,
-    /// The digest of the signed `InRelease`.
-    pub inrelease: Digest,
-    /// Its date, RFC 3339 in UTC.
+    /// The digest of what is signed: `InRelease`, or `APKINDEX.tar.gz`.
+    pub signed: Digest,
+    /// Its date, RFC 3339 in UTC; of an APKINDEX, when its newest package was built.
     pub date: String,
 }
 
@@ -69,9 +73,9 @@ pub struct LockedPackage {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// The distro's architecture field: `all` or the distro's name of `arch`.
+    /// The distro's architecture field: `all` or `noarch`, or the distro's name of `arch`.
     pub architecture: String,
-    /// The source package's name.
+    /// The source package's name; Alpine calls it the origin.
     pub source: String,
     /// The first layer that asks for it; none where it is only on demand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,12 +96,13 @@ pub struct LockedPackage {
     pub path: String,
     /// Size of the package in bytes.
     pub size: u64,
-    /// SHA-256 of the package.
-    pub digest: Digest,
+    /// What says which bytes it has: the SHA-256 of a `.deb`, the `C:` checksum of an `.apk`.
+    pub content: ContentId,
     /// The raw relation fields, by field name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub relations: BTreeMap<String, String>,
-    /// The packages chosen to satisfy `Depends` and `Pre-Depends`, sorted.
+    /// The packages chosen to satisfy `Depends` and `Pre-Depends`, sorted; of Alpine also those that
+    /// `install_if` adds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<String>,
 }
@@ -137,6 +142,16 @@ pub enum LockError {
         /// The archive and suite in the lock.
         repository: String,
     },
+    /// A mirror serves what is older than what the lock was made from.
+    #[error("the index of {repository} is of {found}, older than that of the lock, {locked}")]
+    Older {
+        /// The archive, suite and component.
+        repository: String,
+        /// The date of the index now.
+        found: String,
+        /// The date in the lock.
+        locked: String,
+    },
     /// The file cannot be written.
     #[error("cannot write the lock {path}")]
     Write {
@@ -154,6 +169,10 @@ impl Hint for LockError {
             LockError::Malformed { .. } | LockError::Version { .. } | LockError::ForeignRepository { .. } => {
                 vec!["remove it and run `rootforge lock` to make it anew".into()]
             }
+            LockError::Older { .. } => vec![
+                "pass `--mirror` a mirror that is kept up to date, or try again later".into(),
+                "pass `--allow-expired-index` to take the older index all the same".into(),
+            ],
             LockError::Write { path, .. } => {
                 vec![format!("check that {} is writable and has room", directory_of(path).display())]
             }
@@ -217,7 +236,7 @@ impl Lock {
             let specs = self.recipe.layers.iter().flat_map(|layer| &layer.packages);
             let mut names = specs.filter_map(|spec| request::archive_name_of(spec));
             names.find_map(|name| {
-                let arch = self.archs().into_iter().find(|arch| self.package(*arch, name).is_none())?;
+                let arch = self.archs().into_iter().find(|arch| !self.has_name(*arch, name))?;
                 Some(format!("the recipe names {name}, which is not there for {arch}"))
             })
         })
@@ -276,20 +295,23 @@ impl Lock {
             .collect()
     }
 
-    /// Which of two packages that ship the same path comes first: the one that replaces the other.
-    pub fn replacing_first(&self, arch: Arch, a: &str, b: &str) -> std::cmp::Ordering {
-        let replaces = |package: &str, other: &str| {
-            self.package(arch, package).is_some_and(|package| package.replaces(other))
-        };
-        replaces(b, a).cmp(&replaces(a, b))
-    }
-
     /// A package of one architecture.
     pub fn package(&self, arch: Arch, name: &str) -> Option<&LockedPackage> {
         self.packages
             .binary_search_by(|package| (package.arch, package.name.as_str()).cmp(&(arch, name)))
             .ok()
             .map(|index| &self.packages[index])
+    }
+
+    /// Whether a package of one architecture has a name or, where its format's recipes may ask for what a
+    /// package provides, provides it.
+    fn has_name(&self, arch: Arch, name: &str) -> bool {
+        self.package(arch, name).is_some()
+            || self
+                .packages
+                .iter()
+                .filter(|package| package.arch == arch)
+                .any(|package| request::provides_name(package.relation("provides"), name))
     }
 
     /// Replaces what is locked for one architecture.
@@ -304,6 +326,24 @@ impl Lock {
         self.packages.retain(|package| package.arch != arch);
         self.packages.extend(packages);
         self.sort();
+    }
+
+    /// What to say of the first of some indexes that is older than the one the lock was made from.
+    pub fn older_than(&self, repositories: &[LockedRepository]) -> Option<LockError> {
+        repositories.iter().find_map(|new| {
+            let same = |old: &&LockedRepository| {
+                (old.arch, &old.archive, &old.suite, &old.component)
+                    == (new.arch, &new.archive, &new.suite, &new.component)
+            };
+            let old = self.repositories.iter().find(same)?;
+            let dates =
+                old.date.parse::<jiff::Timestamp>().ok().zip(new.date.parse::<jiff::Timestamp>().ok());
+            dates.filter(|(old, new)| new < old).map(|_| LockError::Older {
+                repository: [&*new.archive, &new.suite, &new.component].join(" ").trim_end().to_owned(),
+                found: new.date.clone(),
+                locked: old.date.clone(),
+            })
+        })
     }
 
     fn sort(&mut self) {
@@ -325,12 +365,6 @@ impl LockedPackage {
     /// `name version`, as messages write it.
     pub fn label(&self) -> String {
         format!("{} {}", self.name, self.version)
-    }
-
-    /// Whether its `Replaces` field names a package.
-    pub fn replaces(&self, package: &str) -> bool {
-        let clauses = self.relation("Replaces").split(',');
-        clauses.filter_map(|clause| clause.trim().split([' ', '(', ':']).next()).any(|name| name == package)
     }
 
     /// A raw relation field; empty where the package has none.
@@ -360,7 +394,7 @@ mod tests {
         let package = |(name, requires): &(&str, &[&str])| {
             format!(
                 "[[package]]\narch = \"amd64\"\nname = \"{name}\"\nversion = \"1\"\narchitecture = \"all\"\n\
-                 source = \"s\"\npath = \"p\"\nsize = 1\ndigest = \"{digest}\"\nrequires = {requires:?}\n"
+                 source = \"s\"\npath = \"p\"\nsize = 1\ncontent = \"{digest}\"\nrequires = {requires:?}\n"
             )
         };
         let layer = "[recipe]\n[[recipe.layer]]\nname = \"l\"\npackages = [\"a>=1\", \"./x.deb\"]\n";

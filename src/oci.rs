@@ -11,6 +11,7 @@
 //! | write a layer | [`Layout::layer_writer`], then [`LayerWriter::complete`] |
 //! | write an image of one architecture | [`Layout::write_image`] |
 //! | put several under one name | [`Layout::write_index`], then [`Layout::tag`] |
+//! | have a layout for a while only | [`ScratchLayout`] |
 //! | hand an image out in another form | [`Output`] |
 //! | see an image's files as a container would | [`MergedTree`] |
 
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use crate::arch::Arch;
 use crate::digest::Digest;
 use crate::hint::Hint;
+use crate::recipe::ImageConfig;
 use crate::root_path::RootPath;
 use crate::tarball::TarballError;
 
@@ -32,7 +34,10 @@ mod layout;
 mod merge;
 mod output;
 mod pack;
+mod partial;
+mod place;
 mod root_dir;
+mod scratch;
 
 pub use blob::{Compression, LayerWriter};
 pub use config::image_config;
@@ -40,6 +45,7 @@ pub use layout::{Layout, Tagged};
 pub use merge::{ContentId, MergeFault, MergedNode, MergedTree, RootSink};
 pub use output::{Output, Written};
 pub use pack::{PackError, pack};
+pub use scratch::ScratchLayout;
 
 /// Seconds since the epoch of 1980-01-02T00:00:00Z: the time of what is made rather than taken from a
 /// package. Not zero, since some programs refuse files without a date.
@@ -65,57 +71,14 @@ pub struct LayerBlob {
 pub struct ImageSpec {
     /// What its programs run on.
     pub arch: Arch,
-    /// How it is run.
-    pub config: Config,
+    /// How containers of it are run: all of it, nothing is added.
+    pub config: ImageConfig,
     /// `created` of config and history, in seconds since the epoch.
     pub created: u64,
     /// From the lowest to the topmost.
     pub layers: Vec<LayerBlob>,
     /// Of the manifest.
     pub annotations: BTreeMap<String, String>,
-}
-
-/// How a container of the image is run (`config.md`, "Properties", `config`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Config {
-    /// Program and leading arguments.
-    pub entrypoint: Option<Vec<String>>,
-    /// Default arguments, or the program where there is no entrypoint; empty for none.
-    pub cmd: Vec<String>,
-    /// `user`, `uid`, `user:group` or `uid:gid`.
-    pub user: Option<String>,
-    /// Working directory.
-    pub workdir: Option<String>,
-    /// Environment.
-    pub env: BTreeMap<String, String>,
-    /// Ports, as `4713/tcp`.
-    pub expose: Vec<String>,
-    /// Directories that hold data of a container.
-    pub volumes: Vec<String>,
-    /// A signal's name, as `SIGTERM`.
-    pub stop_signal: Option<String>,
-    /// Labels.
-    pub labels: BTreeMap<String, String>,
-    /// Docker's health check.
-    pub healthcheck: Option<Healthcheck>,
-}
-
-/// Docker's `config.Healthcheck` (Docker Image Specification v1.2). Times are in nanoseconds; `None` leaves
-/// Docker's default.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Healthcheck {
-    /// `["CMD", program, arguments...]`, `["CMD-SHELL", line]` or `["NONE"]`.
-    pub test: Vec<String>,
-    /// Between two checks.
-    pub interval: Option<u64>,
-    /// Before a check counts as failed.
-    pub timeout: Option<u64>,
-    /// In which failures do not count.
-    pub start_period: Option<u64>,
-    /// Between two checks in the start period.
-    pub start_interval: Option<u64>,
-    /// Failures in a row that make a container unhealthy.
-    pub retries: Option<u32>,
 }
 
 /// A manifest of one architecture in a layout.
@@ -214,6 +177,14 @@ pub enum OciError {
         /// How many there were.
         count: usize,
     },
+    /// The place of an output is none that can be written to.
+    #[error("cannot write to `{path}`: {source}")]
+    Place {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// A root file system was to go into a directory that holds files.
     #[error("the directory `{0}` is not empty")]
     NotEmpty(PathBuf),
@@ -285,6 +256,7 @@ impl Hint for OciError {
             OciError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 "free some space, or choose another place with `--output`"
             }
+            OciError::Place { .. } => "choose another place with `--output`",
             OciError::NotEmpty(_) => "name a directory that is empty or does not exist yet",
             OciError::TooManyLayers(_) => "put more packages into one [[layer]] of the recipe",
             _ => return Vec::new(),

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use crate::arch::Arch;
 use crate::cache::Cache;
 use crate::catalog::{FileCatalog, MergedUsr, catalogue};
-use crate::distro::Pocket;
+use crate::distro::{PackageFormat, Pocket};
 use crate::layer::LayerPlan;
 use crate::lock::{Lock, Request};
 use crate::oci::{ImageRef, Layout, pack};
@@ -22,10 +22,18 @@ use crate::select::{Inputs, Outcome, Selection, UnmatchedPattern, likely_package
 use crate::transport::Transport;
 
 mod assembly;
+mod contents;
 mod download;
 mod error;
+mod loader_path;
 mod locking;
+mod locking_apk;
+mod made_links;
 mod summary;
+
+use assembly::{Parts, Planned, layer_plans};
+use loader_path::musl_path;
+use made_links::MadeLinks;
 
 pub use error::ForgeError;
 pub use summary::{PackageSize, Summary};
@@ -77,6 +85,11 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// The architecture they are for.
+    pub fn arch(&self) -> Arch {
+        self.arch
+    }
+
     /// The patterns of the recipe that matched nothing on this architecture.
     pub fn unmatched(&self) -> &[UnmatchedPattern] {
         &self.selection.unmatched
@@ -125,10 +138,13 @@ impl Forge<'_> {
     pub fn prepare(&self, recipe: &Recipe, lock: &Lock, arch: Arch) -> Result<Prepared, ForgeError> {
         let packages = lock.packages_of(arch);
         let distro = recipe.conventions();
-        let links = MergedUsr::new(&directory_links(distro, arch));
+        let mut links = MergedUsr::new(&directory_links(distro, arch));
+        if distro.format() == PackageFormat::Apk {
+            links = links.keeping_own();
+        }
         let mut catalog = FileCatalog::new(links.clone());
-        let mut wants =
-            likely_packages(Inputs { recipe, distro, arch, packages: &packages, catalog: &catalog });
+        let mut made_links = MadeLinks::default();
+        let mut wants = likely_packages(recipe, arch, &packages);
         loop {
             let what =
                 if wants.len() == 1 { "a package".to_owned() } else { format!("{} packages", wants.len()) };
@@ -136,8 +152,18 @@ impl Forge<'_> {
             for package in catalogue(&self.fetch(recipe, lock, arch, &wants)?, &links, &self.cache)? {
                 catalog.insert(package)?;
             }
-            catalog.order_owners(|a, b| lock.replacing_first(arch, &a.name, &b.name));
-            let inputs = Inputs { recipe, distro, arch, packages: &packages, catalog: &catalog };
+            catalog.order_owners();
+            made_links.update(distro.format(), &catalog)?;
+            let musl_path = musl_path(recipe, arch, &catalog)?;
+            let inputs = Inputs {
+                recipe,
+                distro,
+                arch,
+                packages: &packages,
+                catalog: &catalog,
+                made_links: &made_links.links,
+                musl_path: musl_path.as_deref(),
+            };
             match select(inputs).map_err(|source| ForgeError::Select { arch, source })? {
                 Outcome::Selection(selection) => return Ok(Prepared { arch, catalog, selection }),
                 Outcome::Wants(more) => wants = more,
@@ -155,13 +181,17 @@ impl Forge<'_> {
     ) -> Result<Built, ForgeError> {
         let Prepared { arch, catalog, selection } = prepared;
         self.progress.stage(&format!("packing {} for {arch}", recipe.name));
-        let plans = assembly::layer_plans(recipe, *arch, catalog, selection, self.options.newest)?;
+        let parts = Parts { recipe, lock, arch: *arch, catalog, selection, newest: self.options.newest };
+        let Planned { layers: plans, undone } = layer_plans(parts)?;
+        if recipe.strict && !undone.is_empty() {
+            return Err(ForgeError::Undone { arch: *arch, steps: undone });
+        }
         self.progress.expect(plans.iter().map(LayerPlan::size).sum());
         let mut layers = Vec::with_capacity(plans.len());
         for plan in &plans {
             layers.push(pack(layout, plan, catalog, self.progress)?);
         }
-        let summary = Summary::of(&plans, &lock.packages_of(*arch), catalog, selection, &layers);
+        let summary = Summary::of(&plans, &lock.packages_of(*arch), catalog, selection, &layers, undone);
         let image = layout.write_image(&self.image_spec(recipe, lock, *arch, layers))?;
         Ok(Built { image, summary })
     }

@@ -4,16 +4,17 @@
 //! wrong types, names that nobody defines, files that are not there. The keys and their meaning are those of
 //! the user's documentation; [`parse`](Recipe::parse) reads all of them.
 //!
-//! Left out in this version: bases, and packages of Alpine. A recipe that asks for them is told so.
+//! Left out in this version: bases. A recipe that asks for one is told so.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::arch::Arch;
-use crate::distro::{DebianRelease, Distro, Pocket};
+use crate::distro::{AlpineRelease, DebianRelease, Distro, PackageFormat, Pocket};
 use crate::hint::Hint;
 
 mod accounts;
+mod apk_package;
 mod base_accounts;
 mod duration;
 mod file;
@@ -33,7 +34,9 @@ mod suggest;
 mod template;
 
 pub use accounts::{Group, Owner, User};
-pub use base_accounts::{BASE_GROUPS, BASE_USERS, BaseGroup, BaseUser, base_group, base_user};
+pub use base_accounts::{
+    ALPINE_GROUPS, ALPINE_USERS, BASE_GROUPS, BASE_USERS, BaseGroup, BaseUser, base_groups, base_users,
+};
 pub use file::{FileSource, FileSpec};
 pub use image::{ExposedPort, Healthcheck, ImageConfig};
 pub use image_test::Test;
@@ -198,10 +201,20 @@ impl Recipe {
         }
     }
 
+    /// The format of its packages: that of `from`, else of its repositories; Debian's where nothing says.
+    pub fn format(&self) -> PackageFormat {
+        let own = || self.repositories.first().map(|repository| repository.kind.format());
+        self.from.map(Distro::format).or_else(own).unwrap_or(PackageFormat::Deb)
+    }
+
     /// The distro whose conventions hold: names of architectures, directories, loader. Without `from` it is
-    /// Debian's current release, since repositories are Debian's.
+    /// Debian's current release where the repositories are Debian's, and Alpine where they are Alpine's; which
+    /// release that is, its packages alone can tell.
     pub fn conventions(&self) -> Distro {
-        self.from.unwrap_or(Distro::Debian(DebianRelease::Trixie))
+        self.from.unwrap_or(match self.format() {
+            PackageFormat::Deb => Distro::Debian(DebianRelease::Trixie),
+            PackageFormat::Apk => Distro::Alpine(AlpineRelease::Unknown),
+        })
     }
 
     /// As [`Recipe::host_path`], absolute.

@@ -1,16 +1,19 @@
 //! The files that no package ships whole: made once the selection is known.
 //!
-//! The skeleton that every image stands on, accounts, the files a recipe brings along, and dpkg's record of
-//! what each layer holds. The loader's cache, CA bundle and the like are not here yet.
+//! The skeleton that every image stands on, accounts, the files a recipe brings along, dpkg's record of what
+//! each layer holds, and all that Alpine's set-up makes ([`alpine`]). The loader's cache, CA bundle and the
+//! like are not here yet.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::apk::AppletsError;
 use crate::hint::Hint;
 use crate::root_path::{RootPath, RootPathError};
 use crate::tarball::{Entry, EntryKind, Metadata};
 
 mod accounts;
+pub mod alpine;
 mod dpkg;
 mod host_files;
 mod skeleton;
@@ -83,6 +86,14 @@ pub enum RenderError {
     /// All ids for accounts without one of their own are taken.
     #[error("no id from 100 to 999 is left for `{0}`")]
     NoFreeId(String),
+    /// The commands of a busybox cannot be told.
+    #[error("cannot tell the commands of {path}")]
+    Applets {
+        /// The program.
+        path: RootPath,
+        /// Why.
+        source: AppletsError,
+    },
 }
 
 impl Hint for RenderError {
@@ -97,6 +108,7 @@ impl Hint for RenderError {
                 vec!["remove it from the directory, or name the other files one by one".into()]
             }
             RenderError::Encoding(_) => vec!["rename it, or leave it out".into()],
+            RenderError::Applets { source, .. } => source.hints(),
             RenderError::Path { .. } => vec![],
         }
     }

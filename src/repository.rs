@@ -1,32 +1,30 @@
 //! Signed indexes of repositories, and the list of packages made of them.
 //!
-//! [`mirror`] says where an archive is, [`debian`] fetches a suite's InRelease and indexes and checks them,
-//! and what they vouch for becomes a package index. Nothing unverified gets past this room.
+//! [`mirror`] says where an archive is. [`debian`] fetches a suite's InRelease and indexes and checks them,
+//! [`alpine`] does the same for apk's, and what they vouch for becomes a package index. Nothing unverified gets
+//! past this room.
 
 use std::fmt;
-use std::io;
-use std::path::PathBuf;
 
-use crate::cache::CacheError;
-use crate::deb::archive::DebError;
-use crate::deb::release::ReleaseError;
-use crate::distro::{Archive, Distro, Pocket, Suite};
-use crate::hint::Hint;
-use crate::transport::{TransportError, looks_like_html};
-use crate::trust::{Keyring, TrustError};
+use crate::distro::{Archive, Pocket, Suite};
+use crate::trust::Keyring;
 
+pub mod alpine;
 pub mod apk_index;
 mod compression;
 pub mod debian;
+mod error;
 pub mod index;
 pub mod local;
 pub mod mirror;
 mod sources;
 
+pub use alpine::{ApkPart, ApkSource, apk_path, apk_sources, load_apk};
 pub use apk_index::{ApkId, ApkIndex, ApkIndexError, ApkOrigin};
 pub use debian::{Access, IndexPart, SuiteRelease, load, load_indexes, load_releases};
+pub use error::RepositoryError;
 pub use index::*;
-pub use local::{LocalPackage, local_packages, locked_text};
+pub use local::{LocalApk, LocalPackage, local_apks, local_packages, locked_apk, locked_text};
 pub use mirror::{MachineSources, Mirror, MirrorError, MirrorInputs, MirrorOrigin, Mirrors};
 pub use sources::{archive_name, roots, sources};
 
@@ -65,6 +63,8 @@ impl Source {
         let keyring = match suite.archive {
             Archive::Debian | Archive::DebianSecurity => Keyring::debian(),
             Archive::Ubuntu | Archive::UbuntuPorts => Keyring::ubuntu(),
+            // They have no suites, and their keys are of another kind.
+            Archive::Alpine | Archive::Wolfi => Keyring::default(),
         };
         Ok(Source {
             archive_name: suite.archive.name().to_owned(),
@@ -73,7 +73,7 @@ impl Source {
             suite: suite.name.clone(),
             components: suite.components.clone(),
             keyring,
-            origin: Some(suite.archive.origin()),
+            origin: suite.archive.origin(),
             required: suite.pocket == Pocket::Release,
             check_valid_until: true,
             by_snapshot: snapshot.is_some(),
@@ -125,254 +125,4 @@ impl fmt::Display for Note {
             }
         }
     }
-}
-
-/// Why a repository cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum RepositoryError {
-    /// A key file that the recipe names cannot be read.
-    #[error("cannot read the key file {path}")]
-    Key {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A key file that the recipe names holds no key.
-    #[error(transparent)]
-    Keys(#[from] TrustError),
-    /// No mirror can be used.
-    #[error(transparent)]
-    Mirror(#[from] MirrorError),
-    /// A package file that the recipe names cannot be read.
-    #[error("cannot read the package {path}")]
-    LocalRead {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A package file that the recipe names is no package.
-    #[error(transparent)]
-    Local(#[from] DebError),
-    /// A package file lacks a field that every package has.
-    #[error("the package {path} has no `{field}`")]
-    LocalField {
-        /// The file.
-        path: PathBuf,
-        /// The control field.
-        field: &'static str,
-    },
-    /// The texts of indexes do not make an index.
-    #[error(transparent)]
-    Index(#[from] IndexError),
-    /// There is no InRelease file.
-    #[error("`{uri}` has no suite `{suite}`: {status}")]
-    NoSuchSuite {
-        /// The archive's root.
-        uri: String,
-        /// The suite.
-        suite: String,
-        /// What the server or the operating system said.
-        status: String,
-    },
-    /// Something came that no trusted key signed.
-    #[error("`{url}` is not trusted: {source}{}", if *.html { "; the server sent an HTML page" } else { "" })]
-    Untrusted {
-        /// The InRelease file.
-        url: String,
-        /// What is wrong with its signatures.
-        source: TrustError,
-        /// Whether it looks like a web page.
-        html: bool,
-    },
-    /// The InRelease file is signed and cannot be understood.
-    #[error("`{url}` cannot be read: {source}")]
-    Release {
-        /// The InRelease file.
-        url: String,
-        /// What is wrong with it.
-        source: ReleaseError,
-    },
-    /// It has no date.
-    #[error("`{url}` has no `Date`")]
-    NoDate {
-        /// The InRelease file.
-        url: String,
-    },
-    /// Another publisher's archive.
-    #[error("`{url}` is of `{found}`, not of `{expected}`")]
-    Origin {
-        /// The InRelease file.
-        url: String,
-        /// The publisher that was expected.
-        expected: String,
-        /// Its `Origin`.
-        found: String,
-    },
-    /// Another suite, signed as well.
-    #[error("`{url}` is of the suite `{found}`, not of `{expected}`")]
-    OtherSuite {
-        /// The InRelease file.
-        url: String,
-        /// The suite that was asked for.
-        expected: String,
-        /// Its `Codename` or `Suite`.
-        found: String,
-    },
-    /// It is dated in the future.
-    #[error("the index of `{suite}` at `{uri}` is dated in the future, {when}")]
-    FromTheFuture {
-        /// The archive's root.
-        uri: String,
-        /// The suite.
-        suite: String,
-        /// Its date, UTC.
-        when: String,
-    },
-    /// Its `Valid-Until` has passed.
-    #[error("the index of `{suite}` at `{uri}` expired on {when}")]
-    Expired {
-        /// The archive's root.
-        uri: String,
-        /// The suite.
-        suite: String,
-        /// When, UTC.
-        when: String,
-    },
-    /// A suite that must have the architecture does not.
-    #[error("`{suite}` at `{uri}` has no packages for {arch}; it has {}", list(.available))]
-    NoSuchArch {
-        /// The archive's root.
-        uri: String,
-        /// The suite.
-        suite: String,
-        /// The distro's name of the architecture.
-        arch: String,
-        /// Those it has.
-        available: Vec<String>,
-    },
-    /// A suite has no such component.
-    #[error("`{suite}` at `{uri}` has no component `{component}`; it has {}", list(.available))]
-    NoSuchComponent {
-        /// The archive's root.
-        uri: String,
-        /// The suite.
-        suite: String,
-        /// The component.
-        component: String,
-        /// Those it has.
-        available: Vec<String>,
-    },
-    /// What the mirror has is not what the InRelease file vouches for.
-    #[error(
-        "the mirror `{uri}` is out of step: no copy of `{path}` fits the signed InRelease of `{suite}`\n  {}",
-        .tried.join("\n  ")
-    )]
-    OutOfStep {
-        /// The archive's root.
-        uri: String,
-        /// The suite.
-        suite: String,
-        /// The index, below the suite's directory, without the ending of a compression.
-        path: String,
-        /// What was tried and what came of it.
-        tried: Vec<String>,
-    },
-    /// The index is as it should be and cannot be unpacked.
-    #[error("the index `{path}` of `{suite}` at `{uri}` cannot be unpacked: {cause}")]
-    Unpack {
-        /// The archive's root.
-        uri: String,
-        /// The suite.
-        suite: String,
-        /// The index, below the suite's directory.
-        path: String,
-        /// What failed.
-        cause: String,
-    },
-    /// Offline, and no InRelease file was kept.
-    #[error("the build is offline, and the index of `{suite}` at `{uri}` is not in the cache")]
-    Offline {
-        /// The archive's root.
-        uri: String,
-        /// The suite.
-        suite: String,
-    },
-    /// Fetching failed.
-    #[error(transparent)]
-    Transport(#[from] TransportError),
-    /// The cache failed.
-    #[error(transparent)]
-    Cache(#[from] CacheError),
-}
-
-impl RepositoryError {
-    fn untrusted(url: &str, bytes: &[u8], source: TrustError) -> Self {
-        RepositoryError::Untrusted { url: url.to_owned(), source, html: looks_like_html(bytes) }
-    }
-
-    /// Whether another mirror may well be the right one.
-    fn is_wrong_place(&self) -> bool {
-        matches!(
-            self,
-            RepositoryError::NoSuchSuite { .. }
-                | RepositoryError::Origin { .. }
-                | RepositoryError::Untrusted { source: TrustError::UnknownKeys { .. }, .. }
-        )
-    }
-}
-
-impl Hint for RepositoryError {
-    fn hints(&self) -> Vec<String> {
-        let one = |text: &str| vec![text.to_owned()];
-        match self {
-            RepositoryError::NoSuchSuite { .. } => {
-                let presets: Vec<_> = Distro::ALL.iter().map(ToString::to_string).collect();
-                vec![
-                    format!("the distros known by name are {}", presets.join(", ")),
-                    "check the suite and the URL, or pass `--mirror` another mirror".to_owned(),
-                ]
-            }
-            RepositoryError::Untrusted { html: true, .. } => one(
-                "a proxy or a captive portal seems to answer in the server's place; log in there, or pass `--mirror`",
-            ),
-            RepositoryError::Untrusted { source, .. } => source.hints(),
-            RepositoryError::Release { .. }
-            | RepositoryError::NoDate { .. }
-            | RepositoryError::Unpack { .. } => one("tell the repository's owner"),
-            RepositoryError::Origin { .. } | RepositoryError::OtherSuite { .. } => {
-                one("pass `--mirror` the root of a mirror of that distro")
-            }
-            RepositoryError::FromTheFuture { .. } => one("check this machine's clock"),
-            RepositoryError::Expired { .. } => vec![
-                "pass `--mirror` a mirror that is kept up to date".to_owned(),
-                "pass `--allow-expired-index`, or set `check-valid-until = false` in the repository"
-                    .to_owned(),
-            ],
-            RepositoryError::NoSuchArch { .. } => {
-                one("leave the architecture out of `arch`, or use another release")
-            }
-            RepositoryError::NoSuchComponent { .. } => one("correct `components` of the repository"),
-            RepositoryError::OutOfStep { .. } => vec![
-                "pass `--mirror` another mirror, or try again later".to_owned(),
-                "pass `--without updates` or `--without security` if it is a suite of those".to_owned(),
-            ],
-            RepositoryError::Offline { .. } => one("run once without `--offline` to fill the cache"),
-            RepositoryError::Key { .. } | RepositoryError::LocalRead { .. } => {
-                one("paths in a recipe are relative to its directory")
-            }
-            RepositoryError::Keys(error) => error.hints(),
-            RepositoryError::Mirror(error) => error.hints(),
-            RepositoryError::Local(error) => error.hints(),
-            RepositoryError::LocalField { .. } => one("is it a binary package, made by dpkg-deb?"),
-            RepositoryError::Index(error) => error.hints(),
-            RepositoryError::Transport(error) => error.hints(),
-            RepositoryError::Cache(error) => error.hints(),
-        }
-    }
-}
-
-fn list(names: &[String]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

@@ -15,13 +15,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::deb::relation::Operator;
 use crate::repository::{PackageId, PackageIndex};
 
-pub mod apk;
+mod apk;
 mod encoding;
 mod error;
 mod explain;
 mod relating;
 mod walk;
 
+pub use apk::{ApkChosen, ApkResolveError, ApkSolution, resolve_apk};
 pub use error::{Needed, ResolveError};
 
 use relating::Relating;

@@ -39,6 +39,12 @@ pub struct Inputs<'a> {
     pub packages: &'a BTreeMap<&'a str, &'a LockedPackage>,
     /// The files of the packages fetched so far.
     pub catalog: &'a FileCatalog,
+    /// Links that will be made if something asks for them, path and target: busybox's applets. They lead to files
+    /// as links of packages do, and are no reason for anything by themselves.
+    pub made_links: &'a BTreeMap<RootPath, String>,
+    /// The content of `/etc/ld-musl-ARCH.path` ([`crate::loader::musl_path_file`]) in the image, if it will have
+    /// that file.
+    pub musl_path: Option<&'a str>,
 }
 
 /// The answer of [`select`].
@@ -68,6 +74,10 @@ pub struct SelectedLayer {
     pub name: String,
     /// The chosen paths.
     pub files: BTreeMap<RootPath, Selected>,
+    /// Links that no package has, by which chosen files are found: loaders, interpreters and what links lead to.
+    /// They belong into the image, since no program would start without. Each stands in the first layer that
+    /// needs it.
+    pub links: BTreeMap<RootPath, PassedLink>,
 }
 
 /// A chosen path.
@@ -76,6 +86,17 @@ pub struct Selected {
     /// The file in the catalogue.
     pub file: FileRef,
     /// Why it is in.
+    pub reason: Reason,
+}
+
+/// A link that no package has, and that leads to something chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PassedLink {
+    /// What it says.
+    pub target: String,
+    /// It is one of the merged `/usr`, which the skeleton has anyway; else it is one of [`Inputs::made_links`].
+    pub of_distro: bool,
+    /// Why it is needed.
     pub reason: Reason,
 }
 
@@ -130,6 +151,8 @@ pub enum Warning {
         plugin: RootPath,
         /// The library it lacks.
         needed: String,
+        /// The pattern that excludes the library.
+        excluded_by: Option<String>,
     },
     /// A script whose interpreter no locked package has.
     NoInterpreter {
@@ -146,6 +169,13 @@ pub enum Warning {
         taken: String,
         /// The package whose file is not.
         dropped: String,
+    },
+    /// A program for glibc on a distro that has musl.
+    ForeignLoader {
+        /// The program.
+        program: RootPath,
+        /// The loader that it names.
+        interp: String,
     },
     /// A file that looks like ELF and is not whole.
     DamagedElf {
@@ -262,8 +292,14 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Warning::Dangling { link, target } => write!(f, "{link} leads to {target}, which is not there"),
-            Warning::PluginLacks { plugin, needed } => {
+            Warning::PluginLacks { plugin, needed, excluded_by: None } => {
                 write!(f, "the plug-in {plugin} lacks `{needed}` and will not load")
+            }
+            Warning::PluginLacks { plugin, needed, excluded_by: Some(glob) } => {
+                write!(
+                    f,
+                    "the plug-in {plugin} lacks `{needed}`, which the recipe excludes with `{glob}`, and will not load"
+                )
             }
             Warning::NoInterpreter { script, interpreter } => {
                 write!(f, "the script {script} is run by {interpreter}, which is not there")
@@ -272,6 +308,12 @@ impl fmt::Display for Warning {
                 write!(
                     f,
                     "{path} is in {taken} and in {dropped}, and neither replaces the other; {taken}'s is taken"
+                )
+            }
+            Warning::ForeignLoader { program, interp } => {
+                write!(
+                    f,
+                    "{program} is made for glibc's loader {interp}; its libraries are sought by musl's rules"
                 )
             }
             Warning::DamagedElf { path, reason } => write!(f, "{path} is a damaged ELF file: {reason}"),
@@ -301,8 +343,10 @@ pub fn select(inputs: Inputs<'_>) -> Result<Outcome, SelectError> {
 
 /// The packages worth fetching before selection is asked at all: what a walk of the metadata reaches. Where
 /// a layer excludes or lists files, only what it names, since much of the rest may turn out unneeded.
-pub fn likely_packages(inputs: Inputs<'_>) -> BTreeSet<String> {
-    let arch_name = inputs.distro.arch_name(inputs.arch).unwrap_or_default();
-    let triplet = inputs.distro.triplet(inputs.arch).unwrap_or_default();
-    packages::likely(inputs.recipe, inputs.packages, arch_name, triplet)
+pub fn likely_packages(
+    recipe: &Recipe,
+    arch: Arch,
+    packages: &BTreeMap<&str, &LockedPackage>,
+) -> BTreeSet<String> {
+    packages::likely(recipe, arch, packages)
 }

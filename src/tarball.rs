@@ -5,8 +5,9 @@
 //! header where ustar does not suffice. Extended attributes travel as `SCHILY.xattr.*` records, as GNU tar,
 //! bsdtar and container runtimes have them.
 //!
-//! Left out: user and group names (owners are numeric), access and change times, fractions of a second,
-//! pax's sparse members and global pax headers; the former are refused, the latter passed over.
+//! Left out: access and change times, fractions of a second, pax's sparse members and global pax headers; the former
+//! are refused, the latter passed over. Owners are numeric; their names are to be had beside an entry, in
+//! [`Extensions`].
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,7 +22,7 @@ mod pax;
 mod read;
 mod write;
 
-pub use read::read;
+pub use read::{Extensions, read, read_all};
 pub use write::Writer;
 
 /// The size of a header, and the unit that content is padded to, in bytes.

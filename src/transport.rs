@@ -18,20 +18,19 @@ use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 mod download;
 mod error;
 mod location;
+mod patience;
 
 pub use error::{Expected, Mismatch, TransportError};
 use location::Location;
 pub use location::is_remote;
-
-/// The longest wait that a server may ask for, before it is taken to be closed.
-const MAX_WAIT: Duration = Duration::from_secs(300);
+use patience::{Failure, persist};
 
 /// How to reach servers.
 #[derive(Clone, Debug)]
 pub struct TransportOptions {
     /// Refuse whatever is not on this machine.
     pub offline: bool,
-    /// How often a request that failed for a passing reason is repeated.
+    /// How often a request that failed for a passing reason is repeated; one that reaches no server, once at most.
     pub retries: u32,
     /// The wait before the first repetition; each further one is twice as long.
     pub backoff: Duration,
@@ -133,11 +132,8 @@ impl Transport {
             let (url, cause) = (url.to_owned(), cause.to_string());
             return Err(Failure::Final(TransportError::Tls { url, cause }));
         }
-        let response = self.client.get(url).headers(headers).send().map_err(|error| {
-            let passing = !(error.is_builder() || error.is_redirect());
-            let error = network(url, &error);
-            if passing { Failure::passing(error) } else { Failure::Final(error) }
-        })?;
+        let response =
+            self.client.get(url).headers(headers).send().map_err(|error| Failure::of_request(url, &error))?;
         let status = response.status();
         let url = url.to_owned();
         match status {
@@ -158,23 +154,9 @@ impl Transport {
         }
     }
 
-    /// Repeats what failed for a passing reason, with growing waits.
-    fn persist<T>(&self, mut attempt: impl FnMut() -> Result<T, Failure>) -> Result<T, TransportError> {
-        let mut backoff = self.options.backoff;
-        let mut left = self.options.retries;
-        loop {
-            let (error, wait) = match attempt() {
-                Ok(value) => return Ok(value),
-                Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Passing { error, wait }) => (error, wait),
-            };
-            if left == 0 || wait.is_some_and(|wait| wait > MAX_WAIT) {
-                return Err(error);
-            }
-            std::thread::sleep(wait.unwrap_or(backoff));
-            left -= 1;
-            backoff = backoff.saturating_mul(2);
-        }
+    /// Repeats what failed for a passing reason.
+    fn persist<T>(&self, attempt: impl FnMut() -> Result<T, Failure>) -> Result<T, TransportError> {
+        persist(self.options.retries, self.options.backoff, attempt)
     }
 }
 
@@ -188,18 +170,6 @@ pub fn looks_like_html(bytes: &[u8]) -> bool {
         .map(|byte| byte.to_ascii_lowercase())
         .collect();
     start.starts_with(b"<!doctype html") || start.starts_with(b"<html") || start.starts_with(b"<head")
-}
-
-/// How an attempt failed.
-enum Failure {
-    Final(TransportError),
-    Passing { error: TransportError, wait: Option<Duration> },
-}
-
-impl Failure {
-    fn passing(error: TransportError) -> Self {
-        Failure::Passing { error, wait: None }
-    }
 }
 
 /// How reading a stream failed.

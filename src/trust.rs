@@ -1,4 +1,4 @@
-//! Signed bytes to trusted text: the InRelease files of apt repositories.
+//! Signed bytes to trusted text: the InRelease files of apt repositories, and the keys of apk's.
 //!
 //! Follows the cleartext signature framework of RFC 9580, section 7, and apt's conventions for InRelease.
 //! [`verify_inrelease`] is the only maker of [`Verified`], and parsers of signed indexes take nothing else.
@@ -19,10 +19,12 @@ use sequoia_openpgp::parse::{PacketParser, PacketParserResult, Parse as _};
 use sequoia_openpgp::policy::{AsymmetricAlgorithm, HashAlgoSecurity, Policy as _, StandardPolicy};
 use sequoia_openpgp::types::{HashAlgorithm, RevocationStatus, SignatureType};
 
+mod apk_keys;
 mod cleartext;
 mod error;
 mod keyring;
 
+pub use apk_keys::{ApkKeyring, ApkSignature, ApkTrustError};
 pub use error::TrustError;
 pub use keyring::Keyring;
 

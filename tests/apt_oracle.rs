@@ -176,8 +176,10 @@ impl Apt {
             fs::create_dir_all(root.join(directory)).unwrap();
         }
         fs::write(root.join("status"), "").unwrap();
-        let source =
-            format!("deb [target=Packages signed-by={KEYRING}] {mirror} {} main\n", distro.codename());
+        let source = format!(
+            "deb [target=Packages signed-by={KEYRING}] {mirror} {} main\n",
+            distro.codename().unwrap()
+        );
         fs::write(root.join("sources.list"), source).unwrap();
         fs::write(root.join("apt.conf"), apt.configuration()).unwrap();
         let output = apt.command().arg("update").output().unwrap();
@@ -249,7 +251,7 @@ impl Apt {
             archive: "debian".into(),
             kind: OriginKind::Archive,
             uri: String::new(),
-            suite: self.distro.codename().to_owned(),
+            suite: self.distro.codename().unwrap().to_owned(),
             component: "main".to_owned(),
             inrelease: Digest::of(inrelease.as_bytes()),
             date: 0,

@@ -27,7 +27,9 @@ fn source(directory: &Path) -> ImageSource {
 
 /// All problems of a layout's sample as texts.
 fn problems(directory: &Path) -> Vec<String> {
-    check(&source(directory)).unwrap().problems.iter().map(ToString::to_string).collect()
+    let report = check(&source(directory)).unwrap();
+    let warnings = report.warnings.iter().map(|warning| format!("warning: {warning}"));
+    report.problems.iter().map(ToString::to_string).chain(warnings).collect()
 }
 
 #[track_caller]
@@ -349,7 +351,9 @@ fn libraries_are_found_as_the_loader_would() {
         (vec![], &["`/usr/lib/x86_64-linux-gnu/libone.so.1.0` needs `libtwo.so.2`"]),
         (
             vec![library.clone(), directory("/usr/lib/plug"), file("/usr/lib/plug/in.so", 0o644, &plugin)],
-            &["`/usr/lib/plug/in.so` needs `libgone.so.0`"],
+            &[
+                "warning: image `sample` (linux/amd64): the plug-in /usr/lib/plug/in.so lacks `libgone.so.0` and will not load",
+            ],
         ),
         (
             vec![library, file("/bin/other", 0o755, &dynamic_object(None, &[], Some("/lib/ld-none.so.1")))],
@@ -363,17 +367,76 @@ fn libraries_are_found_as_the_loader_would() {
     }
 }
 
+/// The image's programs say whose rules hold, also for its plug-ins.
+#[test]
+fn libraries_are_found_as_musl_would() {
+    let loader = "/lib/ld-musl-x86_64.so.1";
+    let libc = "libc.musl-x86_64.so.1";
+    let program = dynamic_object(None, &["libone.so.1", libc], Some(loader));
+    let one = dynamic_object(None, &["libtwo.so.2", "libpthread.so.0"], None);
+    let plugin = dynamic_object(None, &["libtwo.so.2", libc], None);
+    let other = dynamic_object(None, &["libc.so.6"], Some("/lib64/ld-linux-x86-64.so.2"));
+    let base = || {
+        vec![
+            file("/bin/program", 0o755, &program),
+            directory("/usr/lib"),
+            file(
+                "/usr/lib/ld-musl-x86_64.so.1",
+                0o755,
+                &dynamic_object(Some("libc.musl-x86_64.so.1"), &[], None),
+            ),
+            file("/usr/lib/libone.so.1", 0o644, &one),
+            file("/usr/lib/plugin.so", 0o644, &plugin),
+        ]
+    };
+    // By the name of the file: musl knows no sonames.
+    let two = |path: &str| file(path, 0o644, &dynamic_object(Some("libother.so"), &[], None));
+    let path_file = |text: &str| file("/etc/ld-musl-x86_64.path", 0o644, text.as_bytes());
+    let cases: [(Vec<image::Member>, &[&str]); 5] = [
+        (vec![two("/usr/lib/libtwo.so.2")], &[]),
+        (
+            vec![],
+            &[
+                "`/usr/lib/libone.so.1` needs `libtwo.so.2`",
+                "warning: image `sample` (linux/amd64): the plug-in /usr/lib/plugin.so lacks `libtwo.so.2`",
+            ],
+        ),
+        // Behind a path file, the default directories do not count.
+        (vec![directory("/opt"), two("/opt/libtwo.so.2"), path_file("/usr/lib\n/opt\n")], &[]),
+        (vec![two("/usr/lib/libtwo.so.2"), path_file("/opt")], &["`/bin/program` needs `libone.so.1`"]),
+        (
+            vec![
+                two("/usr/lib/libtwo.so.2"),
+                file("/bin/other", 0o755, &other),
+                directory("/lib64"),
+                // Stands in for glibc's, and is a program for musl's.
+                file("/lib64/ld-linux-x86-64.so.2", 0o755, &dynamic_object(None, &[libc], Some(loader))),
+            ],
+            &[],
+        ),
+    ];
+    for (more, expected) in cases {
+        let temporary = tempfile::tempdir().unwrap();
+        write_image(temporary.path(), &[sample()[0].clone(), [base(), more].concat()]);
+        assert_only(temporary.path(), expected);
+    }
+}
+
 #[test]
 fn archives_are_checked_like_layouts() {
     let temporary = tempfile::tempdir().unwrap();
     let (layout, image) = write_image(&temporary.path().join("images"), &sample());
+    let in_layout = source(&temporary.path().join("images"));
     for transport in ["oci-archive", "docker-archive"] {
         let text = format!("{transport}:{}", temporary.path().join(transport).display());
         Output::parse(&text).unwrap().write(&layout, &[image], "sample").unwrap();
         let source = ImageSource::parse(&text).unwrap();
         let report = check(&source).unwrap();
         assert_eq!(report.problems, [], "{transport}");
+        // A Docker archive of ours is a layout too, and both say the same.
         assert!(!report.images.is_empty());
+        let size = check(&in_layout).unwrap().images[0].size;
+        assert!(report.images.iter().all(|image| image.size == size), "{:?}", report.images);
         // The last MiB of the tar's first half is in the large layer.
         let size = usize::try_from(fs::metadata(source.path()).unwrap().len()).unwrap();
         flip(source.path(), size / 2);

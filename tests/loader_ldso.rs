@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::process::Command;
 
 use rootforge::arch::Arch;
 use rootforge::elf::{self, ElfFacts, ElfKind};
-use rootforge::loader::{FileTree, Node, Requester, Search, resolve};
+use rootforge::loader::{FileTree, Node, Search, resolve};
 use rootforge::root_path::RootPath;
 
 /// The machine's own root directory. Facts live as long as the test.
@@ -88,55 +88,14 @@ struct Closure {
     missing: BTreeSet<String>,
 }
 
-/// Our closure of a program: breadth first, a name or soname that is loaded is not sought again.
+/// What we say that a program loads.
 fn closure(tree: &Host, search: &Search, program: &RootPath, library_path: &[RootPath]) -> Closure {
-    struct Loaded {
-        path: RootPath,
-        facts: &'static ElfFacts,
-        by: Option<usize>,
+    let process =
+        search.load(tree, program, library_path).unwrap_or_else(|| panic!("{program} is no ELF file"));
+    Closure {
+        files: process.objects.iter().skip(1).map(|object| object.file.to_string()).collect(),
+        missing: process.missing.into_iter().map(|missing| missing.needed).collect(),
     }
-    let facts_of = |path: &RootPath| match *tree
-        .known
-        .borrow_mut()
-        .entry(path.clone())
-        .or_insert_with(|| look(path.as_str()))
-    {
-        Some(Node::File(Some(facts))) => facts,
-        other => panic!("{path} is {other:?}"),
-    };
-    let mut closure = Closure::default();
-    let mut names = BTreeSet::new();
-    let facts = facts_of(&resolve(tree, program).unwrap());
-    let mut loaded = vec![Loaded { path: program.clone(), facts, by: None }];
-    // The loader is there from the start, and listed if something needs it.
-    let interp = facts.interp.as_deref().map(|interp| resolve(tree, &path(interp)).unwrap());
-    let interp_name = interp.as_ref().and_then(|interp| facts_of(interp).soname.clone());
-    let mut queue = VecDeque::from([0]);
-    while let Some(at) = queue.pop_front() {
-        for needed in &loaded[at].facts.needed {
-            if interp_name.as_ref() == Some(needed) {
-                closure.files.extend(interp.as_ref().map(ToString::to_string));
-                continue;
-            }
-            if !names.insert(needed.clone()) {
-                continue;
-            }
-            let up = std::iter::successors(Some(at), |at| loaded[*at].by);
-            let chain: Vec<_> =
-                up.map(|at| Requester { path: &loaded[at].path, facts: loaded[at].facts }).collect();
-            match search.find(tree, needed, &chain, library_path) {
-                None => drop(closure.missing.insert(needed.clone())),
-                Some(found) => {
-                    let facts = facts_of(&found.file);
-                    names.extend(facts.soname.clone());
-                    closure.files.insert(found.file.to_string());
-                    queue.push_back(loaded.len());
-                    loaded.push(Loaded { path: found.link, facts, by: Some(at) });
-                }
-            }
-        }
-    }
-    closure
 }
 
 /// Reads what the loader prints when it is asked to list: `name => path (address)`.
@@ -324,6 +283,27 @@ fn rpath_reaches_down_and_runpath_does_not() {
         None,
         both,
     );
+}
+
+#[test]
+fn what_is_loaded_already_is_not_sought_again() {
+    // `libb.so` would not find `liba.so`, which the program has by its runpath.
+    let by_name = |shop: &Workshop| {
+        shop.b("stub/libb.so", "");
+        shop.link("x", &format!("-pie -L{{}}/stub -l:libb.so -l:liba.so {RUNPATH}{{}}/lib"));
+        shop.a("lib/liba.so");
+        shop.b("lib/libb.so", "");
+    };
+    scenario("by name", by_name, "x", None, (&["lib/liba.so", "lib/libb.so"], &[]));
+    // It is known by its soname, whatever the file is called.
+    let by_soname = |shop: &Workshop| {
+        shop.b("stub/libb.so", "");
+        shop.link("stub/other.so", "-shared -Wl,-soname,other.so");
+        shop.link("x", &format!("-pie -L{{}}/stub -l:other.so -l:libb.so {RUNPATH}{{}}/lib"));
+        shop.a("lib/other.so");
+        shop.b("lib/libb.so", "");
+    };
+    scenario("by soname", by_soname, "x", None, (&["lib/libb.so", "lib/other.so"], &[]));
 }
 
 #[test]

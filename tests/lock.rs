@@ -35,7 +35,7 @@ fn version(lock: &str, arch: &str, name: &str) -> Option<String> {
 fn redacted(lock: &str) -> String {
     lock.lines()
         .map(|line| match line.split_once(" = ") {
-            Some((key @ ("digest" | "inrelease" | "size"), _)) => format!("{key} = ...\n"),
+            Some((key @ ("content" | "signed" | "size"), _)) => format!("{key} = ...\n"),
             _ => format!("{line}\n"),
         })
         .collect()
@@ -106,7 +106,7 @@ fn the_lock_is_sorted_and_says_what_later_stages_need() {
     std::fs::remove_file(rig.work("r.lock")).unwrap();
     rig.run(&["lock", "r.toml", "--arch", "amd64,s390x"]).ok();
     let without = |lock: &str| -> String {
-        lock.lines().filter(|line| !line.starts_with("inrelease")).map(|line| format!("{line}\n")).collect()
+        lock.lines().filter(|line| !line.starts_with("signed")).map(|line| format!("{line}\n")).collect()
     };
     assert_eq!(without(&rig.read("r.lock")), without(&lock));
 }
@@ -279,6 +279,36 @@ fn an_edited_recipe_makes_the_lock_stale() {
     let lock = rig.read("r.lock");
     let now = |name: &str| version(&lock, "amd64", name);
     assert_eq!([now("app"), now("libx1"), now("extra")].map(Option::unwrap), ["1.0", "1.0", "2.0"]);
+}
+
+/// The lock says which suites are left out, and keeps to it until it is told otherwise.
+#[test]
+fn suites_left_out_stay_out_until_they_are_taken_in_again() {
+    let rig = Rig::with(&Archive::new(OLD).with("trixie-updates", "main", NEW));
+    rig.recipe(LAYER);
+    let build = ["build", "r.toml", "--arch", "amd64"];
+    let with = |more: &[&'static str]| [&build[..], more].concat();
+    let locked = || {
+        let lock = rig.read("r.lock");
+        (version(&lock, "amd64", "app").unwrap(), lock.contains("without = [\"updates\"]"))
+    };
+    let ran = rig.run(&with(&["--without", "updates"])).ok();
+    assert!(!ran.err.contains("the lock leaves out"), "{}", ran.err);
+    assert_eq!(locked(), ("1.0".to_owned(), true));
+    rig.run(&with(&["--locked"])).ok();
+    rig.run(&build).ok();
+    assert_eq!(locked(), ("1.0".to_owned(), true));
+    rig.run(&["lock", "--update", "r.toml", "--arch", "amd64"]).ok().says(&[
+        "note: the lock leaves out updates, and so does this; `--without none` takes all suites in again",
+    ]);
+    assert_eq!(locked(), ("1.0".to_owned(), true));
+
+    rig.run(&with(&["--locked", "--without", "none"])).fails(1, &["the choice of suites changed"]);
+    rig.run(&with(&["--without", "none"])).ok();
+    // No more changes than is asked for: the version locked is there still.
+    assert_eq!(locked(), ("1.0".to_owned(), false));
+    rig.run(&["lock", "--update", "r.toml", "--arch", "amd64"]).ok();
+    assert_eq!(locked(), ("2.0".to_owned(), false));
 }
 
 #[test]

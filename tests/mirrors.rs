@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rootforge::arch::Arch;
 use rootforge::cache::Cache;
 use rootforge::digest::Digest;
-use rootforge::distro::{Archive, Distro, Pocket};
+use rootforge::distro::{Archive, Distro, PackageFormat, Pocket};
 use rootforge::hint::Hint as _;
 use rootforge::repository::{
     Access, IndexPart, MachineSources, MirrorInputs, MirrorOrigin, Mirrors, Note, PackageIndex,
@@ -23,7 +23,7 @@ use rootforge::transport::{Transport, TransportOptions};
 fn mirrors() -> Option<Mirrors> {
     let inputs = MirrorInputs { machine: MachineSources::read(), ..MirrorInputs::default() };
     let mirrors = Mirrors::new(&inputs).unwrap();
-    if mirrors.find(Archive::Debian).origin == MirrorOrigin::Machine {
+    if mirrors.find(Archive::Debian).origin == MirrorOrigin::Machine(PackageFormat::Deb) {
         return Some(mirrors);
     }
     assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "this machine has no Debian sources");

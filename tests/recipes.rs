@@ -10,11 +10,11 @@ use std::path::Path;
 use proptest::prelude::*;
 use rootforge::arch::Arch;
 use rootforge::deb::relation::Operator;
-use rootforge::distro::{DebianRelease, Distro, Pocket};
+use rootforge::distro::{AlpineRelease, DebianRelease, Distro, PackageFormat, Pocket};
 use rootforge::hint::Hint;
 use rootforge::recipe::{
-    BASE_USERS, FileSource, Keep, Location, PackageSpec, Problems, Recipe, RecipeError, Strip, StripClass,
-    render,
+    BASE_USERS, FileSource, Keep, Location, PackageSpec, Problems, Recipe, RecipeError, RepositoryKind,
+    Strip, StripClass, render,
 };
 
 /// The recipe of the manual, less its base, with every key there is.
@@ -119,6 +119,9 @@ fn described(text: &str) -> Vec<String> {
 /// A recipe with nothing wrong, which cases go on from at line 7.
 const HEAD: &str =
     "name = \"x\"\nfrom = \"debian:trixie\"\n\n[[layer]]\nname = \"x\"\npackages = [\"curl\"]\n";
+
+/// A recipe of Alpine with a tagged repository, which cases go on from at line 9.
+const ALPINE: &str = "name = \"x\"\nfrom = \"alpine:3.20\"\n[[repository]]\ntype = \"apk\"\nurl = \"https://x.example/edge/main\"\ntag = \"x\"\n[[layer]]\nname = \"x\"\n";
 
 /// A wrong recipe and all that is said of it: `LINE:COLUMN MESSAGE | HINT`.
 struct Case {
@@ -268,7 +271,7 @@ name = "x"
 files = []
 "#,
         expected: &[
-            r"2:8 `debian` is not a distro that rootforge knows | known are `debian:bookworm`, `debian:trixie`, `debian:sid`, `ubuntu:jammy`, `ubuntu:noble`",
+            r"2:8 `debian` is not a distro that rootforge knows | known are `debian:bookworm`, `debian:trixie`, `debian:sid`, `ubuntu:jammy`, `ubuntu:noble`, `alpine:3.18` and later, `alpine:edge`, `wolfi`",
         ],
     },
     Case {
@@ -281,20 +284,192 @@ name = "x"
 files = []
 "#,
         expected: &[
-            r"2:8 `fedora:40` is not a distro that rootforge knows | known are `debian:bookworm`, `debian:trixie`, `debian:sid`, `ubuntu:jammy`, `ubuntu:noble`",
+            r"2:8 `fedora:40` is not a distro that rootforge knows | known are `debian:bookworm`, `debian:trixie`, `debian:sid`, `ubuntu:jammy`, `ubuntu:noble`, `alpine:3.18` and later, `alpine:edge`, `wolfi`",
         ],
     },
     Case {
-        summary: "Alpine, later",
+        summary: "a point release of Alpine",
         before: "",
         text: r#"name = "x"
-from = "alpine:3.20"
+from = "alpine:3.20.3"
+[[layer]]
+name = "x"
+packages = ["so:libz.so.1", "cmd:curl", "curl@edge"]
+"#,
+        expected: &[
+            r#"2:8 `alpine:3.20.3` is a point release, of which repositories keep only the newest | write "alpine:3.20"; the lock pins the versions"#,
+            r#"5:41 no repository has the tag `edge` | give the `[[repository]]` that it is to come from `tag = "edge"`"#,
+        ],
+    },
+    Case {
+        summary: "Alpine without a release",
+        before: "",
+        text: r#"name = "x"
+from = "alpine"
+[[layer]]
+name = "x"
+packages = ["/bin/sh"]
+"#,
+        expected: &[
+            r#"2:8 `alpine` names no release | write "alpine:3.24", or another from "alpine:3.18" on, or "alpine:edge""#,
+        ],
+    },
+    Case {
+        summary: "the newest Alpine, whichever that is",
+        before: "",
+        text: r#"name = "x"
+from = "alpine:latest"
 [[layer]]
 name = "x"
 packages = ["busybox"]
 "#,
         expected: &[
-            r"2:8 `alpine:3.20` is not supported by this version | it can be `debian:bookworm`, `debian:trixie`, `debian:sid`, `ubuntu:jammy`, `ubuntu:noble`",
+            r#"2:8 `alpine:latest` names no release | write "alpine:3.24", or another from "alpine:3.18" on, or "alpine:edge""#,
+        ],
+    },
+    Case {
+        summary: "an Alpine that is too old for a preset",
+        before: "",
+        text: r#"name = "x"
+from = "alpine:3.8"
+[[layer]]
+name = "x"
+packages = ["busybox"]
+"#,
+        expected: &[
+            r#"2:8 there is no preset for `alpine:3.8`: the oldest is alpine:3.18 | leave `from` out and give its repositories, each a `[[repository]]` of type "apk" with its `keys`"#,
+        ],
+    },
+    Case {
+        summary: "an Alpine with a v, as its repositories have it",
+        before: "",
+        text: r#"name = "x"
+from = "alpine:v3.20"
+[[layer]]
+name = "x"
+packages = ["busybox"]
+"#,
+        expected: &[
+            r#"2:8 `alpine:v3.20` is not a distro that rootforge knows | write "alpine:3.20""#,
+        ],
+    },
+    Case {
+        summary: "an Alpine that never was",
+        before: "",
+        text: r#"name = "x"
+from = "alpine:egde"
+[[layer]]
+name = "x"
+packages = ["busybox"]
+"#,
+        expected: &[
+            r#"2:8 `alpine:egde` is not a distro that rootforge knows | did you mean "alpine:edge"?"#,
+        ],
+    },
+    Case {
+        summary: "Alpine has neither suites, nor snapshots, nor every port in every release",
+        before: "",
+        text: r#"name = "x"
+from = "alpine:3.19"
+arch = ["amd64", "arm32v6", "riscv64"]
+suites = ["release", "nonsense"]
+snapshot = "20261101T000000Z"
+[[layer]]
+name = "x"
+packages = ["busybox"]
+"#,
+        expected: &[
+            r"3:29 alpine:3.19 has no riscv64 | it has `amd64`, `arm32v6`, `arm32v7`, `arm64`, `386`, `ppc64le`, `s390x`",
+            r"4:1 a release of Alpine's kind has no suites | leave it out: the whole release is used, main and community",
+            r"5:12 alpine:3.19 has no snapshot archive | leave `snapshot` out",
+        ],
+    },
+    Case {
+        summary: "Wolfi without its keys, and as if it had releases",
+        before: "",
+        text: r#"name = "x"
+from = "wolfi"
+arch = ["s390x"]
+[[layer]]
+name = "x"
+packages = ["busybox"]
+"#,
+        expected: &[
+            r#"2:8 the keys of wolfi are not built in | add `keys = ["wolfi-signing.rsa.pub"]` with that file beside the recipe; the repository has it"#,
+            r"3:9 wolfi has no s390x | it has `amd64`, `arm64`",
+        ],
+    },
+    Case {
+        summary: "packages of Alpine spelt wrongly",
+        before: ALPINE,
+        text: r#"packages = ["curl==1-2", "curl=1.0@x", "my.apk", "curl (>= 8)", "a b", "dist/x.rpm", "./x.deb", "./gone.apk", "./x_{ach}.apk", "curl@nope", "my-{arch}", "curl!", 7, "curl@x", "Curl", "curl@x"]
+"#,
+        expected: &[
+            r#"9:13 `curl==1-2` is no package: `1-2` is no version | a version is written NUMBER[.NUMBER...][LETTER][_SUFFIX][-rNUMBER], such as "1.36.1-r29""#,
+            r#"9:26 `curl=1.0@x` is no package: the tag comes before the version | write "curl@x=1.0""#,
+            r#"9:40 `my.apk` is no package: it looks like a file | write "./my.apk" for a file beside the recipe"#,
+            r#"9:50 `curl (>= 8)` is no package: no operator follows the name | write "curl>=VERSION"; there are also `=`, `<=`, `>`, `<` and `~`"#,
+            r"9:65 `a b` is no package: each element names one | put each in quotes of its own",
+            r"9:72 `dist/x.rpm` is a path, but not that of a `.apk` | packages of a repository are named without `/`",
+            r"9:86 `./x.deb` is a package of Debian, and the recipe's are of Alpine | use a `.apk`",
+            r"9:97 `./gone.apk` does not exist | paths are relative to the recipe's directory",
+            r"9:111 unknown placeholder `{ach}` | `{arch}` is the distro's name of the architecture, `{triplet}` its directory below `/usr/lib`",
+            r"9:128 no repository has the tag `nope` | the tags are `@x`",
+            r#"9:141 `my-{arch}` is no package: a name has no placeholders | they are for files, as in "./my_{arch}.apk""#,
+            r#"9:154 `curl!` is no package: `!` comes before the name | write "!curl" for what must not be there"#,
+            r#"9:163 an element of `packages` must be a string, not an integer | put it in quotes: "7""#,
+            r"9:184 `curl@x` is named twice in this layer | leave one out",
+        ],
+    },
+    Case {
+        summary: "a package of Alpine for Debian",
+        before: HEAD,
+        text: r#"[[layer]]
+name = "y"
+packages = ["./x.apk", "curl~8", "so:libz.so.1"]
+"#,
+        expected: &[
+            r"9:13 `./x.apk` is a package of Alpine, and the recipe's are of Debian | use a `.deb`",
+            r#"9:24 `curl~8` is no package: `~` is no operator | write "curl=VERSION"; besides `=` there are `>=`, `<=`, `>` and `<`"#,
+            r#"9:34 `so:libz.so.1` is no package: the architecture is that of the image | write "so""#,
+        ],
+    },
+    Case {
+        summary: "repositories of two formats",
+        before: "",
+        text: r#"name = "x"
+[[layer]]
+name = "x"
+packages = ["so:libz.so.1"]
+[[repository]]
+type = "apk"
+url = "https://a.example/v3.20/main"
+keys = ["keys/example.asc"]
+[[repository]]
+type = "deb"
+url = "https://b.example"
+suite = "stable"
+keys = ["keys/example.asc"]
+"#,
+        expected: &[
+            r#"10:8 this repository is of type "deb", the first one of "apk" | an image has packages of one format; make two recipes"#,
+        ],
+    },
+    Case {
+        summary: "a repository of another format than the distro's",
+        before: "",
+        text: r#"name = "x"
+from = "alpine:3.20"
+[[layer]]
+name = "x"
+packages = ["so:libz.so.1"]
+[[repository]]
+type = "deb"
+url = "https://b.example"
+suite = "stable"
+"#,
+        expected: &[
+            r#"7:8 a repository of type "deb" does not go with `from` | `from` wants repositories of type "apk""#,
         ],
     },
     Case {
@@ -806,14 +981,56 @@ timeout = "5"
         ],
     },
     Case {
-        summary: "apk repositories, later",
+        summary: "an apk repository beside Debian",
         before: HEAD,
         text: r#"[[repository]]
 type = "apk"
 url = "https://x.example"
 "#,
         expected: &[
-            r#"8:8 repositories of type "apk" are not supported by this version | use one of type "deb""#,
+            r#"8:8 a repository of type "apk" does not go with `from` | `from` wants repositories of type "deb""#,
+        ],
+    },
+    Case {
+        summary: "an apk repository with keys of Debian's",
+        before: "",
+        text: r#"name = "x"
+[[layer]]
+name = "x"
+packages = ["busybox@edge", "curl@egde"]
+[[repository]]
+type = "apk"
+url = "https://x.example/v3.20/main/x86_64/APKINDEX.tar.gz"
+suite = "v3.20"
+components = ["main"]
+check-valid-until = false
+tag = "@edge"
+"#,
+        expected: &[
+            r"4:29 no repository has the tag `egde` | did you mean `@edge`?",
+            r#"5:1 nothing says which keys sign this repository | add `keys = ["FILE"]` with the keys it is signed with"#,
+            r#"7:7 `https://x.example/v3.20/main/x86_64/APKINDEX.tar.gz` is an index, not a repository | write "https://x.example/v3.20/main", which has one for each architecture"#,
+            r#"8:1 only repositories of type "deb" have `suite` | leave it out; the `url` goes down to the repository, as in "https://.../v3.20/main""#,
+            r#"9:1 only repositories of type "deb" have `components` | leave it out; each repository has its own `[[repository]]`"#,
+            r#"10:1 only repositories of type "deb" have `check-valid-until` | leave it out; indexes of apk's do not expire"#,
+            r#"11:7 `@edge` cannot be a tag | write "edge""#,
+        ],
+    },
+    Case {
+        summary: "a misspelt tag is one mistake",
+        before: "",
+        text: r#"name = "x"
+from = "alpine:3.20"
+[[layer]]
+name = "x"
+packages = ["busybox@edge"]
+[[repository]]
+type = "apk"
+url = "https://x.example/edge/main"
+tga = "edge"
+"#,
+        expected: &[
+            r"9:1 unknown key `tga` in `[[repository]]` | did you mean `tag`?",
         ],
     },
     Case {
@@ -828,7 +1045,7 @@ keys = ["gone.asc"]
 check-valid-until = "no"
 "#,
         expected: &[
-            r#"8:8 `rpm` is no type of repository | write "deb""#,
+            r#"8:8 `rpm` is no type of repository | write "deb" or "apk""#,
             r"9:7 repositories cannot be reached by `ftp:` | write http:, https:, file: or a path",
             r"10:9 flat repositories are not supported by this version | name a directory below `dists/`, without a slash at its end",
             r"11:15 `a b` cannot be the name of a component | write it as the repository's Release file does",
@@ -1063,7 +1280,10 @@ fn the_recipe_of_the_manual_is_understood() {
     assert_eq!(recipe.tests[0].stdout.as_deref(), Some("pulseaudio 17"));
     assert_eq!((recipe.tests[0].status, recipe.tests[0].run.len()), (0, 2));
     assert_eq!(recipe.repositories[0].location, Location::Url("https://apt.example.com/debian".into()));
-    assert!(recipe.repositories[0].check_valid_until);
+    let components = vec!["main".to_owned()];
+    let kind = RepositoryKind::Deb { suite: "stable".to_owned(), components, check_valid_until: true };
+    assert_eq!(recipe.repositories[0].kind, kind);
+    assert_eq!((recipe.format(), recipe.conventions()), (PackageFormat::Deb, trixie));
 }
 
 #[test]
@@ -1126,8 +1346,89 @@ check-valid-until = false
     assert_eq!((test.status, test.timeout, test.env["A"].as_str()), (3, Some(5_000_000_000), "b"));
     let repository = &recipe.repositories[0];
     assert_eq!(repository.location, Location::Directory("repo".into()));
-    assert_eq!(repository.components, ["main"]);
-    assert!(!repository.check_valid_until);
+    let components = vec!["main".to_owned()];
+    let kind = RepositoryKind::Deb { suite: "stable".to_owned(), components, check_valid_until: false };
+    assert_eq!(repository.kind, kind);
+}
+
+#[test]
+fn a_recipe_of_alpine() {
+    let text = r#"
+name = "a"
+from = "alpine:3.20"
+keys = ["keys/example.asc"]
+[[layer]]
+name = "a"
+packages = ["busybox", "curl@edge>8", "!ssl_client", "/bin/sh", "python3~3.12", "./my-{arch}.apk"]
+[[repository]]
+type = "apk"
+url = "https://x.example/edge/main/"
+tag = "edge"
+[[repository]]
+type = "apk"
+url = "repo"
+keys = ["keys/example.asc"]
+[variant.debug]
+[[variant.debug.layer]]
+name = "debug"
+packages = ["strace", "so:libz.so.1"]
+"#;
+    let recipe = parse(text).unwrap();
+    let alpine = Distro::Alpine(AlpineRelease::Stable { minor: 20 });
+    assert_eq!((recipe.from, recipe.conventions()), (Some(alpine), alpine));
+    assert_eq!(recipe.format(), PackageFormat::Apk);
+    assert_eq!(recipe.archs(), Arch::ALL);
+    assert_eq!(recipe.keys, [Path::new("keys/example.asc")]);
+    let spelled: Vec<String> = recipe.layers[0].packages.iter().map(ToString::to_string).collect();
+    let words = ["busybox", "curl@edge>8", "!ssl_client", "/bin/sh", "python3~3.12", "./my-{arch}.apk"];
+    assert_eq!(spelled, words);
+    let PackageSpec::Apk { relation, span } = &recipe.layers[0].packages[1] else { panic!() };
+    assert_eq!((relation.name.as_str(), relation.tag.as_deref()), ("curl", Some("edge")));
+    assert_eq!(&text[span.clone()], "\"curl@edge>8\"");
+    let PackageSpec::Local(file) = &recipe.layers[0].packages[5] else { panic!() };
+    assert_eq!(file.expand("armhf", "armv6-alpine-linux-musleabihf"), "./my-armhf.apk");
+    let [tagged, plain] = &recipe.repositories[..] else { panic!() };
+    assert_eq!((tagged.tag(), plain.tag()), (Some("edge"), None));
+    assert_eq!(tagged.location, Location::Url("https://x.example/edge/main".to_owned()));
+    assert_eq!(plain.location, Location::Directory("repo".into()));
+    assert_eq!((tagged.keys.len(), plain.keys.len()), (0, 1));
+    assert_eq!(recipe.with_variant("debug").unwrap().layers.len(), 2);
+
+    // Without `from`, the repositories say what it is; their release, nobody.
+    let text = text.replace("from = \"alpine:3.20\"\nkeys = [\"keys/example.asc\"]\n", "");
+    let text = text.replace("tag = \"edge\"\n", "tag = \"edge\"\nkeys = [\"keys/example.asc\"]\n");
+    let recipe = parse(&text).unwrap();
+    assert_eq!(recipe.conventions(), Distro::Alpine(AlpineRelease::Unknown));
+    assert_eq!(recipe.archs(), Arch::ALL);
+    let wolfi = parse("name = \"w\"\nfrom = \"wolfi\"\nkeys = [\"keys/example.asc\"]\n[[layer]]\nname = \"w\"\npackages = [\"busybox\"]\n").unwrap();
+    assert_eq!((wolfi.conventions(), wolfi.archs()), (Distro::Wolfi, vec![Arch::Amd64, Arch::Arm64]));
+}
+
+#[test]
+fn the_recipes_that_come_with_it_are_understood() {
+    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes")];
+    let mut seen = Vec::new();
+    while let Some(directory) = directories.pop() {
+        for path in std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "toml") {
+                let recipe = Recipe::load(&path).unwrap_or_else(|error| panic!("{error}"));
+                seen.push((recipe.name.clone(), recipe.archs().first().copied()));
+            }
+        }
+    }
+    seen.sort();
+    let first = |name: &str, arch| (name.to_owned(), Some(arch));
+    assert_eq!(
+        seen,
+        [
+            first("alpine", Arch::Amd64),
+            first("busybox-alpine", Arch::Amd64),
+            first("pulseaudio", Arch::Amd64),
+            first("pulseaudio-alpine", Arch::Arm32v6),
+        ]
+    );
 }
 
 #[test]
@@ -1169,6 +1470,17 @@ fn every_base_account_needs_no_definition() {
         let text = format!("{HEAD}[image]\nuser = \"{}:nogroup\"\n", user.name);
         assert_eq!(described(&text), Vec::<String>::new());
     }
+    // Each distro has its own.
+    let head =
+        "name = \"x\"\nfrom = \"alpine:3.20\"\n[[layer]]\nname = \"x\"\npackages = [\"curl\"]\n[image]\n";
+    assert_eq!(described(&format!("{head}user = \"guest:wheel\"\n")), Vec::<String>::new());
+    assert_eq!(
+        described(&format!("{head}user = \"irc:sudo\"\n")),
+        [
+            "7:8 nobody defines the user `irc` | add `[[user]]` with `name = \"irc\"`",
+            "7:8 nobody defines the group `sudo` | add `[[group]]` with `name = \"sudo\"`",
+        ]
+    );
 }
 
 /// Reads and renders; neither may panic, and what is found lies within the text.

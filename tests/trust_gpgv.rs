@@ -388,11 +388,11 @@ fn dearmoured() -> Vec<u8> {
 /// The Debian mirror of this machine's apt sources; without one the test is left out, except in continuous
 /// integration.
 fn debian_root() -> Option<String> {
-    use rootforge::distro::Archive;
+    use rootforge::distro::{Archive, PackageFormat};
     use rootforge::repository::{MachineSources, MirrorInputs, MirrorOrigin, Mirrors};
     let inputs = MirrorInputs { machine: MachineSources::read(), ..MirrorInputs::default() };
     let mirror = Mirrors::new(&inputs).unwrap().find(Archive::Debian);
-    if mirror.origin == MirrorOrigin::Machine {
+    if mirror.origin == MirrorOrigin::Machine(PackageFormat::Deb) {
         return Some(mirror.url);
     }
     assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "this machine has no Debian sources");

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempPath;
 
-use super::{CacheError, create_dir};
-use crate::digest::Digest;
+use super::{CacheError, ContentId, Verdict, create_dir};
 
 /// The file a blob is downloaded into, for one process alone.
 ///
@@ -17,7 +16,7 @@ use crate::digest::Digest;
 pub struct Partial {
     path: PathBuf,
     target: PathBuf,
-    digest: Digest,
+    id: ContentId,
     hold: Hold,
 }
 
@@ -48,17 +47,18 @@ impl Drop for Locked {
 }
 
 impl Partial {
-    pub(super) fn open(directory: &Path, digest: Digest, target: PathBuf) -> Result<Self, CacheError> {
-        let path = directory.join(digest.hex());
+    pub(super) fn open(directory: &Path, id: ContentId, target: PathBuf) -> Result<Self, CacheError> {
+        let (_, hex) = id.place();
+        let path = directory.join(&hex);
         if let Some(lock) = lock(&path).map_err(CacheError::write(&path))? {
-            return Ok(Partial { path, target, digest, hold: Hold::Lock(lock) });
+            return Ok(Partial { path, target, id, hold: Hold::Lock(lock) });
         }
         let own = tempfile::Builder::new()
-            .prefix(&format!("{}.", digest.hex()))
+            .prefix(&format!("{hex}."))
             .tempfile_in(directory)
             .map_err(CacheError::write(directory))?
             .into_temp_path();
-        Ok(Partial { path: own.to_path_buf(), target, digest, hold: Hold::Name(own) })
+        Ok(Partial { path: own.to_path_buf(), target, id, hold: Hold::Name(own) })
     }
 
     /// The file to write to.
@@ -66,14 +66,20 @@ impl Partial {
         &self.path
     }
 
+    /// Empties the file: what is in it is of no use.
+    pub fn discard(&self) -> Result<(), CacheError> {
+        let emptied = OpenOptions::new().write(true).truncate(true).open(&self.path);
+        emptied.map(drop).map_err(CacheError::write(&self.path))
+    }
+
     /// Stores the complete file as the blob; its content is checked. Gives the blob's path.
     pub fn commit(self) -> Result<PathBuf, CacheError> {
-        let file = File::open(&self.path).map_err(CacheError::read(&self.path))?;
-        let (found, _) = Digest::of_reader(&file).map_err(CacheError::read(&self.path))?;
-        if found != self.digest {
-            return Err(CacheError::Content { expected: self.digest, found });
-        }
-        self.commit_checked()
+        let found = match self.id.judge(&self.path).map_err(CacheError::read(&self.path))? {
+            Verdict::Sound => return self.commit_checked(),
+            Verdict::Other(found) => found.to_string(),
+            Verdict::Forged(error) => error.to_string(),
+        };
+        Err(CacheError::Content { expected: self.id, found })
     }
 
     /// As [`Partial::commit`], for content that was checked right before.

@@ -1,29 +1,43 @@
 //! Reads the content of some of a package's files again.
+//!
+//! The archive is compared with what names its bytes before, and must not have been touched after: what is read is what
+//! was fetched.
 
 use std::collections::BTreeMap;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 
+use super::package::{self, PackageError};
 use super::{CatalogError, PackageFiles};
-use crate::deb::archive::{self, DebError};
-use crate::tarball::{EntryKind, Limits};
+use crate::apk::ApkError;
+use crate::cache::Verdict;
+use crate::deb::archive::DebError;
+use crate::tarball::EntryKind;
 
 /// An error on the way, the package's or the visitor's.
 enum Ended<E> {
-    Package(DebError),
+    Package(PackageError),
     Visitor(E),
 }
 
 impl<E> From<DebError> for Ended<E> {
     fn from(error: DebError) -> Self {
-        Ended::Package(error)
+        Ended::Package(error.into())
+    }
+}
+
+impl<E> From<ApkError> for Ended<E> {
+    fn from(error: ApkError) -> Self {
+        Ended::Package(error.into())
     }
 }
 
 /// Streams a package's data once more, and hands the content of each wanted position to `visit`, in the
 /// tarball's order, with what the caller noted for it.
 ///
-/// A position must be that of a regular file ([`super::Manifest::content_index`]). The archive's digest is
-/// the caller's to check; its compression's checksum is checked here, after the last visit.
+/// A position must be that of a regular file ([`super::Manifest::content_index`]). The visits count for nothing
+/// if this ends in an error: that the archive stayed the one of its digest is known only after the last.
 pub fn read_contents<T, E: From<CatalogError>>(
     package: &PackageFiles,
     wanted: &BTreeMap<u32, T>,
@@ -38,26 +52,73 @@ pub fn read_contents<T, E: From<CatalogError>>(
     if left.peek().is_none() {
         return Ok(());
     }
+    let before = Stamp::of_sound(package)?;
     let mut index = 0_u32;
-    let read = archive::read_data(&package.archive, &Limits::default(), |entry, content| {
+    let read = package::read_data(&package.content, &package.archive, |entry, content| {
         if let Some((position, note)) = left.next_if(|(position, _)| **position == index) {
             if !matches!(entry.kind, EntryKind::File { .. }) {
                 return Err(Ended::Visitor(missing(*position).into()));
             }
             visit(*position, note, content).map_err(Ended::Visitor)?;
-            io::copy(content, &mut io::sink())
-                .map_err(|source| DebError::Io { path: package.archive.clone(), source })?;
+            io::copy(content, &mut io::sink()).map_err(|source| {
+                Ended::Package(PackageError::io(&package.content, &package.archive, source))
+            })?;
         }
         index += 1;
         Ok(())
     });
+    let unchanged = before.check(package);
     read.map_err(|ended| match ended {
         Ended::Visitor(error) => error,
-        Ended::Package(source) => {
-            let source = Box::new(source);
-            CatalogError::Package { package: package.name.clone(), version: package.version.clone(), source }
-                .into()
-        }
+        Ended::Package(source) => match &unchanged {
+            Ok(()) => failed(package, source).into(),
+            Err(_) => changed(package).into(),
+        },
     })?;
+    unchanged?;
     left.next().map_or(Ok(()), |(position, _)| Err(missing(*position).into()))
+}
+
+/// What changes when a file does: device, inode, size, and the time of the last change of any kind, which
+/// nobody can set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp([u64; 3], [i64; 2]);
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Stamp([metadata.dev(), metadata.ino(), metadata.size()], [metadata.ctime(), metadata.ctime_nsec()])
+    }
+
+    /// That of an archive whose bytes have just been compared with their digest.
+    fn of_sound(package: &PackageFiles) -> Result<Self, CatalogError> {
+        let io = |source| failed(package, PackageError::io(&package.content, &package.archive, source));
+        let file = match File::open(&package.archive) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(changed(package)),
+            opened => opened.map_err(io)?,
+        };
+        let stamp = Stamp::of(&file.metadata().map_err(io)?);
+        match package.content.judge(&package.archive).map_err(io)? {
+            Verdict::Sound => Ok(stamp),
+            Verdict::Other(_) | Verdict::Forged(_) => Err(changed(package)),
+        }
+    }
+
+    /// Whether the archive is the same file still, or another of the same bytes: somebody may have fetched it too.
+    fn check(self, package: &PackageFiles) -> Result<(), CatalogError> {
+        let same = std::fs::metadata(&package.archive).is_ok_and(|metadata| Stamp::of(&metadata) == self);
+        if same { Ok(()) } else { Stamp::of_sound(package).map(|_| ()) }
+    }
+}
+
+fn changed(package: &PackageFiles) -> CatalogError {
+    CatalogError::Changed {
+        package: package.name.clone(),
+        version: package.version.clone(),
+        gone: !package.archive.exists(),
+    }
+}
+
+fn failed(package: &PackageFiles, source: PackageError) -> CatalogError {
+    let source = Box::new(source);
+    CatalogError::Package { package: package.name.clone(), version: package.version.clone(), source }
 }

@@ -12,6 +12,8 @@ const FOR_OTHER_ABIS: [&str; 4] = ["lib32", "lib64", "libo32", "libx32"];
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MergedUsr {
     links: Vec<Link>,
+    /// Packages keep a link of their own that says what the distro's says.
+    keeps_own: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +28,7 @@ struct Link {
 
 impl MergedUsr {
     /// From (name below `/`, relative target), as [`crate::distro::Distro::directory_links`] gives them. If
-    /// there are any, the directories of other ABIs (`/lib32` and so on) are led into `/usr` likewise.
+    /// `/lib` is among them, the directories of other ABIs (`/lib32` and so on) are led into `/usr` likewise.
     pub fn new(links: &[(&str, &str)]) -> Self {
         let link = |name: &str, target: &str, always| {
             let path = RootPath::parse(name).ok()?;
@@ -35,12 +37,19 @@ impl MergedUsr {
         };
         let mut merged: Vec<Link> =
             links.iter().filter_map(|(name, target)| link(name, target, true)).collect();
+        let is_merged = merged.iter().any(|link| link.path.relative() == "lib");
         for name in FOR_OTHER_ABIS {
-            if !merged.is_empty() && !merged.iter().any(|known| known.path.relative() == name) {
+            if is_merged && !merged.iter().any(|known| known.path.relative() == name) {
                 merged.extend(link(name, &format!("usr/{name}"), false));
             }
         }
-        MergedUsr { links: merged }
+        MergedUsr { links: merged, keeps_own: false }
+    }
+
+    /// Packages keep links of their own that lead where the distro's do, as apk's record of their files wants.
+    #[must_use]
+    pub fn keeping_own(self) -> Self {
+        MergedUsr { keeps_own: true, ..self }
     }
 
     /// What the link at a path says, if the distro has one there.
@@ -67,8 +76,10 @@ impl MergedUsr {
     fn keep(&self, file: &mut CataloguedFile) -> bool {
         let path = &file.entry.path;
         let own = self.links.iter().find(|link| link.path == *path);
-        if own.is_some_and(|link| link.always) {
-            return false;
+        if let Some(link) = own.filter(|link| link.always) {
+            let same = |target: &str| path.link_target(target) == link.behind;
+            return self.keeps_own
+                && matches!(&file.entry.kind, EntryKind::Symlink { target } if same(target));
         }
         let canonical = self.canonical(path);
         match &mut file.entry.kind {
@@ -92,6 +103,24 @@ impl MergedUsr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_of_a_package_stays_where_it_is_wanted_and_the_same() {
+        let kept = |merged: &MergedUsr, target: &str| {
+            let kind = EntryKind::Symlink { target: target.to_owned() };
+            let path = RootPath::parse("/var/run").unwrap();
+            let entry = crate::tarball::Entry { path, metadata: crate::tarball::Metadata::default(), kind };
+            let (elf, shebang, damaged_elf, marks) =
+                (None, None, None, crate::apk::archive::Marks::default());
+            merged.keep(&mut CataloguedFile { entry, index: 0, elf, shebang, damaged_elf, marks })
+        };
+        let debian = MergedUsr::new(&[("/var/run", "/run")]);
+        let alpine = debian.clone().keeping_own();
+        assert_eq!([kept(&debian, "/run"), kept(&alpine, "/run")], [false, true]);
+        assert_eq!([kept(&alpine, "../run"), kept(&alpine, "/srv")], [true, false]);
+        let lib64 = RootPath::parse("/lib64/ld.so").unwrap();
+        assert_eq!(alpine.canonical(&lib64), lib64);
+    }
 
     #[test]
     fn paths_behind_links() {

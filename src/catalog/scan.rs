@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 
+use super::package::{self, PackageError};
 use super::{CatalogError, CataloguedFile, Manifest, ManifestStore, MergedUsr, PackageFiles};
-use crate::deb::archive::{self, DebError};
-use crate::digest::Digest;
+use crate::cache::ContentId;
 use crate::elf;
-use crate::tarball::{EntryKind, Limits};
+use crate::tarball::EntryKind;
 
 /// How much of a first line is kept, in bytes.
 const SHEBANG: usize = 256;
@@ -27,8 +27,8 @@ pub struct PackageArchive {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// The SHA-256 of the archive.
-    pub digest: Digest,
+    /// What says which bytes the archive has.
+    pub content: ContentId,
     /// The archive on disk.
     pub path: PathBuf,
 }
@@ -55,7 +55,7 @@ pub fn catalogue(
             Ok(PackageFiles {
                 name: archive.name.clone(),
                 version: archive.version.clone(),
-                digest: archive.digest,
+                content: archive.content,
                 archive: archive.path.clone(),
                 manifest: Arc::new(manifest),
             })
@@ -70,32 +70,32 @@ fn manifest(
     archive: &PackageArchive,
     store: &dyn ManifestStore,
     large: &Mutex<()>,
-) -> Result<Manifest, DebError> {
-    let stored = store.load(&archive.digest).and_then(|bytes| postcard::from_bytes(&bytes).ok());
+) -> Result<Manifest, PackageError> {
+    let stored = store.load(&archive.content.key()).and_then(|bytes| postcard::from_bytes(&bytes).ok());
     if let Some(manifest) = stored {
         return Ok(manifest);
     }
     let manifest = scan(archive, large)?;
     if let Ok(bytes) = postcard::to_stdvec(&manifest) {
-        store.store(&archive.digest, &bytes);
+        store.store(&archive.content.key(), &bytes);
     }
     Ok(manifest)
 }
 
-fn scan(archive: &PackageArchive, large: &Mutex<()>) -> Result<Manifest, DebError> {
+fn scan(archive: &PackageArchive, large: &Mutex<()>) -> Result<Manifest, PackageError> {
     let mut files: Vec<CataloguedFile> = Vec::new();
     let mut by_path = BTreeMap::new();
     let mut buffer = Vec::new();
     let mut index = 0;
-    let control = archive::read::<DebError>(&archive.path, &Limits::default(), |entry, content| {
-        let mut file = CataloguedFile { entry, index, elf: None, shebang: None, damaged_elf: None };
+    let control = package::read::<PackageError>(&archive.content, &archive.path, |entry, marks, content| {
+        let mut file = CataloguedFile { entry, index, elf: None, shebang: None, damaged_elf: None, marks };
         index += 1;
         match &file.entry.kind {
             EntryKind::File { size } => {
                 let looked = look(*size, content, &mut buffer, large);
                 // What fails here fails in the tarball too, which tells it better.
-                let source = |source| DebError::Io { path: archive.path.clone(), source };
-                looked.map_err(source)?.describe(&mut file);
+                let io = |source| PackageError::io(&archive.content, &archive.path, source);
+                looked.map_err(io)?.describe(&mut file);
                 by_path.insert(file.entry.path.clone(), files.len());
             }
             EntryKind::HardLink { target } => {

@@ -39,7 +39,11 @@ fn hard_link(target: &str) -> EntryKind {
 }
 
 fn deb(dir: &Path, name: &str, files: &[(&str, EntryKind, &[u8])]) -> PackageArchive {
-    let control = data(&[("control", FILE, format!("Package: {name}\n").as_bytes())]);
+    deb_saying(dir, name, "", files)
+}
+
+fn deb_saying(dir: &Path, name: &str, more: &str, files: &[(&str, EntryKind, &[u8])]) -> PackageArchive {
+    let control = data(&[("control", FILE, format!("Package: {name}\n{more}").as_bytes())]);
     let mut bytes = b"!<arch>\n".to_vec();
     for (member, content) in
         [("debian-binary", b"2.0\n".to_vec()), ("control.tar", control), ("data.tar", data(files))]
@@ -51,7 +55,32 @@ fn deb(dir: &Path, name: &str, files: &[(&str, EntryKind, &[u8])]) -> PackageArc
     }
     let file = dir.join(format!("{name}.deb"));
     std::fs::write(&file, &bytes).unwrap();
-    PackageArchive { name: name.into(), version: "1".into(), digest: Digest::of(&bytes), path: file }
+    PackageArchive { name: name.into(), version: "1".into(), content: Digest::of(&bytes).into(), path: file }
+}
+
+#[test]
+fn a_package_that_replaces_owns_what_both_have() {
+    let directory = tempfile::tempdir().unwrap();
+    let dir = directory.path();
+    let shared: &[(&str, EntryKind, &[u8])] = &[("./usr/share/x", FILE, b"x")];
+    let archives = [
+        deb(dir, "a", shared),
+        deb_saying(dir, "b", "Replaces: other, a (<< 2)\n", shared),
+        deb_saying(dir, "c", "Replaces: b\n", shared),
+    ];
+    for (count, owner) in [(1, "a"), (2, "b")] {
+        let mut catalog = FileCatalog::new(merged());
+        for package in catalogue(&archives[..count], &merged(), &()).unwrap() {
+            catalog.insert(package).unwrap();
+        }
+        catalog.order_owners();
+        assert_eq!(catalog.get(catalog.at(&path("/usr/share/x"))[0]).0.name, owner);
+    }
+    let all = catalogue(&archives, &merged(), &()).unwrap();
+    assert_eq!(
+        (all[2].replaces(&all[1]), all[2].replaces(&all[0]), all[0].replaces(&all[1])),
+        (Some(0), None, None)
+    );
 }
 
 fn merged() -> MergedUsr {
@@ -89,7 +118,7 @@ fn first_bytes_tell_what_a_file_is() {
     for file in [&files[0], &files[6], &files[7]] {
         assert!(file.elf.is_none() && file.shebang.is_none() && file.damaged_elf.is_none());
     }
-    assert_eq!(package.manifest.control.control, "Package: a\n");
+    assert_eq!(package.manifest.control.text, "Package: a\n");
 }
 
 #[test]
@@ -154,8 +183,40 @@ fn content_is_read_again() {
     assert!(matches!(read(&[(1, "a link")].into()), Err(CatalogError::NoContent { index: 1, .. })));
     assert!(matches!(read(&[(99, "beyond")].into()), Err(CatalogError::NoContent { index: 99, .. })));
     std::fs::remove_file(dir.path().join("a.deb")).unwrap();
-    assert!(matches!(read(&[(0, "gone")].into()), Err(CatalogError::Package { .. })));
+    assert!(matches!(read(&[(0, "gone")].into()), Err(CatalogError::Changed { gone: true, .. })));
     assert_eq!(read(&BTreeMap::new()).unwrap(), []);
+}
+
+/// Before it is read, or while it is.
+#[test]
+fn content_of_another_file_is_refused() {
+    let (dir, package) = one(&[("a", FILE, b"first")]);
+    let path = dir.path().join("a.deb");
+    let sound = std::fs::read(&path).unwrap();
+    let mut other = sound.clone();
+    *other.last_mut().unwrap() ^= 1;
+    let read = |before: &[u8], change: &dyn Fn()| {
+        std::fs::write(&path, before).unwrap();
+        // A file's time of change is as coarse as the system's clock.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        read_contents(&package, &[(0, ())].into(), |_, (), content| {
+            std::io::copy(content, &mut std::io::sink()).unwrap();
+            change();
+            Ok::<_, CatalogError>(())
+        })
+    };
+    let copy = dir.path().join("copy");
+    read(&sound, &|| {}).unwrap();
+    // Another process that has fetched it, too.
+    read(&sound, &|| std::fs::write(&copy, &sound).and_then(|()| std::fs::rename(&copy, &path)).unwrap())
+        .unwrap();
+    for failed in [
+        read(&other, &|| {}),
+        read(&sound, &|| std::fs::write(&path, &other).unwrap()),
+        read(&sound, &|| std::fs::write(&copy, &other).and_then(|()| std::fs::rename(&copy, &path)).unwrap()),
+    ] {
+        assert!(matches!(failed, Err(CatalogError::Changed { gone: false, .. })), "{failed:?}");
+    }
 }
 
 /// A store in memory that notes what it was asked for.
@@ -190,7 +251,7 @@ fn manifests_are_stored_once_for_every_distro() {
     assert_eq!(list(&MergedUsr::new(&[])).files[0].entry.path, path("/lib/liba.so.1"));
     assert_eq!(first.files[0].entry.path, path("/usr/lib/liba.so.1"));
     // Stored nonsense is made again, which fails here because the archive is gone.
-    store.store(&archive.digest, b"\xff\xff\xff");
+    store.store(&archive.content.key(), b"\xff\xff\xff");
     let error = catalogue(&[archive], &merged(), &store).unwrap_err();
     assert!(matches!(error, CatalogError::Package { .. }));
     assert_eq!(error.to_string(), "cannot read the package a 1");
@@ -254,10 +315,8 @@ fn all_packages_as_one_tree() {
 
     let owner = |catalog: &FileCatalog| catalog.get(catalog.at(&path("/usr/share/x"))[0]).0.name.clone();
     assert_eq!(owner(&catalog), "b");
-    catalog.order_owners(|_, _| Ordering::Equal);
+    catalog.order_owners();
     assert_eq!(owner(&catalog), "a");
-    catalog.order_owners(|one, other| other.name.cmp(&one.name));
-    assert_eq!(owner(&catalog), "b");
 
     assert!(catalog.packages().map(|package| package.name.as_str()).eq(["a", "b"]));
     assert_eq!(catalog.files_of("a").count(), 4);

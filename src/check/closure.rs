@@ -1,31 +1,36 @@
 //! Does every ELF file of an image find its libraries, as the loader would look for them?
 //!
-//! Executables are walked breadth first as the loader does: what is already loaded under a name is not
-//! looked for again. What no executable leads to (plug-ins) is walked for itself; there a library that
-//! lies somewhere in the image, only not where the plug-in alone would find it, is taken for one that the
-//! program has loaded before (libjvm).
+//! Executables are loaded as their own loader does it, glibc's or musl's. What no executable leads to (plug-ins) is
+//! loaded for itself, by the loader of the image's programs; there a library that lies somewhere in the image, only
+//! not where the plug-in alone would find it, is taken for one that the program has loaded before (libjvm).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::Fault;
 use super::tree::ImageTree;
-use crate::arch::Arch;
+use crate::arch::{Arch, ElfMachine};
 use crate::distro::{DebianRelease, Distro};
 use crate::elf::ElfFacts;
-use crate::loader::{self, FileTree, Node, Requester, Search};
+use crate::loader::{self, FileTree, Node, Search, musl_arch, musl_name, musl_path_file};
 use crate::root_path::RootPath;
 
 /// Triplets do not differ between releases; Debian has one for every architecture.
 const TRIPLETS: Distro = Distro::Debian(DebianRelease::Trixie);
 
+/// Programs lead to programs that load them (gcompat), not to more than this.
+const MAX_LOADERS: usize = 4;
+
 /// A walk over the ELF files of one image.
 pub(super) struct Closure<'a> {
     tree: &'a ImageTree,
-    search: Search,
+    machine: ElfMachine,
+    /// musl's name of the architecture.
+    musl_name: &'static str,
+    glibc: Search,
     /// `LD_LIBRARY_PATH` of the image.
-    library_path: Vec<RootPath>,
+    library_path: Option<&'a str>,
     files: Vec<(&'a RootPath, &'a ElfFacts)>,
     /// Files that were loaded by some executable.
     reached: BTreeSet<RootPath>,
@@ -34,31 +39,30 @@ pub(super) struct Closure<'a> {
 
 impl<'a> Closure<'a> {
     /// `config` is the image config's `config`. None for an architecture without a triplet.
-    pub(super) fn of(tree: &'a ImageTree, arch: Arch, config: &Value) -> Option<Self> {
+    pub(super) fn of(tree: &'a ImageTree, arch: Arch, config: &'a Value) -> Option<Self> {
         let machine = arch.elf_machine();
-        let search = Search::glibc(machine, TRIPLETS.triplet(arch)?, library_directories(tree));
+        let glibc = Search::glibc(machine, TRIPLETS.triplet(arch)?, library_directories(tree));
         let files = tree.elf_files().filter(|(_, facts)| facts.machine == machine && facts.dynamic).collect();
-        let library_path = config["Env"].as_array().into_iter().flatten();
-        let library_path = library_path
-            .filter_map(|variable| variable.as_str()?.strip_prefix("LD_LIBRARY_PATH="))
-            .flat_map(|path| path.split([':', ';']))
-            .filter_map(|directory| RootPath::parse(directory).ok())
-            .collect();
+        let mut variables = config["Env"].as_array().into_iter().flatten();
+        let library_path = variables.find_map(|variable| variable.as_str()?.strip_prefix("LD_LIBRARY_PATH="));
         let (reached, missing) = (BTreeSet::new(), BTreeSet::new());
-        Some(Closure { tree, search, library_path, files, reached, missing })
+        let musl_name = musl_name(arch);
+        Some(Closure { tree, machine, musl_name, glibc, library_path, files, reached, missing })
     }
 
     /// Every library and loader that is missing, each once for each file that names it.
     pub(super) fn faults(mut self) -> Vec<Fault> {
         let mut faults = Vec::new();
         let files = std::mem::take(&mut self.files);
+        let mut flavours = BTreeSet::new();
         for (path, facts) in &files {
             let Some(interp) = &facts.interp else { continue };
-            let found = RootPath::parse(interp).ok().and_then(|interp| loader::resolve(self.tree, &interp));
-            if found.is_none() {
+            if self.follow(interp).is_none() {
                 faults.push(Fault::Interpreter { file: (*path).clone(), interp: interp.clone() });
             }
-            self.walk(path, facts);
+            let arch = self.musl_of(interp);
+            self.load(&self.search(arch.as_deref()), path);
+            flavours.insert(arch);
         }
         let present: BTreeSet<&str> = files
             .iter()
@@ -68,53 +72,71 @@ impl<'a> Closure<'a> {
         let by_executables = std::mem::take(&mut self.missing);
         for (path, facts) in &files {
             if facts.interp.is_none() && !self.reached.contains(*path) {
-                self.walk(path, facts);
+                self.load(&self.search_of_plugin(facts, &flavours), path);
             }
         }
-        self.missing.retain(|(_, soname)| !present.contains(soname.as_str()));
-        self.missing.extend(by_executables);
-        let missing = self.missing.into_iter();
-        faults.extend(missing.map(|(file, soname)| Fault::Library { file, soname }));
+        let by_plugins = std::mem::take(&mut self.missing);
+        let plugins = by_plugins
+            .into_iter()
+            .filter(|one| !present.contains(one.1.as_str()) && !by_executables.contains(one))
+            .map(|(plugin, needed)| Fault::Plugin { plugin, needed })
+            .collect::<Vec<_>>();
+        faults.extend(by_executables.into_iter().map(|(file, soname)| Fault::Library { file, soname }));
+        faults.extend(plugins);
         faults
     }
 
-    fn walk(&mut self, path: &RootPath, facts: &ElfFacts) {
-        let tree = self.tree;
-        // A queue of objects, each with those that led to it, itself first.
-        let mut loaded: BTreeSet<String> = BTreeSet::new();
-        let mut queue = VecDeque::from([vec![Loaded { name: path.clone(), file: path.clone(), facts }]]);
-        while let Some(chain) = queue.pop_front() {
-            let requesters: Vec<Requester<'_>> =
-                chain.iter().map(|loaded| Requester { path: &loaded.name, facts: loaded.facts }).collect();
-            let Some(first) = chain.first() else { continue };
-            for needed in &first.facts.needed {
-                if !loaded.insert(needed.clone()) {
-                    continue;
-                }
-                let Some(found) = self.search.find(tree, needed, &requesters, &self.library_path) else {
-                    self.missing.insert((first.file.clone(), needed.clone()));
-                    continue;
-                };
-                if let Some(Node::File(Some(facts))) = tree.node(&found.file) {
-                    loaded.extend(facts.soname.clone());
-                    self.reached.insert(found.file.clone());
-                    let mut longer = vec![Loaded { name: found.link, file: found.file, facts }];
-                    longer.extend(chain.iter().cloned());
-                    queue.push_back(longer);
-                }
+    fn load(&mut self, search: &Search, path: &RootPath) {
+        let library_path = self.library_path.map(|value| search.library_path(value)).unwrap_or_default();
+        let Some(process) = search.load(self.tree, path, &library_path) else { return };
+        self.reached.extend(process.objects.iter().skip(1).map(|object| object.file.clone()));
+        let missing = process.missing.iter();
+        self.missing.extend(missing.map(|one| (process.objects[one.by].file.clone(), one.needed.clone())));
+    }
+
+    fn follow(&self, path: &str) -> Option<RootPath> {
+        loader::resolve(self.tree, &RootPath::parse(path).ok()?)
+    }
+
+    /// What musl calls the architecture of a loader, where it is musl's, or a program that musl's loads.
+    fn musl_of(&self, interp: &str) -> Option<String> {
+        let mut interp = interp;
+        for _ in 0..MAX_LOADERS {
+            if let Some(arch) = musl_arch(interp) {
+                return Some(arch.to_owned());
+            }
+            let file = self.follow(interp)?;
+            match self.tree.node(&file)? {
+                Node::File(Some(facts)) => interp = facts.interp.as_deref()?,
+                _ => return None,
             }
         }
+        None
     }
-}
 
-/// An object that was loaded.
-#[derive(Clone)]
-struct Loaded<'a> {
-    /// As the loader opened it.
-    name: RootPath,
-    /// Where that leads.
-    file: RootPath,
-    facts: &'a ElfFacts,
+    fn search(&self, musl: Option<&str>) -> Search {
+        let Some(arch) = musl else { return self.glibc.clone() };
+        let path_file = RootPath::parse(&musl_path_file(arch)).ok();
+        let path_file = path_file.and_then(|file| self.tree.text(&file));
+        Search::musl(self.machine, arch, path_file)
+    }
+
+    /// A plug-in does not name its loader. It is that of the programs; where they have none or several, the one
+    /// whose libc it needs.
+    fn search_of_plugin(&self, facts: &ElfFacts, flavours: &BTreeSet<Option<String>>) -> Search {
+        if let (Some(only), 1) = (flavours.first(), flavours.len()) {
+            return self.search(only.as_deref());
+        }
+        let needs = |is_libc: fn(&str) -> bool| facts.needed.iter().any(|name| is_libc(name));
+        let is_musl = if needs(|name| name == "libc.so" || name.starts_with("libc.musl-")) {
+            true
+        } else if needs(|name| name.starts_with("libc.so.")) {
+            false
+        } else {
+            flavours.is_empty() && self.follow(&format!("/lib/ld-musl-{}.so.1", self.musl_name)).is_some()
+        };
+        self.search(is_musl.then_some(self.musl_name))
+    }
 }
 
 /// The directories that `/etc/ld.so.conf` and `/etc/ld.so.conf.d/*.conf` name. The loader knows them from

@@ -113,7 +113,8 @@ impl Checking {
                     continue;
                 };
                 let place = format!("{place}, layer {}", number + 1);
-                layers.push(Layer { place, file: layer.to_owned(), compression: None, size: 0 });
+                let size = self.store.size(layer);
+                layers.push(Layer { place, file: layer.to_owned(), compression: None, size });
             }
             self.image(&place, None, &config, &layers);
         }

@@ -90,6 +90,7 @@ fn is_read_as_text(path: &RootPath) -> bool {
     let path = path.as_str();
     ["/etc/passwd", "/etc/group", "/etc/ld.so.conf"].contains(&path)
         || path.strip_prefix("/etc/ld.so.conf.d/").and_then(|name| name.strip_suffix(".conf")).is_some()
+        || path.starts_with("/etc/ld-musl-")
 }
 
 /// An error with all its causes.

@@ -41,6 +41,16 @@ impl Store {
         }
     }
 
+    /// How many bytes a file has; zero if it is not there.
+    pub(super) fn size(&self, name: &str) -> u64 {
+        match self {
+            Store::Directory(directory) => {
+                std::fs::metadata(directory.join(name)).map_or(0, |metadata| metadata.len())
+            }
+            Store::Archive { members, .. } => members.get(name).map_or(0, |(_, size)| *size),
+        }
+    }
+
     /// The bytes of a file; none if it is not there.
     pub(super) fn read(&self, name: &str) -> io::Result<Option<Box<dyn Read>>> {
         match self {

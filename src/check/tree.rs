@@ -71,7 +71,7 @@ impl ImageTree {
     }
 
     /// A text file's content, links followed; only of those that reading a layer keeps.
-    fn text(&self, path: &RootPath) -> Option<&str> {
+    pub(super) fn text(&self, path: &RootPath) -> Option<&str> {
         let content = self.merged.get(&loader::resolve(self, path)?)?.content?;
         Some(self.layers.get(content.layer)?.texts.get(&content.entry)?)
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rootforge::arch::Arch;
 use rootforge::lock::Lock;
-use rootforge::oci::{Layout, Output};
+use rootforge::oci::{Layout, Output, ScratchLayout};
 use rootforge::pipeline::{Built, Forge, ForgeError, Prepared, Update};
 use rootforge::progress::Progress;
 use rootforge::recipe::Recipe;
@@ -43,6 +43,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     };
     let name = arguments.tag.clone().unwrap_or_else(|| recipe.reference());
     output.accepts(wanted.len()).and_then(|()| output.accepts_name(&name)).map_err(|error| usage(&error))?;
+    output.accepts_place().map_err(|error| Failure::work(&error))?;
     if arguments.tag.is_some() && output.has_tag() {
         return Err(Failure::usage(
             "the image is given two names, in `--output` and `--tag`",
@@ -76,7 +77,7 @@ fn locked<'s>(
 ) -> Result<(Forge<'s>, Lock), Failure> {
     let path = lock_path(recipe);
     let old = Lock::read(&path).map_err(|error| Failure::work(&error))?;
-    let left_out = arguments.resolving.without(old.as_ref());
+    let left_out = arguments.resolving.without(old.as_ref())?;
     let forge = session.forge(left_out, arguments.resolving.allow_expired_index)?;
     let stale = match &old {
         None => Some("there is none".to_owned()),
@@ -92,6 +93,7 @@ fn locked<'s>(
             hints: vec!["run `rootforge lock`, review the lock and commit it".into()],
         }),
         (old, _) => {
+            arguments.resolving.note_kept(&forge.options.without, forge.progress);
             let lock = forge
                 .lock(recipe, wanted, old.as_ref(), &Update::Necessary)
                 .map_err(|error| Failure::work(&error))?;
@@ -130,35 +132,39 @@ fn judge_patterns(prepared: &[Prepared], progress: &dyn Progress) -> Result<(), 
             "layer `{}`: `{}` in `{}` matches no file of any package",
             pattern.layer, pattern.pattern, pattern.list
         );
-        let everywhere = prepared.iter().all(|one| one.unmatched().contains(pattern));
-        if everywhere && pattern.certain {
+        let missing: Vec<_> = prepared.iter().filter(|one| one.unmatched().contains(pattern)).collect();
+        if missing.len() == prepared.len() && pattern.certain {
             return Err(Failure::usage(words, "correct the pattern or remove it"));
         }
-        progress.note(&words);
+        let archs: Vec<_> = missing.iter().map(|one| one.arch().name()).collect();
+        progress.note(&format!("{words} on {}", archs.join(", ")));
     }
     Ok(())
 }
 
 /// The layout that layers are written into: the output itself, or one that goes when the output is written.
-struct Staging {
-    directory: PathBuf,
-    _temporary: Option<tempfile::TempDir>,
+enum Staging {
+    Output(PathBuf),
+    Scratch(ScratchLayout),
 }
 
 impl Staging {
     fn of(output: &Output) -> Result<Self, Failure> {
         if let Output::Oci { directory, .. } = output {
-            return Ok(Staging { directory: directory.clone(), _temporary: None });
+            return Ok(Staging::Output(directory.clone()));
         }
-        let temporary = tempfile::tempdir().map_err(|error| Failure::Work {
-            message: format!("cannot make a temporary directory: {error}"),
+        ScratchLayout::create().map(Staging::Scratch).map_err(|error| Failure::Work {
+            message: error.to_string(),
             hints: vec!["set TMPDIR to a directory with room".into()],
-        })?;
-        Ok(Staging { directory: temporary.path().join("layout"), _temporary: Some(temporary) })
+        })
     }
 
     fn open(&self) -> Result<Layout, Failure> {
-        Layout::open_or_create(&self.directory).map_err(|error| Failure::work(&error))
+        match self {
+            Staging::Output(directory) => Layout::open_or_create(directory),
+            Staging::Scratch(scratch) => scratch.open(),
+        }
+        .map_err(|error| Failure::work(&error))
     }
 }
 
@@ -190,6 +196,9 @@ fn summary(built: &Built, verbose: bool) -> String {
     for warning in &summary.warnings {
         let _ = write!(text, "\nwarning: {warning}");
     }
+    for step in &summary.undone {
+        let _ = write!(text, "\nleft undone: {step}");
+    }
     text
 }
 
@@ -218,6 +227,7 @@ fn result(
                         .map(|size| serde_json::json!({ "package": size.package, "bytes": size.bytes }))
                         .collect::<Vec<_>>(),
                     "warnings": built.summary.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                    "undone": built.summary.undone,
                 })
             })
             .collect();

@@ -1,6 +1,6 @@
 //! `rootforge check`: re-reads an image and reports all that is wrong with it.
 
-use rootforge::check::{ImageSource, Report, check};
+use rootforge::check::{ImageSource, Problem, Report, check};
 
 use super::error::Failure;
 use super::{Session, print_data};
@@ -22,6 +22,9 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
         for problem in &report.problems {
             print_data(&format!("{problem}\n"));
         }
+        for warning in &report.warnings {
+            print_data(&format!("warning: {warning}\n"));
+        }
     }
     for image in &report.images {
         let digest = image.digest.map_or_else(|| "no digest".to_owned(), |digest| digest.to_string());
@@ -29,6 +32,9 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
             "{}: {digest}, {} layers of {} bytes, {} paths",
             image.name, image.layers, image.size, image.paths
         ));
+    }
+    if !report.warnings.is_empty() {
+        session.reporter.say(&format!("{}: {} warnings", arguments.image, report.warnings.len()));
     }
     if report.problems.is_empty() {
         session.reporter.say(&format!("{}: nothing is wrong", arguments.image));
@@ -39,11 +45,14 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
 }
 
 fn as_json(report: &Report) -> serde_json::Value {
-    let problems: Vec<_> = report
-        .problems
-        .iter()
-        .map(|problem| serde_json::json!({ "place": problem.place, "problem": problem.fault.to_string() }))
-        .collect();
+    let list = |problems: &[Problem]| -> Vec<serde_json::Value> {
+        problems
+            .iter()
+            .map(
+                |problem| serde_json::json!({ "place": problem.place, "problem": problem.fault.to_string() }),
+            )
+            .collect()
+    };
     let images: Vec<_> = report
         .images
         .iter()
@@ -57,5 +66,9 @@ fn as_json(report: &Report) -> serde_json::Value {
             })
         })
         .collect();
-    serde_json::json!({ "problems": problems, "images": images })
+    serde_json::json!({
+        "problems": list(&report.problems),
+        "warnings": list(&report.warnings),
+        "images": images,
+    })
 }

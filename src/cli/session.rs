@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::SystemTime;
 
 use rootforge::arch::Arch;
@@ -10,6 +11,7 @@ use rootforge::distro::Pocket;
 use rootforge::hint::Hint;
 use rootforge::lock::Lock;
 use rootforge::pipeline::{Forge, Options};
+use rootforge::progress::Progress;
 use rootforge::recipe::Recipe;
 use rootforge::repository::{MachineSources, MirrorInputs, Mirrors};
 use rootforge::transport::{Transport, TransportOptions};
@@ -28,7 +30,7 @@ pub(super) struct Common {
     /// The configuration file [default: `rootforge/config.toml` in the user's configuration directory]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where an archive is mirrored, as debian=URL; may be given several times
+    /// Where an archive is mirrored, as debian=URL or alpine=URL; may be given once for each archive
     #[arg(long, global = true, value_name = "ARCHIVE=URL")]
     mirror: Vec<String>,
     /// Use the cache alone
@@ -48,9 +50,10 @@ pub(super) struct Common {
 /// What decides, beside the recipe, on what is resolved.
 #[derive(Debug, clap::Args)]
 pub(super) struct Resolving {
-    /// Leave out a suite: `updates` or `security`
+    /// Leave out suites, `updates` or `security`. The lock says so, and later builds and updates leave them out
+    /// too, until `--without none` takes all in again
     #[arg(long, value_name = "SUITE", value_delimiter = ',')]
-    pub(super) without: Vec<Pocket>,
+    without: Vec<Without>,
     /// Accept an index whose Valid-Until has passed
     #[arg(long)]
     pub(super) allow_expired_index: bool,
@@ -59,14 +62,53 @@ pub(super) struct Resolving {
     pub(super) variant: Option<String>,
 }
 
+/// A suite to leave out, or that none is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Without {
+    Suite(Pocket),
+    None,
+}
+
+impl FromStr for Without {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "none" => Ok(Without::None),
+            _ => text.parse().map(Without::Suite).map_err(|error: String| format!("{error}, none")),
+        }
+    }
+}
+
 impl Resolving {
     /// The suites to leave out: those given, else those that were left out when the lock was made.
-    pub(super) fn without(&self, old: Option<&Lock>) -> Vec<Pocket> {
-        match old {
-            Some(old) if self.without.is_empty() => {
-                old.recipe.without.iter().filter_map(|name| name.parse().ok()).collect()
-            }
-            _ => self.without.clone(),
+    pub(super) fn without(&self, old: Option<&Lock>) -> Result<Vec<Pocket>, Failure> {
+        if self.without.is_empty() {
+            let names = old.map_or(&[][..], |old| &old.recipe.without);
+            return Ok(names.iter().filter_map(|name| name.parse().ok()).collect());
+        }
+        let given = self.without.iter().filter_map(|one| match one {
+            Without::Suite(pocket) => Some(*pocket),
+            Without::None => None,
+        });
+        let given: Vec<Pocket> = given.collect();
+        if !given.is_empty() && given.len() < self.without.len() {
+            return Err(Failure::usage(
+                "`--without` is given both suites and `none`",
+                "name the suites to leave out, or `none` to take in all",
+            ));
+        }
+        Ok(given)
+    }
+
+    /// Tells that the lock, not the call, leaves suites out: of use where they are about to be resolved from.
+    pub(super) fn note_kept(&self, left_out: &[Pocket], progress: &dyn Progress) {
+        if self.without.is_empty() && !left_out.is_empty() {
+            let names: Vec<&str> = left_out.iter().map(|pocket| pocket.name()).collect();
+            progress.note(&format!(
+                "the lock leaves out {}, and so does this; `--without none` takes all suites in again",
+                names.join(" and ")
+            ));
         }
     }
 }
@@ -131,10 +173,16 @@ impl Session {
             let Some((archive, url)) = mirror.split_once('=') else {
                 return Err(Failure::usage(
                     format!("`{mirror}` names no mirror"),
-                    "write `--mirror debian=http://mirror.example.org/debian`",
+                    "write `--mirror debian=http://mirror.example.org/debian`, or another archive's name",
                 ));
             };
-            given.insert(archive.to_owned(), url.to_owned());
+            if let Some(other) = given.insert(archive.to_owned(), url.to_owned()).filter(|other| other != url)
+            {
+                return Err(Failure::usage(
+                    format!("two mirrors are given for `{archive}`: {other} and {url}"),
+                    "leave one of them out",
+                ));
+            }
         }
         let machine = MachineSources::read();
         Mirrors::new(&MirrorInputs { given, environment, configured, machine })

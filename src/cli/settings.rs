@@ -6,6 +6,7 @@
 //!
 //! [mirror]
 //! debian = "http://mirror.example.org/debian"
+//! alpine = "http://mirror.example.org/alpine"
 //! ```
 
 use std::collections::BTreeMap;

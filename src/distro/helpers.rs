@@ -3,8 +3,13 @@
 //! A dependency on one of these is not followed by the `needed` policy and passes nothing on, unless a
 //! recipe names it. What a maintainer script would have done with their help is done as data.
 
-/// Names of helpers, sorted.
-const HELPERS: &[&str] = &[
+use super::{Distro, PackageFormat};
+
+/// Debian's and Ubuntu's, sorted.
+///
+/// `perl` and `python3` are here because most packages want them only in a maintainer script; a script
+/// that is shipped brings them back through its first line.
+const OF_DEBIAN: &[&str] = &[
     "adduser",
     "apt",
     "base-files",
@@ -60,12 +65,47 @@ const HELPERS: &[&str] = &[
     "util-linux",
 ];
 
-/// Whether a package only helps to install others.
+/// Alpine's and Wolfi's, sorted.
 ///
-/// `perl` and `python3` are here because most packages want them only in a maintainer script; a script
-/// that is shipped brings them back through its first line.
-pub fn is_install_helper(package: &str) -> bool {
-    HELPERS.binary_search(&package).is_ok()
+/// A package with an install script depends on `/bin/sh`, and so on busybox, whether or not it runs a shell itself;
+/// one with a service may depend on what runs services. `perl` and `python3` are not here: an apk names them only
+/// where its files want them.
+const OF_ALPINE: &[&str] = &[
+    "alpine-base",
+    "alpine-baselayout",
+    "alpine-baselayout-data",
+    "alpine-conf",
+    "alpine-keys",
+    "alpine-release",
+    "apk-tools",
+    "busybox",
+    "busybox-binsh",
+    "busybox-suid",
+    "desktop-file-utils",
+    "eudev",
+    "gtk-update-icon-cache",
+    "ifupdown-ng",
+    "logrotate",
+    "mandoc",
+    "mdev-conf",
+    "mdevd",
+    "mkinitfs",
+    "openrc",
+    "shadow",
+    "texinfo",
+    "udev-init-scripts",
+    "wolfi-base",
+    "wolfi-baselayout",
+    "wolfi-keys",
+];
+
+/// Whether a package of a distro only helps to install others.
+pub fn is_install_helper(distro: Distro, package: &str) -> bool {
+    let helpers = match distro.format() {
+        PackageFormat::Deb => OF_DEBIAN,
+        PackageFormat::Apk => OF_ALPINE,
+    };
+    helpers.binary_search(&package).is_ok()
 }
 
 #[cfg(test)]
@@ -73,11 +113,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_is_sorted() {
-        let mut sorted = HELPERS.to_vec();
-        sorted.sort_unstable();
-        sorted.dedup();
-        assert_eq!(HELPERS, sorted);
-        assert!(is_install_helper("adduser") && !is_install_helper("libc6"));
+    fn the_lists_are_sorted() {
+        for list in [OF_DEBIAN, OF_ALPINE] {
+            let mut sorted = list.to_vec();
+            sorted.sort_unstable();
+            sorted.dedup();
+            assert_eq!(list, sorted);
+        }
+        let trixie: Distro = "debian:trixie".parse().unwrap();
+        let alpine: Distro = "alpine:3.20".parse().unwrap();
+        assert!(is_install_helper(trixie, "adduser") && !is_install_helper(trixie, "libc6"));
+        assert!(is_install_helper(alpine, "busybox") && !is_install_helper(alpine, "musl"));
+        assert!(is_install_helper(trixie, "perl") && !is_install_helper(alpine, "perl"));
     }
 }

@@ -46,20 +46,9 @@ pub fn locked_packages(
     layers: &[NamedByLayer],
     old: &BTreeMap<&str, &LockedPackage>,
 ) -> Vec<LockedPackage> {
-    let edges: BTreeMap<&str, &[String]> =
+    let edges =
         solution.packages.iter().map(|chosen| (chosen.name.as_str(), chosen.edges.as_slice())).collect();
-    let mut layer_of: BTreeMap<&str, &str> = BTreeMap::new();
-    for named in layers {
-        let mut stack: Vec<&str> = named.packages.iter().map(String::as_str).collect();
-        let mut seen = BTreeSet::new();
-        while let Some(name) = stack.pop() {
-            let Some((name, edges)) = edges.get_key_value(name) else { continue };
-            if seen.insert(*name) {
-                layer_of.entry(name).or_insert(&named.layer);
-                stack.extend(edges.iter().map(String::as_str));
-            }
-        }
-    }
+    let layer_of = first_layers(&edges, layers);
     solution
         .packages
         .iter()
@@ -93,7 +82,7 @@ pub fn locked_packages(
                 },
                 path: record.filename.to_owned(),
                 size: record.size,
-                digest: record.sha256,
+                content: record.sha256.into(),
                 relations: relations
                     .into_iter()
                     .filter(|(_, value)| !value.is_empty())
@@ -105,6 +94,34 @@ pub fn locked_packages(
         .collect()
 }
 
+/// The layer that first reaches each package, by the edges the solver chose; none for what no layer reaches.
+pub(super) fn first_layers<'a>(
+    edges: &BTreeMap<&'a str, &'a [String]>,
+    layers: &'a [NamedByLayer],
+) -> BTreeMap<&'a str, &'a str> {
+    let mut layer_of: BTreeMap<&str, &str> = BTreeMap::new();
+    for named in layers {
+        let mut stack: Vec<&str> = named.packages.iter().map(String::as_str).collect();
+        let mut seen = BTreeSet::new();
+        while let Some(name) = stack.pop() {
+            let Some((name, edges)) = edges.get_key_value(name) else { continue };
+            if seen.insert(*name) {
+                layer_of.entry(name).or_insert(&named.layer);
+                stack.extend(edges.iter().map(String::as_str));
+            }
+        }
+    }
+    layer_of
+}
+
+/// A date in Unix seconds as locks have it.
+pub(super) fn date(index: &str, seconds: u64) -> Result<String, AssemblyError> {
+    let stamp = i64::try_from(seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    stamp
+        .map(|stamp| stamp.to_string())
+        .ok_or_else(|| AssemblyError::Date { suite: index.to_owned(), seconds })
+}
+
 /// The signed indexes that packages of one architecture were looked up in.
 pub fn locked_repositories(arch: Arch, index: &PackageIndex) -> Result<Vec<LockedRepository>, AssemblyError> {
     index
@@ -112,17 +129,13 @@ pub fn locked_repositories(arch: Arch, index: &PackageIndex) -> Result<Vec<Locke
         .iter()
         .filter(|origin| origin.kind == OriginKind::Archive)
         .map(|origin| {
-            let date = i64::try_from(origin.date)
-                .ok()
-                .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
-                .ok_or_else(|| AssemblyError::Date { suite: origin.suite.clone(), seconds: origin.date })?;
             Ok(LockedRepository {
                 arch,
                 archive: origin.archive.clone(),
                 suite: origin.suite.clone(),
                 component: origin.component.clone(),
-                inrelease: origin.inrelease,
-                date: date.to_string(),
+                signed: origin.inrelease,
+                date: date(&origin.suite, origin.date)?,
             })
         })
         .collect()

@@ -1,12 +1,13 @@
 //! What a lock was made for, and whether that is still what the recipe asks for.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
-use crate::distro::Pocket;
-use crate::recipe::Recipe;
+use crate::distro::{PackageFormat, Pocket};
+use crate::recipe::{Recipe, Repository, RepositoryKind};
 use crate::repository::archive_name;
 
 /// The part of a recipe that resolution depends on. Where it differs from the recipe's, the lock is stale.
@@ -22,7 +23,7 @@ pub struct Request {
     /// The snapshot's timestamp.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<String>,
-    /// Additional repositories, as `URL SUITE COMPONENT...`.
+    /// Additional repositories, as `URL SUITE COMPONENT...`; those of apk's as in its own list, `[@TAG] URL`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repositories: Vec<String>,
     /// The suites left out on the command line.
@@ -76,6 +77,8 @@ impl Request {
         let mut without: Vec<String> = without.iter().map(|pocket| pocket.name().to_owned()).collect();
         without.sort();
         without.dedup();
+        // What has no suites has none to leave out.
+        without.retain(|_| recipe.format() == PackageFormat::Deb);
         Request {
             from: recipe.from.map(|distro| distro.to_string()),
             suites: recipe
@@ -83,14 +86,7 @@ impl Request {
                 .as_ref()
                 .map(|pockets| pockets.iter().map(|pocket| pocket.name().to_owned()).collect()),
             snapshot: recipe.snapshot.clone(),
-            repositories: recipe
-                .repositories
-                .iter()
-                .map(|repository| {
-                    let archive = archive_name(&repository.location);
-                    format!("{archive} {} {}", repository.suite, repository.components.join(" "))
-                })
-                .collect(),
+            repositories: recipe.repositories.iter().map(repository_line).collect(),
             without,
             layers: recipe
                 .layers
@@ -129,8 +125,55 @@ impl Request {
     }
 }
 
-/// The name in a specification of a package of the archive; none for a file beside the recipe.
+/// A repository in the words of its format's own lists.
+fn repository_line(repository: &Repository) -> String {
+    let archive = archive_name(&repository.location);
+    match &repository.kind {
+        RepositoryKind::Deb { suite, components, .. } => {
+            format!("{archive} {suite} {}", components.join(" "))
+        }
+        RepositoryKind::Apk { tag: Some(tag) } => format!("@{tag} {archive}"),
+        RepositoryKind::Apk { tag: None } => archive,
+    }
+}
+
+/// The name in a specification of what must be there; none for a file beside the recipe, and for what must
+/// not be there.
 pub(super) fn archive_name_of(spec: &str) -> Option<&str> {
-    let name = spec.split(['=', '<', '>']).next().unwrap_or(spec);
-    (!name.contains('/')).then_some(name)
+    let name = spec.split(['=', '<', '>', '~', '@']).next().unwrap_or(spec);
+    // `/bin/sh` is a name that packages of Alpine's provide.
+    let ending = Path::new(name).extension().and_then(|extension| extension.to_str());
+    let is_package = matches!(ending, Some("deb" | "apk"));
+    let is_file = name.contains('/') && (!name.starts_with('/') || is_package);
+    (!is_file && !name.starts_with('!')).then_some(name)
+}
+
+/// Whether a name is among those of a list of provided names, as apk writes it.
+pub(super) fn provides_name(provides: &str, name: &str) -> bool {
+    provides.split_whitespace().any(|one| one.split(['=', '<', '>', '~']).next() == Some(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_specifications() {
+        for (spec, name) in [
+            ("curl", Some("curl")),
+            ("curl>=1:8~rc1", Some("curl")),
+            ("./dist/x_{arch}.deb", None),
+            ("/srv/x.apk", None),
+            ("python3~3.12", Some("python3")),
+            ("curl@edge>8", Some("curl")),
+            ("so:libz.so.1", Some("so:libz.so.1")),
+            ("/bin/sh", Some("/bin/sh")),
+            ("!ssl_client", None),
+            ("curl><Q12jmj7l5rSw0yVb/vlWAYkK/YBwk=", Some("curl")),
+        ] {
+            assert_eq!(archive_name_of(spec), name, "{spec}");
+        }
+        assert!(provides_name("so:libz.so.1=1.3.1 cmd:z", "so:libz.so.1"));
+        assert!(!provides_name("so:libz.so.1=1.3.1 cmd:z", "so:libz.so"));
+    }
 }

@@ -12,9 +12,10 @@ use oci_spec::image::{
 };
 use serde_json::{Value, json};
 
-use super::{Config, Healthcheck, ImageRef, ImageSpec, IndexRef, OciError};
+use super::{ImageRef, ImageSpec, IndexRef, OciError};
 use crate::arch::Arch;
 use crate::digest::Digest;
+use crate::recipe::{Healthcheck, ImageConfig};
 
 /// Names an image in `index.json` (`annotations.md`).
 pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -72,34 +73,32 @@ pub(super) fn config(image: &ImageSpec, created: &str) -> Result<Value, Document
     Ok(document)
 }
 
-fn run_config(config: &Config) -> Result<spec::Config, DocumentError> {
+/// `config.md`, "Properties", `config`.
+fn run_config(config: &ImageConfig) -> Result<spec::Config, DocumentError> {
+    fn texts(items: &[impl ToString]) -> Vec<String> {
+        items.iter().map(ToString::to_string).collect()
+    }
     let mut builder = spec::ConfigBuilder::default();
-    let sorted = |names: &[String]| -> Vec<String> {
-        let mut names = names.to_vec();
-        names.sort();
-        names.dedup();
-        names
-    };
     if let Some(entrypoint) = &config.entrypoint {
         builder = builder.entrypoint(entrypoint.clone());
     }
-    if !config.cmd.is_empty() {
-        builder = builder.cmd(config.cmd.clone());
+    if let Some(cmd) = config.cmd.as_ref().filter(|cmd| !cmd.is_empty()) {
+        builder = builder.cmd(cmd.clone());
     }
     if let Some(user) = &config.user {
         builder = builder.user(user.as_str());
     }
     if let Some(workdir) = &config.workdir {
-        builder = builder.working_dir(workdir.as_str());
+        builder = builder.working_dir(workdir.to_string());
     }
     if !config.env.is_empty() {
         builder = builder.env(environment(&config.env));
     }
     if !config.expose.is_empty() {
-        builder = builder.exposed_ports(sorted(&config.expose));
+        builder = builder.exposed_ports(texts(&config.expose));
     }
     if !config.volumes.is_empty() {
-        builder = builder.volumes(sorted(&config.volumes));
+        builder = builder.volumes(texts(&config.volumes));
     }
     if let Some(signal) = &config.stop_signal {
         builder = builder.stop_signal(signal.as_str());
@@ -118,6 +117,7 @@ fn environment(env: &BTreeMap<String, String>) -> Vec<String> {
     path.chain(others).map(|(name, value)| format!("{name}={value}")).collect()
 }
 
+/// Docker's `config.Healthcheck` (Docker Image Specification v1.2).
 fn healthcheck_value(healthcheck: &Healthcheck) -> Value {
     let mut value = json!({ "Test": healthcheck.test });
     let times = [
@@ -207,24 +207,28 @@ fn descriptor(media_type: MediaType, digest: &Digest, size: u64) -> Result<spec:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipe::ExposedPort;
 
     fn image() -> ImageSpec {
         ImageSpec {
             arch: Arch::Arm32v6,
-            config: Config {
+            config: ImageConfig {
                 env: BTreeMap::from([
                     ("HOME".into(), "/".into()),
                     ("PATH".into(), "/bin".into()),
                     ("A".into(), "1".into()),
                 ]),
-                expose: vec!["80/tcp".into(), "443/tcp".into()],
+                expose: [80, 443].map(|port| ExposedPort { port, protocol: "tcp" }).to_vec(),
                 labels: ('a'..='z').map(|key| (key.to_string(), String::new())).collect(),
                 healthcheck: Some(Healthcheck {
                     test: vec!["CMD".into(), "true".into()],
                     interval: Some(30_000_000_000),
-                    ..Healthcheck::default()
+                    timeout: None,
+                    start_period: None,
+                    start_interval: None,
+                    retries: None,
                 }),
-                ..Config::default()
+                ..ImageConfig::default()
             },
             created: 1_700_000_000,
             layers: Vec::new(),

@@ -6,7 +6,6 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use fs4::FileExt;
@@ -14,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
 use super::documents::{self, DocumentError, REF_NAME};
-use super::{ImageRef, ImageSpec, IndexRef, LayerWriter, OciError};
+use super::{ImageRef, ImageSpec, IndexRef, LayerWriter, OciError, partial, place};
 use crate::digest::Digest;
 
 /// How many layers container engines take: overlayfs allows 128 directories, one is the container's own.
@@ -62,7 +61,8 @@ impl From<IndexRef> for Tagged {
 }
 
 impl Layout {
-    /// Opens a layout, or makes one where there is nothing or an empty directory.
+    /// Opens a layout for writing, or makes one where there is nothing or an empty directory. What killed
+    /// processes have left half-written in it goes.
     pub fn open_or_create(directory: impl Into<PathBuf>) -> Result<Self, OciError> {
         let layout = Layout { directory: directory.into() };
         let marker = layout.directory.join("oci-layout");
@@ -72,6 +72,9 @@ impl Layout {
         let blobs = layout.blobs();
         fs::create_dir_all(&blobs).map_err(OciError::io("make the directory", &blobs))?;
         let _lock = layout.lock()?;
+        for directory in [&layout.directory, &layout.directory.join("blobs")] {
+            partial::sweep(directory, PARTIAL);
+        }
         if !layout.directory.join("index.json").exists() {
             layout.replace("index.json", &documents::empty_index())?;
         }
@@ -83,6 +86,13 @@ impl Layout {
             return Err(layout.wrong("oci-layout", format!("its version is {version}, not \"1.0.0\"")));
         }
         Ok(layout)
+    }
+
+    /// Whether a layout is in a directory or can be made there, as far as can be told beforehand.
+    pub(super) fn check_place(directory: &Path) -> Result<(), OciError> {
+        place::check_directory(directory)?;
+        let layout = Layout { directory: directory.to_owned() };
+        if layout.directory.join("oci-layout").exists() { Ok(()) } else { layout.refuse_strangers() }
     }
 
     /// The directory it lies in.
@@ -183,7 +193,7 @@ impl Layout {
 
     /// A file that vanishes unless it is adopted. It lies beside `sha256`, where every name is a digest.
     pub(super) fn temporary(&self) -> Result<NamedTempFile, OciError> {
-        temporary_in(&self.directory.join("blobs"))
+        partial::file_in(&self.directory.join("blobs"), PARTIAL)
     }
 
     /// Syncs a file and makes it the blob of this digest.
@@ -232,7 +242,7 @@ impl Layout {
     }
 
     fn replace(&self, name: &str, document: &Value) -> Result<(), OciError> {
-        let mut file = temporary_in(&self.directory)?;
+        let mut file = partial::file_in(&self.directory, PARTIAL)?;
         file.write_all(&documents::bytes(document)).map_err(OciError::io("write", file.path()))?;
         persist(file, &self.directory.join(name))
     }
@@ -269,20 +279,11 @@ impl Layout {
     }
 }
 
-/// A file in a directory that vanishes unless it is persisted. Its mode follows the umask.
-pub(super) fn temporary_in(directory: &Path) -> Result<NamedTempFile, OciError> {
-    tempfile::Builder::new()
-        .prefix(PARTIAL)
-        .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(directory)
-        .map_err(OciError::io("make a file in", directory))
-}
-
 /// Syncs a temporary file, renames it, and syncs the directory.
 pub(super) fn persist(file: NamedTempFile, path: &Path) -> Result<(), OciError> {
     file.as_file().sync_all().map_err(OciError::io("sync", path))?;
     file.persist(path).map_err(|error| OciError::io("write", path)(error.error))?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = place::directory_of(path);
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(OciError::io("sync", directory))
 }
 

@@ -2,15 +2,15 @@
 //!
 //! They are written into a fresh directory beside the target, by descriptors of directories that are opened
 //! without following links, and renamed to the target when all is there: whatever a layer holds, nothing is
-//! written elsewhere, and a failed write leaves nothing behind. What the caller may not set (owners, devices,
-//! some attributes, without root) is told in notes.
+//! written elsewhere, and a failed write leaves nothing behind. What a killed process leaves, the next one with
+//! the same target removes. What the caller may not set (owners, devices, some attributes, without root) is told
+//! in notes.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
@@ -19,9 +19,9 @@ use rustix::fs::{
 };
 use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;
-use tempfile::TempDir;
 
-use super::{OciError, RootSink};
+use super::partial::{self, PartialDir};
+use super::{OciError, RootSink, place};
 use crate::root_path::RootPath;
 use crate::tarball::{Entry, EntryKind, Metadata};
 
@@ -29,7 +29,7 @@ use crate::tarball::{Entry, EntryKind, Metadata};
 #[derive(Debug)]
 pub(super) struct RootDir {
     target: PathBuf,
-    temporary: TempDir,
+    temporary: PartialDir,
     root: OwnedFd,
     /// The directory opened last; entries come sorted, so most lie in the same.
     last: Option<(RootPath, OwnedFd)>,
@@ -42,26 +42,27 @@ pub(super) struct RootDir {
 
 impl RootDir {
     /// Refuses a target that exists, unless it is an empty directory.
-    pub(super) fn create(target: &Path) -> Result<Self, OciError> {
-        match fs::read_dir(target) {
-            Ok(mut entries) => {
-                if entries.next().is_some() {
-                    return Err(OciError::NotEmpty(target.to_owned()));
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(OciError::io("open the directory", target)(source)),
+    pub(super) fn check_place(target: &Path) -> Result<(), OciError> {
+        place::check_directory(target)?;
+        match fs::read_dir(target).map(|mut entries| entries.next().is_none()) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(OciError::NotEmpty(target.to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(OciError::io("open the directory", target)(source)),
         }
+    }
+
+    /// Begins a root file system beside its target.
+    pub(super) fn create(target: &Path) -> Result<Self, OciError> {
+        Self::check_place(target)?;
         // `/` and `..` have no name of their own.
         let absolute = std::path::absolute(target).map_err(OciError::io("find", target))?;
         let name = absolute.file_name().unwrap_or(OsStr::new("root")).to_string_lossy().into_owned();
         let parent = absolute.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(parent).map_err(OciError::io("make the directory", parent))?;
-        let temporary = tempfile::Builder::new()
-            .prefix(&format!(".{name}.partial-"))
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(parent)
-            .map_err(OciError::io("make a directory in", parent))?;
+        let prefix = format!(".{name}.partial-");
+        partial::sweep(parent, &prefix);
+        let temporary = PartialDir::create_in(parent, &prefix)?;
         let root = rustix::fs::open(temporary.path(), directory_flags(), Mode::empty())
             .map_err(|error| OciError::io("open", temporary.path())(error.into()))?;
         Ok(RootDir {
@@ -82,12 +83,7 @@ impl RootDir {
         for (path, metadata) in directories.iter().rev() {
             self.finish_directory(path, metadata).map_err(|error| self.failed(path, error))?;
         }
-        let path = self.temporary.keep();
-        fs::rename(&path, &self.target).map_err(|source| {
-            // Nothing more can be done about the temporary directory than to try.
-            let _ = fs::remove_dir_all(&path);
-            OciError::Io { action: "rename to", path: self.target.clone(), source }
-        })?;
+        self.temporary.rename(&self.target).map_err(OciError::io("rename to", &self.target))?;
         let owners = self.owners.into_iter().map(|((uid, gid), (count, first))| {
             format!("{count} paths should belong to {uid}:{gid}, the first is `{first}`")
         });

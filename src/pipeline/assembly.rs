@@ -1,43 +1,86 @@
 //! From a selection to layer plans: what is made for each layer joins what was chosen for it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::arch::Arch;
 use crate::catalog::FileCatalog;
-use crate::distro::Distro;
+use crate::distro::PackageFormat;
 use crate::layer::{Below, LayerParts, LayerPlan, plan};
 use crate::lock::Lock;
 use crate::oci::{ImageSpec, LayerBlob, image_config};
 use crate::recipe::Recipe;
-use crate::render::{
-    Accounts, EPOCH, Made, PackageRecord, Placeholders, Surroundings, recipe_files, records, skeleton,
-};
+use crate::render::{Accounts, EPOCH, Made, MadeFile, Placeholders, Surroundings, recipe_files, skeleton};
 use crate::root_path::RootPath;
 use crate::select::{SelectedLayer, Selection};
 use crate::tarball::EntryKind;
 
 use super::{Forge, ForgeError};
 
-/// Plans every layer of a recipe that holds anything, lowest first.
-pub(super) fn layer_plans(
-    recipe: &Recipe,
-    arch: Arch,
-    catalog: &FileCatalog,
-    selection: &Selection,
-    newest: Option<u64>,
-) -> Result<Vec<LayerPlan>, ForgeError> {
+mod alpine;
+mod debian;
+
+/// Everything that layers are planned from.
+#[derive(Clone, Copy)]
+pub(super) struct Parts<'a> {
+    pub(super) recipe: &'a Recipe,
+    pub(super) lock: &'a Lock,
+    pub(super) arch: Arch,
+    pub(super) catalog: &'a FileCatalog,
+    pub(super) selection: &'a Selection,
+    /// No time in the image is later, in seconds since the Unix epoch.
+    pub(super) newest: Option<u64>,
+}
+
+/// What is planned, lowest first, and what is left undone.
+pub(super) struct Planned {
+    /// Every layer that holds anything.
+    pub(super) layers: Vec<LayerPlan>,
+    /// What packages' scripts would do and the image lacks.
+    pub(super) undone: Vec<String>,
+}
+
+/// What a layer has beside its packages' and the recipe's files, and what it makes of packages' files.
+struct Laid {
+    /// Files in place of packages'.
+    made: Made,
+    /// All accounts up to this layer.
+    accounts: Accounts,
+    /// Owner and group of packages' files, where they are others than the packages say.
+    owners: BTreeMap<RootPath, [u32; 2]>,
+}
+
+/// What installing packages makes, by the distro's rules; it is led through the layers, lowest first.
+trait SetUp<'a> {
+    /// Makes the next layer's part.
+    fn layer(&mut self, number: usize, selected: &'a SelectedLayer) -> Result<Laid, ForgeError>;
+    /// The package manager's records of that layer; `files` of the recipe have taken packages' places.
+    fn records(&mut self, selected: &'a SelectedLayer, files: &Made) -> Made;
+    /// What packages' scripts would do and was left out.
+    fn undone(&self) -> Vec<String>;
+}
+
+/// Plans every layer of a recipe that holds anything.
+pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
+    let Parts { recipe, arch, catalog, selection, .. } = parts;
     let distro = recipe.conventions();
     let placeholders = Placeholders {
         arch_name: distro.arch_name(arch).unwrap_or_default(),
         triplet: distro.triplet(arch).unwrap_or_default(),
     };
-    let accounts = Accounts::of(recipe, |program| is_chosen(program, catalog, selection))?;
+    let mut set_up: Box<dyn SetUp<'_>> = match recipe.format() {
+        PackageFormat::Deb => Box::new(debian::Debian::new(parts)?),
+        PackageFormat::Apk => Box::new(alpine::Alpine::new(parts)),
+    };
     let mut below = Below::default();
-    let mut shipped: BTreeMap<&str, BTreeSet<&RootPath>> = BTreeMap::new();
-    let mut plans = Vec::new();
-    for (index, (layer, selected)) in recipe.layers.iter().zip(&selection.layers).enumerate() {
-        let mut made =
-            if index == 0 { foundation(recipe, distro, arch, &accounts, selected) } else { Made::new() };
+    let mut layers = Vec::new();
+    for (number, (layer, selected)) in recipe.layers.iter().zip(&selection.layers).enumerate() {
+        let mut made = if number == 0 { foundation(parts, selected) } else { Made::new() };
+        let needed_links = selected.links.iter().filter(|(_, link)| !(link.of_distro && recipe.skeleton));
+        made.extend(
+            needed_links.map(|(path, link)| (path.clone(), MadeFile::symlink(path.clone(), &link.target))),
+        );
+        let Laid { made: own, accounts, owners } = set_up.layer(number, selected)?;
+        made.extend(own);
         let host = Surroundings {
             canonical: &|path| catalog.merged_usr().canonical(path),
             has_directory: &|path| {
@@ -51,15 +94,23 @@ pub(super) fn layer_plans(
             },
         };
         let files = recipe_files(recipe, layer, &accounts, placeholders, &host)?;
-        made.extend(package_records(catalog, selected, &files, &mut shipped));
+        made.extend(set_up.records(selected, &files));
         made.extend(files);
-        let plan = plan(LayerParts { selected, made }, &below, catalog, newest)?;
+        let plan = plan(LayerParts { selected, made, owners: &owners }, &below, catalog, parts.newest)?;
         below.add(&plan);
         if !plan.is_empty() {
-            plans.push(plan);
+            layers.push(plan);
         }
     }
-    Ok(plans)
+    Ok(Planned { layers, undone: set_up.undone() })
+}
+
+/// What the lowest layer stands on, less what its packages have themselves.
+fn foundation(parts: Parts<'_>, selected: &SelectedLayer) -> Made {
+    let Parts { recipe, arch, .. } = parts;
+    let mut made = if recipe.skeleton { skeleton(recipe.conventions(), arch) } else { Made::new() };
+    made.retain(|path, file| file.entry.kind == EntryKind::Directory || !selected.files.contains_key(path));
+    made
 }
 
 impl Forge<'_> {
@@ -85,55 +136,4 @@ impl Forge<'_> {
             annotations: BTreeMap::new(),
         }
     }
-}
-
-/// What the lowest layer has beside its packages, whose files go before.
-fn foundation(
-    recipe: &Recipe,
-    distro: Distro,
-    arch: Arch,
-    accounts: &Accounts,
-    selected: &SelectedLayer,
-) -> Made {
-    let mut made = if recipe.skeleton { skeleton(distro, arch) } else { Made::new() };
-    if recipe.skeleton || !recipe.users.is_empty() || !recipe.groups.is_empty() {
-        made.extend(accounts.files());
-    }
-    made.retain(|path, file| file.entry.kind == EntryKind::Directory || !selected.files.contains_key(path));
-    made
-}
-
-/// dpkg's records of the packages that a layer touches, less the files that the recipe has `replaced`;
-/// `shipped` grows with each layer.
-fn package_records<'a>(
-    catalog: &'a FileCatalog,
-    selected: &'a SelectedLayer,
-    replaced: &Made,
-    shipped: &mut BTreeMap<&'a str, BTreeSet<&'a RootPath>>,
-) -> Made {
-    let mut touched: BTreeSet<&str> = BTreeSet::new();
-    for (path, file) in &selected.files {
-        let (package, file) = catalog.get(file.file);
-        if file.entry.kind == EntryKind::Directory || replaced.contains_key(path) {
-            continue;
-        }
-        let name = package.name.as_str();
-        touched.insert(name);
-        shipped.entry(name).or_default().insert(path);
-    }
-    let packages: Vec<PackageRecord<'_>> = touched
-        .into_iter()
-        .filter_map(|name| {
-            Some(PackageRecord { package: catalog.package(name)?, shipped: shipped.get(name)?.clone() })
-        })
-        .collect();
-    records(&packages, |path| catalog.merged_usr().canonical(path))
-}
-
-/// Whether the lowest layer has a program: its bytes depend on its own content alone.
-fn is_chosen(program: &str, catalog: &FileCatalog, selection: &Selection) -> bool {
-    RootPath::parse(program).is_ok_and(|path| {
-        let path = catalog.merged_usr().canonical(&path);
-        selection.layers.first().is_some_and(|layer| layer.files.contains_key(&path))
-    })
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::arch::Arch;
+use crate::cache::ContentId;
 use crate::catalog::PackageArchive;
-use crate::digest::Digest;
 use crate::fetch::{self, Connections, Wanted, fetch};
 use crate::lock::{Lock, LockError, LockedPackage};
 use crate::progress::Progress;
@@ -40,7 +40,7 @@ impl Forge<'_> {
         let archives = wanted.iter().zip(fetched.paths).map(|((package, _), path)| PackageArchive {
             name: package.name.clone(),
             version: package.version.clone(),
-            digest: package.digest,
+            content: package.content,
             path,
         });
         Ok(archives.collect())
@@ -74,7 +74,7 @@ impl Forge<'_> {
             version: package.version.clone(),
             urls,
             size: package.size,
-            sha256: package.digest,
+            content: package.content,
         })
     }
 }
@@ -82,7 +82,7 @@ impl Forge<'_> {
 /// Turns what is present of each package into how much is new.
 struct Relay<'a> {
     to: &'a dyn Progress,
-    present: Mutex<BTreeMap<Digest, u64>>,
+    present: Mutex<BTreeMap<ContentId, u64>>,
 }
 
 impl fetch::Progress for Relay<'_> {
@@ -92,7 +92,7 @@ impl fetch::Progress for Relay<'_> {
 
     fn present(&self, package: &Wanted, bytes: u64) {
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = present.entry(package.sha256).or_default();
+        let before = present.entry(package.content).or_default();
         if bytes > *before {
             self.to.advance(bytes - *before);
             *before = bytes;

@@ -10,7 +10,7 @@ use crate::lock::{AssemblyError, LockError};
 use crate::oci::{OciError, PackError};
 use crate::render::RenderError;
 use crate::repository::RepositoryError;
-use crate::resolve::ResolveError;
+use crate::resolve::{ApkResolveError, ResolveError};
 use crate::select::SelectError;
 use crate::transport::TransportError;
 
@@ -27,6 +27,8 @@ pub enum ForgeError {
     #[error(transparent)]
     Resolve(#[from] ResolveError),
     #[error(transparent)]
+    ApkResolve(#[from] ApkResolveError),
+    #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]
     Assembly(#[from] AssemblyError),
@@ -36,6 +38,8 @@ pub enum ForgeError {
     Catalog(#[from] CatalogError),
     #[error("{arch}: {source}")]
     Select { arch: Arch, source: SelectError },
+    #[error("{arch}: what packages' scripts would do is not all understood:\n  {}", steps.join("\n  "))]
+    Undone { arch: Arch, steps: Vec<String> },
     #[error(transparent)]
     Render(#[from] RenderError),
     #[error(transparent)]
@@ -53,11 +57,15 @@ impl Hint for ForgeError {
             ForgeError::Cache(error) => error.hints(),
             ForgeError::Repository(error) => error.hints(),
             ForgeError::Resolve(error) => error.hints(),
+            ForgeError::ApkResolve(error) => error.hints(),
             ForgeError::Lock(error) => error.hints(),
             ForgeError::Assembly(error) => error.hints(),
             ForgeError::Fetch(error) => error.hints(),
             ForgeError::Catalog(error) => error.hints(),
             ForgeError::Select { source, .. } => source.hints(),
+            ForgeError::Undone { .. } => {
+                vec!["do it with `files` of a layer, and leave out `strict` to build without these steps".into()]
+            }
             ForgeError::Render(error) => error.hints(),
             ForgeError::Layer(error) => error.hints(),
             ForgeError::Pack(error) => error.hints(),

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use crate::arch::Arch;
+use crate::cache::ContentId;
+use crate::distro::PackageFormat;
 use crate::lock::{
     Lock, LockedPackage, LockedRepository, NamedByLayer, Request as Asked, Stale, locked_packages,
     locked_repositories,
 };
 use crate::recipe::{PackageSpec, Recipe};
 use crate::repository::{
-    Access, IndexPart, LocalPackage, PackageIndex, load, local_packages, locked_text, sources,
+    Access, IndexPart, LocalPackage, PackageIndex, load, local_apks, local_packages, locked_text, sources,
 };
 use crate::resolve::{Pinned, Request, resolve};
 use crate::select::SelectError;
@@ -24,25 +26,21 @@ impl Forge<'_> {
         if let Err(stale) = lock.fits(&Asked::of(recipe, &self.options.without), archs) {
             return Ok(Some(stale));
         }
-        let distro = recipe.conventions();
         for arch in archs {
-            let (Some(arch_name), Some(triplet)) = (distro.arch_name(*arch), distro.triplet(*arch)) else {
-                continue;
-            };
-            for local in local_packages(recipe, arch_name, triplet)? {
-                let same = lock.package(*arch, &local.name).is_some_and(|locked| {
-                    locked.repository.is_none() && locked.path == local.path && locked.digest == local.digest
+            let Ok(port) = Port::of(recipe, *arch) else { continue };
+            for (path, name, content) in local_files(recipe, port)? {
+                let same = lock.package(*arch, &name).is_some_and(|locked| {
+                    locked.repository.is_none() && locked.path == path && locked.content == content
                 });
                 if !same {
-                    return Ok(Some(Stale::File { path: local.path }));
+                    return Ok(Some(Stale::File { path }));
                 }
             }
         }
         Ok(None)
     }
 
-    /// Resolves a recipe for one architecture: first what it names, then what may be wanted on demand, which
-    /// changes nothing of the first.
+    /// Resolves a recipe for one architecture, by the rules of its packages' format.
     pub(super) fn resolve(
         &self,
         recipe: &Recipe,
@@ -50,24 +48,41 @@ impl Forge<'_> {
         old: Option<&Lock>,
         update: &Update,
     ) -> Result<(Vec<LockedRepository>, Vec<LockedPackage>), ForgeError> {
-        let distro = recipe.conventions();
-        let (Some(arch_name), Some(triplet)) = (distro.arch_name(arch), distro.triplet(arch)) else {
-            return Err(ForgeError::Select { arch, source: SelectError::NoPort { distro, arch } });
+        let port = Port::of(recipe, arch)?;
+        let mut kept = old.map(|old| old.packages_of(arch)).unwrap_or_default();
+        match update {
+            Update::All => kept.clear(),
+            Update::Necessary => {}
+            Update::Packages(fresh) => kept.retain(|name, _| !fresh.contains(*name)),
+        }
+        let (repositories, packages) = match recipe.format() {
+            PackageFormat::Deb => self.resolve_deb(recipe, port, &kept, update)?,
+            PackageFormat::Apk => self.resolve_apk(recipe, port, &kept, update)?,
         };
+        let dated = recipe.snapshot.is_none() && !self.options.allow_expired_index;
+        if dated && let Some(older) = old.and_then(|old| old.older_than(&repositories)) {
+            return Err(older.into());
+        }
+        Ok((repositories, packages))
+    }
+
+    /// Resolves a recipe for one architecture: first what it names, then what may be wanted on demand, which
+    /// changes nothing of the first.
+    fn resolve_deb(
+        &self,
+        recipe: &Recipe,
+        port: Port,
+        old: &BTreeMap<&str, &LockedPackage>,
+        update: &Update,
+    ) -> Result<(Vec<LockedRepository>, Vec<LockedPackage>), ForgeError> {
+        let Port { arch, name: arch_name, triplet } = port;
         let local = local_packages(recipe, arch_name, triplet)?;
-        let old: BTreeMap<&str, &LockedPackage> = match update {
-            Update::All => BTreeMap::new(),
-            Update::Necessary => old.map(|old| old.packages_of(arch)).unwrap_or_default(),
-            Update::Packages(fresh) => {
-                let mut kept = old.map(|old| old.packages_of(arch)).unwrap_or_default();
-                kept.retain(|name, _| !fresh.contains(*name));
-                kept
-            }
-        };
         let mut parts: Vec<IndexPart> = local.iter().map(|package| package.part.clone()).collect();
         parts.extend(self.load_indexes(recipe, arch, arch_name)?);
         parts.extend(
-            old.values().filter(|package| package.repository.is_some()).map(|package| still_locked(package)),
+            old.values()
+                .filter(|package| package.repository.is_some())
+                .filter_map(|package| still_locked(package)),
         );
         let index =
             PackageIndex::new(arch, arch_name, parts).map_err(crate::repository::RepositoryError::from)?;
@@ -90,7 +105,7 @@ impl Forge<'_> {
                 packages: requests.into_iter().map(|request| request.name).collect(),
             })
             .collect();
-        Ok((locked_repositories(arch, &index)?, locked_packages(arch, &index, &solution, &layers, &old)))
+        Ok((locked_repositories(arch, &index)?, locked_packages(arch, &index, &solution, &layers, old)))
     }
 
     fn load_indexes(
@@ -100,31 +115,35 @@ impl Forge<'_> {
         arch_name: &str,
     ) -> Result<Vec<IndexPart>, ForgeError> {
         let sources = sources(recipe, arch, &self.mirrors, &self.options.without)?;
-        if let Some(distro) = recipe.from {
-            let archives: BTreeSet<_> = distro.suites(arch).into_iter().map(|suite| suite.archive).collect();
-            for archive in archives {
-                if let Some(source) = sources.iter().find(|source| source.archive_name == archive.name()) {
-                    let origin = self.mirrors.find(archive).origin;
-                    self.progress.note(&format!(
-                        "{} is taken from {} ({origin})",
-                        archive.name(),
-                        source.uri
-                    ));
-                }
-            }
-        }
-        let access = Access {
-            transport: &self.transport,
-            cache: &self.cache,
-            at: recipe.snapshot.as_deref().and_then(snapshot_time).unwrap_or(self.now),
-            allow_expired: self.options.allow_expired_index,
-        };
+        let roots: Vec<_> =
+            sources.iter().map(|source| (source.archive_name.as_str(), source.uri.as_str())).collect();
+        self.tell_mirrors(recipe, arch, &roots);
         let mut notes = Vec::new();
-        let parts = load(&sources, arch_name, access, &mut notes)?;
+        let parts = load(&sources, arch_name, self.access(recipe), &mut notes)?;
         for note in notes {
             self.progress.note(&note.to_string());
         }
         Ok(parts)
+    }
+
+    /// Says where the distro's archives are taken from, of which `roots` has the names and places.
+    pub(super) fn tell_mirrors(&self, recipe: &Recipe, arch: Arch, roots: &[(&str, &str)]) {
+        for archive in recipe.from.map(|distro| distro.archives(arch)).unwrap_or_default() {
+            if let Some((name, root)) = roots.iter().find(|(name, _)| *name == archive.name()) {
+                let origin = self.mirrors.find(archive).origin;
+                self.progress.note(&format!("{name} is taken from {root} ({origin})"));
+            }
+        }
+    }
+
+    /// How indexes are had, and the moment against which they are judged.
+    pub(super) fn access(&self, recipe: &Recipe) -> Access<'_> {
+        Access {
+            transport: &self.transport,
+            cache: &self.cache,
+            at: recipe.snapshot.as_deref().and_then(snapshot_time).unwrap_or(self.now),
+            allow_expired: self.options.allow_expired_index,
+        }
     }
 
     /// Adds the distro's Essential packages, which nobody depends on and a script may need. Where they do
@@ -161,6 +180,39 @@ impl Forge<'_> {
     }
 }
 
+/// An architecture, and what a recipe's distro calls it.
+#[derive(Clone, Copy)]
+pub(super) struct Port {
+    pub(super) arch: Arch,
+    /// The name in indexes and packages.
+    pub(super) name: &'static str,
+    pub(super) triplet: &'static str,
+}
+
+impl Port {
+    fn of(recipe: &Recipe, arch: Arch) -> Result<Self, ForgeError> {
+        let distro = recipe.conventions();
+        match (distro.arch_name(arch), distro.triplet(arch)) {
+            (Some(name), Some(triplet)) => Ok(Port { arch, name, triplet }),
+            _ => Err(ForgeError::Select { arch, source: SelectError::NoPort { distro, arch } }),
+        }
+    }
+}
+
+/// The package files that a recipe names: path, name, and what says which bytes each has.
+fn local_files(recipe: &Recipe, port: Port) -> Result<Vec<(String, String, ContentId)>, ForgeError> {
+    Ok(match recipe.format() {
+        PackageFormat::Deb => local_packages(recipe, port.name, port.triplet)?
+            .into_iter()
+            .map(|one| (one.path, one.name, one.digest.into()))
+            .collect(),
+        PackageFormat::Apk => local_apks(recipe, port.name, port.triplet)?
+            .into_iter()
+            .map(|one| (one.path, one.record.name, one.record.checksum.into()))
+            .collect(),
+    })
+}
+
 /// What each layer names, as requests.
 fn requests(
     recipe: &Recipe,
@@ -176,6 +228,8 @@ fn requests(
                 .map(|constraint| (constraint.operator, constraint.version.clone())),
             local: false,
         }),
+        // Resolved from indexes of another kind.
+        PackageSpec::Apk { .. } => None,
         PackageSpec::Local(template) => {
             let path = template.expand(arch_name, triplet);
             let package = local.iter().find(|package| package.path == path)?;
@@ -190,7 +244,8 @@ fn requests(
 }
 
 /// A locked version as a paragraph of an index, for when no index has it any more.
-fn still_locked(package: &LockedPackage) -> IndexPart {
+fn still_locked(package: &LockedPackage) -> Option<IndexPart> {
+    let ContentId::Sha256(digest) = &package.content else { return None };
     let mut fields = vec![
         ("Package", package.name.as_str()),
         ("Version", &package.version),
@@ -200,7 +255,7 @@ fn still_locked(package: &LockedPackage) -> IndexPart {
         ("Multi-Arch", package.multi_arch.as_deref().unwrap_or_default()),
     ];
     fields.extend(package.relations.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    locked_text(&fields, &package.path, package.size, &package.digest)
+    Some(locked_text(&fields, &package.path, package.size, digest))
 }
 
 /// The moment that a timestamp of the snapshot archive names.

@@ -28,6 +28,8 @@ pub struct Summary {
     pub sizes: Vec<PackageSize>,
     /// What is worth knowing.
     pub warnings: Vec<Warning>,
+    /// What packages' scripts would do and the image lacks: package, script and line.
+    pub undone: Vec<String>,
 }
 
 /// The space a package takes in an image, in bytes.
@@ -47,6 +49,7 @@ impl Summary {
         catalog: &FileCatalog,
         selection: &Selection,
         layers: &[LayerBlob],
+        undone: Vec<String>,
     ) -> Self {
         let mut sizes: BTreeMap<&str, u64> = BTreeMap::new();
         let mut files = 0;
@@ -82,6 +85,7 @@ impl Summary {
             compressed: layers.iter().map(|layer| layer.size).sum(),
             sizes,
             warnings: selection.warnings.clone(),
+            undone,
         }
     }
 }

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use super::base_accounts::{BASE_GROUPS, BASE_USERS, base_group, base_user};
+use super::base_accounts::{base_groups, base_users};
 use super::findings::Findings;
 use super::problems::{Span, quoted};
 use super::reader::{Table, Text, Value};
 use super::suggest::nearest;
+use crate::distro::PackageFormat;
 use crate::root_path::RootPath;
 
 /// A user that the recipe defines. What is left out is chosen when the image is made.
@@ -115,6 +116,7 @@ pub(super) fn read(
     users: Option<&Value<'_>>,
     groups: Option<&Value<'_>>,
     mut mentions: Mentions,
+    format: PackageFormat,
     findings: &Findings<'_>,
 ) -> (Vec<User>, Vec<Group>) {
     let users = users.map(|value| value.tables("user")).unwrap_or_default();
@@ -128,15 +130,15 @@ pub(super) fn read(
     let user_names = users.iter().map(|user| (user.item.name.as_str(), &user.name));
     let uids = users.iter().filter_map(|user| Some((user.item.name.as_str(), user.item.uid?, &user.number)));
     check_unique("user", user_names, findings);
-    check_numbers("uid", uids, BASE_USERS.iter().map(|user| (user.name, user.uid)), findings);
+    check_numbers("uid", uids, base_users(format).iter().map(|user| (user.name, user.uid)), findings);
     let group_names = groups.iter().map(|group| (group.item.name.as_str(), &group.name));
     let gids =
         groups.iter().filter_map(|group| Some((group.item.name.as_str(), group.item.gid?, &group.number)));
     check_unique("group", group_names, findings);
-    check_numbers("gid", gids, BASE_GROUPS.iter().map(|group| (group.name, group.gid)), findings);
-    check_primary(&users, &groups, findings);
+    check_numbers("gid", gids, base_groups(format).iter().map(|group| (group.name, group.gid)), findings);
+    check_primary(&users, &groups, format, findings);
     if !mentions.unsure {
-        check_mentions(&mentions, &users, &groups, findings);
+        check_mentions(&mentions, &users, &groups, format, findings);
     }
     (users.into_iter().map(|user| user.item).collect(), groups.into_iter().map(|group| group.item).collect())
 }
@@ -255,13 +257,20 @@ fn check_numbers<'a>(
 }
 
 /// `group` and `gid` of a user must agree where both are given and the group's number is known.
-fn check_primary(users: &[Declared<User>], groups: &[Declared<Group>], findings: &Findings<'_>) {
+fn check_primary(
+    users: &[Declared<User>],
+    groups: &[Declared<Group>],
+    format: PackageFormat,
+    findings: &Findings<'_>,
+) {
+    let base_gid =
+        |name: &str| base_groups(format).iter().find(|base| base.name == name).map(|base| base.gid);
     for user in users {
         let (Some(gid), Some(group)) = (user.item.gid, &user.item.group) else { continue };
         let declared = groups.iter().find(|declared| declared.item.name == *group);
         let known = match declared {
             Some(declared) => declared.item.gid,
-            None => group.parse().ok().or_else(|| base_group(group).map(|base| base.gid)),
+            None => group.parse().ok().or_else(|| base_gid(group)),
         };
         if let Some(known) = known
             && known != gid
@@ -276,14 +285,16 @@ fn check_mentions(
     mentions: &Mentions,
     users: &[Declared<User>],
     groups: &[Declared<Group>],
+    format: PackageFormat,
     findings: &Findings<'_>,
 ) {
+    let base_users = || base_users(format).iter().map(|user| user.name);
+    let base_groups = || base_groups(format).iter().map(|group| group.name);
     let is_number = |name: &str| name.starts_with(|c: char| c.is_ascii_digit());
     let user_names: Vec<&str> = users.iter().map(|user| user.item.name.as_str()).collect();
     for (name, span) in &mentions.users {
-        if !is_number(name) && !user_names.contains(&name.as_str()) && base_user(name).is_none() {
-            let near =
-                nearest(name, user_names.iter().copied().chain(BASE_USERS.iter().map(|user| user.name)));
+        if !is_number(name) && !user_names.contains(&name.as_str()) && base_users().all(|base| base != name) {
+            let near = nearest(name, user_names.iter().copied().chain(base_users()));
             findings.context(
                 span,
                 format!("nobody defines the user {}", quoted(name)),
@@ -294,9 +305,9 @@ fn check_mentions(
     let own = users.iter().filter(|user| user.item.group.is_none()).map(|user| user.item.name.as_str());
     let group_names: Vec<&str> = groups.iter().map(|group| group.item.name.as_str()).chain(own).collect();
     for (name, span) in &mentions.groups {
-        if !is_number(name) && !group_names.contains(&name.as_str()) && base_group(name).is_none() {
-            let near =
-                nearest(name, group_names.iter().copied().chain(BASE_GROUPS.iter().map(|group| group.name)));
+        if !is_number(name) && !group_names.contains(&name.as_str()) && base_groups().all(|base| base != name)
+        {
+            let near = nearest(name, group_names.iter().copied().chain(base_groups()));
             findings.context(
                 span,
                 format!("nobody defines the group {}", quoted(name)),

@@ -1,7 +1,10 @@
-//! The accounts every Debian system has: base-passwd's master files (version 3.6, as in Debian 12 and 13).
+//! The accounts every Debian system has: base-passwd's master files (version 3.6, as in Debian 12 and 13); and
+//! those every Alpine system has, from alpine-baselayout-data (version 3.6, as in Alpine 3.20).
 //!
-//! Their numbers are fixed by Debian Policy 9.2.2. What they seed is made where an image's `passwd` and
-//! `group` are rendered; here they only say which names need no definition in a recipe.
+//! Debian's numbers are fixed by its Policy 9.2.2, Alpine's by use. What they seed is made where an image's
+//! `passwd` and `group` are rendered; here they only say which names need no definition in a recipe.
+
+use crate::distro::PackageFormat;
 
 /// A line of `passwd.master`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,14 +111,80 @@ pub const BASE_GROUPS: &[BaseGroup] = &[
     group("nogroup", 65534),
 ];
 
-/// The base user of this name.
-pub fn base_user(name: &str) -> Option<&'static BaseUser> {
-    BASE_USERS.iter().find(|user| user.name == name)
+/// Alpine's `passwd`, in its order.
+pub const ALPINE_USERS: &[BaseUser] = &[
+    user("root", 0, 0, "root", "/root", "/bin/sh"),
+    user("bin", 1, 1, "bin", "/bin", "/sbin/nologin"),
+    user("daemon", 2, 2, "daemon", "/sbin", "/sbin/nologin"),
+    user("lp", 4, 7, "lp", "/var/spool/lpd", "/sbin/nologin"),
+    user("sync", 5, 0, "sync", "/sbin", "/bin/sync"),
+    user("shutdown", 6, 0, "shutdown", "/sbin", "/sbin/shutdown"),
+    user("halt", 7, 0, "halt", "/sbin", "/sbin/halt"),
+    user("mail", 8, 12, "mail", "/var/mail", "/sbin/nologin"),
+    user("news", 9, 13, "news", "/usr/lib/news", "/sbin/nologin"),
+    user("uucp", 10, 14, "uucp", "/var/spool/uucppublic", "/sbin/nologin"),
+    user("cron", 16, 16, "cron", "/var/spool/cron", "/sbin/nologin"),
+    user("ftp", 21, 21, "", "/var/lib/ftp", "/sbin/nologin"),
+    user("sshd", 22, 22, "sshd", "/dev/null", "/sbin/nologin"),
+    user("games", 35, 35, "games", "/usr/games", "/sbin/nologin"),
+    user("ntp", 123, 123, "NTP", "/var/empty", "/sbin/nologin"),
+    user("guest", 405, 100, "guest", "/dev/null", "/sbin/nologin"),
+    user("nobody", 65534, 65534, "nobody", "/", "/sbin/nologin"),
+];
+
+/// Alpine's `group`, in its order.
+pub const ALPINE_GROUPS: &[BaseGroup] = &[
+    group("root", 0),
+    group("bin", 1),
+    group("daemon", 2),
+    group("sys", 3),
+    group("adm", 4),
+    group("tty", 5),
+    group("disk", 6),
+    group("lp", 7),
+    group("kmem", 9),
+    group("wheel", 10),
+    group("floppy", 11),
+    group("mail", 12),
+    group("news", 13),
+    group("uucp", 14),
+    group("cron", 16),
+    group("audio", 18),
+    group("cdrom", 19),
+    group("dialout", 20),
+    group("ftp", 21),
+    group("sshd", 22),
+    group("input", 23),
+    group("tape", 26),
+    group("video", 27),
+    group("netdev", 28),
+    group("kvm", 34),
+    group("games", 35),
+    group("shadow", 42),
+    group("www-data", 82),
+    group("users", 100),
+    group("ntp", 123),
+    group("abuild", 300),
+    group("utmp", 406),
+    group("ping", 999),
+    group("nogroup", 65533),
+    group("nobody", 65534),
+];
+
+/// The users of every image with packages of a format.
+pub const fn base_users(format: PackageFormat) -> &'static [BaseUser] {
+    match format {
+        PackageFormat::Deb => BASE_USERS,
+        PackageFormat::Apk => ALPINE_USERS,
+    }
 }
 
-/// The base group of this name.
-pub fn base_group(name: &str) -> Option<&'static BaseGroup> {
-    BASE_GROUPS.iter().find(|group| group.name == name)
+/// The groups of every image with packages of a format.
+pub const fn base_groups(format: PackageFormat) -> &'static [BaseGroup] {
+    match format {
+        PackageFormat::Deb => BASE_GROUPS,
+        PackageFormat::Apk => ALPINE_GROUPS,
+    }
 }
 
 #[cfg(test)]
@@ -124,14 +193,19 @@ mod tests {
 
     #[test]
     fn every_user_has_a_group_and_no_number_stands_twice() {
-        for user in BASE_USERS {
-            assert!(BASE_GROUPS.iter().any(|group| group.gid == user.gid), "{}", user.name);
-            assert_eq!(BASE_USERS.iter().filter(|other| other.uid == user.uid).count(), 1);
+        for format in [PackageFormat::Deb, PackageFormat::Apk] {
+            let (users, groups) = (base_users(format), base_groups(format));
+            for user in users {
+                assert!(groups.iter().any(|group| group.gid == user.gid), "{}", user.name);
+                assert_eq!(users.iter().filter(|other| other.uid == user.uid).count(), 1);
+            }
+            for group in groups {
+                assert_eq!(groups.iter().filter(|other| other.gid == group.gid).count(), 1);
+            }
+            assert!(users.iter().any(|user| (user.name, user.uid, user.gid) == ("nobody", 65534, 65534)));
         }
-        for group in BASE_GROUPS {
-            assert_eq!(BASE_GROUPS.iter().filter(|other| other.gid == group.gid).count(), 1);
-        }
-        assert_eq!(base_user("nobody").map(|user| (user.uid, user.gid)), Some((65534, 65534)));
-        assert_eq!(base_group("audio").map(|group| group.gid), Some(29));
+        let audio =
+            |format| base_groups(format).iter().find(|group| group.name == "audio").map(|group| group.gid);
+        assert_eq!((audio(PackageFormat::Deb), audio(PackageFormat::Apk)), (Some(29), Some(18)));
     }
 }

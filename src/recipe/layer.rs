@@ -1,12 +1,11 @@
 //! The layers of a recipe: packages, how much of them is kept, and files of the recipe's own.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::accounts::Mentions;
 use super::file::FileSpec;
 use super::findings::Findings;
-use super::package::PackageSpec;
+use super::package::{Grammar, PackageSpec};
 use super::pattern::Pattern;
 use super::problems::{Span, listed, quoted};
 use super::reader::{Table, Text, Value};
@@ -75,11 +74,16 @@ pub(super) struct Declared {
 }
 
 /// Reads `[[layer]]` or `[[variant.NAME.layer]]`.
-pub(super) fn read(value: &Value<'_>, header: &str, dir: &Path, mentions: &mut Mentions) -> Vec<Declared> {
-    value.tables(header).into_iter().map(|table| read_one(table, dir, mentions)).collect()
+pub(super) fn read(
+    value: &Value<'_>,
+    header: &str,
+    grammar: &Grammar<'_>,
+    mentions: &mut Mentions,
+) -> Vec<Declared> {
+    value.tables(header).into_iter().map(|table| read_one(table, grammar, mentions)).collect()
 }
 
-fn read_one(mut table: Table<'_>, dir: &Path, mentions: &mut Mentions) -> Declared {
+fn read_one(mut table: Table<'_>, grammar: &Grammar<'_>, mentions: &mut Mentions) -> Declared {
     let findings = table.findings;
     let header = table.span.clone();
     let name = table.required("name", "\"...\"").and_then(|value| value.text());
@@ -89,7 +93,7 @@ fn read_one(mut table: Table<'_>, dir: &Path, mentions: &mut Mentions) -> Declar
     }
     let given = table.take("packages");
     let names_packages = given.is_some();
-    let packages = read_packages(&given.map(|value| value.texts()).unwrap_or_default(), dir, findings);
+    let packages = read_packages(&given.map(|value| value.texts()).unwrap_or_default(), grammar, findings);
     let keep = table.text("keep");
     let keep_span = keep.as_ref().map(|keep| keep.span.clone());
     let keep = keep.map(|keep| Keep::read(&keep, findings)).unwrap_or_default();
@@ -99,7 +103,7 @@ fn read_one(mut table: Table<'_>, dir: &Path, mentions: &mut Mentions) -> Declar
     let exclude = patterns(&table.take("exclude").map(|value| value.texts()).unwrap_or_default(), findings);
     let files = table.take("files");
     let brings_files = files.is_some();
-    let files = files.map(|value| FileSpec::read_all(&value, dir, mentions)).unwrap_or_default();
+    let files = files.map(|value| FileSpec::read_all(&value, grammar.dir, mentions)).unwrap_or_default();
     let misspells_include = table.misspells("include");
     let misspells = misspells_include || table.misspells("packages") || table.misspells("files");
     table.finish();
@@ -120,11 +124,11 @@ fn read_one(mut table: Table<'_>, dir: &Path, mentions: &mut Mentions) -> Declar
     Declared { layer: Layer { name, packages, keep, include, exclude, files }, span }
 }
 
-fn read_packages(texts: &[Text<'_>], dir: &Path, findings: &Findings<'_>) -> Vec<PackageSpec> {
+fn read_packages(texts: &[Text<'_>], grammar: &Grammar<'_>, findings: &Findings<'_>) -> Vec<PackageSpec> {
     let mut packages: Vec<PackageSpec> = Vec::new();
     let mut seen: BTreeMap<String, Span> = BTreeMap::new();
     for text in texts {
-        let Some(package) = PackageSpec::read(text, dir, findings) else { continue };
+        let Some(package) = grammar.read(text, findings) else { continue };
         if seen.insert(package.to_string(), text.span.clone()).is_some() {
             findings.value(
                 &text.span,

@@ -8,13 +8,15 @@ use super::reader::{Table, Text, Value};
 use super::suggest::nearest;
 use super::template::Template;
 use crate::arch::Arch;
-use crate::distro::{Distro, Pocket};
+use crate::distro::{AlpineRelease, Distro, PackageFormat, Pocket};
 
 /// What `from` and the keys that refine it say.
 pub(super) struct Origin {
     /// Whether there is a `from`, understood or not.
     pub(super) given: bool,
     pub(super) from: Option<Distro>,
+    /// The format of the distro's packages, known also where the release is not.
+    pub(super) format: Option<PackageFormat>,
     pub(super) archs: Vec<Arch>,
     pub(super) pockets: Option<Vec<Pocket>>,
     pub(super) keys: Vec<PathBuf>,
@@ -36,17 +38,38 @@ impl Origin {
                 findings.context(&value.key_span, message, "add `from = \"debian:trixie\"`, or leave it out");
             }
         }
-        let from = from.and_then(|value| value.text()).and_then(|text| read_from(&text, findings));
+        let text = from.and_then(|value| value.text());
+        let from = text.as_ref().and_then(|text| read_from(text, findings));
+        let format = text.as_ref().and_then(|text| format_of(text.text, from));
+        let misspells_keys = table.misspells("keys");
+        if let Some(text) = text.filter(|_| from == Some(Distro::Wolfi) && keys.is_none() && !misspells_keys)
+        {
+            let hint = "add `keys = [\"wolfi-signing.rsa.pub\"]` with that file beside the recipe; the repository has it";
+            findings.context(&text.span, "the keys of wolfi are not built in", hint);
+        }
+        let is_apk = format == Some(PackageFormat::Apk);
+        if let Some(suites) = suites.as_ref().filter(|_| is_apk) {
+            let hint = "leave it out: the whole release is used, main and community";
+            findings.context(&suites.key_span, "a release of Alpine's kind has no suites", hint);
+        }
         let snapshot = snapshot.and_then(|value| value.text());
         Origin {
             given,
             from,
+            format,
             archs: archs.map(|value| read_archs(&value, from, findings)).unwrap_or_default(),
-            pockets: suites.map(|value| read_suites(&value, from, findings)),
+            pockets: suites.filter(|_| !is_apk).map(|value| read_suites(&value, from, findings)),
             keys: keys.map(|value| read_keys(&value, dir, findings)).unwrap_or_default(),
             snapshot: snapshot.and_then(|text| read_snapshot(&text, from, findings)),
         }
     }
+}
+
+/// The format of a distro's packages, by its name where the release is not known.
+fn format_of(name: &str, from: Option<Distro>) -> Option<PackageFormat> {
+    let id = name.split(':').next().unwrap_or(name);
+    let same_id = Distro::ALL.into_iter().find(|distro| distro.id() == id);
+    from.or(same_id).map(Distro::format)
 }
 
 /// Reads `from`.
@@ -56,25 +79,69 @@ fn read_from(text: &Text<'_>, findings: &Findings<'_>) -> Option<Distro> {
         return Some(distro);
     }
     let (id, release) = name.split_once(':').unwrap_or((name, ""));
-    let known: Vec<String> = Distro::ALL.iter().map(ToString::to_string).collect();
+    if id == "alpine" {
+        let (message, hint) = not_alpine(name, release);
+        findings.value(&text.span, message, hint);
+        return None;
+    }
+    let known = Distro::names();
     let same_release = Distro::ALL
         .iter()
         .find(|distro| distro.id() == id && distro.version_id().is_some_and(|id| id == release));
-    if matches!(id, "alpine" | "wolfi" | "chainguard") {
-        let hint = format!("it can be {}", listed(known.iter().map(String::as_str)));
-        findings.value(&text.span, format!("{} is not supported by this version", quoted(name)), hint);
-        return None;
-    }
     let hint = if let Some(distro) = same_release {
         format!("releases go by their code names: write \"{distro}\"")
+    } else if id == "wolfi" {
+        "it has no releases: write \"wolfi\"".to_owned()
     } else if let Some(near) = nearest(name, known.iter().map(String::as_str)).filter(|_| !release.is_empty())
     {
         format!("did you mean \"{near}\"?")
     } else {
-        format!("known are {}", listed(known.iter().map(String::as_str)))
+        known_distros()
     };
     findings.value(&text.span, format!("{} is not a distro that rootforge knows", quoted(name)), hint);
     None
+}
+
+/// The presets, as a hint.
+fn known_distros() -> String {
+    let listing = listed(Distro::names().iter().map(String::as_str));
+    format!("known are {}", listing.replace("`alpine:3.18`", "`alpine:3.18` and later"))
+}
+
+/// What is wrong with a name of Alpine's that is no preset, and what to do.
+fn not_alpine(name: &str, release: &str) -> (String, String) {
+    let unknown = format!("{} is not a distro that rootforge knows", quoted(name));
+    let bare = release.strip_prefix('v').unwrap_or(release);
+    let numbers: Vec<Option<u8>> = bare.split('.').map(|number| number.parse().ok()).collect();
+    let branch = |minor: u8| format!("alpine:3.{minor}");
+    match numbers[..] {
+        _ if release.is_empty() || matches!(release, "latest" | "stable" | "latest-stable") => {
+            let newest = Distro::ALL.into_iter().rev().find(|distro| {
+                matches!(distro, Distro::Alpine(AlpineRelease::Stable { .. }))
+            });
+            let newest = newest.map(|distro| distro.to_string()).unwrap_or_default();
+            (
+                format!("{} names no release", quoted(name)),
+                format!("write \"{newest}\", or another from \"alpine:3.18\" on, or \"alpine:edge\""),
+            )
+        }
+        [Some(3), Some(minor), Some(_)] if branch(minor).parse::<Distro>().is_ok() => (
+            format!("{} is a point release, of which repositories keep only the newest", quoted(name)),
+            format!("write \"{}\"; the lock pins the versions", branch(minor)),
+        ),
+        [Some(0..3), ..] | [Some(3), Some(0..18), ..] => (
+            format!("there is no preset for {}: the oldest is alpine:3.18", quoted(name)),
+            "leave `from` out and give its repositories, each a `[[repository]]` of type \"apk\" with its `keys`"
+                .to_owned(),
+        ),
+        [Some(3), Some(minor)] if branch(minor).parse::<Distro>().is_ok() => {
+            (unknown, format!("write \"{}\"", branch(minor)))
+        }
+        _ => match nearest(release, ["edge"]) {
+            Some(near) => (unknown, format!("did you mean \"alpine:{near}\"?")),
+            None => (unknown, "releases are \"alpine:3.18\" and later, and \"alpine:edge\"".to_owned()),
+        },
+    }
 }
 
 /// Reads `arch`, against what the distro has.
@@ -164,7 +231,7 @@ fn read_suites(value: &Value<'_>, from: Option<Distro>, findings: &Findings<'_>)
 /// Reads `snapshot`: a time as the snapshot archive writes it.
 fn read_snapshot(text: &Text<'_>, from: Option<Distro>, findings: &Findings<'_>) -> Option<String> {
     if let Some(distro) = from
-        && distro.suites(Arch::Amd64).iter().any(|suite| suite.archive.snapshot_url().is_none())
+        && distro.archives(Arch::Amd64).iter().any(|archive| archive.snapshot_url().is_none())
     {
         findings.value(&text.span, format!("{distro} has no snapshot archive"), "leave `snapshot` out");
     }

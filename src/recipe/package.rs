@@ -1,20 +1,26 @@
 //! What a layer asks for: a package of the repositories, or a package file beside the recipe.
 //!
-//! Names and versions are as in Debian Policy 5.6.1 and 5.6.12.
+//! Which grammar holds follows from the format of the recipe's packages. Debian's names and versions are as in
+//! Debian Policy 5.6.1 and 5.6.12; Alpine's are in [`super::apk_package`].
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
 use super::findings::Findings;
 use super::problems::{Span, quoted};
 use super::reader::Text;
+use super::repository::Repositories;
 use super::template::Template;
+use super::{apk_package, suggest};
+use crate::apk::relation::Relation;
 use crate::deb::relation::Operator;
+use crate::distro::PackageFormat;
 
 /// A package that a layer names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PackageSpec {
-    /// From the repositories.
+    /// From repositories of Debian's format.
     Archive {
         /// Its name.
         name: String,
@@ -23,8 +29,57 @@ pub enum PackageSpec {
         /// Where the recipe names it.
         span: Span,
     },
+    /// From repositories of Alpine's format: a package, a name that packages provide, or what must not be there.
+    Apk {
+        /// What is asked for; its tag is one of the repositories'.
+        relation: Relation,
+        /// Where the recipe names it.
+        span: Span,
+    },
     /// A package file, relative to the recipe's directory.
     Local(Template),
+}
+
+/// How the packages of a recipe are written, and what is known of them before they are read.
+pub(super) struct Grammar<'a> {
+    pub(super) format: PackageFormat,
+    /// The recipe's directory.
+    pub(super) dir: &'a Path,
+    /// The tags of the recipe's repositories.
+    pub(super) tags: &'a BTreeSet<String>,
+    /// Whether there may be more tags than were understood.
+    pub(super) unsure: bool,
+}
+
+impl<'a> Grammar<'a> {
+    /// What a recipe's repositories make of it.
+    pub(super) fn of(repositories: &'a Repositories, dir: &'a Path) -> Self {
+        let format = repositories.format.unwrap_or(PackageFormat::Deb);
+        Grammar { format, dir, tags: &repositories.tags, unsure: repositories.unsure }
+    }
+
+    /// Reads what an element of `packages` asks for.
+    pub(super) fn read(&self, text: &Text<'_>, findings: &Findings<'_>) -> Option<PackageSpec> {
+        match self.format {
+            PackageFormat::Deb => PackageSpec::read(text, self.dir, findings),
+            PackageFormat::Apk => apk_package::read(text, self, findings),
+        }
+    }
+
+    /// The tag that a misspelt one was meant to be, or those there are, in words.
+    pub(super) fn tag_hint(&self, tag: &str) -> String {
+        let tags = || self.tags.iter().map(String::as_str);
+        match suggest::nearest(tag, tags()) {
+            Some(near) => format!("did you mean `@{near}`?"),
+            None if self.tags.is_empty() => {
+                format!("give the `[[repository]]` that it is to come from `tag = \"{tag}\"`")
+            }
+            None => {
+                let names: Vec<String> = tags().map(|tag| format!("`@{tag}`")).collect();
+                format!("the tags are {}", names.join(", "))
+            }
+        }
+    }
 }
 
 /// A bound on a version.
@@ -71,6 +126,7 @@ impl fmt::Display for PackageSpec {
             PackageSpec::Archive { name, constraint: Some(constraint), .. } => {
                 write!(f, "{name}{constraint}")
             }
+            PackageSpec::Apk { relation, .. } => write!(f, "{relation}"),
             PackageSpec::Local(file) => f.write_str(file.as_str()),
         }
     }
@@ -80,15 +136,15 @@ impl PackageSpec {
     /// Where the recipe names it.
     pub fn span(&self) -> Span {
         match self {
-            PackageSpec::Archive { span, .. } => span.clone(),
+            PackageSpec::Archive { span, .. } | PackageSpec::Apk { span, .. } => span.clone(),
             PackageSpec::Local(file) => file.span(),
         }
     }
 
-    pub(super) fn read(text: &Text<'_>, dir: &Path, findings: &Findings<'_>) -> Option<Self> {
+    fn read(text: &Text<'_>, dir: &Path, findings: &Findings<'_>) -> Option<Self> {
         let spec = text.text.trim();
         if spec.contains('/') {
-            return local(&Text { text: spec, span: text.span.clone() }, dir, findings);
+            return local(&Text { text: spec, span: text.span.clone() }, PackageFormat::Deb, dir, findings);
         }
         let wrong = |message: String, hint: String| {
             findings.value(&text.span, message, hint);
@@ -126,14 +182,29 @@ impl PackageSpec {
     }
 }
 
-fn local(text: &Text<'_>, dir: &Path, findings: &Findings<'_>) -> Option<PackageSpec> {
+/// Reads the path of a package file, which must be of the recipe's format.
+pub(super) fn local(
+    text: &Text<'_>,
+    format: PackageFormat,
+    dir: &Path,
+    findings: &Findings<'_>,
+) -> Option<PackageSpec> {
     let extension = Path::new(text.text).extension().and_then(|extension| extension.to_str());
-    if extension == Some("apk") {
-        findings.value(&text.span, "packages of Alpine are not supported by this version", "use a `.deb`");
+    let other = [PackageFormat::Deb, PackageFormat::Apk]
+        .into_iter()
+        .find(|other| *other != format && extension == Some(other.name()));
+    if let Some(other) = other {
+        let message = format!(
+            "{} is a package of {}, and the recipe's are of {}",
+            quoted(text.text),
+            other.family(),
+            format.family()
+        );
+        findings.value(&text.span, message, format!("use a `.{}`", format.name()));
         return None;
     }
-    if extension != Some("deb") {
-        let message = format!("{} is a path, but not that of a `.deb`", quoted(text.text));
+    if extension != Some(format.name()) {
+        let message = format!("{} is a path, but not that of a `.{}`", quoted(text.text), format.name());
         findings.value(&text.span, message, "packages of a repository are named without `/`");
         return None;
     }

@@ -11,7 +11,7 @@ use super::image::ImageConfig;
 use super::image_test::Test;
 use super::layer::{self, Declared, check_name};
 use super::origin::Origin;
-use super::package::PackageSpec;
+use super::package::{Grammar, PackageSpec};
 use super::problems::{Problems, quoted};
 use super::reader::{Table, Value};
 use super::repository::read_repositories;
@@ -54,15 +54,15 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
     let strict = table.boolean("strict", false);
     let repository = table.take("repository");
     let has_repository = repository.is_some();
-    let repositories =
-        repository.map(|value| read_repositories(&value, &dir, origin.given)).unwrap_or_default();
+    let repositories = read_repositories(repository.as_ref(), &dir, &origin);
+    let packages = Grammar::of(&repositories, &dir);
 
     let layers = table
         .required_tables("layer", "layer")
-        .map(|value| layer::read(&value, "layer", &dir, &mut mentions));
+        .map(|value| layer::read(&value, "layer", &packages, &mut mentions));
     let layers = layers.unwrap_or_default();
-    let variants =
-        table.take("variant").map(|value| read_variants(&value, &dir, &mut mentions)).unwrap_or_default();
+    let variants = table.take("variant").map(|value| read_variants(&value, &packages, &mut mentions));
+    let variants = variants.unwrap_or_default();
 
     let strip = table.take("strip").map(|value| Strip::read(&value)).unwrap_or_default();
     let image = table.take("image").map(|value| ImageConfig::read(&value, &mut mentions)).unwrap_or_default();
@@ -74,7 +74,8 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
     let has_origin = origin.given || has_repository || base.is_some();
     let has_origin = has_origin || table.misspells("from") || table.misspells("repository");
     check_layers(&layers, &variants, has_origin, findings);
-    let (users, groups) = accounts::read(users.as_ref(), groups.as_ref(), mentions, findings);
+    let (users, groups) =
+        accounts::read(users.as_ref(), groups.as_ref(), mentions, packages.format, findings);
     table.finish();
 
     Recipe {
@@ -99,7 +100,7 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
             .map(|(name, layers)| (name, Variant { layers: plain(layers) }))
             .collect(),
         tests,
-        repositories,
+        repositories: repositories.list,
     }
 }
 
@@ -107,7 +108,11 @@ fn plain(layers: Vec<Declared>) -> Vec<Layer> {
     layers.into_iter().map(|declared| declared.layer).collect()
 }
 
-fn read_variants(value: &Value<'_>, dir: &Path, mentions: &mut Mentions) -> BTreeMap<String, Vec<Declared>> {
+fn read_variants(
+    value: &Value<'_>,
+    packages: &Grammar<'_>,
+    mentions: &mut Mentions,
+) -> BTreeMap<String, Vec<Declared>> {
     let Some(mut table) = value.table("`[variant.NAME]`") else { return BTreeMap::new() };
     let findings = table.findings;
     let mut variants = BTreeMap::new();
@@ -117,7 +122,7 @@ fn read_variants(value: &Value<'_>, dir: &Path, mentions: &mut Mentions) -> BTre
         let Some(mut table) = variant.table(format!("`[variant.{name}]`")) else { continue };
         let header = format!("variant.{name}.layer");
         let layers = table.required_tables("layer", &header);
-        let layers = layers.map(|value| layer::read(&value, &header, dir, mentions)).unwrap_or_default();
+        let layers = layers.map(|value| layer::read(&value, &header, packages, mentions)).unwrap_or_default();
         table.finish();
         variants.insert(name, layers);
     }
@@ -140,7 +145,7 @@ fn check_layers(
         }
     }
     let all = layers.iter().chain(variants.values().flatten());
-    let archive = |package: &&PackageSpec| matches!(package, PackageSpec::Archive { .. });
+    let archive = |package: &&PackageSpec| !matches!(package, PackageSpec::Local(_));
     let mut named: Vec<&PackageSpec> =
         all.flat_map(|declared| &declared.layer.packages).filter(archive).collect();
     named.sort_by_key(|package| package.span().start);

@@ -4,14 +4,16 @@
 //! name, so that images made apart agree.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use crate::digest::Digest;
-use crate::recipe::{BASE_GROUPS, BASE_USERS, Recipe};
+use crate::distro::PackageFormat;
+use crate::recipe::{Recipe, base_groups, base_users};
 
 use super::{Made, MadeFile, RenderError, fixed};
 
 /// The ids for accounts that have none of their own: the distro's range for system accounts.
-const DERIVED_IDS: std::ops::RangeInclusive<u32> = 100..=999;
+pub(super) const DERIVED_IDS: RangeInclusive<u32> = 100..=999;
 
 /// The shells that root may have, best first; the last need not exist.
 const ROOT_SHELLS: [&str; 3] = ["/bin/bash", "/bin/sh", "/usr/sbin/nologin"];
@@ -48,7 +50,7 @@ impl Accounts {
             .into_iter()
             .find(|shell| shell_exists(shell))
             .unwrap_or(ROOT_SHELLS[ROOT_SHELLS.len() - 1]);
-        let mut accounts = Self::base(root_shell);
+        let mut accounts = Self::base(recipe.format(), root_shell);
         // Those with a number come first, so that a derived one never takes it.
         let (numbered, derived): (Vec<_>, Vec<_>) =
             recipe.groups.iter().partition(|group| group.gid.is_some());
@@ -62,8 +64,28 @@ impl Accounts {
         Ok(accounts)
     }
 
-    fn base(root_shell: &str) -> Self {
-        let users = BASE_USERS
+    /// The accounts of an image's own files; lines that are none are passed over.
+    pub fn parse(passwd: &str, group: &str) -> Self {
+        let user = |line: &str| {
+            let fields: Vec<&str> = line.split(':').collect();
+            let [name, _, uid, gid, comment, home, shell] = fields[..] else { return None };
+            let [name, comment, home, shell] = [name, comment, home, shell].map(str::to_owned);
+            Some(User { name, uid: uid.parse().ok()?, gid: gid.parse().ok()?, comment, home, shell })
+        };
+        let group_of = |line: &str| {
+            let fields: Vec<&str> = line.split(':').collect();
+            let [name, _, gid, members] = fields[..] else { return None };
+            let members = members.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+            Some(Group { name: name.to_owned(), gid: gid.parse().ok()?, members })
+        };
+        Accounts {
+            users: passwd.lines().filter_map(user).collect(),
+            groups: group.lines().filter_map(group_of).collect(),
+        }
+    }
+
+    fn base(format: PackageFormat, root_shell: &str) -> Self {
+        let users = base_users(format)
             .iter()
             .map(|user| User {
                 name: user.name.into(),
@@ -74,7 +96,7 @@ impl Accounts {
                 shell: if user.uid == 0 { root_shell } else { user.shell }.into(),
             })
             .collect();
-        let groups = BASE_GROUPS
+        let groups = base_groups(format)
             .iter()
             .map(|group| Group { name: group.name.into(), gid: group.gid, members: BTreeSet::new() })
             .collect();
@@ -88,7 +110,7 @@ impl Accounts {
             (None, Some(known)) => return Ok(self.groups[known].gid),
             (None, None) => {
                 let taken: BTreeSet<u32> = self.groups.iter().map(|group| group.gid).collect();
-                derived_id(name, &taken)?
+                derived_id(name, DERIVED_IDS, &taken)?
             }
         };
         match known {
@@ -106,7 +128,7 @@ impl Accounts {
             (None, Some(known)) => self.users[known].uid,
             (None, None) => {
                 let taken: BTreeSet<u32> = self.users.iter().map(|user| user.uid).collect();
-                derived_id(&user.name, &taken)?
+                derived_id(&user.name, DERIVED_IDS, &taken)?
             }
         };
         let gid = match (user.gid, &user.group) {
@@ -147,22 +169,24 @@ impl Accounts {
         Ok(())
     }
 
+    /// The uid of a name.
+    pub fn user_id(&self, name: &str) -> Option<u32> {
+        self.users.iter().find(|known| known.name == name).map(|known| known.uid)
+    }
+
+    /// The gid of a name.
+    pub fn group_id(&self, name: &str) -> Option<u32> {
+        self.groups.iter().find(|known| known.name == name).map(|known| known.gid)
+    }
+
     /// The uid of a name or of a number.
     pub fn uid(&self, user: &str) -> Option<u32> {
-        self.users
-            .iter()
-            .find(|known| known.name == user)
-            .map(|known| known.uid)
-            .or_else(|| user.parse().ok())
+        self.user_id(user).or_else(|| user.parse().ok())
     }
 
     /// The gid of a name or of a number.
     pub fn gid(&self, group: &str) -> Option<u32> {
-        self.groups
-            .iter()
-            .find(|known| known.name == group)
-            .map(|known| known.gid)
-            .or_else(|| group.parse().ok())
+        self.group_id(group).or_else(|| group.parse().ok())
     }
 
     /// The gid of a user's own group.
@@ -194,9 +218,13 @@ fn text(path: Option<&crate::root_path::RootPath>, default: &str) -> String {
     path.map_or(default, |path| path.as_str()).to_owned()
 }
 
-/// An id that depends on the name alone, unless another has it: then the next free one.
-fn derived_id(name: &str, taken: &BTreeSet<u32>) -> Result<u32, RenderError> {
-    let (first, count) = (*DERIVED_IDS.start(), DERIVED_IDS.end() - DERIVED_IDS.start() + 1);
+/// An id of a range that depends on the name alone, unless another has it: then the next free one.
+pub(super) fn derived_id(
+    name: &str,
+    range: RangeInclusive<u32>,
+    taken: &BTreeSet<u32>,
+) -> Result<u32, RenderError> {
+    let (first, count) = (*range.start(), range.end() - range.start() + 1);
     let bytes = *Digest::of(name.as_bytes()).as_bytes();
     let start = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) % count;
     (0..count)

@@ -23,12 +23,14 @@ pub fn records(packages: &[PackageRecord<'_>], canonical: impl Fn(&RootPath) -> 
     for record in packages {
         let package = record.package;
         let Ok(path) = fixed("/var/lib/dpkg/status.d").join(&package.name) else { continue };
-        let sums = package.manifest.control.members.get("md5sums").map_or(String::new(), |member| {
-            cut_checksums(&String::from_utf8_lossy(&member.content), &record.shipped, &canonical)
-        });
+        let sums = package
+            .manifest
+            .control
+            .member("md5sums")
+            .map_or(String::new(), |sums| cut_checksums(&sums, &record.shipped, &canonical));
         let sums_path =
             path.parent().and_then(|parent| parent.join(&format!("{}.md5sums", package.name)).ok());
-        let status = status_paragraph(&package.manifest.control.control);
+        let status = status_paragraph(&package.manifest.control.text);
         made.insert(path.clone(), MadeFile::file(path, 0o644, status.into_bytes()));
         if let Some(path) = sums_path {
             made.insert(path.clone(), MadeFile::file(path, 0o644, sums.into_bytes()));

@@ -6,6 +6,25 @@ use crate::distro::Distro;
 
 use super::{Made, MadeFile, fixed};
 
+/// The directories of Alpine, with their modes; as its alpine-baselayout has them, so that it adds nothing to
+/// an image that holds that package. What may be a link in a release to come is left to packages.
+const ALPINE_DIRECTORIES: &[(&str, u32)] = &[
+    ("/dev", 0o755),
+    ("/etc", 0o755),
+    ("/home", 0o755),
+    ("/proc", 0o555),
+    ("/root", 0o700),
+    ("/run", 0o755),
+    ("/sys", 0o755),
+    ("/tmp", 0o1777),
+    ("/usr", 0o755),
+    ("/var", 0o755),
+    ("/var/tmp", 0o1777),
+];
+
+/// The links of Alpine.
+const ALPINE_LINKS: &[(&str, &str)] = &[("/var/run", "/run")];
+
 /// The directories, with their modes.
 const DIRECTORIES: &[(&str, u32)] = &[
     ("/dev", 0o755),
@@ -25,49 +44,68 @@ const DIRECTORIES: &[(&str, u32)] = &[
     ("/var/tmp", 0o1777),
 ];
 
-/// Links that every distro has beside those of the merged `/usr`.
+/// Links that Debian and its like have beside those of the merged `/usr`.
 const LINKS: &[(&str, &str)] = &[("/var/lock", "/run/lock"), ("/var/run", "/run")];
+
+/// Distros that stand on the same skeleton.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Debian,
+    Alpine,
+}
+
+impl Family {
+    const fn of(distro: Distro) -> Self {
+        match distro {
+            Distro::Debian(_) | Distro::Ubuntu(_) => Family::Debian,
+            Distro::Alpine(_) | Distro::Wolfi => Family::Alpine,
+        }
+    }
+
+    const fn directories(self) -> &'static [(&'static str, u32)] {
+        match self {
+            Family::Debian => DIRECTORIES,
+            Family::Alpine => ALPINE_DIRECTORIES,
+        }
+    }
+
+    const fn links(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Family::Debian => LINKS,
+            Family::Alpine => ALPINE_LINKS,
+        }
+    }
+}
 
 /// Every directory link of the skeleton: name, and target. A path that a package or a recipe puts below one
 /// of them is the path behind the link.
 pub fn directory_links(distro: Distro, arch: Arch) -> Vec<(&'static str, &'static str)> {
-    distro.directory_links(arch).iter().chain(LINKS).copied().collect()
+    distro.directory_links(arch).iter().chain(Family::of(distro).links()).copied().collect()
 }
 
 /// The skeleton of a distro's image.
 pub fn skeleton(distro: Distro, arch: Arch) -> Made {
-    let directories = DIRECTORIES.iter().map(|(path, mode)| MadeFile::directory(fixed(path), *mode));
+    let family = Family::of(distro);
     let merged = distro.directory_links(arch).iter().flat_map(|(name, target)| {
         [MadeFile::symlink(fixed(name), target), MadeFile::directory(fixed(target), 0o755)]
     });
-    let links = LINKS.iter().map(|(path, target)| MadeFile::symlink(fixed(path), target));
-    let release = [
-        MadeFile::file(fixed("/usr/lib/os-release"), 0o644, os_release(distro).into_bytes()),
-        MadeFile::symlink(fixed("/etc/os-release"), "../usr/lib/os-release"),
-    ];
-    directories
-        .chain(merged)
-        .chain(links)
-        .chain(release)
-        .map(|file| (file.entry.path.clone(), file))
-        .collect()
+    let mut made: Vec<MadeFile> = foundation(family).chain(merged).collect();
+    let release = distro.os_release().into_bytes();
+    match family {
+        Family::Debian => made.extend([
+            MadeFile::file(fixed("/usr/lib/os-release"), 0o644, release),
+            MadeFile::symlink(fixed("/etc/os-release"), "../usr/lib/os-release"),
+        ]),
+        // Where a package has it differs from release to release; its own takes this one's place.
+        Family::Alpine => made.push(MadeFile::file(fixed("/etc/os-release"), 0o644, release)),
+    }
+    made.into_iter().map(|file| (file.entry.path.clone(), file)).collect()
 }
 
-/// os-release(5), in the order of the distro's own.
-fn os_release(distro: Distro) -> String {
-    let mut lines = vec![
-        format!("PRETTY_NAME=\"{}\"", distro.pretty_name()),
-        format!("NAME=\"{}\"", distro.name()),
-        format!("ID={}", distro.id()),
-        format!("VERSION_CODENAME={}", distro.codename()),
-    ];
-    if let Some(version) = distro.version_id() {
-        lines.push(format!("VERSION_ID=\"{version}\""));
-    }
-    if let Some(like) = distro.id_like() {
-        lines.push(format!("ID_LIKE={like}"));
-    }
-    lines.join("\n") + "\n"
+/// The directories and links of a family.
+fn foundation(family: Family) -> impl Iterator<Item = MadeFile> {
+    let directories = family.directories().iter().map(|(path, mode)| MadeFile::directory(fixed(path), *mode));
+    directories.chain(family.links().iter().map(|(path, target)| MadeFile::symlink(fixed(path), target)))
 }
 
 #[cfg(test)]
@@ -76,14 +114,38 @@ mod tests {
     use crate::tarball::EntryKind;
 
     #[test]
+    fn alpine_has_no_merged_directories_and_one_link() {
+        let made = skeleton("alpine:3.20".parse().unwrap(), Arch::Arm32v6);
+        let paths: Vec<&str> = made.keys().map(crate::root_path::RootPath::as_str).collect();
+        assert_eq!(
+            paths,
+            [
+                "/dev",
+                "/etc",
+                "/etc/os-release",
+                "/home",
+                "/proc",
+                "/root",
+                "/run",
+                "/sys",
+                "/tmp",
+                "/usr",
+                "/var",
+                "/var/run",
+                "/var/tmp"
+            ]
+        );
+        assert_eq!(made[&fixed("/var/run")].entry.kind, EntryKind::Symlink { target: "/run".into() });
+        let wolfi = skeleton("wolfi".parse().unwrap(), Arch::Amd64);
+        assert_eq!(wolfi[&fixed("/sbin")].entry.kind, EntryKind::Symlink { target: "usr/bin".into() });
+    }
+
+    #[test]
     fn temporary_directories_are_sticky_and_lib64_is_where_the_loader_is_looked_for() {
         let distro: Distro = "debian:trixie".parse().unwrap();
         let made = skeleton(distro, Arch::Amd64);
         assert_eq!(made[&fixed("/tmp")].entry.metadata.mode, 0o1777);
         assert_eq!(made[&fixed("/lib64")].entry.kind, EntryKind::Symlink { target: "usr/lib64".into() });
         assert!(!skeleton(distro, Arch::S390x).contains_key(&fixed("/lib64")));
-        assert!(
-            os_release(distro).contains("ID=debian\n") && os_release(distro).contains("VERSION_ID=\"13\"")
-        );
     }
 }

@@ -6,25 +6,20 @@
 //! source packages, translations, and incremental updates (an index is fetched once per change, whole).
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use crate::cache::Cache;
 use crate::deb::release::{Release, ReleaseFile};
 use crate::digest::Digest;
-use crate::transport::{Expected, Transport, TransportError, is_remote};
-use crate::trust::{self, Verified};
+use crate::transport::{Expected, Transport, TransportError};
+
+mod in_release;
 
 use super::compression::Compression;
 use super::{IndexOrigin, IndexText, Note, OriginKind, RepositoryError, Source};
 
-/// What InRelease files are kept as in the cache, by URL.
-const KEPT: &str = "inrelease-1";
-
 /// The largest index fetched, in bytes; unpacked ones may be eight times as large.
 const MAX_INDEX: u64 = 256 << 20;
-
-/// How many seconds in the future an index may be dated, for clocks that differ.
-const CLOCK_SKEW: u64 = 24 * 60 * 60;
 
 /// What loading an index takes.
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +80,7 @@ pub fn load_indexes(
 }
 
 /// Does something for each item on a thread of its own; the first item's error counts.
-fn in_parallel<I: Sync, T: Send>(
+pub(super) fn in_parallel<I: Sync, T: Send>(
     items: &[I],
     work: impl Fn(&I) -> Result<(T, Vec<Note>), RepositoryError> + Sync,
     notes: &mut Vec<Note>,
@@ -135,13 +130,13 @@ impl SuiteRelease {
         access: Access<'_>,
     ) -> Result<(Self, Vec<Note>), RepositoryError> {
         let url = format!("{uri}/dists/{}/InRelease", source.suite);
-        let (bytes, verified) = in_release(source, uri, &url, access)?;
+        let (bytes, verified) = in_release::get(source, uri, &url, access)?;
         let release = Release::parse(&verified)
             .map_err(|error| RepositoryError::Release { url: url.clone(), source: error })?;
-        check_identity(source, &url, &release)?;
+        in_release::check_identity(source, &url, &release)?;
         let date = release.date.ok_or_else(|| RepositoryError::NoDate { url: url.clone() })?;
         let mut notes = Vec::new();
-        check_dates(source, uri, &release, date, access, &mut notes)?;
+        in_release::check_dates(source, uri, &release, date, access, &mut notes)?;
         let release = SuiteRelease {
             source: source.clone(),
             uri: uri.to_owned(),
@@ -276,11 +271,8 @@ impl SuiteRelease {
             let urls = self.release.by_hash.then_some(by_hash).into_iter().chain([plain]);
             for url in urls {
                 match fetch(&url, file, access) {
-                    Ok(()) => {
-                        if let Some(bytes) = access.cache.read_blob(&file.digest)? {
-                            return self.unpack(path, *kind, &bytes);
-                        }
-                    }
+                    Ok(Some(bytes)) => return self.unpack(path, *kind, &bytes),
+                    Ok(None) => tried.push(format!("`{url}` was deleted from the cache as it came")),
                     Err(RepositoryError::Transport(
                         error @ (TransportError::Missing { .. }
                         | TransportError::Mismatch(_)
@@ -310,96 +302,19 @@ impl SuiteRelease {
     }
 }
 
-/// Downloads an index into the cache.
-fn fetch(url: &str, file: &ReleaseFile, access: Access<'_>) -> Result<(), RepositoryError> {
-    let expected = Expected { digest: file.digest, size: file.size };
-    let partial = access.cache.partial(&file.digest)?;
-    access.transport.download(url, partial.path(), expected, &|_| {})?;
-    partial.commit_checked()?;
-    Ok(())
-}
-
-/// The InRelease file and its signed text; offline the one fetched last, verified again.
-fn in_release(
-    source: &Source,
-    uri: &str,
-    url: &str,
-    access: Access<'_>,
-) -> Result<(Vec<u8>, Verified), RepositoryError> {
-    let key = Digest::of(url.as_bytes());
-    let verify = |bytes: &[u8]| {
-        trust::verify_inrelease(bytes, &source.keyring, access.at)
-            .map_err(|error| RepositoryError::untrusted(url, bytes, error))
-    };
-    if access.transport.is_offline() && is_remote(url) {
-        let offline = || RepositoryError::Offline { uri: uri.to_owned(), suite: source.suite.clone() };
-        let bytes = access.cache.derived(KEPT, &key).ok_or_else(offline)?;
-        let verified = verify(&bytes)?;
-        return Ok((bytes, verified));
-    }
-    let bytes = match access.transport.read(url, trust::MAX_INRELEASE) {
-        Err(TransportError::Missing { status, .. }) => {
-            return Err(RepositoryError::NoSuchSuite {
-                uri: uri.to_owned(),
-                suite: source.suite.clone(),
-                status,
-            });
+/// Downloads an index into the cache and reads it from there; none if somebody deletes it, twice.
+fn fetch(url: &str, file: &ReleaseFile, access: Access<'_>) -> Result<Option<Vec<u8>>, RepositoryError> {
+    let expected = Expected { digest: Some(file.digest), size: file.size };
+    for _ in 0..2 {
+        let partial = access.cache.partial(file.digest)?;
+        access.transport.download(url, partial.path(), expected, &|_| {})?;
+        match partial.commit_checked() {
+            Err(error) if error.is_vanished() => continue,
+            result => result?,
+        };
+        if let Some(bytes) = access.cache.read_blob(&file.digest)? {
+            return Ok(Some(bytes));
         }
-        result => result?,
-    };
-    let verified = verify(&bytes)?;
-    access.cache.put_derived(KEPT, &key, &bytes)?;
-    Ok((bytes, verified))
-}
-
-/// Whether it is the right publisher's and the right suite; a mirror could send another that is signed too.
-fn check_identity(source: &Source, url: &str, release: &Release) -> Result<(), RepositoryError> {
-    let Some(expected) = source.origin else { return Ok(()) };
-    if release.origin.as_deref() != Some(expected) {
-        return Err(RepositoryError::Origin {
-            url: url.to_owned(),
-            expected: expected.to_owned(),
-            found: release.origin.clone().unwrap_or_default(),
-        });
     }
-    let names = [&release.codename, &release.suite];
-    if !names.iter().any(|name| name.as_ref() == Some(&source.suite)) {
-        return Err(RepositoryError::OtherSuite {
-            url: url.to_owned(),
-            expected: source.suite.clone(),
-            found: names.into_iter().flatten().next().cloned().unwrap_or_default(),
-        });
-    }
-    Ok(())
-}
-
-/// Whether it is neither from the future nor stale.
-fn check_dates(
-    source: &Source,
-    uri: &str,
-    release: &Release,
-    date: u64,
-    access: Access<'_>,
-    notes: &mut Vec<Note>,
-) -> Result<(), RepositoryError> {
-    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    let (uri, suite) = (uri.to_owned(), source.suite.clone());
-    if date > seconds(access.at).saturating_add(CLOCK_SKEW) {
-        return Err(RepositoryError::FromTheFuture { uri, suite, when: written(date) });
-    }
-    match release.valid_until.filter(|end| *end < seconds(access.at)) {
-        Some(_) if source.by_snapshot || !source.check_valid_until => {}
-        Some(end) if access.allow_expired => notes.push(Note::ExpiredAccepted { suite, when: written(end) }),
-        Some(end) => return Err(RepositoryError::Expired { uri, suite, when: written(end) }),
-        None => {}
-    }
-    Ok(())
-}
-
-/// A moment as people read it, UTC.
-fn written(seconds: u64) -> String {
-    i64::try_from(seconds)
-        .ok()
-        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
-        .map_or_else(|| seconds.to_string(), |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+    Ok(None)
 }

@@ -1,16 +1,20 @@
 //! Packages that are not looked up in an archive: files beside the recipe, and what a lock still knows.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 
+use crate::apk::index::IndexRecord;
+use crate::apk::pkginfo::PackageInfo;
+use crate::apk::relation::Relation;
+use crate::apk::{self, ApkError};
+use crate::cache::ContentId;
 use crate::deb::archive::read_control;
 use crate::deb::control::paragraphs;
 use crate::digest::Digest;
 use crate::recipe::{PackageSpec, Recipe};
 
-use super::{IndexOrigin, IndexPart, IndexText, OriginKind, RepositoryError};
+use super::{ApkOrigin, IndexOrigin, IndexPart, IndexText, OriginKind, RepositoryError};
 
 /// A package file that a recipe names.
 #[derive(Clone, Debug)]
@@ -25,22 +29,103 @@ pub struct LocalPackage {
     pub part: IndexPart,
 }
 
+/// A package file of apk's that a recipe names.
+#[derive(Clone, Debug)]
+pub struct LocalApk {
+    /// Its path as the recipe has it, placeholders expanded.
+    pub path: String,
+    /// What an index would say of it.
+    pub record: IndexRecord,
+    /// Where it is from: no archive.
+    pub origin: ApkOrigin,
+    /// What asks for this package and no other: `name><CHECKSUM`.
+    pub request: Relation,
+}
+
+/// Reads the package files of apk's that a recipe names, each once, and checks that they are whole. Nobody has
+/// to have signed them.
+pub fn local_apks(recipe: &Recipe, arch_name: &str, triplet: &str) -> Result<Vec<LocalApk>, RepositoryError> {
+    local_files(recipe, arch_name, triplet, |path| read_apk(recipe, path, arch_name))
+}
+
+/// Does something for each package file that a recipe names, each once, in order of their paths.
+fn local_files<T>(
+    recipe: &Recipe,
+    arch_name: &str,
+    triplet: &str,
+    read: impl Fn(&str) -> Result<T, RepositoryError>,
+) -> Result<Vec<T>, RepositoryError> {
+    let specs = recipe.layers.iter().flat_map(|layer| &layer.packages);
+    let paths: BTreeSet<String> = specs
+        .filter_map(|spec| match spec {
+            PackageSpec::Local(template) => Some(template.expand(arch_name, triplet)),
+            PackageSpec::Archive { .. } | PackageSpec::Apk { .. } => None,
+        })
+        .collect();
+    paths.iter().map(|path| read(path)).collect()
+}
+
+fn read_apk(recipe: &Recipe, path: &str, arch_name: &str) -> Result<LocalApk, RepositoryError> {
+    let host = recipe.host_path(path.as_ref());
+    // Told apart here from what is wrong with the file itself.
+    File::open(&host).map_err(|source| RepositoryError::LocalRead { path: host.clone(), source })?;
+    let verified = apk::archive::verify(&host, None)?;
+    let control = apk::archive::read_control(&host)?;
+    let info = PackageInfo::parse(&control.control)
+        .map_err(|source| ApkError::Info { path: host.clone(), source })?;
+    if ![arch_name, "noarch", ""].contains(&info.arch.as_str()) {
+        return Err(RepositoryError::LocalArch {
+            path: host,
+            found: info.arch,
+            expected: arch_name.to_owned(),
+        });
+    }
+    let origin = if info.origin.is_empty() { info.name.clone() } else { info.origin };
+    let record = IndexRecord {
+        name: info.name.clone(),
+        version: info.version,
+        arch: info.arch,
+        origin,
+        checksum: verified.checksum,
+        size: verified.size,
+        installed_size: info.installed_size,
+        build_time: info.build_time,
+        provider_priority: info.provider_priority,
+        depends: info.depends.join(" "),
+        provides: info.provides.join(" "),
+        install_if: info.install_if.join(" "),
+    };
+    let origin = ApkOrigin {
+        kind: OriginKind::Local,
+        archive: String::new(),
+        repository: String::new(),
+        tag: None,
+        signed: Digest::of(verified.checksum.as_bytes()),
+        date: 0,
+    };
+    let request = Relation::of_package(info.name, verified.checksum);
+    Ok(LocalApk { path: path.to_owned(), record, origin, request })
+}
+
+/// Where a version of apk's is from that a lock holds and no index may have any more.
+pub fn locked_apk(content: ContentId) -> ApkOrigin {
+    ApkOrigin {
+        kind: OriginKind::Locked,
+        archive: String::new(),
+        repository: String::new(),
+        tag: None,
+        signed: content.key(),
+        date: 0,
+    }
+}
+
 /// Reads the package files that a recipe names, each once.
 pub fn local_packages(
     recipe: &Recipe,
     arch_name: &str,
     triplet: &str,
 ) -> Result<Vec<LocalPackage>, RepositoryError> {
-    let mut packages = BTreeMap::new();
-    for spec in recipe.layers.iter().flat_map(|layer| &layer.packages) {
-        let PackageSpec::Local(template) = spec else { continue };
-        let path = template.expand(arch_name, triplet);
-        if let Entry::Vacant(place) = packages.entry(path) {
-            let package = read_local(recipe, place.key())?;
-            place.insert(package);
-        }
-    }
-    Ok(packages.into_values().collect())
+    local_files(recipe, arch_name, triplet, |path| read_local(recipe, path))
 }
 
 fn read_local(recipe: &Recipe, path: &str) -> Result<LocalPackage, RepositoryError> {

@@ -1,15 +1,17 @@
-//! Where an archive is: named by the user, in this machine's apt sources, or on a well-known host.
+//! Where an archive is: named by the user, in this machine's apt or apk sources, or on a well-known host.
 //!
-//! A pure function of its inputs; [`MachineSources::read`] is the one that looks at the disk. Of apt's
-//! sources only the root URLs are taken, and an archive's InRelease must say that it is the distro's before
-//! anything from it is used: another publisher may call a suite `trixie` too.
+//! A pure function of its inputs; [`MachineSources::read`] is the one that looks at the disk. Of a machine's
+//! sources only the root URLs are taken. An apt archive's InRelease must say that it is the distro's before
+//! anything from it is used (another publisher may call a suite `trixie` too), and an apk index must be signed
+//! by the distro's keys.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::apk::repositories;
 use crate::deb::apt_sources::{self, AptSource};
-use crate::distro::{Archive, Distro};
+use crate::distro::{Archive, Distro, PackageFormat};
 use crate::hint::Hint;
 
 /// The name that stands for the snapshot archive in `--mirror snapshot=URL`.
@@ -39,13 +41,15 @@ pub struct MirrorInputs {
     pub machine: MachineSources,
 }
 
-/// This machine's apt sources, and which distro it is.
+/// This machine's apt or apk sources, and which distro it is.
 #[derive(Clone, Debug, Default)]
 pub struct MachineSources {
     /// The text of os-release(5).
     pub os_release: String,
     /// Names and texts of apt's lists, in the order apt reads them.
     pub lists: Vec<(String, String)>,
+    /// Texts of apk's lists, in the order apk reads them.
+    pub apk_lists: Vec<String>,
 }
 
 /// An archive's root.
@@ -68,8 +72,8 @@ pub enum MirrorOrigin {
     Environment(String),
     /// In the user's configuration.
     Configured,
-    /// In this machine's apt sources.
-    Machine,
+    /// In this machine's sources of packages of this format.
+    Machine(PackageFormat),
     /// Beside the mirror of the Debian archive, which was found thus.
     Sibling(Box<MirrorOrigin>),
     /// It is always there.
@@ -82,7 +86,8 @@ impl fmt::Display for MirrorOrigin {
             MirrorOrigin::Given => f.write_str("--mirror"),
             MirrorOrigin::Environment(variable) => f.write_str(variable),
             MirrorOrigin::Configured => f.write_str("the configuration file"),
-            MirrorOrigin::Machine => f.write_str("this machine's apt sources"),
+            MirrorOrigin::Machine(PackageFormat::Deb) => f.write_str("this machine's apt sources"),
+            MirrorOrigin::Machine(PackageFormat::Apk) => f.write_str("this machine's apk repositories"),
             MirrorOrigin::Sibling(origin) => write!(f, "beside the mirror from {origin}"),
             MirrorOrigin::WellKnown => f.write_str("well-known host"),
         }
@@ -194,9 +199,11 @@ impl Mirrors {
             return Mirror { url: url.clone(), origin: origin.clone(), fallbacks: Vec::new() };
         }
         match self.found.get(&archive).map(Vec::as_slice) {
-            Some([url, fallbacks @ ..]) => {
-                Mirror { url: url.clone(), origin: MirrorOrigin::Machine, fallbacks: fallbacks.to_vec() }
-            }
+            Some([url, fallbacks @ ..]) => Mirror {
+                url: url.clone(),
+                origin: MirrorOrigin::Machine(archive.format()),
+                fallbacks: fallbacks.to_vec(),
+            },
             _ => Mirror {
                 url: archive.well_known_url().to_owned(),
                 origin: MirrorOrigin::WellKnown,
@@ -250,17 +257,14 @@ impl MachineSources {
             |path: &Path| std::fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let os_release =
             ["etc/os-release", "usr/lib/os-release"].iter().find_map(|path| text(&root.join(path)));
-        let mut paths: Vec<_> = std::fs::read_dir(root.join("etc/apt/sources.list.d"))
-            .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
-            .unwrap_or_default();
-        paths.retain(|path: &std::path::PathBuf| {
-            path.extension().is_some_and(|ending| ending == "list" || ending == "sources")
-        });
-        paths.sort();
-        paths.insert(0, root.join("etc/apt/sources.list"));
         let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let mut paths = listed(&root.join("etc/apt/sources.list.d"), &["list", "sources"]);
+        paths.insert(0, root.join("etc/apt/sources.list"));
         let lists = paths.iter().filter_map(|path| name(path).zip(text(path))).collect();
-        MachineSources { os_release: os_release.unwrap_or_default(), lists }
+        let mut paths = listed(&root.join("etc/apk/repositories.d"), &["list"]);
+        paths.insert(0, root.join("etc/apk/repositories"));
+        let apk_lists = paths.iter().filter_map(|path| text(path)).collect();
+        MachineSources { os_release: os_release.unwrap_or_default(), lists, apk_lists }
     }
 
     /// A variable of os-release(5).
@@ -273,35 +277,64 @@ impl MachineSources {
 
     /// The roots of the distro's archives.
     fn archives(&self) -> BTreeMap<Archive, Vec<String>> {
-        let id = self.variable("ID").unwrap_or_default();
-        let mut releases: Vec<&str> =
-            Distro::ALL.iter().filter(|distro| distro.id() == id).map(|distro| distro.codename()).collect();
-        releases.extend(match id {
-            "debian" => DEBIAN_ALIASES,
-            "ubuntu" => UBUNTU_ALIASES,
-            _ => return BTreeMap::new(),
-        });
-        releases.extend(self.variable("VERSION_CODENAME").filter(|name| !name.is_empty()));
         let mut found: BTreeMap<Archive, Vec<String>> = BTreeMap::new();
+        let of_archives = match self.variable("ID").unwrap_or_default() {
+            id @ ("debian" | "ubuntu") => self.apt_archives(id),
+            "alpine" => self.apk_archives(Archive::Alpine, repositories::alpine_root),
+            "wolfi" => self.apk_archives(Archive::Wolfi, repositories::wolfi_root),
+            _ => Vec::new(),
+        };
+        for (archive, uri) in of_archives {
+            let uris = found.entry(archive).or_default();
+            if !uris.contains(&uri) {
+                uris.push(uri);
+            }
+        }
+        for (archive, uris) in &mut found {
+            // Stable: the order of the machine's lists decides among the equally likely.
+            uris.sort_by_key(|uri| !uri.ends_with(archive.name()) && *archive != Archive::Wolfi);
+        }
+        found
+    }
+
+    /// What apt's lists say, in their order.
+    fn apt_archives(&self, id: &str) -> Vec<(Archive, String)> {
+        let mut releases: Vec<&str> = Distro::ALL
+            .iter()
+            .filter(|distro| distro.id() == id)
+            .filter_map(|distro| distro.codename())
+            .collect();
+        releases.extend(if id == "debian" { DEBIAN_ALIASES } else { UBUNTU_ALIASES });
+        releases.extend(self.variable("VERSION_CODENAME").filter(|name| !name.is_empty()));
+        let mut found = Vec::new();
         let sources = self.lists.iter().flat_map(|(name, text)| apt_sources::parse(name, text));
         for source in
             sources.filter(|source| source.enabled && source.components.iter().any(|one| one == "main"))
         {
             for uri in &source.uris {
-                for archive in archives_of(&source, uri, id, &releases) {
-                    let uris = found.entry(archive).or_default();
-                    if !uris.contains(uri) {
-                        uris.push(uri.clone());
-                    }
-                }
+                let archives = archives_of(&source, uri, id, &releases);
+                found.extend(archives.into_iter().map(|archive| (archive, uri.clone())));
             }
-        }
-        for (archive, uris) in &mut found {
-            // Stable: apt's order decides among the equally likely.
-            uris.sort_by_key(|uri| !uri.ends_with(archive.name()));
         }
         found
     }
+
+    /// What apk's lists say of an archive: those without a tag first.
+    fn apk_archives(&self, archive: Archive, root: impl Fn(&str) -> Option<&str>) -> Vec<(Archive, String)> {
+        let mut lines: Vec<_> = self.apk_lists.iter().flat_map(|text| repositories::parse(text)).collect();
+        lines.sort_by_key(|line| line.tag.is_some());
+        lines.iter().filter_map(|line| Some((archive, root(&line.url)?.to_owned()))).collect()
+    }
+}
+
+/// The files in a directory that have one of these endings, sorted.
+fn listed(directory: &Path, endings: &[&str]) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(directory)
+        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+        .unwrap_or_default();
+    paths.retain(|path| path.extension().is_some_and(|ending| endings.iter().any(|known| ending == *known)));
+    paths.sort();
+    paths
 }
 
 /// The archives that a source is of, going by its suites and the URL.

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use crate::arch::Arch;
 use crate::distro::{Archive, Distro, Pocket};
-use crate::recipe::{Location, Recipe, Repository};
+use crate::recipe::{Location, Recipe, Repository, RepositoryKind};
 use crate::trust::Keyring;
 
 use super::{Mirrors, RepositoryError, Source};
 
 /// The sources of a recipe for one architecture: the distro's suites less those left out, then the
-/// recipe's own repositories.
+/// recipe's own repositories. None for a recipe of Alpine's format, whose sources are
+/// [`super::apk_sources`].
 pub fn sources(
     recipe: &Recipe,
     arch: Arch,
@@ -30,28 +31,31 @@ pub fn sources(
         }
     }
     for repository in &recipe.repositories {
-        sources.push(own_source(recipe, repository)?);
+        sources.extend(own_source(recipe, repository)?);
     }
     Ok(sources)
 }
 
-fn own_source(recipe: &Recipe, repository: &Repository) -> Result<Source, RepositoryError> {
+fn own_source(recipe: &Recipe, repository: &Repository) -> Result<Option<Source>, RepositoryError> {
+    let RepositoryKind::Deb { suite, components, check_valid_until } = &repository.kind else {
+        return Ok(None);
+    };
     let keyring = match recipe.from {
         Some(distro) if repository.keys.is_empty() => distro_keyring(distro),
         _ => read_keys(recipe, &repository.keys)?,
     };
-    Ok(Source {
+    Ok(Some(Source {
         archive_name: archive_name(&repository.location),
         uri: archive_root(recipe, &repository.location),
         fallbacks: Vec::new(),
-        suite: repository.suite.clone(),
-        components: repository.components.clone(),
+        suite: suite.clone(),
+        components: components.clone(),
         keyring,
         origin: None,
         required: true,
-        check_valid_until: repository.check_valid_until,
+        check_valid_until: *check_valid_until,
         by_snapshot: false,
-    })
+    }))
 }
 
 /// The name of a recipe's own archive: its URL or path as the recipe has it.
@@ -63,7 +67,7 @@ pub fn archive_name(location: &Location) -> String {
 }
 
 /// The root of a recipe's own archive.
-fn archive_root(recipe: &Recipe, location: &Location) -> String {
+pub(super) fn archive_root(recipe: &Recipe, location: &Location) -> String {
     match location {
         Location::Url(url) => url.clone(),
         Location::Directory(directory) => recipe.absolute_path(directory).display().to_string(),
@@ -95,16 +99,30 @@ fn distro_keyring(distro: Distro) -> Keyring {
     match distro {
         Distro::Debian(_) => Keyring::debian(),
         Distro::Ubuntu(_) => Keyring::ubuntu(),
+        // Their keys are of another kind.
+        Distro::Alpine(_) | Distro::Wolfi => Keyring::default(),
     }
 }
 
 fn read_keys(recipe: &Recipe, paths: &[PathBuf]) -> Result<Keyring, RepositoryError> {
     let mut keyring = Keyring::default();
-    for path in paths {
-        let path = recipe.host_path(path);
-        let bytes =
-            std::fs::read(&path).map_err(|source| RepositoryError::Key { path: path.clone(), source })?;
-        keyring.extend(Keyring::parse(&bytes, &path.display().to_string())?);
+    for (name, bytes) in read_key_files(recipe, paths)? {
+        keyring.extend(Keyring::parse(&bytes, &name)?);
     }
     Ok(keyring)
+}
+
+/// The key files that a recipe names: their paths, and what is in them.
+pub(super) fn read_key_files(
+    recipe: &Recipe,
+    paths: &[PathBuf],
+) -> Result<Vec<(String, Vec<u8>)>, RepositoryError> {
+    let read = |path: &PathBuf| {
+        let path = recipe.host_path(path);
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok((path.display().to_string(), bytes)),
+            Err(source) => Err(RepositoryError::Key { path, source }),
+        }
+    };
+    paths.iter().map(read).collect()
 }

@@ -1,29 +1,45 @@
 //! The ELF closure: what the dynamic loader would open for a chosen file.
+//!
+//! Each library is looked at once for all that need it by the same search path. That finds every file there is
+//! to be; what it does not find may be loaded already when it is asked for, under the same name, by something
+//! that found it. So where a library seems to be missing, every program and plug-in of the layer is loaded for
+//! itself ([`Search::load`]), and only what is missing then is.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::elf::{ElfFacts, ElfKind};
-use crate::loader::{Requester, resolve};
+use crate::loader::{Process, Requester, Search, musl_arch, resolve};
 use crate::root_path::RootPath;
 
-use super::selector::Selector;
-use super::{Reason, Unlinked};
+use super::selector::{Lacking, Selector};
+use super::{Reason, Unlinked, Warning};
 
 /// A file to be linked, and what its search depends on beside itself. The same work is done once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ElfWork {
     path: RootPath,
+    by_musl: bool,
+    /// The search paths of the files that led here, each after the file it stands in.
+    inherited: Vec<String>,
+}
+
+/// A program, or a plug-in by itself.
+#[derive(Clone, Debug)]
+pub(super) struct ElfRoot {
+    path: RootPath,
     /// Whether what it lacks stops a program from starting.
     strict: bool,
-    /// The `DT_RPATH` entries of the files that led here, each after the file it stands in.
-    inherited: Vec<String>,
+    search: Rc<Search>,
 }
 
 /// A file being loaded, and the one that asked for it.
 #[derive(Debug)]
 struct Loaded {
+    /// The name it was opened by.
     path: RootPath,
+    /// Where that leads.
+    file: RootPath,
     facts: Arc<ElfFacts>,
     by: Option<Rc<Loaded>>,
 }
@@ -41,35 +57,63 @@ impl Selector<'_> {
         let is_program = facts.interp.is_some() || facts.kind == ElfKind::Executable;
         let is_asked_for = matches!(reason, Some(Reason::Named | Reason::Included(_)));
         let strict = is_program || (is_asked_for && self.search.in_default_dirs(path));
+        let search = self.search_for(path, facts);
         if let Some(interp) = &facts.interp {
             self.load_interpreter(path, interp);
         }
-        let root = Rc::new(Loaded { path: path.clone(), facts: Arc::clone(facts), by: None });
+        self.elf_roots.push(ElfRoot { path: path.clone(), strict, search: Rc::clone(&search) });
+        let root =
+            Rc::new(Loaded { path: path.clone(), file: path.clone(), facts: Arc::clone(facts), by: None });
         let mut stack = vec![root];
         while let Some(loaded) = stack.pop() {
-            let work = ElfWork { path: loaded.path.clone(), strict, inherited: inherited_rpath(&loaded) };
+            let inherited = inherited(&search, &loaded);
+            let work = ElfWork { path: loaded.path.clone(), by_musl: search.is_musl(), inherited };
             if !self.elf_seen.insert(work) {
                 continue;
             }
             for needed in loaded.facts.needed.iter().rev() {
-                stack.extend(self.load(&loaded, needed, strict));
+                stack.extend(self.load(&search, &loaded, needed));
             }
         }
     }
 
+    /// The loader that a file is for: the one that it names, else the distro's. A program for glibc on a distro
+    /// with musl is run by a stand-in (gcompat), which follows musl's rules.
+    fn search_for(&mut self, path: &RootPath, facts: &ElfFacts) -> Rc<Search> {
+        let Some(interp) = &facts.interp else { return Rc::clone(&self.search) };
+        match musl_arch(interp) {
+            Some(arch) if !self.search.is_musl() => {
+                Rc::new(Search::musl(self.search.machine(), arch, self.inputs.musl_path))
+            }
+            None if self.search.is_musl() => {
+                let (program, interp) = (path.clone(), interp.clone());
+                self.warnings.insert(Warning::ForeignLoader { program, interp });
+                Rc::clone(&self.search)
+            }
+            _ => Rc::clone(&self.search),
+        }
+    }
+
     /// Finds and chooses one library; none where it is missing or leads nowhere new.
-    fn load(&mut self, by: &Rc<Loaded>, needed: &str, strict: bool) -> Option<Rc<Loaded>> {
-        let chain: Vec<Requester<'_>> = chain(by);
-        let found = self.search.find(&self.visible(), needed, &chain, &self.library_path);
+    fn load(&mut self, search: &Search, by: &Rc<Loaded>, needed: &str) -> Option<Rc<Loaded>> {
+        let found = search.find(&self.visible(), needed, &chain(by), &self.library_path);
         let Some(found) = found else {
-            self.report_missing(by, needed, strict);
+            let is_excluded =
+                search.find(&self.unexcluded(), needed, &chain(by), &self.library_path).is_some();
+            if is_excluded || !self.want_for(&by.file) {
+                self.doubtful = true;
+            }
             return None;
         };
-        let reason = Reason::Library { by: by.path.clone(), needed: needed.to_owned() };
+        let reason = Reason::Library { by: by.file.clone(), needed: needed.to_owned() };
+        if !search.in_default_dirs(&found.link) {
+            // A system directory has a name that leads through no link of the distro.
+            found.links.iter().for_each(|link| self.pass(link, &reason));
+        }
         self.pull_along(&found.link, &reason);
         self.pull(&found.file, reason);
         let facts = Arc::clone(self.file_at(&found.file)?.2.elf.as_ref()?);
-        Some(Rc::new(Loaded { path: found.file, facts, by: Some(Rc::clone(by)) }))
+        Some(Rc::new(Loaded { path: found.link, file: found.file, facts, by: Some(Rc::clone(by)) }))
     }
 
     fn load_interpreter(&mut self, by: &RootPath, interp: &str) {
@@ -90,24 +134,37 @@ impl Selector<'_> {
         }
     }
 
-    fn report_missing(&mut self, by: &Rc<Loaded>, needed: &str, strict: bool) {
-        let excluded = self.search.find(&self.unexcluded(), needed, &chain(by), &self.library_path);
-        let excluded_by = excluded.and_then(|found| {
-            self.excluded_by(&found.link).or_else(|| self.excluded_by(&found.file)).map(str::to_owned)
-        });
-        if excluded_by.is_none() && self.want_for(&by.path) {
+    /// Loads each program and plug-in of the layer for itself, where something seemed to be missing.
+    pub(super) fn judge_missing(&mut self) {
+        if !std::mem::take(&mut self.doubtful) {
             return;
         }
-        if strict {
-            self.unlinked.insert(Unlinked {
-                file: by.path.clone(),
-                package: self.package_at(&by.path),
-                needed: needed.to_owned(),
-                excluded_by,
-            });
-        } else {
-            self.lacking.insert((by.path.clone(), needed.to_owned()));
+        let mut unlinked = Vec::new();
+        let mut lacking = Vec::new();
+        for ElfRoot { path, strict, search } in &self.elf_roots {
+            let tree = self.visible();
+            let Some(process) = search.load(&tree, path, &self.library_path) else { continue };
+            for missing in &process.missing {
+                let file = process.objects[missing.by].file.clone();
+                let needed = missing.needed.clone();
+                let excluded_by = self.excluding(search, &process, missing.by, &needed);
+                if *strict {
+                    let package = self.package_at(&file);
+                    unlinked.push(Unlinked { file, package, needed, excluded_by });
+                } else {
+                    lacking.push(Lacking { plugin: file, needed, excluded_by });
+                }
+            }
         }
+        self.unlinked.extend(unlinked);
+        self.lacking.extend(lacking);
+    }
+
+    /// The pattern of the recipe but for which an object would find a library.
+    fn excluding(&self, search: &Search, process: &Process<'_>, by: usize, needed: &str) -> Option<String> {
+        let found = search.find(&self.unexcluded(), needed, &process.chain(by), &self.library_path)?;
+        let pattern = self.excluded_by(&found.link).or_else(|| self.excluded_by(&found.file));
+        pattern.map(str::to_owned)
     }
 
     /// Wants the packages that may have what a file lacks: its package's direct dependencies, else all it
@@ -137,22 +194,19 @@ impl Selector<'_> {
 
 /// The requester first, then what loaded it, up to the program.
 fn chain(by: &Rc<Loaded>) -> Vec<Requester<'_>> {
-    let mut chain = Vec::new();
-    let mut next = Some(by);
-    while let Some(loaded) = next {
-        chain.push(Requester { path: &loaded.path, facts: &loaded.facts });
-        next = loaded.by.as_ref();
-    }
-    chain
+    let up = std::iter::successors(Some(by), |loaded| loaded.by.as_ref());
+    up.map(|loaded| Requester { path: &loaded.path, facts: &loaded.facts }).collect()
 }
 
-fn inherited_rpath(loaded: &Rc<Loaded>) -> Vec<String> {
-    chain(loaded)
-        .into_iter()
-        .skip(1)
-        .filter(|requester| requester.facts.runpath.is_empty() && !requester.facts.rpath.is_empty())
-        .flat_map(|requester| {
-            std::iter::once(requester.path.to_string()).chain(requester.facts.rpath.iter().cloned())
-        })
-        .collect()
+/// What the search for a file's libraries takes from those that led to it.
+fn inherited(search: &Search, loaded: &Rc<Loaded>) -> Vec<String> {
+    let mut inherited = Vec::new();
+    for requester in chain(loaded).into_iter().skip(1) {
+        let path = search.inherited_path(requester.facts);
+        if !path.is_empty() {
+            inherited.push(requester.path.to_string());
+            inherited.extend_from_slice(path);
+        }
+    }
+    inherited
 }

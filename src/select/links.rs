@@ -12,8 +12,10 @@ const MAX_LINKS: usize = 40;
 
 /// What a path comes to.
 struct Trace {
-    /// The links on the way, in order; the last may be the path itself.
+    /// The links of packages on the way, in order; the last may be the path itself.
     links: Vec<RootPath>,
+    /// The other links on the way: the distro's, and those that would be made.
+    passed: Vec<RootPath>,
     /// What is at the end.
     end: End,
 }
@@ -32,6 +34,7 @@ impl Selector<'_> {
         match trace.end {
             End::Directory => self.keep_copyright_of(link, target),
             End::File(file) => {
+                trace.passed.iter().for_each(|link| self.pass(link, &reason));
                 for on_the_way in trace.links {
                     self.pull(&on_the_way, reason.clone());
                 }
@@ -45,7 +48,9 @@ impl Selector<'_> {
 
     /// Chooses the links that a path goes through.
     pub(super) fn pull_along(&mut self, path: &RootPath, reason: &Reason) {
-        for link in self.trace(path).links {
+        let trace = self.trace(path);
+        trace.passed.iter().for_each(|link| self.pass(link, reason));
+        for link in trace.links {
             self.pull(&link, reason.clone());
         }
     }
@@ -64,29 +69,32 @@ impl Selector<'_> {
     fn trace(&self, path: &RootPath) -> Trace {
         let tree = self.visible();
         let mut links = Vec::new();
+        let mut passed = Vec::new();
         let mut rest: Vec<String> = path.components().rev().map(str::to_owned).collect();
         let mut here = RootPath::root();
         let mut followed = 0;
         while let Some(component) = rest.pop() {
-            let Ok(next) = here.join(&component) else { return Trace { links, end: End::Nothing } };
+            let Ok(next) = here.join(&component) else { return Trace { links, passed, end: End::Nothing } };
             match tree.node(&next) {
                 Some(Node::Symlink(target)) => {
                     followed += 1;
                     if followed > MAX_LINKS {
-                        return Trace { links, end: End::Nothing };
+                        return Trace { links, passed, end: End::Nothing };
                     }
                     let whole = next.link_target(target);
                     rest.extend(whole.components().rev().map(str::to_owned));
                     if self.file_at(&next).is_some() {
                         links.push(next);
+                    } else {
+                        passed.push(next);
                     }
                     here = RootPath::root();
                 }
                 Some(Node::Directory) => here = next,
-                Some(_) if rest.is_empty() => return Trace { links, end: End::File(next) },
-                _ => return Trace { links, end: End::Nothing },
+                Some(_) if rest.is_empty() => return Trace { links, passed, end: End::File(next) },
+                _ => return Trace { links, passed, end: End::Nothing },
             }
         }
-        Trace { links, end: End::Directory }
+        Trace { links, passed, end: End::Directory }
     }
 }

@@ -1,11 +1,14 @@
 //! Packages in selection: which a layer names, which are reached, what each role gives.
 //!
-//! Rules 1 to 3 of the `needed` policy.
+//! Rules 1 to 3 of the `needed` policy. They hold for Alpine too, where the source package is the origin, and what
+//! comes by `install_if` is a dependency of what triggers it: an origin's subpackages are parts of one program, and
+//! those that are mere additions (`-doc`, `-openrc`) are in the lock only where something asked for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::arch::Arch;
 use crate::catalog::{CataloguedFile, PackageFiles};
-use crate::distro::is_install_helper;
+use crate::distro::{Distro, PackageFormat, is_install_helper};
 use crate::lock::LockedPackage;
 use crate::recipe::{Keep, Layer, PackageSpec, Recipe};
 use crate::root_path::RootPath;
@@ -23,12 +26,6 @@ pub(super) enum Role {
     /// Every file.
     Named,
 }
-
-/// Interpreters that are helpers to most, and the directories whose modules make them more than that.
-const MODULE_DIRECTORIES: &[(&str, &[&str])] = &[
-    ("perl", &["/usr/share/perl5/", "/usr/lib/{triplet}/perl5/", "/usr/lib/{triplet}/perl/"]),
-    ("python3", &["/usr/lib/python3/dist-packages/", "/usr/share/python3/"]),
-];
 
 /// Plug-ins that come only when a run-time rule asks for them, by a directory of their path.
 const GOVERNED_DIRECTORIES: &[&str] = &["/gconv/", "/glibc-hwcaps/"];
@@ -73,7 +70,13 @@ impl Selector<'_> {
                 let passes_name = is_meta || (role == Role::Named && source == Some(&locked.source));
                 if passes_name {
                     stack.push((dependency.clone(), Role::Named));
-                } else if self.follows(package, dependency) {
+                } else if source == Some(&locked.source) && self.interpreters.contains(&name) {
+                    // Its modules may lie beside a library that nothing needs (libperl).
+                    if !self.is_helper(dependency) {
+                        self.interpreters.insert(dependency.clone());
+                        stack.push((dependency.clone(), Role::Reached));
+                    }
+                } else if self.follows(dependency) {
                     stack.push((dependency.clone(), Role::Reached));
                 }
             }
@@ -82,8 +85,8 @@ impl Selector<'_> {
 
     /// Whether a dependency is reached through its dependant at once. A package that ships a library on
     /// the loader's path waits until one of its libraries is needed.
-    fn follows(&mut self, dependant: &PackageFiles, dependency: &str) -> bool {
-        if self.is_helper(dependency) && !self.gives_modules(dependant, dependency) {
+    fn follows(&mut self, dependency: &str) -> bool {
+        if self.is_helper(dependency) {
             return false;
         }
         let Some(package) = self.catalogued(dependency) else { return false };
@@ -92,20 +95,33 @@ impl Selector<'_> {
 
     /// Whether the package only helps to install others and nobody named it.
     pub(super) fn is_helper(&self, name: &str) -> bool {
-        is_install_helper(name) && !self.is_named(name)
+        is_install_helper(self.inputs.distro, name) && !self.is_named(name)
     }
 
-    /// Whether `package` holds modules of `interpreter`, which then is no mere helper to it.
-    fn gives_modules(&self, package: &PackageFiles, interpreter: &str) -> bool {
-        let Some((_, directories)) = MODULE_DIRECTORIES.iter().find(|(name, _)| *name == interpreter) else {
-            return false;
-        };
-        let directories: Vec<String> =
-            directories.iter().map(|directory| directory.replace("{triplet}", self.triplet)).collect();
-        package.manifest.files.iter().any(|file| {
-            !matches!(file.entry.kind, EntryKind::Directory)
-                && directories.iter().any(|directory| file.entry.path.as_str().starts_with(directory))
-        })
+    /// Reaches the interpreter of a kept script with its modules, where a helper gives it: the helpers from
+    /// one source with `owner`, which holds the interpreter, on which the script's package depends by itself
+    /// or through packages that are no helpers.
+    ///
+    /// So a script of `git-email` for `/usr/bin/perl`, which is of `perl-base`, reaches `perl`, on which git
+    /// depends; a package that has perl modules and no script that is kept reaches nothing.
+    pub(super) fn reach_interpreter(&mut self, owner: &str, script_package: &str) {
+        let packages = self.inputs.packages;
+        let Some(source) = packages.get(owner).map(|locked| &locked.source) else { return };
+        if !self.keeps_whole_packages() || !self.is_helper(owner) || !self.helpers_have_modules() {
+            return;
+        }
+        let family: Vec<String> = helpers_of(self.inputs.distro, script_package, packages)
+            .into_iter()
+            .filter(|name| packages.get(name).is_some_and(|locked| locked.source == *source))
+            .map(str::to_owned)
+            .collect();
+        for name in family {
+            if self.interpreters.insert(name.clone()) {
+                // What was made of it before it counted as an interpreter is made anew.
+                self.roles.remove(&name);
+            }
+            self.expand(&name, Role::Reached);
+        }
     }
 
     fn take_files(&mut self, package: &PackageFiles, role: Role) {
@@ -143,19 +159,24 @@ impl Selector<'_> {
             .any(|file| file.elf.is_some() && self.search.in_default_dirs(&file.entry.path))
     }
 
-    /// Whether nothing of the package remains once it is stripped but what tells of the package itself.
+    /// Whether nothing of the package remains once it is stripped but what tells of the package itself. An apk has
+    /// nothing from the start: what only a service manager reads is a package of its own there, and no other's
+    /// name.
     fn is_meta(&self, package: &PackageFiles) -> bool {
+        let strips = self.inputs.distro.format() == PackageFormat::Deb;
         package.manifest.files.iter().all(|file| {
             let path = &file.entry.path;
-            file.entry.kind == EntryKind::Directory || is_about_package(path) || self.is_stripped(path)
+            file.entry.kind == EntryKind::Directory
+                || is_about_package(path)
+                || (strips && self.is_stripped(path))
         })
     }
 }
 
 /// Whether a path lies directly in a directory of commands.
 pub(super) fn is_command(path: &RootPath) -> bool {
-    const DIRECTORIES: [&str; 5] =
-        ["/usr/bin", "/usr/sbin", "/usr/games", "/usr/local/bin", "/usr/local/sbin"];
+    const DIRECTORIES: [&str; 7] =
+        ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/games", "/usr/local/bin", "/usr/local/sbin"];
     path.parent().is_some_and(|parent| DIRECTORIES.contains(&parent.as_str()))
 }
 
@@ -171,6 +192,16 @@ pub(super) fn named(
         .iter()
         .filter_map(|spec| match spec {
             PackageSpec::Archive { name, .. } => packages.get(name.as_str()).copied(),
+            PackageSpec::Apk { relation, .. } => {
+                let provides = |package: &&&LockedPackage| {
+                    let names = package.relation("provides").split_whitespace();
+                    names
+                        .map(|one| one.split(['=', '<', '>', '~']).next())
+                        .any(|one| one == Some(&relation.name))
+                };
+                let package = packages.get(relation.name.as_str());
+                package.or_else(|| packages.values().find(provides)).filter(|_| !relation.conflict).copied()
+            }
             PackageSpec::Local(file) => {
                 let path = file.expand(arch_name, triplet);
                 packages
@@ -199,19 +230,45 @@ pub(super) fn closure(
     seen
 }
 
+/// The helpers that a package depends on, by itself or through packages that are none.
+fn helpers_of<'a>(
+    distro: Distro,
+    package: &'a str,
+    packages: &BTreeMap<&'a str, &'a LockedPackage>,
+) -> BTreeSet<&'a str> {
+    let mut helpers = BTreeSet::new();
+    let mut seen = BTreeSet::from([package]);
+    let mut stack = vec![package];
+    while let Some(name) = stack.pop() {
+        let Some(locked) = packages.get(name).copied() else { continue };
+        for dependency in &locked.requires {
+            if is_install_helper(distro, dependency) {
+                helpers.insert(dependency.as_str());
+            } else if seen.insert(dependency) {
+                stack.push(dependency);
+            }
+        }
+    }
+    helpers
+}
+
 /// See [`super::likely_packages`].
 pub(super) fn likely(
     recipe: &Recipe,
+    arch: Arch,
     packages: &BTreeMap<&str, &LockedPackage>,
-    arch_name: &str,
-    triplet: &str,
 ) -> BTreeSet<String> {
+    let distro = recipe.conventions();
+    let arch_name = distro.arch_name(arch).unwrap_or_default();
+    let triplet = distro.triplet(arch).unwrap_or_default();
     let mut likely = BTreeSet::new();
     for layer in &recipe.layers {
         let named = named(layer, packages, arch_name, triplet);
         match layer.keep {
             Keep::All => likely.extend(closure(&named, packages)),
-            Keep::Needed if layer.exclude.is_empty() => likely.extend(walk_without_helpers(&named, packages)),
+            Keep::Needed if layer.exclude.is_empty() => {
+                likely.extend(walk_without_helpers(distro, &named, packages));
+            }
             Keep::Needed | Keep::Listed => likely.extend(named),
         }
     }
@@ -219,6 +276,7 @@ pub(super) fn likely(
 }
 
 fn walk_without_helpers(
+    distro: Distro,
     named: &BTreeSet<String>,
     packages: &BTreeMap<&str, &LockedPackage>,
 ) -> BTreeSet<String> {
@@ -226,7 +284,7 @@ fn walk_without_helpers(
     let mut stack: Vec<&str> = named.iter().map(String::as_str).collect();
     while let Some(name) = stack.pop() {
         let Some(package) = packages.get(name) else { continue };
-        if (named.contains(name) || !is_install_helper(name)) && seen.insert(name.to_owned()) {
+        if (named.contains(name) || !is_install_helper(distro, name)) && seen.insert(name.to_owned()) {
             stack.extend(package.requires.iter().map(String::as_str));
         }
     }

@@ -1,5 +1,5 @@
 //! Scripts in selection (rule 5): an executable script in a directory of commands or libraries pulls its
-//! interpreter.
+//! interpreter, and with it the modules that the script's package depends on.
 
 use crate::loader::resolve;
 use crate::root_path::RootPath;
@@ -8,23 +8,31 @@ use super::packages::is_command;
 use super::selector::Selector;
 use super::{Reason, Warning};
 
-/// Which package to look into first for an interpreter. Only a short cut: where it fails, all are tried.
+/// Packages to look into first for an interpreter, beside the one of its name; those that are not locked do not
+/// count. Only a short cut: where it fails, all are tried.
 const USUAL_PACKAGES: &[(&str, &[&str])] = &[
-    ("bash", &["bash"]),
-    ("env", &["coreutils"]),
+    ("ash", &["busybox"]),
+    ("awk", &["busybox"]),
+    ("env", &["coreutils", "busybox"]),
     ("perl", &["perl-base"]),
     ("python3", &["python3-minimal"]),
-    ("sh", &["dash"]),
+    ("sed", &["busybox"]),
+    // Alpine's is a link alone.
+    ("sh", &["dash", "busybox-binsh", "busybox"]),
 ];
 
 /// The directories in which `env` looks for a command.
-const COMMAND_DIRECTORIES: [&str; 4] = ["/usr/local/bin", "/usr/bin", "/usr/local/sbin", "/usr/sbin"];
+const COMMAND_DIRECTORIES: [&str; 6] =
+    ["/usr/local/bin", "/usr/bin", "/usr/local/sbin", "/usr/sbin", "/bin", "/sbin"];
+
+/// Below these, a script that may be run is run by something.
+const RUN_DIRECTORIES: [&str; 3] = ["/usr/lib/", "/usr/libexec/", "/lib/"];
 
 impl Selector<'_> {
     /// Rule 5, for a chosen file that begins with `#!`.
     pub(super) fn interpret(&mut self, script: &RootPath, mode: u32, shebang: &str, package: &str) {
         let runs = is_command(script)
-            || ["/usr/lib/", "/usr/libexec/"].iter().any(|directory| script.as_str().starts_with(directory));
+            || RUN_DIRECTORIES.iter().any(|directory| script.as_str().starts_with(directory));
         if mode & 0o111 == 0 || !runs {
             return;
         }
@@ -44,6 +52,8 @@ impl Selector<'_> {
             let reason = Reason::Interpreter { by: script.clone() };
             self.pull_along(&path, &reason);
             self.pull(&file, reason);
+            let owner = self.package_at(&file);
+            self.reach_interpreter(&owner, package);
         } else if !self.want_interpreter(interpreter, package) {
             self.warnings.insert(Warning::NoInterpreter {
                 script: script.clone(),

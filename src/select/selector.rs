@@ -1,19 +1,21 @@
 //! The state of a selection in progress: what is chosen, what is still to be looked at, what is wanted.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::rc::Rc;
 
 use crate::catalog::{CataloguedFile, FileRef, PackageFiles};
-use crate::loader::{FileTree, Node, Search};
+use crate::distro::{Distro, PackageFormat};
+use crate::loader::{FileTree, Node, Search, musl_name};
 use crate::recipe::{Keep, Layer, Pattern};
 use crate::root_path::RootPath;
 use crate::tarball::EntryKind;
 
-use super::closure::ElfWork;
+use super::closure::{ElfRoot, ElfWork};
 use super::packages::{self, Role};
 use super::strip::StripRules;
 use super::{
-    Inputs, Outcome, Reason, SelectError, Selected, SelectedLayer, Selection, Unlinked, UnmatchedPattern,
-    Warning,
+    Inputs, Outcome, PassedLink, Reason, SelectError, Selected, SelectedLayer, Selection, Unlinked,
+    UnmatchedPattern, Warning,
 };
 
 /// One layer's rules, ready to be asked.
@@ -36,6 +38,25 @@ struct Glob {
     matcher: globset::GlobMatcher,
 }
 
+impl Glob {
+    /// Whether the pattern is that of a path; a literal one is that of all below it too.
+    fn covers(&self, path: &RootPath) -> bool {
+        match &self.literal {
+            Some(literal) => path.is_within(literal),
+            None => self.matcher.is_match(path.as_str()),
+        }
+    }
+}
+
+/// A library that a plug-in would not find by itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Lacking {
+    pub(super) plugin: RootPath,
+    pub(super) needed: String,
+    /// The pattern that excludes it.
+    pub(super) excluded_by: Option<String>,
+}
+
 /// A path already chosen.
 #[derive(Debug)]
 struct Chosen {
@@ -46,15 +67,23 @@ struct Chosen {
 pub(super) struct Selector<'a> {
     pub(super) inputs: Inputs<'a>,
     pub(super) triplet: &'static str,
-    pub(super) search: Search,
+    /// The distro's loader.
+    pub(super) search: Rc<Search>,
     pub(super) library_path: Vec<RootPath>,
     pub(super) roles: BTreeMap<String, Role>,
+    /// Helpers that are reached as interpreters of kept scripts.
+    pub(super) interpreters: BTreeSet<String>,
     pub(super) wants: BTreeSet<String>,
     pub(super) warnings: BTreeSet<Warning>,
     pub(super) unlinked: BTreeSet<Unlinked>,
     /// What plug-ins lack, unless something else in the image brings it.
-    pub(super) lacking: BTreeSet<(RootPath, String)>,
+    pub(super) lacking: BTreeSet<Lacking>,
+    /// Links that no package has, by which something chosen is found, and the layer that first needs them.
+    passed: BTreeMap<RootPath, (usize, PassedLink)>,
     pub(super) elf_seen: HashSet<ElfWork>,
+    /// What was linked in the current layer, and whether something seemed to be missing.
+    pub(super) elf_roots: Vec<ElfRoot>,
+    pub(super) doubtful: bool,
     arch_name: &'static str,
     strip: StripRules,
     layers: Vec<LayerRules>,
@@ -67,29 +96,30 @@ impl<'a> Selector<'a> {
         let no_port = || SelectError::NoPort { distro: inputs.distro, arch: inputs.arch };
         let arch_name = inputs.distro.arch_name(inputs.arch).ok_or_else(no_port)?;
         let triplet = inputs.distro.triplet(inputs.arch).ok_or_else(no_port)?;
-        let strip = StripRules::new(&inputs.recipe.strip).map_err(|error| SelectError::Pattern {
-            layer: "strip".into(),
-            pattern: error.glob().unwrap_or_default().into(),
-            reason: error.kind().to_string(),
-        })?;
-        let library_path = inputs
-            .recipe
-            .image
-            .env
-            .get("LD_LIBRARY_PATH")
-            .map(|value| value.split([':', ';']).filter_map(|path| RootPath::parse(path).ok()).collect())
-            .unwrap_or_default();
+        let strip =
+            StripRules::new(&inputs.recipe.strip, inputs.distro).map_err(|error| SelectError::Pattern {
+                layer: "strip".into(),
+                pattern: error.glob().unwrap_or_default().into(),
+                reason: error.kind().to_string(),
+            })?;
+        let search = loader_of(inputs, triplet);
+        let library_path = inputs.recipe.image.env.get("LD_LIBRARY_PATH");
+        let library_path = library_path.map(|value| search.library_path(value)).unwrap_or_default();
         Ok(Selector {
             inputs,
             triplet,
-            search: Search::glibc(inputs.arch.elf_machine(), triplet, Vec::new()),
+            search: Rc::new(search),
             library_path,
             roles: BTreeMap::new(),
+            interpreters: BTreeSet::new(),
             wants: BTreeSet::new(),
             warnings: BTreeSet::new(),
             unlinked: BTreeSet::new(),
             lacking: BTreeSet::new(),
+            passed: BTreeMap::new(),
             elf_seen: HashSet::new(),
+            elf_roots: Vec::new(),
+            doubtful: false,
             arch_name,
             strip,
             layers: Vec::new(),
@@ -102,7 +132,9 @@ impl<'a> Selector<'a> {
     /// at anew: their exclusions do not hold here.
     pub(super) fn enter(&mut self, index: usize) -> Result<(), SelectError> {
         self.roles.clear();
+        self.interpreters.clear();
         self.elf_seen.clear();
+        self.elf_roots.clear();
         let layer = &self.inputs.recipe.layers[index];
         let named = packages::named(layer, self.inputs.packages, self.arch_name, self.triplet);
         let closure = packages::closure(&named, self.inputs.packages);
@@ -156,7 +188,8 @@ impl<'a> Selector<'a> {
         found
     }
 
-    /// The globs of `include`: always in, strip classes or not.
+    /// The patterns of `include`: always in, strip classes or not. A path without wildcards stands for all that
+    /// is at and below it, as in `exclude`; a glob for the paths that it matches, one by one.
     pub(super) fn include(&mut self) {
         let found: Vec<(FileRef, String)> = {
             let layer = self.layer();
@@ -167,7 +200,10 @@ impl<'a> Selector<'a> {
             found
         };
         let undecided = self.layer().include.iter().any(|glob| match &glob.literal {
-            Some(literal) => self.inputs.catalog.at(literal).is_empty(),
+            // What is no directory is one file; anything else may have more in other packages.
+            Some(literal) => {
+                self.file_at(literal).is_none_or(|(_, _, file)| file.entry.kind == EntryKind::Directory)
+            }
             None => true,
         });
         if undecided {
@@ -183,11 +219,16 @@ impl<'a> Selector<'a> {
 
     fn matches(&self, glob: &Glob) -> Vec<FileRef> {
         let catalog = self.inputs.catalog;
+        let closure = &self.layer().closure;
         match &glob.literal {
-            Some(literal) => catalog.at(literal).to_vec(),
-            None => self
-                .layer()
-                .closure
+            // The path itself may be of a package that is only on demand.
+            Some(literal) => catalog
+                .within(literal)
+                .flat_map(|(path, files)| files.iter().map(move |file| (path, *file)))
+                .filter(|(path, file)| *path == literal || closure.contains(&catalog.get(*file).0.name))
+                .map(|(_, file)| file)
+                .collect(),
+            None => closure
                 .iter()
                 .flat_map(|name| catalog.files_of(name))
                 .filter(|file| glob.matcher.is_match(catalog.get(*file).1.entry.path.as_str()))
@@ -195,16 +236,9 @@ impl<'a> Selector<'a> {
         }
     }
 
-    /// The pattern of the current layer that excludes a path.
+    /// The pattern of the current layer that excludes a path; see [`Selector::include`] for what it stands for.
     pub(super) fn excluded_by(&self, path: &RootPath) -> Option<&str> {
-        self.layer()
-            .exclude
-            .iter()
-            .find(|glob| match &glob.literal {
-                Some(literal) => path.is_within(literal),
-                None => glob.matcher.is_match(path.as_str()),
-            })
-            .map(|glob| glob.source.as_str())
+        self.layer().exclude.iter().find(|glob| glob.covers(path)).map(|glob| glob.source.as_str())
     }
 
     /// Puts a path into the current layer, unless the layer excludes it or it is in already.
@@ -222,12 +256,41 @@ impl<'a> Selector<'a> {
     /// Chooses a path found by a rule that does not come from its package, which thereby is reached.
     pub(super) fn pull(&mut self, path: &RootPath, reason: Reason) {
         let Some((_, package, _)) = self.file_at(path) else { return };
-        let by_interpreter = matches!(reason, Reason::Interpreter { .. });
+        let by_interpreter = matches!(reason, Reason::Interpreter { .. }) && self.helpers_have_modules();
         self.choose(path, reason);
-        let keeps_whole_packages = self.inputs.recipe.layers[self.layers.len() - 1].keep == Keep::Needed;
-        if keeps_whole_packages && (by_interpreter || !self.is_helper(&package.name)) {
+        if self.keeps_whole_packages() && (by_interpreter || !self.is_helper(&package.name)) {
             self.expand(&package.name, Role::Reached);
         }
+    }
+
+    /// Whether an interpreter that comes from a helper may have modules: Debian's perl and python do. Alpine's only
+    /// interpreters among its helpers are busybox's.
+    pub(super) fn helpers_have_modules(&self) -> bool {
+        self.inputs.distro.format() == PackageFormat::Deb
+    }
+
+    /// Whether a file that is pulled brings its package along in the current layer.
+    pub(super) fn keeps_whole_packages(&self) -> bool {
+        self.inputs.recipe.layers[self.layers.len() - 1].keep == Keep::Needed
+    }
+
+    /// Notes a link that no package has, by which something chosen is found: one of the distro's merged `/usr`,
+    /// which an image without a skeleton needs too, or one that is made if there is a reason.
+    pub(super) fn pass(&mut self, link: &RootPath, reason: &Reason) {
+        let layer = self.layers.len() - 1;
+        let of_distro = self.inputs.catalog.merged_usr().link(link);
+        let target = of_distro.or_else(|| self.made_link(link));
+        if let Some(target) = target {
+            let target = target.to_owned();
+            let passed = PassedLink { target, of_distro: of_distro.is_some(), reason: reason.clone() };
+            self.passed.entry(link.clone()).or_insert((layer, passed));
+        }
+    }
+
+    /// What a link says that is to be made at a path, unless a package has something there or below.
+    fn made_link(&self, path: &RootPath) -> Option<&'a str> {
+        let target = self.inputs.made_links.get(path)?;
+        self.inputs.catalog.within(path).next().is_none().then_some(target.as_str())
     }
 
     /// Follows everything that the chosen files lead to.
@@ -251,6 +314,7 @@ impl<'a> Selector<'a> {
                 _ => {}
             }
         }
+        self.judge_missing();
     }
 
     /// Tells of a path that several packages ship, none of them by right.
@@ -263,8 +327,7 @@ impl<'a> Selector<'a> {
         }
         for other in others {
             let dropped = catalog.get(*other).0;
-            let locked = self.inputs.packages.get(taken.name.as_str());
-            if dropped.name != taken.name && !locked.is_some_and(|locked| locked.replaces(&dropped.name)) {
+            if dropped.name != taken.name && taken.replaces(dropped).is_none() {
                 self.warnings.insert(Warning::Contested {
                     path: path.clone(),
                     taken: taken.name.clone(),
@@ -306,8 +369,11 @@ impl<'a> Selector<'a> {
         let mut layers: Vec<SelectedLayer> = self
             .layers
             .into_iter()
-            .map(|layer| SelectedLayer { name: layer.name, files: BTreeMap::new() })
+            .map(|layer| SelectedLayer { name: layer.name, files: BTreeMap::new(), links: BTreeMap::new() })
             .collect();
+        for (path, (layer, link)) in self.passed {
+            layers[layer].links.insert(path, link);
+        }
         for (path, chosen) in self.chosen {
             layers[chosen.layer].files.insert(path, chosen.selected);
         }
@@ -316,16 +382,25 @@ impl<'a> Selector<'a> {
 
     /// A library that a plug-in lacks may be in the process already, loaded by the program that opens it.
     fn warn_of_plugins(&mut self) {
-        let provided: BTreeSet<String> = self
-            .chosen
-            .values()
-            .filter_map(|chosen| self.inputs.catalog.get(chosen.selected.file).1.elf.as_ref()?.soname.clone())
-            .collect();
-        for (plugin, needed) in std::mem::take(&mut self.lacking) {
-            if !provided.contains(&needed) {
-                self.warnings.insert(Warning::PluginLacks { plugin, needed });
+        let mut provided: BTreeSet<&str> = BTreeSet::new();
+        for (path, chosen) in &self.chosen {
+            if let Some(facts) = &self.inputs.catalog.get(chosen.selected.file).1.elf {
+                provided.insert(path.file_name());
+                provided.extend(facts.soname.as_deref());
             }
         }
+        for Lacking { plugin, needed, excluded_by } in std::mem::take(&mut self.lacking) {
+            if !provided.contains(needed.as_str()) {
+                self.warnings.insert(Warning::PluginLacks { plugin, needed, excluded_by });
+            }
+        }
+    }
+
+    fn excludes_made_link(&self, glob: &Glob) -> bool {
+        self.inputs.made_links.keys().any(|path| match &glob.literal {
+            Some(literal) => path.is_within(literal),
+            None => glob.matcher.is_match(path.as_str()),
+        })
     }
 
     fn unmatched(&self) -> Vec<UnmatchedPattern> {
@@ -336,9 +411,10 @@ impl<'a> Selector<'a> {
             for (list, globs) in [("include", &layer.include), ("exclude", &layer.exclude)] {
                 for glob in globs {
                     let matches = match &glob.literal {
-                        Some(literal) => !catalog.at(literal).is_empty(),
+                        Some(literal) => catalog.within(literal).next().is_some(),
                         None => catalog.paths().any(|(path, _)| glob.matcher.is_match(path.as_str())),
                     };
+                    let matches = matches || list == "exclude" && self.excludes_made_link(glob);
                     if !matches {
                         unmatched.push(UnmatchedPattern {
                             layer: layer.name.clone(),
@@ -369,6 +445,17 @@ impl FileTree for Visible<'_, '_> {
         if hidden {
             return None;
         }
-        selector.inputs.catalog.node(path)
+        let node = selector.inputs.catalog.node(path);
+        node.or_else(|| selector.made_link(path).map(Node::Symlink))
+    }
+}
+
+/// How the distro's own loader searches.
+fn loader_of(inputs: Inputs<'_>, triplet: &str) -> Search {
+    let machine = inputs.arch.elf_machine();
+    match inputs.distro {
+        Distro::Debian(_) | Distro::Ubuntu(_) => Search::glibc(machine, triplet, Vec::new()),
+        Distro::Alpine(_) => Search::musl(machine, musl_name(inputs.arch), inputs.musl_path),
+        Distro::Wolfi => Search::glibc_plain(machine, Vec::new()),
     }
 }

@@ -5,10 +5,11 @@
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
+use crate::distro::{Distro, PackageFormat};
 use crate::recipe::{Strip, StripClass};
 use crate::root_path::RootPath;
 
-/// The patterns of a class. Locales and copyright files have rules of their own, in [`StripRules::class_of`].
+/// The patterns of a class on every distro. Locales and copyright files have rules of their own, in [`StripRules::class_of`].
 const fn patterns(class: StripClass) -> &'static [&'static str] {
     match class {
         StripClass::Docs => &["/usr/share/doc/**", "/usr/share/gtk-doc/**", "/usr/share/help/**"],
@@ -57,6 +58,27 @@ const fn patterns(class: StripClass) -> &'static [&'static str] {
     }
 }
 
+/// What a class has beside those on distros of Alpine's kind, where `/lib` is a directory of its own and services
+/// are those of `openrc`.
+const fn patterns_of_alpine(class: StripClass) -> &'static [&'static str] {
+    match class {
+        StripClass::Static => &["/lib/**/*.a"],
+        StripClass::Pkgconfig => &["/lib/**/pkgconfig/**"],
+        StripClass::Systemd => &[
+            "/lib/systemd/system/**",
+            "/lib/systemd/system-preset/**",
+            "/lib/systemd/user/**",
+            "/lib/systemd/user-preset/**",
+        ],
+        StripClass::Init => &["/etc/conf.d/**", "/etc/runlevels/**", "/etc/user/init.d/**"],
+        StripClass::Cron => &["/etc/crontabs/**", "/etc/periodic/**"],
+        StripClass::Udev => &["/lib/udev/**", "/lib/mdev/**"],
+        StripClass::Initramfs => &["/etc/mkinitfs/**", "/usr/share/mkinitfs/**"],
+        StripClass::Caches => &["/etc/apk/cache/**", "/var/cache/apk/**"],
+        _ => &[],
+    }
+}
+
 /// The strip classes that a recipe leaves on, ready to be asked.
 #[derive(Debug)]
 pub(super) struct StripRules {
@@ -68,11 +90,15 @@ pub(super) struct StripRules {
 
 impl StripRules {
     /// Compiles the classes that `strip` does not keep.
-    pub(super) fn new(strip: &Strip) -> Result<Self, globset::Error> {
+    pub(super) fn new(strip: &Strip, distro: Distro) -> Result<Self, globset::Error> {
         let mut set = GlobSetBuilder::new();
         let mut classes = Vec::new();
         for class in StripClass::ALL.into_iter().filter(|class| strip.strips(*class)) {
-            for pattern in patterns(class) {
+            let more = match distro.format() {
+                PackageFormat::Deb => &[][..],
+                PackageFormat::Apk => patterns_of_alpine(class),
+            };
+            for pattern in patterns(class).iter().chain(more) {
                 set.add(GlobBuilder::new(pattern).literal_separator(true).build()?);
                 classes.push(class);
             }
@@ -132,9 +158,10 @@ fn is_c_utf8(locale: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn class_of(path: &str) -> Option<StripClass> {
+    fn class_on(distro: &str, path: &str) -> Option<StripClass> {
         let strip = Strip { locales: vec!["en".into()], ..Strip::default() };
-        StripRules::new(&strip).unwrap().class_of(&RootPath::parse(path).unwrap())
+        let rules = StripRules::new(&strip, distro.parse().unwrap()).unwrap();
+        rules.class_of(&RootPath::parse(path).unwrap())
     }
 
     #[test]
@@ -153,7 +180,19 @@ mod tests {
             ("/usr/lib/x86_64-linux-gnu/libz.so.1", None),
             ("/usr/bin/bash", None),
         ] {
-            assert_eq!(class_of(path), class, "{path}");
+            assert_eq!(class_on("debian:trixie", path), class, "{path}");
+            assert_eq!(class_on("alpine:3.20", path), class, "{path}");
         }
+        for (path, class) in [
+            ("/lib/libz.a", StripClass::Static),
+            ("/lib/udev/rules.d/60.rules", StripClass::Udev),
+            ("/etc/conf.d/nginx", StripClass::Init),
+            ("/etc/periodic/daily/x", StripClass::Cron),
+            ("/var/cache/apk/APKINDEX.1.tar.gz", StripClass::Caches),
+        ] {
+            assert_eq!(class_on("alpine:edge", path), Some(class), "{path}");
+            assert_eq!(class_on("debian:trixie", path), None, "{path}");
+        }
+        assert_eq!(class_on("alpine:3.20", "/lib/libz.so.1"), None);
     }
 }

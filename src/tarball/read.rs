@@ -23,6 +23,32 @@ pub fn read<R: Read, E: From<TarballError>>(
     limits: &Limits,
     mut visit: impl FnMut(Entry, &mut dyn Read) -> Result<(), E>,
 ) -> Result<(), E> {
+    walk(reader, limits, Rest::Any, |entry, _, content| visit(entry, content))
+}
+
+/// As [`read`], for archives of which no part may go unseen: `visit` also gets what an [`Entry`] leaves out, and
+/// behind the archive's end only zeros may follow.
+pub fn read_all<R: Read, E: From<TarballError>>(
+    reader: R,
+    limits: &Limits,
+    visit: impl FnMut(Entry, &Extensions<'_>, &mut dyn Read) -> Result<(), E>,
+) -> Result<(), E> {
+    walk(reader, limits, Rest::Zeros, visit)
+}
+
+/// What may follow the blocks that end an archive.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Any,
+    Zeros,
+}
+
+fn walk<R: Read, E: From<TarballError>>(
+    reader: R,
+    limits: &Limits,
+    rest: Rest,
+    mut visit: impl FnMut(Entry, &Extensions<'_>, &mut dyn Read) -> Result<(), E>,
+) -> Result<(), E> {
     let watch = Watch::default();
     let mut archive = tar::Archive::new(Guard { inner: reader, watch: &watch, max_total: limits.max_total });
     let mut count = 0;
@@ -49,8 +75,9 @@ pub fn read<R: Read, E: From<TarballError>>(
         if count > limits.max_entries {
             return Err(TarballError::TooManyEntries(limits.max_entries).into());
         }
-        let extensions = Extensions::read(&headers, start, member.raw_header_position())
+        let mut extensions = Extensions::read(&headers, start, member.raw_header_position())
             .map_err(|reason| TarballError::Malformed { after: count - 1, reason: reason.to_owned() })?;
+        extensions.name_owners(member.header());
         let entry = entry(&member, &extensions)?;
         let size = member.size();
         total = total.saturating_add(size);
@@ -60,7 +87,8 @@ pub fn read<R: Read, E: From<TarballError>>(
         let path = entry.path.clone();
         let has_content = matches!(entry.kind, EntryKind::File { .. });
         let mut content = Content { member: &mut member, left: size, short: false };
-        let visited = if has_content { visit(entry, &mut content) } else { visit(entry, &mut io::empty()) };
+        let reader: &mut dyn Read = if has_content { &mut content } else { &mut io::empty() };
+        let visited = visit(entry, &extensions, reader);
         let drained = visited.is_err() || skip(&mut content).is_ok();
         if let Some(failure) = watch.failure(limits, count) {
             return Err(failure.into());
@@ -71,8 +99,28 @@ pub fn read<R: Read, E: From<TarballError>>(
         visited?;
     }
     watch.recorded();
-    skip(&mut archive.into_inner()).map_err(|error| malformed(count, &error))?;
+    let mut tail = Tail { inner: archive.into_inner(), zeros: true };
+    skip(&mut tail).map_err(|error| malformed(count, &error))?;
+    if rest == Rest::Zeros && !tail.zeros {
+        let reason = "something follows its end".to_owned();
+        return Err(TarballError::Malformed { after: count, reason }.into());
+    }
     Ok(())
+}
+
+/// What follows an archive.
+struct Tail<R> {
+    inner: R,
+    /// Whether only zeros passed so far.
+    zeros: bool,
+}
+
+impl<R: Read> Read for Tail<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.zeros &= buffer[..read].iter().all(|byte| *byte == 0);
+        Ok(read)
+    }
 }
 
 /// Reads to the end.
@@ -102,17 +150,31 @@ impl<R: Read> Read for Content<'_, R> {
     }
 }
 
-/// What the headers before a member's own say about it.
+/// What a member's headers say about it besides what its [`Entry`] holds.
 #[derive(Default)]
-struct Extensions<'a> {
+pub struct Extensions<'a> {
     /// The content of a GNU `L` member.
     long_name: Option<&'a [u8]>,
     /// The content of a GNU `K` member.
     long_link: Option<&'a [u8]>,
     records: Vec<(&'a str, &'a [u8])>,
+    /// Of the member's own header.
+    user: Option<String>,
+    /// Of the member's own header.
+    group: Option<String>,
 }
 
 impl<'a> Extensions<'a> {
+    /// The owner's name; none where the header has none or it is not UTF-8.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// The group's name; none where the header has none or it is not UTF-8.
+    pub fn group(&self) -> Option<&str> {
+        self.group.as_deref()
+    }
+
     /// Reads them from the bytes that passed from offset `start` of the stream on, up to the member's own
     /// header; the first bytes may be padding.
     fn read(headers: &'a [u8], start: u64, header_position: u64) -> Result<Self, &'static str> {
@@ -138,8 +200,18 @@ impl<'a> Extensions<'a> {
         if at == end { Ok(extensions) } else { Err(LOST) }
     }
 
-    /// The value of a pax record; the last of a name counts.
-    fn record(&self, name: &str) -> Option<&'a [u8]> {
+    /// Takes the names of user and group from pax records, or else from the header.
+    fn name_owners(&mut self, header: &Header) {
+        let name = |record: Option<&[u8]>, header: Option<&[u8]>| {
+            let bytes = record.or(header).filter(|name| !name.is_empty())?;
+            std::str::from_utf8(bytes).ok().map(ToOwned::to_owned)
+        };
+        self.user = name(self.record("uname"), header.username_bytes());
+        self.group = name(self.record("gname"), header.groupname_bytes());
+    }
+
+    /// The value of a pax record, such as one of a vendor's; the last of a name counts.
+    pub fn record(&self, name: &str) -> Option<&'a [u8]> {
         self.records.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| *value)
     }
 }

@@ -11,8 +11,8 @@ use crate::hint::Hint;
 /// What a download must turn out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expected {
-    /// Its SHA-256 digest.
-    pub digest: Digest,
+    /// Its SHA-256 digest; none where only the size is known here and the caller looks at the content.
+    pub digest: Option<Digest>,
     /// Its size in bytes.
     pub size: u64,
 }
@@ -20,8 +20,8 @@ pub struct Expected {
 /// Other bytes came than were wanted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{url}` is not what it should be: expected {} bytes with {}, found {found_size} bytes{}{}",
-    .expected.size, .expected.digest, .found.map(|digest| format!(" with {digest}")).unwrap_or_default(),
+    "`{url}` is not what it should be: expected {} bytes{}, found {found_size} bytes{}{}",
+    .expected.size, with(*.expected), .found.map(|digest| format!(" with {digest}")).unwrap_or_default(),
     if *.html { "; the server sent an HTML page" } else { "" }
 )]
 pub struct Mismatch {
@@ -35,6 +35,11 @@ pub struct Mismatch {
     pub found_size: u64,
     /// Whether they look like a web page, as those of captive portals and proxies do.
     pub html: bool,
+}
+
+/// ` with DIGEST`, where one is expected.
+fn with(expected: Expected) -> String {
+    expected.digest.map(|digest| format!(" with {digest}")).unwrap_or_default()
 }
 
 /// Why bytes did not arrive.

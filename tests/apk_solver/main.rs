@@ -20,7 +20,7 @@ use rootforge::apk::relation::Relation;
 use rootforge::apk::version;
 use rootforge::digest::Digest;
 use rootforge::repository::{ApkIndex, ApkOrigin, OriginKind};
-use rootforge::resolve::apk::{ApkResolveError, ApkSolution, resolve_apk};
+use rootforge::resolve::{ApkResolveError, ApkSolution, resolve_apk};
 
 #[path = "../support/alpine.rs"]
 #[allow(unreachable_pub, reason = "it is written for other test programs as well")]
@@ -187,7 +187,7 @@ fn check_edges(index: &ApkIndex, world: &[Relation], solution: &ApkSolution) {
     assert_eq!(edges.len(), solution.packages.len(), "one version of a name");
     let mut reached: std::collections::BTreeSet<&str> = std::collections::BTreeSet::new();
     let wanted: Vec<&str> = world.iter().filter(|one| !one.conflict).map(|one| one.name.as_str()).collect();
-    let provides = |chosen: &&rootforge::resolve::apk::ApkChosen| {
+    let provides = |chosen: &&rootforge::resolve::ApkChosen| {
         let record = index.record(chosen.id);
         let provided = record.provides.split(' ').map(|one| one.split(['=', '<', '>', '~']).next().unwrap());
         wanted.contains(&record.name.as_str()) || provided.into_iter().any(|name| wanted.contains(&name))

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use rootforge::arch::Arch;
-use rootforge::oci::{Config, ImageRef, ImageSpec, LayerBlob, Layout};
+use rootforge::oci::{ImageRef, ImageSpec, LayerBlob, Layout};
+use rootforge::recipe::{ExposedPort, ImageConfig};
 use rootforge::root_path::RootPath;
 use rootforge::tarball::{Entry, EntryKind, Metadata, Writer};
 
@@ -110,15 +111,15 @@ pub(crate) fn write_layer(layout: &Layout, members: &[Member], created_by: &str)
     tar.finish().unwrap().complete(created_by.to_owned()).unwrap()
 }
 
-pub(crate) fn config() -> Config {
-    Config {
+pub(crate) fn config() -> ImageConfig {
+    ImageConfig {
         entrypoint: Some(vec!["/bin/hello".into()]),
         user: Some("pulse:players".into()),
-        workdir: Some("/".into()),
+        workdir: Some(RootPath::root()),
         env: BTreeMap::from([("PATH".into(), "/bin".into()), ("HOME".into(), "/tmp".into())]),
-        expose: vec!["4713/tcp".into()],
+        expose: vec![ExposedPort { port: 4713, protocol: "tcp" }],
         labels: BTreeMap::from([("org.opencontainers.image.title".into(), "Sample".into())]),
-        ..Config::default()
+        ..ImageConfig::default()
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rootforge::cache::Cache;
+use rootforge::cache::{Cache, ContentId};
 use rootforge::digest::Digest;
 use rootforge::fetch::{Connections, Note, Progress, Wanted, fetch};
 use rootforge::hint::Hint as _;
@@ -24,7 +24,7 @@ fn wanted(number: usize, urls: Vec<String>) -> Wanted {
         version: "1.0".to_owned(),
         urls,
         size: bytes.len() as u64,
-        sha256: Digest::of(&bytes),
+        content: ContentId::from(&Digest::of(&bytes)),
     }
 }
 
@@ -67,7 +67,7 @@ fn packages_arrive_in_order_and_once() {
     let fetched = fetch(&list, &online(), &cache, &Connections::default(), &seen).unwrap();
     assert_eq!((fetched.paths.len(), fetched.downloaded, fetched.notes.len()), (31, 30, 0));
     for (package, path) in list.iter().zip(&fetched.paths) {
-        assert_eq!(Digest::of(&std::fs::read(path).unwrap()), package.sha256);
+        assert_eq!(ContentId::from(&Digest::of(&std::fs::read(path).unwrap())), package.content);
     }
     let bytes: u64 = list[..30].iter().map(|package| package.size).sum();
     assert_eq!(*seen.begin.lock().unwrap(), Some((30, bytes)));
@@ -152,7 +152,7 @@ fn a_wrong_package_is_not_kept() {
     let error =
         fetch(std::slice::from_ref(&package), &online(), &cache, &Connections::default(), &()).unwrap_err();
     assert!(error.to_string().contains("is not what it should be"), "{error}");
-    assert_eq!(cache.blob(&package.sha256), None);
+    assert_eq!(cache.blob(package.content), None);
 }
 
 #[test]

@@ -2,6 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "all of it is test code")]
 
+#[path = "../support/alpine.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared")]
+mod alpine;
+#[path = "../support/apk.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared")]
+mod apk;
+mod apk_repositories;
 mod fetch;
 mod repositories;
 #[path = "../support/server.rs"]

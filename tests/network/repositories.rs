@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use rootforge::arch::Arch;
 use rootforge::cache::Cache;
+use rootforge::digest::Digest;
 use rootforge::distro::{Archive, Distro};
 use rootforge::hint::Hint as _;
 use rootforge::repository::{
@@ -396,8 +397,8 @@ fn a_damaged_index_in_the_cache_is_fetched_again() {
     let server = Server::of(suite.build(&bench.key));
     let source = bench.source(&server.root(), "trixie");
     bench.load(&source, "amd64").unwrap();
-    let digest = server.paths()[1].rsplit('/').next().unwrap().parse().unwrap();
-    let path = bench.cache.blob(&digest).unwrap();
+    let digest: Digest = server.paths()[1].rsplit('/').next().unwrap().parse().unwrap();
+    let path = bench.cache.blob(digest).unwrap();
     std::fs::write(&path, b"damaged").unwrap();
     let (parts, _) = bench.load(&source, "amd64").unwrap();
     assert_eq!(names(parts, Arch::Amd64, "amd64"), ["one"]);

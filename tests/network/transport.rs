@@ -1,6 +1,8 @@
 //! `transport` against a server that breaks off, refuses, and lies.
 
 use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rootforge::digest::Digest;
@@ -15,7 +17,7 @@ fn content() -> Vec<u8> {
 }
 
 fn expected(bytes: &[u8]) -> Expected {
-    Expected { digest: Digest::of(bytes), size: bytes.len() as u64 }
+    Expected { digest: Some(Digest::of(bytes)), size: bytes.len() as u64 }
 }
 
 #[test]
@@ -88,6 +90,31 @@ fn errors_name_the_system_cause() {
     assert!(error.to_string().starts_with(&format!("`{url}` cannot be fetched: ")), "{error}");
     assert!(error.to_string().contains("Connection refused"), "{error}");
     assert_eq!(error.hints(), ["check the network, or pass `--mirror` another mirror"]);
+
+    // With the pauses that users have: nobody listens, or has the name, which is too long to be asked for.
+    let patient = TransportOptions { backoff: Duration::from_millis(500), ..options() };
+    for url in [url, format!("http://{}.invalid/x", "a".repeat(64))] {
+        let start = Instant::now();
+        let error = Transport::new(patient.clone()).unwrap().read(&url, 10).unwrap_err();
+        let took = start.elapsed();
+        assert!(
+            took >= Duration::from_millis(300) && took < Duration::from_millis(1500),
+            "{took:?}: {error}"
+        );
+    }
+
+    // A connection that breaks before the answer is worth more patience.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/x", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for _ in listener.incoming() {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    assert!(online().read(&url, 10).is_err());
+    assert_eq!(asked.load(Ordering::SeqCst), 5);
 
     let silent = Server::new(|_| Answer { delay: Duration::from_secs(2), ..Answer::body("late") });
     let options = TransportOptions { read_timeout: Duration::from_millis(100), retries: 1, ..options() };

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use rootforge::distro::Archive;
+use rootforge::distro::{Archive, PackageFormat};
 use rootforge::repository::{MachineSources, MirrorInputs, MirrorOrigin, Mirrors};
 use rootforge::transport::{Transport, TransportOptions};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::tools::{is_ci, run};
+use crate::tools::{is_ci, unpack};
 
 /// The cache that all tests share: it stays, as everything that a build leaves in the target directory.
 const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/real-archive/cache");
@@ -36,7 +36,7 @@ pub(crate) fn mirror() -> Option<&'static str> {
     let found = MIRROR.get_or_init(|| {
         let inputs = MirrorInputs { machine: MachineSources::read(), ..MirrorInputs::default() };
         let mirror = Mirrors::new(&inputs).unwrap().find(Archive::Debian);
-        if mirror.origin != MirrorOrigin::Machine {
+        if mirror.origin != MirrorOrigin::Machine(PackageFormat::Deb) {
             return Err("this machine has no Debian sources".to_owned());
         }
         let transport = Transport::new(TransportOptions::default()).unwrap();
@@ -127,18 +127,8 @@ impl Bench {
     /// Unpacks an image of the layout `images`: its root directory.
     #[track_caller]
     pub(crate) fn unpack(&self, name: &str) -> PathBuf {
-        let bundle = self.path(&format!("{name}.bundle"));
-        let mut umoci = Command::new("umoci");
-        umoci.arg("unpack").args((!is_privileged()).then_some("--rootless"));
-        umoci.arg("--image").arg(format!("{}:{name}", self.path("images").display())).arg(&bundle);
-        run(&mut umoci);
-        bundle.join("rootfs")
+        unpack(&self.path("images"), name, &self.path(&format!("{name}.bundle")))
     }
-}
-
-fn is_privileged() -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
 }
 
 impl Ran {

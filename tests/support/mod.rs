@@ -6,6 +6,8 @@
 use rootforge::arch::{Arch, ElfMachine};
 
 pub mod alpine;
+pub mod apk;
+pub mod apk_tools;
 pub mod archive;
 pub mod image;
 pub mod package;

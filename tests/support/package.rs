@@ -74,6 +74,11 @@ impl Package {
         self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 
+    /// The values of a field that may be there several times.
+    pub fn fields(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.fields.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
     pub fn name(&self) -> &str {
         self.field("Package").unwrap()
     }
@@ -146,7 +151,8 @@ impl Package {
         bytes
     }
 
-    fn control_files(&self) -> BTreeMap<&str, String> {
+    /// What goes beside the control file, by name: scripts above all.
+    pub fn control_files(&self) -> BTreeMap<&str, String> {
         let mut files: BTreeMap<&str, String> = BTreeMap::new();
         for line in self.lines.iter().filter(|line| !line.starts_with('/')) {
             let (name, text) = line.split_once(' ').unwrap();

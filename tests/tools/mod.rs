@@ -50,6 +50,53 @@ pub(crate) fn run(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// An architecture: what it is called, and what runs its programs.
+pub(crate) struct Architecture {
+    /// In recipes.
+    pub(crate) name: &'static str,
+    /// Its name and variant in an index.
+    pub(crate) platform: (&'static str, Option<&'static str>),
+    /// The emulator and what to tell it.
+    pub(crate) emulator: &'static [&'static str],
+}
+
+/// Those that rootforge is for first, in the order of an index. The boards with `ARMv6` have an ARM1176.
+pub(crate) const ARCHITECTURES: [Architecture; 4] = [
+    Architecture { name: "amd64", platform: ("amd64", None), emulator: &["qemu-x86_64-static"] },
+    Architecture {
+        name: "arm32v6",
+        platform: ("arm", Some("v6")),
+        emulator: &["qemu-arm-static", "-cpu", "arm1176"],
+    },
+    Architecture { name: "arm64", platform: ("arm64", Some("v8")), emulator: &["qemu-aarch64-static"] },
+    Architecture { name: "s390x", platform: ("s390x", None), emulator: &["qemu-s390x-static"] },
+];
+
+/// Takes the image of one platform out of a layout, as a registry's client would, and unpacks it below a
+/// directory: its root.
+#[track_caller]
+pub(crate) fn pull(layout: &Path, tag: &str, architecture: &Architecture, bundle: &Path) -> PathBuf {
+    let (arch, variant) = architecture.platform;
+    let single = bundle.with_extension("oci");
+    let mut skopeo = Command::new("skopeo");
+    skopeo.args(["--override-os", "linux", "--override-arch", arch]);
+    skopeo.args(variant.into_iter().flat_map(|variant| ["--override-variant", variant]));
+    skopeo.args(["--insecure-policy", "copy", "-q"]);
+    skopeo.arg(format!("oci:{}:{tag}", layout.display())).arg(format!("oci:{}:{tag}", single.display()));
+    run(&mut skopeo);
+    unpack(&single, tag, bundle)
+}
+
+/// Unpacks an image of a layout below a directory: its root.
+#[track_caller]
+pub(crate) fn unpack(layout: &Path, tag: &str, bundle: &Path) -> PathBuf {
+    let privileged = fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0);
+    let mut umoci = Command::new("umoci");
+    umoci.arg("unpack").args((!privileged).then_some("--rootless"));
+    run(umoci.arg("--image").arg(format!("{}:{tag}", layout.display())).arg(bundle));
+    bundle.join("rootfs")
+}
+
 /// A daemon of a test's own, ended with it.
 pub(crate) struct Daemon {
     child: Child,

@@ -9,7 +9,7 @@ fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 fn machine(os_release: &str, lists: &[(&str, &str)]) -> MirrorInputs {
     let lists = lists.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     MirrorInputs {
-        machine: MachineSources { os_release: os_release.to_owned(), lists },
+        machine: MachineSources { os_release: os_release.to_owned(), lists, ..MachineSources::default() },
         ..MirrorInputs::default()
     }
 }
@@ -139,6 +139,53 @@ fn ubuntu_machines() {
     assert_eq!(found(&inputs, Archive::Ubuntu), "http://mirrors.kernel.org/ubuntu (well-known host)");
 }
 
+fn alpine_machine(os_release: &str, lists: &[&str]) -> MirrorInputs {
+    let apk_lists = lists.iter().map(ToString::to_string).collect();
+    let machine =
+        MachineSources { os_release: os_release.to_owned(), apk_lists, ..MachineSources::default() };
+    MirrorInputs { machine, ..MirrorInputs::default() }
+}
+
+#[test]
+fn alpine_machines() {
+    let lists = &[
+        "#http://old.example/alpine/v3.8/main\n/media/cdrom/apks\n@edge http://tagged.example/alpine/edge/main\n\
+         http://own.example/packages/v3.20/main\nhttp://a.example/alpine/v3.20/main\n\
+         http://a.example/alpine/v3.20/community\n",
+        "/srv/alpine/v3.20/main\n",
+    ];
+    let inputs = alpine_machine("ID=alpine\nVERSION_ID=3.20.3\n", lists);
+    let mirror = Mirrors::new(&inputs).unwrap().find(Archive::Alpine);
+    assert_eq!(mirror.url, "http://a.example/alpine");
+    assert_eq!(mirror.origin.to_string(), "this machine's apk repositories");
+    assert_eq!(
+        mirror.fallbacks,
+        ["/srv/alpine", "http://tagged.example/alpine", "http://own.example/packages"]
+    );
+    assert_eq!(found(&inputs, Archive::Debian), "http://ftp.debian.org/debian (well-known host)");
+    // Another distro may have a list too.
+    for os_release in ["ID=debian\n", "ID=postmarketos\nID_LIKE=alpine\n", ""] {
+        let url = found(&alpine_machine(os_release, lists), Archive::Alpine);
+        assert_eq!(url, "http://dl-cdn.alpinelinux.org/alpine (well-known host)");
+    }
+    let given = map(&[("alpine", "file:///srv/alpine/"), ("wolfi", "/srv/wolfi")]);
+    let inputs = MirrorInputs { given, ..inputs };
+    assert_eq!(found(&inputs, Archive::Alpine), "file:///srv/alpine (--mirror)");
+    assert_eq!(found(&inputs, Archive::Wolfi), "/srv/wolfi (--mirror)");
+    let environment = map(&[("ROOTFORGE_MIRROR_ALPINE", "http://env.example/alpine")]);
+    let inputs = MirrorInputs { environment, ..MirrorInputs::default() };
+    assert_eq!(found(&inputs, Archive::Alpine), "http://env.example/alpine (ROOTFORGE_MIRROR_ALPINE)");
+    assert_eq!(found(&inputs, Archive::Wolfi), "https://packages.wolfi.dev/os (well-known host)");
+}
+
+#[test]
+fn wolfi_machines() {
+    let lists = &["https://w.example/extras\nhttps://w.example/os\n"];
+    let inputs = alpine_machine("ID=\"wolfi\"\n", lists);
+    assert_eq!(found(&inputs, Archive::Wolfi), "https://w.example/os (this machine's apk repositories)");
+    assert_eq!(found(&inputs, Archive::Alpine), "http://dl-cdn.alpinelinux.org/alpine (well-known host)");
+}
+
 #[test]
 fn snapshots() {
     let mirrors = Mirrors::new(&MirrorInputs::default()).unwrap();
@@ -164,7 +211,7 @@ fn names_that_are_none_are_errors() {
     assert_eq!(
         Mirrors::new(&inputs).unwrap_err().to_string(),
         "--mirror names a mirror of `debain`, which is no archive; the archives are debian, debian-security, ubuntu, \
-         ubuntu-ports, snapshot"
+         ubuntu-ports, alpine, wolfi, snapshot"
     );
     let environment = map(&[("ROOTFORGE_MIRROR_DEBIAN_SECURTY", "http://x.example")]);
     let error = Mirrors::new(&MirrorInputs { environment, ..MirrorInputs::default() }).unwrap_err();
@@ -185,6 +232,7 @@ fn files_of_a_machine() {
     let directory = tempfile::tempdir().unwrap();
     let lists = directory.path().join("etc/apt/sources.list.d");
     std::fs::create_dir_all(&lists).unwrap();
+    std::fs::create_dir_all(directory.path().join("etc/apk/repositories.d")).unwrap();
     std::fs::create_dir_all(directory.path().join("usr/lib")).unwrap();
     for (path, text) in [
         ("usr/lib/os-release", "ID=debian\n"),
@@ -192,6 +240,10 @@ fn files_of_a_machine() {
         ("etc/apt/sources.list.d/a.sources", "a"),
         ("etc/apt/sources.list.d/c.list.save", "c"),
         ("etc/apt/sources.list", "main"),
+        ("etc/apk/repositories", "one"),
+        ("etc/apk/repositories.d/b.list", "three"),
+        ("etc/apk/repositories.d/a.list", "two"),
+        ("etc/apk/repositories.d/c.list.apk-new", "four"),
     ] {
         std::fs::write(directory.path().join(path), text).unwrap();
     }
@@ -199,4 +251,5 @@ fn files_of_a_machine() {
     assert_eq!(machine.os_release, "ID=debian\n");
     let lists: Vec<_> = machine.lists.iter().map(|(name, text)| (&name[..], &text[..])).collect();
     assert_eq!(lists, [("sources.list", "main"), ("a.sources", "a"), ("b.list", "b")]);
+    assert_eq!(machine.apk_lists, ["one", "two", "three"]);
 }

@@ -1,0 +1,80 @@
+//! From a recipe of Alpine's format to the packages of one architecture's lock.
+
+use std::collections::BTreeMap;
+
+use crate::apk::IndexRecord;
+use crate::apk::relation::Relation;
+use crate::arch::Arch;
+use crate::cache::ContentId;
+use crate::lock::{LockedPackage, LockedRepository, apk_packages, apk_record, apk_repositories};
+use crate::recipe::{PackageSpec, Recipe};
+use crate::repository::{ApkIndex, ApkOrigin, LocalApk, apk_sources, load_apk, local_apks, locked_apk};
+use crate::resolve::resolve_apk;
+
+use super::locking::Port;
+use super::{Forge, ForgeError, Update};
+
+impl Forge<'_> {
+    /// Resolves a recipe for one architecture as `apk add` would.
+    pub(super) fn resolve_apk(
+        &self,
+        recipe: &Recipe,
+        port: Port,
+        old: &BTreeMap<&str, &LockedPackage>,
+        update: &Update,
+    ) -> Result<(Vec<LockedRepository>, Vec<LockedPackage>), ForgeError> {
+        let arch = port.arch;
+        let local = local_apks(recipe, port.name, port.triplet)?;
+        let mut parts: Vec<(ApkOrigin, Vec<IndexRecord>)> =
+            local.iter().map(|package| (package.origin.clone(), vec![package.record.clone()])).collect();
+        parts.extend(self.load_apk_indexes(recipe, arch, port.name)?);
+        parts.extend(
+            old.values()
+                .filter(|package| package.repository.is_some())
+                .filter_map(|package| Some((locked_apk(package.content), vec![apk_record(package)?]))),
+        );
+        let index = ApkIndex::new(port.name, parts).map_err(crate::repository::RepositoryError::from)?;
+
+        let layers = world(recipe, &local, port);
+        let world: Vec<Relation> = layers.iter().flat_map(|(_, relations)| relations.clone()).collect();
+        let versions: BTreeMap<String, String> =
+            old.values().map(|package| (package.name.clone(), package.version.clone())).collect();
+        let keep = matches!(update, Update::Packages(_));
+        let solution = resolve_apk(&index, &world, &versions, keep)?;
+        let paths: BTreeMap<ContentId, &str> =
+            local.iter().map(|one| (one.record.checksum.into(), one.path.as_str())).collect();
+        Ok((apk_repositories(arch, &index)?, apk_packages(arch, &index, &solution, &layers, &paths, old)))
+    }
+
+    fn load_apk_indexes(
+        &self,
+        recipe: &Recipe,
+        arch: Arch,
+        arch_name: &str,
+    ) -> Result<Vec<(ApkOrigin, Vec<IndexRecord>)>, ForgeError> {
+        let sources = apk_sources(recipe, arch, &self.mirrors)?;
+        let roots: Vec<_> =
+            sources.iter().map(|source| (source.archive_name.as_str(), source.uri.as_str())).collect();
+        self.tell_mirrors(recipe, arch, &roots);
+        let mut notes = Vec::new();
+        let parts = load_apk(&sources, arch_name, self.access(recipe), &mut notes)?;
+        for note in notes {
+            self.progress.note(&note.to_string());
+        }
+        Ok(parts)
+    }
+}
+
+/// What each layer asks for, as lines of apk's world.
+fn world(recipe: &Recipe, local: &[LocalApk], port: Port) -> Vec<(String, Vec<Relation>)> {
+    let relation = |spec: &PackageSpec| match spec {
+        PackageSpec::Apk { relation, .. } => Some(relation.clone()),
+        PackageSpec::Local(template) => {
+            let path = template.expand(port.name, port.triplet);
+            local.iter().find(|package| package.path == path).map(|package| package.request.clone())
+        }
+        PackageSpec::Archive { .. } => None,
+    };
+    let layers = recipe.layers.iter();
+    layers.map(|layer| (layer.name.clone(), layer.packages.iter().filter_map(relation).collect())).collect()
+}

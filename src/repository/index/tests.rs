@@ -1,0 +1,141 @@
+use super::*;
+
+fn origin(kind: OriginKind, suite: &str) -> IndexOrigin {
+    IndexOrigin {
+        archive: "debian".into(),
+        kind,
+        uri: "https://deb.example.org/debian".to_owned(),
+        suite: suite.to_owned(),
+        component: "main".to_owned(),
+        inrelease: Digest::of(b""),
+        date: 0,
+    }
+}
+
+fn paragraph(name: &str, version: &str, more: &str) -> String {
+    let sum = Digest::of(name.as_bytes()).hex();
+    format!(
+        "Package: {name}\nVersion: {version}\nArchitecture: all\n{more}Filename: pool/{name}.deb\nSize: 7\nSHA256: {sum}\n\n"
+    )
+}
+
+fn new(texts: &[(OriginKind, &str, String)]) -> Result<PackageIndex, IndexError> {
+    let texts =
+        texts.iter().map(|(kind, suite, text)| (origin(*kind, suite), IndexText::vouched(text.clone())));
+    PackageIndex::new(Arch::S390x, "s390x", texts.collect())
+}
+
+fn versions(index: &PackageIndex, name: &str) -> Vec<String> {
+    index.named(name).map(|id| format!("{} {}", index.version(id), index.origin(id))).collect()
+}
+
+#[test]
+fn suites_are_merged_by_name() {
+    let release = paragraph("b", "1", "") + &paragraph("a", "1.0", "") + &paragraph("c", "9", "");
+    let updates = paragraph("a", "1.10", "") + &paragraph("a", "1.0-0", "");
+    let local = paragraph("c", "2", "");
+    let locked = paragraph("a", "1.10", "") + &paragraph("a", "0.5", "") + &paragraph("c", "9.9", "");
+    let index = new(&[
+        (OriginKind::Locked, "", locked),
+        (OriginKind::Archive, "trixie", release),
+        (OriginKind::Archive, "trixie-updates", updates),
+        (OriginKind::Local, "", local),
+    ])
+    .unwrap();
+    assert_eq!(versions(&index, "a"), ["1.10 trixie-updates/main", "1.0 trixie/main", "0.5 lock"]);
+    assert_eq!(versions(&index, "c"), ["2 local file", "9.9 lock", "9 trixie/main"]);
+    assert_eq!(versions(&index, "aa"), [""; 0]);
+    assert_eq!(index.len(), 7);
+    let names: Vec<&str> = index.packages().map(|id| index.name(id)).collect();
+    assert_eq!(names, ["a", "a", "a", "b", "c", "c", "c"]);
+    let last = index.packages().last().unwrap();
+    assert_eq!(Some(index.first_of_name(last)), index.named("c").next());
+}
+
+#[test]
+fn a_record_has_every_field() {
+    let more = "Source: src (0.9)\nEssential: yes\nProtected: yes\nMulti-Arch: foreign\nPriority: required\n\
+                Section: libs\npre-depends: x\nDepends: y,\n z\nProvides: v (= 3), w\nConflicts: k\nBreaks: l\n\
+                Recommends: m\nReplaces: n\n";
+    let index =
+        new(&[(OriginKind::Archive, "sid", paragraph("a", "1", more) + &paragraph("b", "2", "Source: s\n"))])
+            .unwrap();
+    let mut records = index.packages().map(|id| index.package(id));
+    let a = records.next().unwrap();
+    assert_eq!(
+        (a.name, a.version, a.architecture, a.source, a.source_version),
+        ("a", "1", "all", "src", "0.9")
+    );
+    assert_eq!(
+        (a.essential, a.protected, a.multi_arch, a.priority, a.section),
+        (true, true, "foreign", "required", "libs")
+    );
+    assert_eq!((a.pre_depends, a.depends, a.provides, a.conflicts), ("x", "y,\n z", "v (= 3), w", "k"));
+    assert_eq!((a.breaks, a.recommends, a.replaces, a.filename), ("l", "m", "n", "pool/a.deb"));
+    assert_eq!((a.size, a.sha256, a.origin), (7, Digest::of(b"a"), 0));
+    let b = records.next().unwrap();
+    assert_eq!((b.source, b.source_version, b.multi_arch, b.depends), ("s", "2", "no", ""));
+    assert_eq!((b.essential, b.protected), (false, false));
+}
+
+#[test]
+fn providers_by_name_and_version() {
+    let text =
+        paragraph("b", "1", "Provides: v(=2), w,\n odd (>= 1), v2\n") + &paragraph("a", "1", "Provides: v\n");
+    let index = new(&[(OriginKind::Archive, "sid", text)]).unwrap();
+    let of =
+        |name| index.providers(name).map(|one| (index.name(one.package), one.version)).collect::<Vec<_>>();
+    assert_eq!(of("v"), [("a", None), ("b", Some("2"))]);
+    assert_eq!(of("w"), [("b", None)]);
+    assert_eq!(of("odd"), []);
+    assert_eq!(of("b"), []);
+}
+
+#[test]
+fn malformed_paragraphs_are_named() {
+    let good = paragraph("a", "1", "");
+    for (from, to, expected) in [
+        ("Filename: pool/a.deb\n", "", "sid/main: the package `a` has no `Filename`"),
+        ("Size: 7", "Size: seven", "sid/main: the package `a` has the malformed `Size: seven`"),
+        ("SHA256: ", "SHA256: x", "sid/main: the package `a` has the malformed `SHA256: x"),
+        ("Version: 1", "Version:", "sid/main: the package `a` has no `Version`"),
+        ("Package: a\n", "", "sid/main: the package `` has no `Package`"),
+        (": all", ": amd64", "sid/main: the package `a` is for amd64, not for s390x"),
+    ] {
+        let text = paragraph("z", "1", "") + &good.replace(from, to) + "Package: later\n";
+        let error = new(&[(OriginKind::Archive, "sid", text)]).unwrap_err();
+        assert!(error.to_string().starts_with(expected), "{error}");
+        assert_eq!(error.hints().len(), 1);
+    }
+}
+
+#[test]
+fn the_first_mention_is_one_of_a_package() {
+    let text =
+        paragraph("early", "1", "Description: late\n late\nDepends: late-x, x-late, late:any, y (= late)\n")
+            + &paragraph("b", "1", "Suggests: soon,\n late\nDepends: soon\n")
+            + &paragraph("late", "1", "")
+            + &paragraph("soon", "1", "")
+            + &paragraph("last", "1", "");
+    let index = new(&[(OriginKind::Archive, "sid", text)]).unwrap();
+    let mut names = ["last", "late", "soon", "b", "early"];
+    names.sort_by_key(|name| index.first_mention(name).unwrap());
+    assert_eq!(names, ["early", "b", "soon", "late", "last"]);
+    assert_eq!(index.first_mention("lat"), None);
+}
+
+#[test]
+fn a_text_must_have_its_digest() {
+    assert!(IndexText::matching("a".to_owned(), &Digest::of(b"a")).is_some());
+    assert!(IndexText::matching("b".to_owned(), &Digest::of(b"a")).is_none());
+}
+
+#[test]
+fn misspelt_names() {
+    let text =
+        ["curl", "curlew", "bash"].map(|name| paragraph(name, "1", "") + &paragraph(name, "2", "")).concat();
+    let index = new(&[(OriginKind::Archive, "sid", text)]).unwrap();
+    assert_eq!(index.similar_names("crul"), ["curl"]);
+    assert_eq!(index.similar_names("curle"), ["curl", "curlew"]);
+    assert_eq!(index.similar_names("postgresql"), [""; 0]);
+}

@@ -1,0 +1,96 @@
+//! How an attempt failed, and whether another is worth it.
+//!
+//! What passes by itself is waited for with growing pauses: time-outs, connections that break, servers that are
+//! busy. A server that cannot be reached at all, because nobody listens or nobody knows its name, is asked once
+//! more and at once.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use super::{TransportError, network};
+
+/// The longest wait that a server may ask for, before it is taken to be closed.
+const MAX_WAIT: Duration = Duration::from_secs(300);
+
+/// The wait before an unreachable server is asked once more.
+const BRIEF: Duration = Duration::from_millis(300);
+
+/// How an attempt failed.
+pub(super) enum Failure {
+    /// The next one would fail alike.
+    Final(TransportError),
+    /// A second one may be luckier, a third will not.
+    Unreachable(TransportError),
+    /// It may pass; the server may say after how long.
+    Passing {
+        /// What to tell if it does not.
+        error: TransportError,
+        /// How long the server asks to wait.
+        wait: Option<Duration>,
+    },
+}
+
+impl Failure {
+    pub(super) fn passing(error: TransportError) -> Self {
+        Failure::Passing { error, wait: None }
+    }
+
+    /// Of a request without an answer.
+    pub(super) fn of_request(url: &str, error: &reqwest::Error) -> Self {
+        let told = network(url, error);
+        if error.is_builder() || error.is_redirect() {
+            Failure::Final(told)
+        } else if error.is_connect() && !error.is_timeout() && !is_broken(error) {
+            Failure::Unreachable(told)
+        } else {
+            Failure::passing(told)
+        }
+    }
+}
+
+/// Whether a connection was there, or about to be, and broke.
+fn is_broken(error: &(dyn Error + 'static)) -> bool {
+    let kind = std::iter::successors(Some(error), |error| (*error).source())
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .map(io::Error::kind)
+        .last();
+    kind.is_some_and(|kind| {
+        matches!(
+            kind,
+            io::ErrorKind::TimedOut
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe
+                | io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::Interrupted
+        )
+    })
+}
+
+/// Repeats what failed for a passing reason at most `retries` times, with pauses from `backoff` on, each twice
+/// as long as the one before.
+pub(super) fn persist<T>(
+    retries: u32,
+    mut backoff: Duration,
+    mut attempt: impl FnMut() -> Result<T, Failure>,
+) -> Result<T, TransportError> {
+    let (mut left, mut reached) = (retries, true);
+    loop {
+        let (error, wait) = match attempt() {
+            Ok(value) => return Ok(value),
+            Err(Failure::Unreachable(error)) if reached => {
+                reached = false;
+                (error, Some(BRIEF.min(backoff)))
+            }
+            Err(Failure::Final(error) | Failure::Unreachable(error)) => return Err(error),
+            Err(Failure::Passing { error, wait }) => (error, wait),
+        };
+        if left == 0 || wait.is_some_and(|wait| wait > MAX_WAIT) {
+            return Err(error);
+        }
+        std::thread::sleep(wait.unwrap_or(backoff));
+        left -= 1;
+        backoff = backoff.saturating_mul(2);
+    }
+}
