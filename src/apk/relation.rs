@@ -158,13 +158,18 @@ pub(crate) struct RelationText<'a> {
 }
 
 const OPERATORS: [char; 4] = ['<', '=', '>', '~'];
+
+fn is_operator(byte: u8) -> bool {
+    matches!(byte, b'<' | b'=' | b'>' | b'~')
+}
+
 const SEPARATORS: [char; 2] = [' ', '\n'];
 
 impl<'a> RelationText<'a> {
     /// Reads one relation, which may have an empty name.
     pub(crate) fn read(text: &'a str) -> Result<Self, RelationError> {
         let (conflict, bare) = text.strip_prefix('!').map_or((false, text), |rest| (true, rest));
-        let (name, constraint) = match bare.find(OPERATORS) {
+        let (name, constraint) = match bare.bytes().position(is_operator) {
             None => (bare, None),
             Some(at) => {
                 let (name, rest) = bare.split_at(at);
@@ -205,7 +210,8 @@ fn split(field: &str) -> impl Iterator<Item = &str> {
         if rest.is_empty() {
             return None;
         }
-        let (text, others) = rest.split_at(rest.find(SEPARATORS).unwrap_or(rest.len()));
+        let (text, others) =
+            rest.split_at(rest.bytes().position(|byte| matches!(byte, b' ' | b'\n')).unwrap_or(rest.len()));
         rest = others.trim_start_matches(SEPARATORS);
         Some(text)
     })

@@ -55,7 +55,8 @@ pub struct ApkChosen {
     /// The names of the packages chosen for its dependencies; sorted, each once, without its own.
     ///
     /// A package that came in by `install_if` is also among the edges of one that triggered it, so that a walk
-    /// along the edges from the packages of the world reaches all.
+    /// along the edges from the packages of the world reaches all. (One that only stays because the world has
+    /// a `!name` which its version escapes is left to itself, as apk leaves it.)
     pub edges: Vec<String>,
 }
 

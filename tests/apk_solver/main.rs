@@ -180,13 +180,14 @@ fn answer<T: AsRef<str>>(index: &ApkIndex, request: &[T]) -> Result<Vec<Package>
     Ok(solution.packages.iter().map(|chosen| named(chosen.id)).collect())
 }
 
-/// A walk along the edges from packages of the world reaches every package, and nothing else.
+/// A walk along the edges from packages that the world names, be it with a `!` and a version that they escape,
+/// reaches every package.
 fn check_edges(index: &ApkIndex, world: &[Relation], solution: &ApkSolution) {
     let edges: BTreeMap<&str, &Vec<String>> =
         solution.packages.iter().map(|one| (index.record(one.id).name.as_str(), &one.edges)).collect();
     assert_eq!(edges.len(), solution.packages.len(), "one version of a name");
     let mut reached: std::collections::BTreeSet<&str> = std::collections::BTreeSet::new();
-    let wanted: Vec<&str> = world.iter().filter(|one| !one.conflict).map(|one| one.name.as_str()).collect();
+    let wanted: Vec<&str> = world.iter().map(|one| one.name.as_str()).collect();
     let provides = |chosen: &&rootforge::resolve::ApkChosen| {
         let record = index.record(chosen.id);
         let provided = record.provides.split(' ').map(|one| one.split(['=', '<', '>', '~']).next().unwrap());

@@ -97,6 +97,7 @@ fn scenarios() {
         ("tags count where named", "a 1; D:b\nb 1\n== edge @edge\na 2; D:b\nb 2", "a@edge", "b 1, a 2"),
         ("tags are inherited where needed", "a 1\nb 1\n== edge @edge\na 2; D:b>1\nb 2", "a@edge", "b 2, a 2"),
         ("what installs nothing needs no tag", "b 1\n== edge @edge\na 2; I:0; D:b", "a", "b 1, a 2"),
+        ("a lock does not lift a tag", "a 1\n== edge @edge\na 2\n== lock\na 2", "a", "a 1"),
         ("a version only the lock has", "a 2\n== lock\na 1", "a<2", "a 1"),
     ] {
         assert_eq!(solve(packages, world), Ok(expected.to_owned()), "{summary}");

@@ -115,14 +115,15 @@ pub(super) struct Universe<'i> {
 
 impl<'i> Universe<'i> {
     pub(super) fn new(index: &'i ApkIndex) -> Self {
+        let count = index.packages().count();
         let mut universe = Universe {
             index,
-            names: Vec::new(),
-            packages: Vec::new(),
+            names: Vec::with_capacity(4 * count),
+            packages: Vec::with_capacity(count),
             tags: Vec::new(),
-            by_text: HashMap::new(),
+            by_text: HashMap::with_capacity(4 * count),
         };
-        let mut known: HashMap<Checksum, PackageId> = HashMap::with_capacity(index.packages().count());
+        let mut known: HashMap<Checksum, PackageId> = HashMap::with_capacity(count);
         let of_kind = |local: bool| {
             let is_wanted = move |id: &ApkId| (index.origin(*id).kind == OriginKind::Local) == local;
             index.packages().filter(is_wanted)
@@ -214,6 +215,10 @@ impl<'i> Universe<'i> {
         let next = PackageId(number(self.packages.len()));
         let package = *known.entry(record.checksum).or_insert(next);
         if package != next {
+            // That a lock has it as well changes nothing about where it is from.
+            if origin.kind == OriginKind::Locked {
+                return package;
+            }
             let same = &mut self.packages[package.index()];
             same.tags |= tags;
             same.local |= local;
@@ -258,30 +263,25 @@ impl<'i> Universe<'i> {
     fn relate(&mut self) {
         for number in table_order(self.names.iter().map(|name| name.text)) {
             let name = NameId(number);
-            let (mut needed, mut triggering) = (Vec::new(), Vec::new());
-            let mut foreign = 0;
             let providers = std::mem::take(&mut self.names[name.index()].providers);
+            let mut foreign = 0;
             for provider in &providers {
-                let package = self.package(provider.package);
+                let package = &self.packages[provider.package.index()];
                 foreign += usize::from(package.name != name);
-                needed.extend(package.depends.iter().map(|one| one.name));
-                triggering.extend(package.install_if.iter().map(|one| one.name));
+                for needed in &package.depends {
+                    add_last(&mut self.names[needed.name.index()].needed_by, name);
+                }
+                for triggering in &package.install_if {
+                    add_last(&mut self.names[triggering.name.index()].triggers, name);
+                }
             }
             let own = &mut self.names[name.index()];
-            own.foreign = if foreign == 0 {
-                0
-            } else if foreign < providers.len() {
-                1
-            } else {
-                2
+            own.foreign = match foreign {
+                0 => 0,
+                some if some < providers.len() => 1,
+                _ => 2,
             };
             own.providers = providers;
-            for needed in distinct(needed) {
-                self.names[needed.index()].needed_by.push(name);
-            }
-            for triggering in distinct(triggering) {
-                self.names[triggering.index()].triggers.push(name);
-            }
         }
     }
 
@@ -303,8 +303,9 @@ fn version<'i>(provided: &Dependency<'i>) -> Option<&'i str> {
     provided.text.constraint.map(|(_, version)| version)
 }
 
-fn distinct(mut names: Vec<NameId>) -> Vec<NameId> {
-    names.sort_unstable();
-    names.dedup();
-    names
+/// Adds a name that can only be there already as the last.
+fn add_last(list: &mut Vec<NameId>, name: NameId) {
+    if list.last() != Some(&name) {
+        list.push(name);
+    }
 }
