@@ -183,7 +183,7 @@ impl Cache {
     /// Stores bytes; gives their digest and where they are.
     pub fn insert(&self, bytes: &[u8]) -> Result<(Digest, PathBuf), CacheError> {
         let digest = Digest::of(bytes);
-        let path = self.blob_path(&digest);
+        let path = self.blob_path(digest);
         self.replace(&path, bytes)?;
         Ok((digest, path))
     }
@@ -196,7 +196,7 @@ impl Cache {
         let mut hasher = Hasher::new(file);
         io::copy(&mut reader, &mut hasher).map_err(CacheError::write(&directory))?;
         let (file, digest, size) = hasher.finish();
-        let path = self.blob_path(&digest);
+        let path = self.blob_path(digest);
         persist(file, &path)?;
         Ok((digest, size, path))
     }

@@ -1,7 +1,12 @@
 //! What Alpine's set-up makes, against real Alpine roots of two releases and four architectures; and the real apk
 //! and busybox in a root that was made so.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test may fail, and says why it does not run")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test may fail, and says why it does not run"
+)]
 
 mod support;
 
@@ -354,6 +359,19 @@ fn a_whole_base_is_as_alpine_has_it() {
         };
         let told = conditions.map(|line| format!("alpine-baselayout post-install: {line}"));
         assert_eq!(steps, told, "{shown}");
+    }
+}
+
+#[test]
+fn base_accounts_are_those_of_the_package_that_ships_them() {
+    let Some(corpus) = alpine_corpus() else { return };
+    let packages = Packages::of(&corpus, "v3.20", "s390x", Arch::S390x, &[&WORLD]);
+    // The shell is there, the accounts are not.
+    let selected = packages.selected(0, |path| path == "/bin/sh");
+    let (made, _) = packages.made(&[selected]);
+    for path in ["/etc/passwd", "/etc/group"] {
+        let theirs = packages.content(&RootPath::parse(path).unwrap());
+        assert_eq!(text(&made[0], path), String::from_utf8(theirs).unwrap());
     }
 }
 

@@ -367,6 +367,61 @@ fn libraries_are_found_as_the_loader_would() {
     }
 }
 
+/// The image's programs say whose rules hold, also for its plug-ins.
+#[test]
+fn libraries_are_found_as_musl_would() {
+    let loader = "/lib/ld-musl-x86_64.so.1";
+    let libc = "libc.musl-x86_64.so.1";
+    let program = dynamic_object(None, &["libone.so.1", libc], Some(loader));
+    let one = dynamic_object(None, &["libtwo.so.2", "libpthread.so.0"], None);
+    let plugin = dynamic_object(None, &["libtwo.so.2", libc], None);
+    let other = dynamic_object(None, &["libc.so.6"], Some("/lib64/ld-linux-x86-64.so.2"));
+    let base = || {
+        vec![
+            file("/bin/program", 0o755, &program),
+            directory("/usr/lib"),
+            file(
+                "/usr/lib/ld-musl-x86_64.so.1",
+                0o755,
+                &dynamic_object(Some("libc.musl-x86_64.so.1"), &[], None),
+            ),
+            file("/usr/lib/libone.so.1", 0o644, &one),
+            file("/usr/lib/plugin.so", 0o644, &plugin),
+        ]
+    };
+    // By the name of the file: musl knows no sonames.
+    let two = |path: &str| file(path, 0o644, &dynamic_object(Some("libother.so"), &[], None));
+    let path_file = |text: &str| file("/etc/ld-musl-x86_64.path", 0o644, text.as_bytes());
+    let cases: [(Vec<image::Member>, &[&str]); 5] = [
+        (vec![two("/usr/lib/libtwo.so.2")], &[]),
+        (
+            vec![],
+            &[
+                "`/usr/lib/libone.so.1` needs `libtwo.so.2`",
+                "warning: image `sample` (linux/amd64): the plug-in /usr/lib/plugin.so lacks `libtwo.so.2`",
+            ],
+        ),
+        // Behind a path file, the default directories do not count.
+        (vec![directory("/opt"), two("/opt/libtwo.so.2"), path_file("/usr/lib\n/opt\n")], &[]),
+        (vec![two("/usr/lib/libtwo.so.2"), path_file("/opt")], &["`/bin/program` needs `libone.so.1`"]),
+        (
+            vec![
+                two("/usr/lib/libtwo.so.2"),
+                file("/bin/other", 0o755, &other),
+                directory("/lib64"),
+                // Stands in for glibc's, and is a program for musl's.
+                file("/lib64/ld-linux-x86-64.so.2", 0o755, &dynamic_object(None, &[libc], Some(loader))),
+            ],
+            &[],
+        ),
+    ];
+    for (more, expected) in cases {
+        let temporary = tempfile::tempdir().unwrap();
+        write_image(temporary.path(), &[sample()[0].clone(), [base(), more].concat()]);
+        assert_only(temporary.path(), expected);
+    }
+}
+
 #[test]
 fn archives_are_checked_like_layouts() {
     let temporary = tempfile::tempdir().unwrap();

@@ -80,11 +80,11 @@ impl Root {
             let entry = entry.unwrap();
             let name = entry.file_name().into_string().unwrap();
             let is_wanted = packages.is_empty() || packages.iter().any(|package| name.starts_with(package));
-            if name.ends_with(".apk") && is_wanted {
+            if entry.path().extension().is_some_and(|extension| extension == "apk") && is_wanted {
                 root.unpack(&entry.path());
             }
         }
-        assert!(root.host(&root.loader()).is_file(), "the corpus has no {}", root.loader());
+        assert!(root.host(&Root::loader()).is_file(), "the corpus has no {}", Root::loader());
         Some(root)
     }
 
@@ -108,7 +108,7 @@ impl Root {
         self.dir.path().join(path.trim_start_matches('/'))
     }
 
-    fn loader(&self) -> String {
+    fn loader() -> String {
         format!("/lib/ld-musl-{}.so.1", musl_name(Arch::host().unwrap()))
     }
 
@@ -164,7 +164,7 @@ impl Root {
     }
 
     fn program(&self, name: &str, needed: &[&str], options: &[&str]) {
-        let interp = format!("-Wl,--dynamic-linker={}", self.loader());
+        let interp = format!("-Wl,--dynamic-linker={}", Self::loader());
         self.object(name, needed, &[&["-pie", &interp], options].concat());
     }
 
@@ -191,7 +191,7 @@ impl Root {
             files: process.objects.iter().skip(1).map(|object| object.file.to_string()).collect(),
             missing: process.missing.iter().map(|missing| missing.needed.clone()).collect(),
         };
-        let output = self.run(&[&self.loader(), "--list", program], library_path);
+        let output = self.run(&[&Self::loader(), "--list", program], library_path);
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         let mut theirs = Closure::default();
         for line in out.lines().filter_map(|line| line.split_once(" => ")) {
@@ -270,7 +270,7 @@ fn programs_of_the_corpus() {
             if facts.dynamic && facts.interp.is_some() {
                 let closure = root.judged(file.as_str(), None);
                 assert!(closure.missing.is_empty(), "{file}: {closure:?}");
-                assert!(closure.files.contains(&root.loader()), "{file}");
+                assert!(closure.files.contains(&Root::loader()), "{file}");
                 judged += 1;
             }
         }
@@ -291,7 +291,7 @@ fn search_paths_of_all_that_led_there() {
         root.library(&at("lib/liba.so"), &[], &[]);
         let closure = root.judged(&at("bin/x"), None);
         assert_eq!(found(&closure), (vec![&*at("lib/liba.so"), &*at("lib/libb.so")], vec![]));
-        assert!(closure.files.contains(&root.loader()) && root.starts(&at("bin/x")));
+        assert!(closure.files.contains(&Root::loader()) && root.starts(&at("bin/x")));
         // A library's own path comes before that of what loaded it.
         let rpath = format!("-Wl,-rpath,{}", at("own"));
         root.library(&at("lib/libb.so"), &["liba.so"], &[&tags, &rpath]);
@@ -382,12 +382,12 @@ fn names_of_the_loader_itself() {
     // There is something by such a name; nobody looks.
     root.library("/lib/libm.so.6", &[], &[]);
     let closure = root.judged("/usr/bin/x", None);
-    assert_eq!(closure.files.into_iter().collect::<Vec<_>>(), [root.loader()]);
+    assert_eq!(closure.files.into_iter().collect::<Vec<_>>(), [Root::loader()]);
     // The loader's own path, and other names that are none of its own.
-    root.program("/usr/bin/y", &[&root.loader(), "libc.so", "libmagic.so.1", "libcrypt.so.1"], &[]);
+    root.program("/usr/bin/y", &[&Root::loader(), "libc.so", "libmagic.so.1", "libcrypt.so.1"], &[]);
     let closure = root.judged("/usr/bin/y", None);
     assert_eq!(found(&closure), (vec![], vec!["libcrypt.so.1", "libmagic.so.1"]));
-    assert!(closure.files.contains(&root.loader()));
+    assert!(closure.files.contains(&Root::loader()));
 }
 
 #[test]

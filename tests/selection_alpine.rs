@@ -101,7 +101,7 @@ impl Case {
         let (fetched, result) = selection(&recipe, &packages, self.musl_path);
         match result {
             Err(error) => {
-                assert!(!self.error.is_empty() && error.contains(self.error), "{}: {error}", self.summary)
+                assert!(!self.error.is_empty() && error.contains(self.error), "{}: {error}", self.summary);
             }
             Ok((catalog, selection)) => {
                 assert_eq!(self.error, "", "{}", self.summary);
@@ -404,6 +404,22 @@ fn names() {
     .holds();
 }
 
+const PATH_FILE: &str = "Package: app
+         Depends: musl, libx
+         /usr/bin/app elf program interp=/lib/ld-musl-x86_64.so.1 needed=libx.so
+
+         Package: libx
+         /opt/lib/libx.so elf soname=libx.so";
+
+const SHARED: &str = "Package: app
+         Depends: musl, app-libs
+         /usr/bin/app elf program interp=/lib/ld-musl-x86_64.so.1 needed=liba.so,libb.so
+
+         Package: app-libs
+         /usr/lib/liba.so elf needed=libx.so rpath=/usr/lib/app
+         /usr/lib/libb.so elf needed=libx.so
+         /usr/lib/app/libx.so elf soname=libx.so.1";
+
 #[test]
 fn the_closure_is_musls() {
     const APP: &str = "Package: app
@@ -414,6 +430,20 @@ fn the_closure_is_musls() {
          /usr/lib/app/libp.so elf soname=libp.so needed=libq.so,libpthread.so.0
          /usr/lib/app/libq.so elf soname=libq.so
          /opt/lib/libq.so elf soname=libq.so";
+    const PATH_FILE: &str = "Package: app
+         Depends: musl, libx
+         /usr/bin/app elf program interp=/lib/ld-musl-x86_64.so.1 needed=libx.so
+
+         Package: libx
+         /opt/lib/libx.so elf soname=libx.so";
+    const SHARED: &str = "Package: app
+         Depends: musl, app-libs
+         /usr/bin/app elf program interp=/lib/ld-musl-x86_64.so.1 needed=liba.so,libb.so
+
+         Package: app-libs
+         /usr/lib/liba.so elf needed=libx.so rpath=/usr/lib/app
+         /usr/lib/libb.so elf needed=libx.so
+         /usr/lib/app/libx.so elf soname=libx.so.1";
     case(
         "a runpath is inherited",
         &layer(r#""app""#, "exclude = [\"/opt\"]"),
@@ -437,12 +467,6 @@ fn the_closure_is_musls() {
          /usr/lib/app/libp.so of app-libs",
     )
     .holds();
-    const PATH_FILE: &str = "Package: app
-         Depends: musl, libx
-         /usr/bin/app elf program interp=/lib/ld-musl-x86_64.so.1 needed=libx.so
-
-         Package: libx
-         /opt/lib/libx.so elf soname=libx.so";
     Case {
         musl_path: Some("/lib\n/opt/lib\n"),
         ..case(
@@ -469,14 +493,6 @@ fn the_closure_is_musls() {
          /usr/lib/liby.so of liby",
     )
     .holds();
-    const SHARED: &str = "Package: app
-         Depends: musl, app-libs
-         /usr/bin/app elf program interp=/lib/ld-musl-x86_64.so.1 needed=liba.so,libb.so
-
-         Package: app-libs
-         /usr/lib/liba.so elf needed=libx.so rpath=/usr/lib/app
-         /usr/lib/libb.so elf needed=libx.so
-         /usr/lib/app/libx.so elf soname=libx.so.1";
     case(
         "what was loaded for another is not missing",
         &layer(r#""app""#, ""),

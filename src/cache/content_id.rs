@@ -114,9 +114,10 @@ impl FromStr for ContentId {
     type Err = ContentIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text.starts_with("Q1") {
-            true => ContentId::Apk(text.parse()?),
-            false => ContentId::Sha256(text.parse()?),
+        Ok(if text.starts_with("Q1") {
+            ContentId::Apk(text.parse()?)
+        } else {
+            ContentId::Sha256(text.parse()?)
         })
     }
 }

@@ -12,13 +12,13 @@ fn blobs_are_named_by_their_digest() {
     let (digest, path) = cache.insert(b"hello").unwrap();
     let hex = digest.hex();
     assert_eq!(path, cache.root().join("blobs/sha256").join(&hex[..2]).join(&hex[2..]));
-    assert_eq!(cache.blob(&digest), Some(path.clone()));
-    assert_eq!(cache.verified_blob(&digest).unwrap(), Lookup::Found(path.clone()));
+    assert_eq!(cache.blob(digest), Some(path.clone()));
+    assert_eq!(cache.verified_blob(digest).unwrap(), Lookup::Found(path.clone()));
     assert_eq!(cache.read_blob(&digest).unwrap().unwrap(), b"hello");
     assert_eq!(cache.insert_from(&b"hello"[..]).unwrap(), (digest, 5, path));
     assert_eq!(cache.usage().unwrap().files, 2, "the blob and the tag");
     cache.clear().unwrap();
-    assert_eq!(cache.verified_blob(&digest).unwrap(), Lookup::Missing);
+    assert_eq!(cache.verified_blob(digest).unwrap(), Lookup::Missing);
     assert_eq!(cache.read_blob(&digest).unwrap(), None);
 }
 
@@ -66,8 +66,8 @@ fn derived_entries_are_checked() {
 fn two_downloads_of_one_blob_do_not_meet() {
     let (_directory, cache) = cache();
     let digest = Digest::of(b"hello");
-    let first = cache.partial(&digest).unwrap();
-    let second = cache.partial(&digest).unwrap();
+    let first = cache.partial(digest).unwrap();
+    let second = cache.partial(digest).unwrap();
     assert_ne!(first.path(), second.path());
     fs::write(first.path(), b"hello").unwrap();
     fs::write(second.path(), b"hello").unwrap();
@@ -81,27 +81,27 @@ fn two_downloads_of_one_blob_do_not_meet() {
 fn an_unfinished_download_is_found_again() {
     let (_directory, cache) = cache();
     let digest = Digest::of(b"hello");
-    let partial = cache.partial(&digest).unwrap();
+    let partial = cache.partial(digest).unwrap();
     fs::write(partial.path(), b"hel").unwrap();
     drop(partial);
-    let partial = cache.partial(&digest).unwrap();
+    let partial = cache.partial(digest).unwrap();
     assert_eq!(fs::read(partial.path()).unwrap(), b"hel");
     let error = partial.commit().unwrap_err();
     assert!(matches!(error, CacheError::Content { expected, .. } if expected == digest.into()), "{error}");
-    assert_eq!(cache.blob(&digest), None);
+    assert_eq!(cache.blob(digest), None);
 }
 
 #[test]
 fn it_can_be_deleted_at_any_moment() {
     let (_directory, cache) = cache();
-    let partial = cache.partial(&Digest::of(b"hello")).unwrap();
+    let partial = cache.partial(Digest::of(b"hello")).unwrap();
     fs::remove_dir_all(cache.root()).unwrap();
     assert!(partial.commit().unwrap_err().is_vanished());
     assert_eq!(cache.usage().unwrap(), Usage::default());
     assert_eq!(cache.derived("x-1", &Digest::of(b"")), None);
     let (digest, _) = cache.insert(b"hello").unwrap();
     fs::remove_dir_all(cache.root()).unwrap();
-    cache.remove(&digest).unwrap();
+    cache.remove(digest).unwrap();
     cache.clear().unwrap();
     cache.put_derived("x-1", &digest, b"content").unwrap();
     // While others write.

@@ -76,7 +76,9 @@ impl Search {
                 try_path(self.inherited_path(requester.facts), requester, &mut try_dir);
             }
         }
-        library_path.iter().for_each(|dir| try_dir(dir.as_str()));
+        for dir in library_path {
+            try_dir(dir.as_str());
+        }
         if let Some(requester) = chain.first() {
             try_path(&requester.facts.runpath, requester, &mut try_dir);
         }

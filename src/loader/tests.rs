@@ -215,3 +215,115 @@ fn directories_on_the_path() {
     assert!(!search.in_default_dirs(&path("/usr/lib/x86_64-linux-gnu/pulseaudio/libx.so")));
     assert!(!search.in_default_dirs(&RootPath::root()));
 }
+
+fn musl(path_file: Option<&str>) -> Search {
+    Search::musl(Arch::Amd64.elf_machine(), "x86_64", path_file)
+}
+
+#[test]
+fn musls_places() {
+    let all = [
+        "usr/lib/liba.so: amd64",
+        "usr/local/lib/liba.so: amd64",
+        "lib/liba.so: amd64",
+        "rpath/liba.so: amd64",
+        "runpath/liba.so: amd64",
+        "own/liba.so: amd64",
+        "env/liba.so: amd64",
+    ];
+    let search = musl(None);
+    let program = requester(&["/rpath"], &["/runpath"], true);
+    let library = requester(&["/own"], &[], false);
+    let chain = [("/lib/b", &library), ("/bin/x", &program)];
+    let found = |count: usize, search: &Search, chain: &[(&str, &ElfFacts)]| {
+        link(&tree(&all[..count]), search, chain, &["/env"])
+    };
+    for (count, place) in [
+        (7, "/env"),
+        (6, "/own"),
+        (5, "/runpath"),
+        (4, "/lib"),
+        (3, "/lib"),
+        (2, "/usr/local/lib"),
+        (1, "/usr/lib"),
+    ] {
+        assert_eq!(found(count, &search, &chain).unwrap(), format!("{place}/liba.so"), "{count}");
+    }
+    assert_eq!(found(0, &search, &chain), None);
+    let only_rpath = requester(&["/rpath"], &[], true);
+    assert_eq!(
+        found(4, &search, &[("/lib/b", &library), ("/bin/x", &only_rpath)]).unwrap(),
+        "/rpath/liba.so"
+    );
+    // A path file replaces the default directories.
+    let of_file = musl(Some("/none:/usr/local/lib\n/usr/lib"));
+    assert_eq!(found(4, &of_file, &[]).unwrap(), "/usr/local/lib/liba.so");
+    assert_eq!(of_file.default_dirs().len(), 3);
+    assert_eq!(found(4, &musl(Some("")), &[]), None);
+    // Tokens other than $ORIGIN spoil the whole path, in the needed name none is known.
+    let spoilt = requester(&["/rpath", "/$LIB"], &[], true);
+    assert_eq!(found(4, &search, &[("/bin/x", &spoilt)]).unwrap(), "/lib/liba.so");
+    assert_eq!(search.find(&tree(&all), "$ORIGIN/liba.so", &[], &[]), None);
+    assert_eq!(search.find(&tree(&all), "own/liba.so", &[], &[]), None);
+    assert!(search.find(&tree(&all), "/own/liba.so", &[], &[]).is_some());
+    assert_eq!(search.library_path("/a:b::/c;/d\n/e"), [path("/a"), path("/c;/d"), path("/e")]);
+}
+
+#[test]
+fn musl_takes_the_first_file_there_is_or_none() {
+    let search = musl(None);
+    let elsewhere = ["lib/liba.so: s390x", "usr/lib/liba.so: amd64"];
+    let lookup = search.look(&tree(&elsewhere), "liba.so", &[], &[]);
+    assert_eq!((lookup.found, lookup.wrong_machine), (None, vec![path("/lib/liba.so")]));
+    let text = ["lib/liba.so", "usr/lib/liba.so: amd64"];
+    let lookup = search.look(&tree(&text), "liba.so", &[], &[]);
+    assert_eq!((lookup.found, lookup.not_elf), (None, vec![path("/lib/liba.so")]));
+    assert_eq!(search.find(&tree(&["lib/liba.so/", "usr/lib/liba.so: amd64"]), "liba.so", &[], &[]), None);
+    let dangling = ["lib/liba.so -> none", "usr/lib/liba.so: amd64"];
+    assert!(search.find(&tree(&dangling), "liba.so", &[], &[]).is_some());
+}
+
+#[test]
+fn names_by_which_musl_means_itself() {
+    let tree = tree(&[
+        "lib/ld-musl-x86_64.so.1: amd64",
+        "lib/libc.musl-x86_64.so.1 -> ld-musl-x86_64.so.1",
+        "usr/lib/libm.so.6: amd64",
+        "opt/ld-musl-x86_64.so.1: amd64",
+    ]);
+    let search = musl(None);
+    let found = |needed, chain: &[Requester<'_>]| {
+        search.find(&tree, needed, chain, &[]).map(|found| (found.link.to_string(), found.file.to_string()))
+    };
+    let loader = "/lib/ld-musl-x86_64.so.1";
+    let both = |link: &str, file: &str| Some((link.to_owned(), file.to_owned()));
+    assert_eq!(found("libc.musl-x86_64.so.1", &[]), both("/lib/libc.musl-x86_64.so.1", loader));
+    // Not the file of that name.
+    assert_eq!(found("libm.so.6", &[]), both(loader, loader));
+    assert_eq!(found("ld-musl-x86_64.so.1", &[]), both(loader, loader));
+    let mut facts = requester(&[], &[], true);
+    facts.interp = Some("/opt/ld-musl-x86_64.so.1".to_owned());
+    let program = path("/bin/x");
+    let chain = [Requester { path: &program, facts: &facts }];
+    assert_eq!(found("libc.so", &chain), both("/opt/ld-musl-x86_64.so.1", "/opt/ld-musl-x86_64.so.1"));
+    facts.interp = Some("/lib64/ld-linux-x86-64.so.2".to_owned());
+    let chain = [Requester { path: &program, facts: &facts }];
+    assert_eq!(found("libc.so.6", &chain), both(loader, loader));
+    assert_eq!(found("/lib64/ld-linux-x86-64.so.2", &chain), both(loader, loader));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_stops_a_search(needed in ".*", element in ".*", file in ".*", value in ".*") {
+        let tree = tree(&["lib/liba.so: amd64", "lib/self -> self"]);
+        let facts = requester(&[&element], &[], true);
+        let name = path("/lib/liba.so");
+        let chain = [Requester { path: &name, facts: &facts }];
+        for search in [musl(Some(&file)), search(&[])] {
+            let library_path = search.library_path(&value);
+            proptest::prop_assert!(library_path.iter().all(|dir| dir.as_str().starts_with('/')));
+            search.look(&tree, &needed, &chain, &library_path);
+            search.look(&tree, &format!("{element}/{needed}"), &chain, &library_path);
+        }
+    }
+}

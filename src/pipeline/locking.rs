@@ -115,8 +115,9 @@ impl Forge<'_> {
         arch_name: &str,
     ) -> Result<Vec<IndexPart>, ForgeError> {
         let sources = sources(recipe, arch, &self.mirrors, &self.options.without)?;
-        let roots = sources.iter().map(|source| (source.archive_name.as_str(), source.uri.as_str()));
-        self.tell_mirrors(recipe, arch, roots);
+        let roots: Vec<_> =
+            sources.iter().map(|source| (source.archive_name.as_str(), source.uri.as_str())).collect();
+        self.tell_mirrors(recipe, arch, &roots);
         let mut notes = Vec::new();
         let parts = load(&sources, arch_name, self.access(recipe), &mut notes)?;
         for note in notes {
@@ -126,14 +127,9 @@ impl Forge<'_> {
     }
 
     /// Says where the distro's archives are taken from, of which `roots` has the names and places.
-    pub(super) fn tell_mirrors<'a>(
-        &self,
-        recipe: &Recipe,
-        arch: Arch,
-        roots: impl Iterator<Item = (&'a str, &'a str)> + Clone,
-    ) {
+    pub(super) fn tell_mirrors(&self, recipe: &Recipe, arch: Arch, roots: &[(&str, &str)]) {
         for archive in recipe.from.map(|distro| distro.archives(arch)).unwrap_or_default() {
-            if let Some((name, root)) = roots.clone().find(|(name, _)| *name == archive.name()) {
+            if let Some((name, root)) = roots.iter().find(|(name, _)| *name == archive.name()) {
                 let origin = self.mirrors.find(archive).origin;
                 self.progress.note(&format!("{name} is taken from {root} ({origin})"));
             }

@@ -53,8 +53,9 @@ impl Forge<'_> {
         arch_name: &str,
     ) -> Result<Vec<(ApkOrigin, Vec<IndexRecord>)>, ForgeError> {
         let sources = apk_sources(recipe, arch, &self.mirrors)?;
-        let roots = sources.iter().map(|source| (source.archive_name.as_str(), source.uri.as_str()));
-        self.tell_mirrors(recipe, arch, roots);
+        let roots: Vec<_> =
+            sources.iter().map(|source| (source.archive_name.as_str(), source.uri.as_str())).collect();
+        self.tell_mirrors(recipe, arch, &roots);
         let mut notes = Vec::new();
         let parts = load_apk(&sources, arch_name, self.access(recipe), &mut notes)?;
         for note in notes {

@@ -306,7 +306,7 @@ impl SuiteRelease {
 fn fetch(url: &str, file: &ReleaseFile, access: Access<'_>) -> Result<Option<Vec<u8>>, RepositoryError> {
     let expected = Expected { digest: Some(file.digest), size: file.size };
     for _ in 0..2 {
-        let partial = access.cache.partial(&file.digest)?;
+        let partial = access.cache.partial(file.digest)?;
         access.transport.download(url, partial.path(), expected, &|_| {})?;
         match partial.commit_checked() {
             Err(error) if error.is_vanished() => continue,

@@ -59,7 +59,7 @@ const fn patterns(class: StripClass) -> &'static [&'static str] {
 }
 
 /// What a class has beside those on distros of Alpine's kind, where `/lib` is a directory of its own and services
-/// are OpenRC's.
+/// are those of `openrc`.
 const fn patterns_of_alpine(class: StripClass) -> &'static [&'static str] {
     match class {
         StripClass::Static => &["/lib/**/*.a"],

@@ -79,12 +79,11 @@ pub(super) fn persist<T>(
     loop {
         let (error, wait) = match attempt() {
             Ok(value) => return Ok(value),
-            Err(Failure::Final(error)) => return Err(error),
             Err(Failure::Unreachable(error)) if reached => {
                 reached = false;
                 (error, Some(BRIEF.min(backoff)))
             }
-            Err(Failure::Unreachable(error)) => return Err(error),
+            Err(Failure::Final(error) | Failure::Unreachable(error)) => return Err(error),
             Err(Failure::Passing { error, wait }) => (error, wait),
         };
         if left == 0 || wait.is_some_and(|wait| wait > MAX_WAIT) {

@@ -64,7 +64,8 @@ fn starts(rig: &Rig, architecture: &Architecture, keep: &str) {
     let root = pull(&rig.work("images"), "busybox-alpine", architecture, &bundle);
     assert_eq!(std::fs::read(root.join("etc/motd")).unwrap(), b"the same everywhere\n");
     let paths = std::env::var_os("PATH").unwrap();
-    let program = std::env::split_paths(&paths).map(|path| path.join(emulator[0])).find(|path| path.is_file());
+    let program =
+        std::env::split_paths(&paths).map(|path| path.join(emulator[0])).find(|path| path.is_file());
     let ran = |arguments: &[&str]| {
         let mut command = Command::new("bwrap");
         command.arg("--bind").arg(&root).args(["/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]);

@@ -16,7 +16,11 @@ const EXPLAINED: [(&str, &str, &str); 5] = [
     ("", "there is dev/pts", "in the package; the manifest's makers empty /dev"),
     ("", "there is dev/shm", "in the package; the manifest's makers empty /dev"),
     ("", "content of etc/shadow", "the manifest's makers lock root after the install; compared below"),
-    ("", "content of etc/apk/world", "the release's files are in a package that is asked for; compared below"),
+    (
+        "",
+        "content of etc/apk/world",
+        "the release's files are in a package that is asked for; compared below",
+    ),
     ("", "no etc/apk/repositories", "a mirror that is a path of the building machine is nobody else's"),
 ];
 

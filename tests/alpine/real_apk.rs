@@ -83,7 +83,10 @@ fn apk_audit_finds_nothing_changed() {
     std::fs::remove_file(root.join("etc/motd")).unwrap();
     std::fs::remove_file(root.join("usr/bin/getent")).unwrap();
     let system = apk(&root, &["audit", "--system"]).out;
-    assert_eq!(system.lines().collect::<BTreeSet<_>>(), BTreeSet::from(["U usr/bin/ldd", "X usr/bin/getent"]));
+    assert_eq!(
+        system.lines().collect::<BTreeSet<_>>(),
+        BTreeSet::from(["U usr/bin/ldd", "X usr/bin/getent"])
+    );
 }
 
 #[test]

@@ -86,9 +86,7 @@ fn the_epoch_clamps_every_time() {
     let Some(served) = Served::new() else { return };
     crate::apks::write_files(&served.files, &served.rig.path("mirror"));
     let root = served.rig.path("mirror").to_str().unwrap().to_owned();
-    let at = |epoch: &str| {
-        run(served.command(&root, &BUILD).env("SOURCE_DATE_EPOCH", epoch)).ok().digest()
-    };
+    let at = |epoch: &str| run(served.command(&root, &BUILD).env("SOURCE_DATE_EPOCH", epoch)).ok().digest();
     let plain = served.run(&root, &BUILD).ok().digest();
     assert_eq!(at("2000000000"), plain);
     let early = at("100000000");

@@ -398,7 +398,7 @@ fn a_damaged_index_in_the_cache_is_fetched_again() {
     let source = bench.source(&server.root(), "trixie");
     bench.load(&source, "amd64").unwrap();
     let digest: Digest = server.paths()[1].rsplit('/').next().unwrap().parse().unwrap();
-    let path = bench.cache.blob(&digest).unwrap();
+    let path = bench.cache.blob(digest).unwrap();
     std::fs::write(&path, b"damaged").unwrap();
     let (parts, _) = bench.load(&source, "amd64").unwrap();
     assert_eq!(names(parts, Arch::Amd64, "amd64"), ["one"]);

@@ -40,8 +40,12 @@ fn real_mirror_pulseaudio_for_all_architectures() {
         // Built alone and without the mirror, it is the same image.
         let arch = ["--arch", architecture.name, "--output", "oci:alone"];
         let again = bench.build(&[&["pulseaudio.toml", "--locked", "--offline"], &arch[..]].concat());
-        let same =
-            built["images"].as_array().unwrap().iter().find(|image| image["arch"] == architecture.name).unwrap();
+        let same = built["images"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|image| image["arch"] == architecture.name)
+            .unwrap();
         assert_eq!(again["images"][0]["digest"], same["digest"], "{}", architecture.name);
     }
 }
