@@ -421,7 +421,7 @@ fn mistakes_of_the_recipe_point_at_it() {
         (repository.replace("\"repo\"", "\"nowhere\"") + layer, &["`nowhere` is not a directory", "r.toml:"]),
         (repository.clone() + &layer.replace("\"base\"", "\"base@edge\""), &["no repository has the tag `edge`"]),
         (repository.clone() + &layer.replace("\"base\"", "\"base=1.0_foo\""), &["`1.0_foo` is no version"]),
-        (repository.clone() + &layer.replace("\"base\"", "\"base_1.0.deb\""), &["r.toml:"]),
+        (repository.clone() + &layer.replace("\"base\"", "\"./base_1.0.deb\""), &["r.toml:"]),
     ];
     for (recipe, words) in cases {
         rig.write("r.toml", format!("name = \"r\"\n{recipe}"));
