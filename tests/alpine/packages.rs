@@ -253,7 +253,9 @@ fn layers(rig: &Rig) -> Vec<(String, u64)> {
     let digest = index["manifests"][0]["digest"].as_str().unwrap().replace(':', "/");
     let manifest = json(&format!("images/blobs/{digest}"));
     let layers = manifest["layers"].as_array().unwrap().iter();
-    layers.map(|layer| (layer["digest"].as_str().unwrap().to_owned(), layer["size"].as_u64().unwrap())).collect()
+    layers
+        .map(|layer| (layer["digest"].as_str().unwrap().to_owned(), layer["size"].as_u64().unwrap()))
+        .collect()
 }
 
 /// The links to busybox belong to the layer that has it, and are not made again above.
@@ -268,7 +270,9 @@ fn links_to_busybox_are_not_repeated() {
     let image = Image::read(&rig.work("images"), "r");
     let links = |number: usize| {
         let members = image.layers[number].1.iter();
-        members.filter(|(entry, _)| entry.kind == EntryKind::Symlink { target: "/bin/busybox".into() }).count()
+        members
+            .filter(|(entry, _)| entry.kind == EntryKind::Symlink { target: "/bin/busybox".into() })
+            .count()
     };
     assert!(links(0) > 290, "{}", links(0));
     assert_eq!(links(1), 0);
@@ -278,7 +282,10 @@ fn links_to_busybox_are_not_repeated() {
 #[test]
 fn a_tag_names_the_repository() {
     let main = "Package: app\nVersion: 1.0-r0\nDepend: lib\n/usr/bin/app 0755 main\n\nPackage: lib\n/usr/share/lib 0644 main";
-    let edge = main.replace("1.0-r0", "2.0-r0").replace("main", "edge").replace("Package: lib\n", "Package: lib\nVersion: 2.0-r0\n");
+    let edge = main
+        .replace("1.0-r0", "2.0-r0")
+        .replace("main", "edge")
+        .replace("Package: lib\n", "Package: lib\nVersion: 2.0-r0\n");
     let edge_repository = repository("edge") + "tag = \"edge\"\n";
     let recipe = |package: &str| edge_repository.clone() + &all(package);
     for (package, app) in [("\"app\"", "main"), ("\"app@edge\"", "edge")] {
