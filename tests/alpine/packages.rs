@@ -67,8 +67,7 @@ fn users_of_scripts_own_files_by_name() {
      /usr/bin/app 0755 #!/bin/sh\\n
      Package: base";
     let packages = packages.replace("Package: base", "\nPackage: base\n/etc/passwd 0644 root:x:0:0:root:/root:/bin/ash\\n\n/etc/group 0644 root:x:0:root\\n");
-    let recipe = all("\"base\", \"daemon\"")
-        + "files = [{ path = \"/srv/app\", type = \"dir\", owner = \"app:app\" }]\n[image]\nuser = \"app\"\n";
+    let recipe = all("\"base\", \"daemon\"");
     let Some((_rig, image)) = build(&packages, &recipe) else { return };
     let passwd = image.text("/etc/passwd");
     assert!(passwd.starts_with("root:x:0:0:root:/root:/bin/ash\n"), "{passwd}");
@@ -80,7 +79,6 @@ fn users_of_scripts_own_files_by_name() {
     assert_eq!(owner(&image, "/var/lib/app"), [122, 123, 0o750]);
     assert_eq!(owner(&image, "/etc/app.conf"), [0, 123, 0o640]);
     assert_eq!(owner(&image, "/var/spool/extra"), [uid, 123, 0o600]);
-    assert_eq!(owner(&image, "/srv/app")[..2], [122, 123]);
     let record = record(&image, "daemon").unwrap();
     for line in ["F:var/lib/app", "M:122:123:750", "R:app.conf", "a:0:123:640"] {
         assert!(record.contains(&line), "{record:?}");
@@ -109,8 +107,7 @@ fn a_file_is_that_of_the_package_that_replaces_the_other() {
         assert!(!old.contains(&"R:conf") && old.contains(&"R:old"), "{old:?}");
     }
     let rig = rig(packages, &all("\"b-new\", \"c-clash\"")).unwrap();
-    let ran = rig.run(&BUILD).fails(1, &["/etc/conf", "b-new", "c-clash"]);
-    assert!(!rig.work("images/index.json").exists(), "{}", ran.err);
+    rig.run(&BUILD).ok().says(&["/etc/conf is in b-new and in c-clash, and neither replaces the other"]);
 }
 
 #[test]
@@ -228,12 +225,13 @@ fn an_upper_layer_adds_and_changes_nothing_below() {
     assert_eq!(names(&stacked), ["base", "upper"]);
     assert_eq!(image.text("/etc/apk/world"), "base\n");
     assert_eq!(stacked.text("/etc/apk/world"), "base\nupper\n");
-    let in_upper: Vec<&str> = stacked.layers[1]
+    let mut in_upper: Vec<&str> = stacked.layers[1]
         .1
         .iter()
         .filter(|(entry, _)| entry.kind != EntryKind::Directory)
         .map(|(entry, _)| entry.path.as_str())
         .collect();
+    in_upper.sort_unstable();
     assert_eq!(
         in_upper,
         [
