@@ -203,7 +203,12 @@ fn the_installed_database_is_apks_own() {
             // Both are of another file: the packages of the corpus were packed anew.
             let but = |lines: &[String]| -> Vec<String> {
                 let lines = lines.iter().filter(|line| !line.starts_with("C:") && !line.starts_with("S:"));
-                lines.cloned().collect()
+                let mut lines: Vec<String> = lines.cloned().collect();
+                // Its packages had their files in no order; the corpus has packed them by name.
+                if mirror.branch == "v3.8" {
+                    lines.sort();
+                }
+                lines
             };
             assert_eq!(but(&found), but(&expected), "{mirror:?} {name}");
             let package = package(mirror, &name, field(&expected, "V"));
