@@ -225,7 +225,8 @@ impl Recipe {
 
     /// A path that the recipe names, from where the program runs.
     pub fn host_path(&self, path: &Path) -> PathBuf {
-        self.dir.join(path)
+        // Without the dots of `./x` in the middle.
+        self.dir.join(path).components().collect()
     }
 }
 

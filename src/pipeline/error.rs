@@ -64,7 +64,10 @@ impl Hint for ForgeError {
             ForgeError::Catalog(error) => error.hints(),
             ForgeError::Select { source, .. } => source.hints(),
             ForgeError::Undone { .. } => {
-                vec!["do it with `files` of a layer, and leave out `strict` to build without these steps".into()]
+                vec![
+                    "do it with `files` of a layer, and leave out `strict` to build without these steps"
+                        .into(),
+                ]
             }
             ForgeError::Render(error) => error.hints(),
             ForgeError::Layer(error) => error.hints(),

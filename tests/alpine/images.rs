@@ -12,10 +12,11 @@ use crate::corpus::{MIRRORS, Mirror, corpus, rig};
 use crate::support::Image;
 
 /// What differs from the manifest, and why it does; for 3.20 alone, 3.8 alone, or both.
-const EXPLAINED: [(&str, &str, &str); 5] = [
+const EXPLAINED: [(&str, &str, &str); 6] = [
     ("", "there is dev/pts", "in the package; the manifest's makers empty /dev"),
     ("", "there is dev/shm", "in the package; the manifest's makers empty /dev"),
     ("", "content of etc/shadow", "the manifest's makers lock root after the install; compared below"),
+    ("", "time of etc/shadow", "the manifest's makers wrote it anew"),
     (
         "",
         "content of etc/apk/world",
@@ -190,7 +191,10 @@ fn the_installed_database_is_apks_own() {
             let names = text.lines().filter_map(|line| line.strip_prefix("P:"));
             names.filter(|name| *name != "alpine-release").map(str::to_owned).collect()
         };
-        assert_eq!(order(found), order(&expected));
+        // 3.8's own apk wrote them in the order of installation, as apk has not done since.
+        let mut wanted = order(&expected);
+        wanted.sort();
+        assert_eq!(order(found), wanted);
         let mut found = paragraphs(found);
         let release = found.remove("alpine-release").unwrap();
         assert!(release.contains(&"R:os-release".to_owned()), "{release:?}");
@@ -199,7 +203,12 @@ fn the_installed_database_is_apks_own() {
             // Both are of another file: the packages of the corpus were packed anew.
             let but = |lines: &[String]| -> Vec<String> {
                 let lines = lines.iter().filter(|line| !line.starts_with("C:") && !line.starts_with("S:"));
-                lines.cloned().collect()
+                let mut lines: Vec<String> = lines.cloned().collect();
+                // Its packages had their files in no order; the corpus has packed them by name.
+                if mirror.branch == "v3.8" {
+                    lines.sort();
+                }
+                lines
             };
             assert_eq!(but(&found), but(&expected), "{mirror:?} {name}");
             let package = package(mirror, &name, field(&expected, "V"));
