@@ -99,8 +99,7 @@ const TAMPERINGS: &[Tampering] = &[
                 for name in ["C:", "S:"] {
                     let (own, foreign) =
                         (field(records, "\nP:busybox\n", name), field(records, "\nP:scanelf\n", name));
-                    let record =
-                        records.iter_mut().find(|record| record.contains("\nP:busybox\n")).unwrap();
+                    let record = records.iter_mut().find(|record| record.contains("\nP:busybox\n")).unwrap();
                     *record = record.replace(&own, &foreign);
                 }
             });
@@ -125,12 +124,19 @@ const TAMPERINGS: &[Tampering] = &[
         |served| {
             served.files.remove(PACKAGE);
         },
-        &["cannot fetch busybox 1.36.1-r29: it is not on the mirror any more", "hint: run `rootforge lock --update"],
+        &[
+            "cannot fetch busybox 1.36.1-r29: it is not on the mirror any more",
+            "hint: run `rootforge lock --update",
+        ],
     ),
     (
         "a package of format 3",
         |served| served.files.get_mut(PACKAGE).unwrap()[..8].copy_from_slice(b"ADBd\x01\x02\x03\x04"),
-        &["cannot fetch busybox 1.36.1-r29: ", "is of apk's format 3 (`ADB`), which is not supported", "hint: "],
+        &[
+            "cannot fetch busybox 1.36.1-r29: ",
+            "is of apk's format 3 (`ADB`), which is not supported",
+            "hint: ",
+        ],
     ),
     (
         "a web page for a package",
@@ -152,7 +158,11 @@ const TAMPERINGS: &[Tampering] = &[
             let member = crate::support::apk::signature_member(&[(name, signature)]);
             replace(served, INDEX, [member, rest].concat());
         },
-        &["cannot be used", "the signature by `rootforge-test-1.rsa.pub` is forged", "hint: do not use this mirror"],
+        &[
+            "cannot be used",
+            "the signature by `rootforge-test-1.rsa.pub` is forged",
+            "hint: do not use this mirror",
+        ],
     ),
     (
         "a byte of the index's signature member",
@@ -196,7 +206,10 @@ const TAMPERINGS: &[Tampering] = &[
     (
         "an index of format 3",
         |served| replace(served, INDEX, &b"ADB.\x01\x02\x03\x04and so on"[..]),
-        &["the index is of apk's format 3 (`ADB`), which is not supported", "hint: use a repository that serves format 2"],
+        &[
+            "the index is of apk's format 3 (`ADB`), which is not supported",
+            "hint: use a repository that serves format 2",
+        ],
     ),
     (
         "a web page for everything",
@@ -290,10 +303,9 @@ fn the_cache_is_compared_too() {
         let mut wrong = bytes.clone();
         flip(&mut wrong, usize::midpoint(starts[number], starts[number + 1]));
         std::fs::write(&path, &wrong).unwrap();
-        served.run(&server.root(), &offline).fails(
-            1,
-            &["busybox 1.36.1-r29: it is not in the cache, and the build is offline", "hint: "],
-        );
+        served
+            .run(&server.root(), &offline)
+            .fails(1, &["busybox 1.36.1-r29: it is not in the cache, and the build is offline", "hint: "]);
         std::fs::write(&path, &wrong).unwrap();
         let ran = served.run(&server.root(), &BUILD).ok();
         assert_eq!(ran.digest(), digest);
@@ -352,16 +364,18 @@ fn an_architecture_that_the_mirror_lacks_is_named() {
     let Some(rig) = crate::corpus::rig("v3.8", "") else { return };
     rig.run(&["build", "r.toml", "--arch", "s390x"]).fails(
         1,
-        &["v3.8/main` has no packages for s390x; it has x86_64, armhf", "hint: leave the architecture out of `arch`"],
+        &[
+            "v3.8/main` has no packages for s390x; it has x86_64, armhf",
+            "hint: leave the architecture out of `arch`",
+        ],
     );
     assert!(!rig.work("images").exists() && !rig.work("r.lock").exists());
     // By name, over HTTP.
     let served = Served::new().unwrap();
     let server = Server::of(served.files.clone());
-    served.run(&server.root(), &["build", "r.toml", "--arch", "arm32v6"]).fails(
-        1,
-        &["v3.20/main` has no packages for armhf; it has x86_64, s390x", "hint: "],
-    );
+    served
+        .run(&server.root(), &["build", "r.toml", "--arch", "arm32v6"])
+        .fails(1, &["v3.20/main` has no packages for armhf; it has x86_64, s390x", "hint: "]);
     // A mirror that has nothing at all.
     served.run(&server.url("elsewhere"), &BUILD).fails(1, &["there is no repository at `", "hint: "]);
 }
@@ -379,7 +393,8 @@ fn a_package_beside_the_recipe_is_checked_too() {
         format!("{recipe}[[layer]]\nname = \"main\"\npackages = [\"base\", \"./tool-{{arch}}.apk\"]\n"),
     );
     let file = apk(TOOL);
-    rig.run(&BUILD).fails(1, &["cannot read the package ", "tool-x86_64.apk", "hint: paths in a recipe are relative"]);
+    rig.run(&BUILD)
+        .fails(1, &["cannot read the package ", "tool-x86_64.apk", "hint: paths in a recipe are relative"]);
     rig.write("tool-x86_64.apk", &file);
     let digest = rig.run(&BUILD).ok().digest();
     let image = crate::support::Image::read(&rig.work("images"), "r");
@@ -396,7 +411,8 @@ fn a_package_beside_the_recipe_is_checked_too() {
         rig.run(&BUILD).fails(1, &["tool-x86_64.apk`", words]);
     }
     rig.write("tool-x86_64.apk", &file[..file.len() - 20]);
-    rig.run(&BUILD).fails(1, &["tool-x86_64.apk`", "the data has the digest ", "hint: the file may be damaged"]);
+    rig.run(&BUILD)
+        .fails(1, &["tool-x86_64.apk`", "the data has the digest ", "hint: the file may be damaged"]);
     rig.write("tool-x86_64.apk", "ADBd and so on");
     rig.run(&BUILD).fails(1, &["tool-x86_64.apk` is of apk's format 3"]);
     assert!(rig.listing("work/images") == images);
@@ -419,7 +435,10 @@ fn mistakes_of_the_recipe_point_at_it() {
     let cases: [(String, &[&str]); 5] = [
         (format!("{repository}suite = \"main\"\n{layer}"), &["suite", "r.toml:"]),
         (repository.replace("\"repo\"", "\"nowhere\"") + layer, &["`nowhere` is not a directory", "r.toml:"]),
-        (repository.clone() + &layer.replace("\"base\"", "\"base@edge\""), &["no repository has the tag `edge`"]),
+        (
+            repository.clone() + &layer.replace("\"base\"", "\"base@edge\""),
+            &["no repository has the tag `edge`"],
+        ),
         (repository.clone() + &layer.replace("\"base\"", "\"base=1.0_foo\""), &["`1.0_foo` is no version"]),
         (repository.clone() + &layer.replace("\"base\"", "\"./base_1.0.deb\""), &["r.toml:"]),
     ];

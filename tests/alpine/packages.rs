@@ -53,6 +53,10 @@ fn owner(image: &Image, path: &str) -> [u32; 3] {
 #[test]
 fn users_of_scripts_own_files_by_name() {
     let packages = "
+     Package: base
+     /etc/passwd 0644 root:x:0:0:root:/root:/bin/ash\\n
+     /etc/group 0644 root:x:0:root\\n
+
      Package: daemon
      Owned: /var/lib/app app:app
      Owned: /etc/app.conf root:app
@@ -64,12 +68,9 @@ fn users_of_scripts_own_files_by_name() {
      /var/lib/app/ 0750
      /var/spool/extra 0600 x
      /etc/app.conf 0640 secret
-     /usr/bin/app 0755 #!/bin/sh\\n
-     Package: base";
-    let packages = packages.replace("Package: base", "\nPackage: base\n/etc/passwd 0644 root:x:0:0:root:/root:/bin/ash\\n\n/etc/group 0644 root:x:0:root\\n");
-    let recipe = all("\"base\", \"daemon\"")
-        + "files = [{ path = \"/srv/app\", type = \"dir\", owner = \"app:app\" }]\n[image]\nuser = \"app\"\n";
-    let Some((_rig, image)) = build(&packages, &recipe) else { return };
+     /usr/bin/app 0755 #!/bin/sh\\n";
+    let recipe = all("\"base\", \"daemon\"");
+    let Some((_rig, image)) = build(packages, &recipe) else { return };
     let passwd = image.text("/etc/passwd");
     assert!(passwd.starts_with("root:x:0:0:root:/root:/bin/ash\n"), "{passwd}");
     assert!(passwd.contains("\napp:x:122:123:The app:/var/lib/app:/sbin/nologin\n"), "{passwd}");
@@ -80,11 +81,18 @@ fn users_of_scripts_own_files_by_name() {
     assert_eq!(owner(&image, "/var/lib/app"), [122, 123, 0o750]);
     assert_eq!(owner(&image, "/etc/app.conf"), [0, 123, 0o640]);
     assert_eq!(owner(&image, "/var/spool/extra"), [uid, 123, 0o600]);
-    assert_eq!(owner(&image, "/srv/app")[..2], [122, 123]);
     let record = record(&image, "daemon").unwrap();
     for line in ["F:var/lib/app", "M:122:123:750", "R:app.conf", "a:0:123:640"] {
         assert!(record.contains(&line), "{record:?}");
     }
+
+    // The recipe's user of that name goes before.
+    let more = "files = [{ path = \"/srv/app\", type = \"dir\", owner = \"app\" }]\n\
+                [[user]]\nname = \"app\"\nuid = 500\n[image]\nuser = \"app\"\n";
+    let (_rig, image) = build(packages, &(recipe + more)).unwrap();
+    assert!(image.text("/etc/passwd").contains("\napp:x:500:"), "{}", image.text("/etc/passwd"));
+    assert_eq!(owner(&image, "/var/lib/app")[0], 500);
+    assert_eq!(owner(&image, "/srv/app")[0], 500);
 }
 
 #[test]
@@ -228,12 +236,13 @@ fn an_upper_layer_adds_and_changes_nothing_below() {
     assert_eq!(names(&stacked), ["base", "upper"]);
     assert_eq!(image.text("/etc/apk/world"), "base\n");
     assert_eq!(stacked.text("/etc/apk/world"), "base\nupper\n");
-    let in_upper: Vec<&str> = stacked.layers[1]
+    let mut in_upper: Vec<&str> = stacked.layers[1]
         .1
         .iter()
         .filter(|(entry, _)| entry.kind != EntryKind::Directory)
         .map(|(entry, _)| entry.path.as_str())
         .collect();
+    in_upper.sort_unstable();
     assert_eq!(
         in_upper,
         [
@@ -253,7 +262,9 @@ fn layers(rig: &Rig) -> Vec<(String, u64)> {
     let digest = index["manifests"][0]["digest"].as_str().unwrap().replace(':', "/");
     let manifest = json(&format!("images/blobs/{digest}"));
     let layers = manifest["layers"].as_array().unwrap().iter();
-    layers.map(|layer| (layer["digest"].as_str().unwrap().to_owned(), layer["size"].as_u64().unwrap())).collect()
+    layers
+        .map(|layer| (layer["digest"].as_str().unwrap().to_owned(), layer["size"].as_u64().unwrap()))
+        .collect()
 }
 
 /// The links to busybox belong to the layer that has it, and are not made again above.
@@ -268,7 +279,9 @@ fn links_to_busybox_are_not_repeated() {
     let image = Image::read(&rig.work("images"), "r");
     let links = |number: usize| {
         let members = image.layers[number].1.iter();
-        members.filter(|(entry, _)| entry.kind == EntryKind::Symlink { target: "/bin/busybox".into() }).count()
+        members
+            .filter(|(entry, _)| entry.kind == EntryKind::Symlink { target: "/bin/busybox".into() })
+            .count()
     };
     assert!(links(0) > 290, "{}", links(0));
     assert_eq!(links(1), 0);
@@ -278,7 +291,10 @@ fn links_to_busybox_are_not_repeated() {
 #[test]
 fn a_tag_names_the_repository() {
     let main = "Package: app\nVersion: 1.0-r0\nDepend: lib\n/usr/bin/app 0755 main\n\nPackage: lib\n/usr/share/lib 0644 main";
-    let edge = main.replace("1.0-r0", "2.0-r0").replace("main", "edge").replace("Package: lib\n", "Package: lib\nVersion: 2.0-r0\n");
+    let edge = main
+        .replace("1.0-r0", "2.0-r0")
+        .replace("main", "edge")
+        .replace("Package: lib\n", "Package: lib\nVersion: 2.0-r0\n");
     let edge_repository = repository("edge") + "tag = \"edge\"\n";
     let recipe = |package: &str| edge_repository.clone() + &all(package);
     for (package, app) in [("\"app\"", "main"), ("\"app@edge\"", "edge")] {
