@@ -35,6 +35,7 @@ mod merge;
 mod output;
 mod pack;
 mod partial;
+mod place;
 mod root_dir;
 mod scratch;
 
@@ -176,6 +177,14 @@ pub enum OciError {
         /// How many there were.
         count: usize,
     },
+    /// The place of an output is none that can be written to.
+    #[error("cannot write to `{path}`: {source}")]
+    Place {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// A root file system was to go into a directory that holds files.
     #[error("the directory `{0}` is not empty")]
     NotEmpty(PathBuf),
@@ -247,6 +256,7 @@ impl Hint for OciError {
             OciError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 "free some space, or choose another place with `--output`"
             }
+            OciError::Place { .. } => "choose another place with `--output`",
             OciError::NotEmpty(_) => "name a directory that is empty or does not exist yet",
             OciError::TooManyLayers(_) => "put more packages into one [[layer]] of the recipe",
             _ => return Vec::new(),

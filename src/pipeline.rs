@@ -183,6 +183,9 @@ impl Forge<'_> {
         self.progress.stage(&format!("packing {} for {arch}", recipe.name));
         let parts = Parts { recipe, lock, arch: *arch, catalog, selection, newest: self.options.newest };
         let Planned { layers: plans, undone } = layer_plans(parts)?;
+        if recipe.strict && !undone.is_empty() {
+            return Err(ForgeError::Undone { arch: *arch, steps: undone });
+        }
         self.progress.expect(plans.iter().map(LayerPlan::size).sum());
         let mut layers = Vec::with_capacity(plans.len());
         for plan in &plans {

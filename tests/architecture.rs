@@ -40,7 +40,8 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            if !path.ends_with("xz2") {
+            // What has a manifest of its own is a crate of its own.
+            if !path.join("Cargo.toml").exists() {
                 sources(&path, found);
             }
         } else if path.extension().is_some_and(|extension| extension == "rs") {

@@ -404,38 +404,8 @@ fn names() {
     .holds();
 }
 
-const PATH_FILE: &str = "Package: app
-         Depends: musl, libx
-         /usr/bin/app elf program interp=/lib/ld-musl-x86_64.so.1 needed=libx.so
-
-         Package: libx
-         /opt/lib/libx.so elf soname=libx.so";
-
-const SHARED: &str = "Package: app
-         Depends: musl, app-libs
-         /usr/bin/app elf program interp=/lib/ld-musl-x86_64.so.1 needed=liba.so,libb.so
-
-         Package: app-libs
-         /usr/lib/liba.so elf needed=libx.so rpath=/usr/lib/app
-         /usr/lib/libb.so elf needed=libx.so
-         /usr/lib/app/libx.so elf soname=libx.so.1";
-
 #[test]
 fn the_closure_is_musls() {
-    const APP: &str = "Package: app
-         Depends: musl, app-libs
-         /usr/bin/app elf program interp=/lib/ld-musl-x86_64.so.1 needed=libp.so runpath=/usr/lib/app
-
-         Package: app-libs
-         /usr/lib/app/libp.so elf soname=libp.so needed=libq.so,libpthread.so.0
-         /usr/lib/app/libq.so elf soname=libq.so
-         /opt/lib/libq.so elf soname=libq.so";
-    const PATH_FILE: &str = "Package: app
-         Depends: musl, libx
-         /usr/bin/app elf program interp=/lib/ld-musl-x86_64.so.1 needed=libx.so
-
-         Package: libx
-         /opt/lib/libx.so elf soname=libx.so";
     const SHARED: &str = "Package: app
          Depends: musl, app-libs
          /usr/bin/app elf program interp=/lib/ld-musl-x86_64.so.1 needed=liba.so,libb.so
@@ -444,6 +414,20 @@ fn the_closure_is_musls() {
          /usr/lib/liba.so elf needed=libx.so rpath=/usr/lib/app
          /usr/lib/libb.so elf needed=libx.so
          /usr/lib/app/libx.so elf soname=libx.so.1";
+    const PATH_FILE: &str = "Package: app
+         Depends: musl, libx
+         /usr/bin/app elf program interp=/lib/ld-musl-x86_64.so.1 needed=libx.so
+
+         Package: libx
+         /opt/lib/libx.so elf soname=libx.so";
+    const APP: &str = "Package: app
+         Depends: musl, app-libs
+         /usr/bin/app elf program interp=/lib/ld-musl-x86_64.so.1 needed=libp.so runpath=/usr/lib/app
+
+         Package: app-libs
+         /usr/lib/app/libp.so elf soname=libp.so needed=libq.so,libpthread.so.0
+         /usr/lib/app/libq.so elf soname=libq.so
+         /opt/lib/libq.so elf soname=libq.so";
     case(
         "a runpath is inherited",
         &layer(r#""app""#, "exclude = [\"/opt\"]"),

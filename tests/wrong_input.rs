@@ -191,6 +191,27 @@ fn cases() -> Vec<Case> {
             &["the directory `.` is not empty"],
         ),
         (
+            "a file in no directory",
+            LAYER.to_owned(),
+            &["build", "r.toml", "--arch", "amd64", "--output", "tar:none/x.tar"],
+            1,
+            &["error: cannot write to `none`: No such file or directory (os error 2)\nhint: choose another place"],
+        ),
+        (
+            "a directory where a file is to be",
+            LAYER.to_owned(),
+            &["build", "r.toml", "--arch", "amd64", "--output", "oci-archive:../archive"],
+            1,
+            &["error: cannot write to `../archive`: Is a directory", "hint: choose another place"],
+        ),
+        (
+            "a file where a directory is to be",
+            LAYER.to_owned(),
+            &["build", "r.toml", "--arch", "amd64", "--output", "oci:r.toml/images"],
+            1,
+            &["error: cannot write to `r.toml/images`: Not a directory", "hint: choose another place"],
+        ),
+        (
             "an output that nobody knows",
             LAYER.to_owned(),
             &["build", "r.toml", "--arch", "amd64", "--output", "zip:x"],
@@ -275,6 +296,10 @@ fn each_is_told_and_leaves_nothing() {
             let blobs = rig.listing("work/images");
             if !blobs.is_empty() || !rig.leftovers().is_empty() {
                 wrong.push_str(&format!("leaves {:?} {:?}\n", blobs.keys(), rig.leftovers()));
+            }
+            // What can be seen beforehand costs no time.
+            if ran.err.contains("cannot write to") && ran.err.contains("fetching") {
+                wrong.push_str("tells it late\n");
             }
             (!wrong.is_empty()).then(|| format!("{summary}: {wrong}{}", ran.err))
         })

@@ -43,6 +43,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     };
     let name = arguments.tag.clone().unwrap_or_else(|| recipe.reference());
     output.accepts(wanted.len()).and_then(|()| output.accepts_name(&name)).map_err(|error| usage(&error))?;
+    output.accepts_place().map_err(|error| Failure::work(&error))?;
     if arguments.tag.is_some() && output.has_tag() {
         return Err(Failure::usage(
             "the image is given two names, in `--output` and `--tag`",

@@ -50,8 +50,8 @@ pub(super) struct Common {
 /// What decides, beside the recipe, on what is resolved.
 #[derive(Debug, clap::Args)]
 pub(super) struct Resolving {
-    /// Leave out suites, `updates` or `security`: the lock says so, and what comes later leaves them out too;
-    /// `none` takes them in again
+    /// Leave out suites, `updates` or `security`. The lock says so, and later builds and updates leave them out
+    /// too, until `--without none` takes all in again
     #[arg(long, value_name = "SUITE", value_delimiter = ',')]
     without: Vec<Without>,
     /// Accept an index whose Valid-Until has passed

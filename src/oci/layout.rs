@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
 use super::documents::{self, DocumentError, REF_NAME};
-use super::{ImageRef, ImageSpec, IndexRef, LayerWriter, OciError, partial};
+use super::{ImageRef, ImageSpec, IndexRef, LayerWriter, OciError, partial, place};
 use crate::digest::Digest;
 
 /// How many layers container engines take: overlayfs allows 128 directories, one is the container's own.
@@ -86,6 +86,13 @@ impl Layout {
             return Err(layout.wrong("oci-layout", format!("its version is {version}, not \"1.0.0\"")));
         }
         Ok(layout)
+    }
+
+    /// Whether a layout is in a directory or can be made there, as far as can be told beforehand.
+    pub(super) fn check_place(directory: &Path) -> Result<(), OciError> {
+        place::check_directory(directory)?;
+        let layout = Layout { directory: directory.to_owned() };
+        if layout.directory.join("oci-layout").exists() { Ok(()) } else { layout.refuse_strangers() }
     }
 
     /// The directory it lies in.
@@ -276,7 +283,7 @@ impl Layout {
 pub(super) fn persist(file: NamedTempFile, path: &Path) -> Result<(), OciError> {
     file.as_file().sync_all().map_err(OciError::io("sync", path))?;
     file.persist(path).map_err(|error| OciError::io("write", path)(error.error))?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = place::directory_of(path);
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(OciError::io("sync", directory))
 }
 

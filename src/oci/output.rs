@@ -11,7 +11,7 @@ use super::archive::{self, Checked, LayoutArchive};
 use super::layout::{self, Layout, Tagged};
 use super::merge::{MergeFault, MergedTree, RootSink};
 use super::root_dir::RootDir;
-use super::{Compression, ImageRef, OciError, partial};
+use super::{Compression, ImageRef, OciError, partial, place};
 use crate::digest::Digest;
 use crate::tarball::{self, Entry, Limits, TarballError, Writer};
 
@@ -133,6 +133,18 @@ impl Output {
         }
     }
 
+    /// Whether its place can be written to, as far as can be told beforehand; worth asking before anything is
+    /// fetched.
+    pub fn accepts_place(&self) -> Result<(), OciError> {
+        match self {
+            Output::Oci { directory, .. } => Layout::check_place(directory),
+            Output::Dir(path) => RootDir::check_place(path),
+            Output::OciArchive { file, .. } | Output::DockerArchive { file, .. } | Output::Tar(file) => {
+                place::check_file(file)
+            }
+        }
+    }
+
     /// Whether it says itself what the image is called.
     pub const fn has_tag(&self) -> bool {
         matches!(
@@ -188,7 +200,7 @@ fn write_file(
     file: &Path,
     write: impl FnOnce(BufWriter<File>) -> Result<BufWriter<File>, OciError>,
 ) -> Result<(), OciError> {
-    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = place::directory_of(file);
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let prefix = format!(".{name}.partial-");
     partial::sweep(directory, &prefix);

@@ -53,7 +53,12 @@ impl Hint for PackError {
             PackError::Package(error) => error.hints(),
             PackError::Layout(error) => error.hints(),
             PackError::Source { .. } => vec!["build again: a file changed while it was read".into()],
-            PackError::Write { .. } => vec!["check that the image directory has room".into()],
+            PackError::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => vec![
+                "free some space there; `--output oci:DIR` is another place for a layout, TMPDIR for what becomes \
+                 another output"
+                    .into(),
+            ],
+            PackError::Write { .. } => Vec::new(),
         }
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn file_in(directory: &Path, prefix: &str) -> Result<NamedTempFile, O
             .rand_bytes(RANDOM)
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(directory)
-            .map_err(OciError::io("make a file in", directory))?;
+            .map_err(|error| OciError::io("make a file in", directory)(plain(error)))?;
         if hold(file.as_file(), file.path()) {
             return Ok(file);
         }
@@ -50,7 +50,7 @@ impl PartialDir {
                 .rand_bytes(RANDOM)
                 .permissions(Permissions::from_mode(0o700))
                 .tempdir_in(parent)
-                .map_err(OciError::io("make a directory in", parent))?;
+                .map_err(|error| OciError::io("make a directory in", parent)(plain(error)))?;
             let lock = File::open(directory.path()).map_err(OciError::io("open", directory.path()))?;
             if hold(&lock, directory.path()) {
                 return Ok(PartialDir { directory, _lock: lock });
@@ -68,6 +68,12 @@ impl PartialDir {
         let _ = self.directory.keep();
         Ok(())
     }
+}
+
+/// The system's error, without the path in it that nobody has asked for.
+fn plain(error: io::Error) -> io::Error {
+    let source = error.get_ref().and_then(|wrapped| wrapped.source()?.downcast_ref::<io::Error>());
+    source.and_then(io::Error::raw_os_error).map_or(error, io::Error::from_raw_os_error)
 }
 
 /// Locks something just made; false if a sweep was faster. The sweep's own lock is short.

@@ -21,7 +21,7 @@ use rustix::fs::{Gid, Uid};
 use rustix::io::Errno;
 
 use super::partial::{self, PartialDir};
-use super::{OciError, RootSink};
+use super::{OciError, RootSink, place};
 use crate::root_path::RootPath;
 use crate::tarball::{Entry, EntryKind, Metadata};
 
@@ -42,16 +42,19 @@ pub(super) struct RootDir {
 
 impl RootDir {
     /// Refuses a target that exists, unless it is an empty directory.
-    pub(super) fn create(target: &Path) -> Result<Self, OciError> {
-        match fs::read_dir(target) {
-            Ok(mut entries) => {
-                if entries.next().is_some() {
-                    return Err(OciError::NotEmpty(target.to_owned()));
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(OciError::io("open the directory", target)(source)),
+    pub(super) fn check_place(target: &Path) -> Result<(), OciError> {
+        place::check_directory(target)?;
+        match fs::read_dir(target).map(|mut entries| entries.next().is_none()) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(OciError::NotEmpty(target.to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(OciError::io("open the directory", target)(source)),
         }
+    }
+
+    /// Begins a root file system beside its target.
+    pub(super) fn create(target: &Path) -> Result<Self, OciError> {
+        Self::check_place(target)?;
         // `/` and `..` have no name of their own.
         let absolute = std::path::absolute(target).map_err(OciError::io("find", target))?;
         let name = absolute.file_name().unwrap_or(OsStr::new("root")).to_string_lossy().into_owned();

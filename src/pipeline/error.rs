@@ -38,6 +38,8 @@ pub enum ForgeError {
     Catalog(#[from] CatalogError),
     #[error("{arch}: {source}")]
     Select { arch: Arch, source: SelectError },
+    #[error("{arch}: what packages' scripts would do is not all understood:\n  {}", steps.join("\n  "))]
+    Undone { arch: Arch, steps: Vec<String> },
     #[error(transparent)]
     Render(#[from] RenderError),
     #[error(transparent)]
@@ -61,6 +63,12 @@ impl Hint for ForgeError {
             ForgeError::Fetch(error) => error.hints(),
             ForgeError::Catalog(error) => error.hints(),
             ForgeError::Select { source, .. } => source.hints(),
+            ForgeError::Undone { .. } => {
+                vec![
+                    "do it with `files` of a layer, and leave out `strict` to build without these steps"
+                        .into(),
+                ]
+            }
             ForgeError::Render(error) => error.hints(),
             ForgeError::Layer(error) => error.hints(),
             ForgeError::Pack(error) => error.hints(),

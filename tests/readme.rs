@@ -1,0 +1,53 @@
+//! What the README shows is what the program takes.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use rootforge::recipe::Recipe;
+use support::Rig;
+
+const README: &str = include_str!("../README.md");
+
+/// The README's block of a language that holds some words.
+fn block(language: &str, words: &str) -> &'static str {
+    let blocks = README.split("```").skip(1).step_by(2);
+    let mut found =
+        blocks.filter_map(|block| block.strip_prefix(language)).filter(|block| block.contains(words));
+    found.next().unwrap_or_else(|| panic!("no block with {words}"))
+}
+
+#[test]
+fn the_recipe_is_one() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("public")).unwrap();
+    let recipe = Recipe::parse(block("toml", "from ="), &directory.path().join("web.toml")).unwrap();
+    assert_eq!((recipe.name.as_str(), recipe.layers.len()), ("web", 2));
+}
+
+#[test]
+fn the_configuration_is_one() {
+    let rig = Rig::new();
+    let text = block("toml", "cache-dir").replace("/var/cache/rootforge", "cache");
+    rig.write("config.toml", text);
+    rig.recipe("[[layer]]\nname = \"f\"\nfiles = [{ path = \"/x\", content = \"\" }]\n");
+    support::rig::run(&mut rig.bare(&["build", "r.toml", "--arch", "amd64", "--config", "config.toml"])).ok();
+    assert!(rig.work("cache/CACHEDIR.TAG").exists() && rig.work("images/index.json").exists());
+}
+
+/// Every command and option that it names is one.
+#[test]
+fn its_options_are_known() {
+    let rig = Rig::new();
+    let help = |args: &[&str]| support::rig::run(&mut rig.bare(args)).ok().out;
+    let known = help(&["build", "--help"]) + &help(&["lock", "--help"]) + &help(&["check", "--help"]);
+    let words = README.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let options: Vec<&str> = words
+        .filter(|word| word.starts_with("--") && word.len() > 3)
+        .filter(|word| *word != "--release")
+        .collect();
+    assert!(options.len() > 15, "{options:?}");
+    for option in options {
+        // Those of podman and cargo aside.
+        assert!(known.contains(option) || README.contains(&format!("cargo install {option}")), "{option}");
+    }
+}
