@@ -72,11 +72,10 @@ fn apk_audit_finds_nothing_changed() {
     // All there is and no package has: nothing of a package is changed or gone.
     let all = apk(&root, &["audit", "--full", "--check-permissions"]).ok().out.replace(mounted, "");
     assert!(all.lines().count() > 300 && all.lines().all(|line| line.starts_with("A ")), "{all}");
-    let made: Vec<&str> = all
-        .lines()
-        .filter(|line| !std::fs::symlink_metadata(root.join(&line[2..])).unwrap().is_symlink())
-        .collect();
-    assert_eq!(made, ["A etc/apk/arch", "A etc/apk/world"]);
+    // Links to busybox; apk keeps its own files out of this.
+    for line in all.lines() {
+        assert!(std::fs::symlink_metadata(root.join(&line[2..])).unwrap().is_symlink(), "{line}");
+    }
 
     // It would have told.
     std::fs::write(root.join("usr/bin/ldd"), "#!/bin/sh\n").unwrap();
