@@ -9,9 +9,9 @@
 //! * **Links**: what `busybox --install -s`, `busybox-extras --install -s` and `bbsuid --install` make, where
 //!   a package's script calls them. They belong to the layer that ships the program. What is there already
 //!   stays (`bbsuid` takes the place of busybox's links), as does what the recipe excludes.
-//! * **Accounts** ([`accounts`]): those of the recipe, then those that `.pre-install` and `.post-install`
+//! * **Accounts** (`accounts`): those of the recipe, then those that `.pre-install` and `.post-install`
 //!   scripts make, of the packages of which something is shipped, in the order of installation. A script is
-//!   read as far as it is plain ([`script`]); the rest of it, and every trigger but busybox's, is told as a
+//!   read as far as it is plain (`script`); the rest of it, and every trigger but busybox's, is told as a
 //!   [`Step`] that was left out. busybox's own account for a kernel logger is none of an image's, and is not
 //!   in Alpine's own images either.
 //! * **apk's files**: `lib/apk/db/installed`, `triggers`, `scripts.tar` with what is shipped, and
