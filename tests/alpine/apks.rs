@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rootforge::apk::Checksum;
 use rootforge::arch::Arch;
@@ -107,7 +107,7 @@ pub(crate) fn write_files(files: &BTreeMap<String, Vec<u8>>, directory: &Path) {
 pub(crate) fn sign_index(records: &str, key: &Key) -> Vec<u8> {
     let tar = Tar::new().plain("DESCRIPTION", b"test").plain("APKINDEX", records.as_bytes()).end();
     let index = gz(&tar);
-    [key.member("RSA", &index), index].concat()
+    [signature(key, &index), index].concat()
 }
 
 fn distro() -> Distro {
@@ -157,7 +157,7 @@ fn make(package: &Package, arch: Arch) -> Made {
         control = control.entry(&format!(".{script}"), header, format!("#!/bin/sh\n{lines}").as_bytes());
     }
     let control = gz(&control.cut());
-    let signature = key().unwrap().member("RSA", &control);
+    let signature = signature(key().unwrap(), &control);
     let file = [&signature[..], &control, &data].concat();
 
     let mut record = format!(
@@ -227,4 +227,11 @@ fn data(package: &Package, arch: Arch) -> Vec<u8> {
         };
     }
     tar.end()
+}
+
+/// A signature member; one at a time, since a key has one place for what it signs.
+fn signature(key: &Key, bytes: &[u8]) -> Vec<u8> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    key.member("RSA", bytes)
 }
