@@ -53,6 +53,10 @@ fn owner(image: &Image, path: &str) -> [u32; 3] {
 #[test]
 fn users_of_scripts_own_files_by_name() {
     let packages = "
+     Package: base
+     /etc/passwd 0644 root:x:0:0:root:/root:/bin/ash\\n
+     /etc/group 0644 root:x:0:root\\n
+
      Package: daemon
      Owned: /var/lib/app app:app
      Owned: /etc/app.conf root:app
@@ -64,11 +68,9 @@ fn users_of_scripts_own_files_by_name() {
      /var/lib/app/ 0750
      /var/spool/extra 0600 x
      /etc/app.conf 0640 secret
-     /usr/bin/app 0755 #!/bin/sh\\n
-     Package: base";
-    let packages = packages.replace("Package: base", "\nPackage: base\n/etc/passwd 0644 root:x:0:0:root:/root:/bin/ash\\n\n/etc/group 0644 root:x:0:root\\n");
+     /usr/bin/app 0755 #!/bin/sh\\n";
     let recipe = all("\"base\", \"daemon\"");
-    let Some((_rig, image)) = build(&packages, &recipe) else { return };
+    let Some((_rig, image)) = build(packages, &recipe) else { return };
     let passwd = image.text("/etc/passwd");
     assert!(passwd.starts_with("root:x:0:0:root:/root:/bin/ash\n"), "{passwd}");
     assert!(passwd.contains("\napp:x:122:123:The app:/var/lib/app:/sbin/nologin\n"), "{passwd}");
@@ -83,6 +85,14 @@ fn users_of_scripts_own_files_by_name() {
     for line in ["F:var/lib/app", "M:122:123:750", "R:app.conf", "a:0:123:640"] {
         assert!(record.contains(&line), "{record:?}");
     }
+
+    // The recipe's user of that name goes before.
+    let more = "files = [{ path = \"/srv/app\", type = \"dir\", owner = \"app\" }]\n\
+                [[user]]\nname = \"app\"\nuid = 500\n[image]\nuser = \"app\"\n";
+    let (_rig, image) = build(packages, &(recipe + more)).unwrap();
+    assert!(image.text("/etc/passwd").contains("\napp:x:500:"), "{}", image.text("/etc/passwd"));
+    assert_eq!(owner(&image, "/var/lib/app")[0], 500);
+    assert_eq!(owner(&image, "/srv/app")[0], 500);
 }
 
 #[test]

@@ -72,17 +72,20 @@ fn apk_audit_finds_nothing_changed() {
     // All there is and no package has: nothing of a package is changed or gone.
     let all = apk(&root, &["audit", "--full", "--check-permissions"]).ok().out.replace(mounted, "");
     assert!(all.lines().count() > 300 && all.lines().all(|line| line.starts_with("A ")), "{all}");
-    let mut made =
-        all.lines().filter(|line| !std::fs::symlink_metadata(root.join(&line[2..])).unwrap().is_symlink());
-    assert!(made.all(|line| ["A etc/apk/arch", "A etc/apk/world"].contains(&line)), "{all}");
+    // Links to busybox; apk keeps its own files out of this.
+    for line in all.lines() {
+        assert!(std::fs::symlink_metadata(root.join(&line[2..])).unwrap().is_symlink(), "{line}");
+    }
 
     // It would have told.
     std::fs::write(root.join("usr/bin/ldd"), "#!/bin/sh\n").unwrap();
     std::fs::remove_file(root.join("etc/motd")).unwrap();
     std::fs::remove_file(root.join("usr/bin/getent")).unwrap();
     let system = apk(&root, &["audit", "--system"]).out;
-    let told: BTreeSet<&str> = system.lines().collect();
-    assert!(told.is_superset(&BTreeSet::from(["U usr/bin/ldd", "X usr/bin/getent"])), "{system}");
+    assert_eq!(
+        system.lines().collect::<BTreeSet<_>>(),
+        BTreeSet::from(["U usr/bin/ldd", "X usr/bin/getent", "X etc/motd"])
+    );
 }
 
 #[test]

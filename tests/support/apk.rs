@@ -198,8 +198,9 @@ impl Key {
 
     /// A signature; `kind` as apk names them.
     pub fn sign(&self, kind: &str, bytes: &[u8]) -> Vec<u8> {
-        let signed = self.dir.path().join("signed");
-        std::fs::write(&signed, bytes).unwrap();
+        // Tests that run at the same time may share a key.
+        let signed = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(signed.path(), bytes).unwrap();
         let digest = match kind {
             "RSA" => "-sha1",
             "RSA256" => "-sha256",
@@ -207,7 +208,7 @@ impl Key {
             other => panic!("{other} is no kind of signature"),
         };
         let mut openssl = Command::new("openssl");
-        openssl.args(["dgst", digest, "-sign"]).arg(self.dir.path().join("private")).arg(&signed);
+        openssl.args(["dgst", digest, "-sign"]).arg(self.dir.path().join("private")).arg(signed.path());
         let output = openssl.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         output.stdout
