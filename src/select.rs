@@ -22,6 +22,7 @@ use crate::root_path::RootPath;
 mod closure;
 mod links;
 mod packages;
+mod patterns;
 mod scripts;
 mod selector;
 mod strip;

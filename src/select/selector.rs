@@ -6,46 +6,28 @@ use std::rc::Rc;
 use crate::catalog::{CataloguedFile, FileRef, PackageFiles};
 use crate::distro::{Distro, PackageFormat};
 use crate::loader::{FileTree, Node, Search, musl_name};
-use crate::recipe::{Keep, Layer, Pattern};
+use crate::recipe::Keep;
 use crate::root_path::RootPath;
 use crate::tarball::EntryKind;
 
 use super::closure::{ElfRoot, ElfWork};
 use super::packages::{self, Role};
+use super::patterns::Glob;
 use super::strip::StripRules;
 use super::{
-    Inputs, Outcome, PassedLink, Reason, SelectError, Selected, SelectedLayer, Selection, Unlinked,
-    UnmatchedPattern, Warning,
+    Inputs, Outcome, PassedLink, Reason, SelectError, Selected, SelectedLayer, Selection, Unlinked, Warning,
 };
 
 /// One layer's rules, ready to be asked.
 #[derive(Debug)]
 pub(super) struct LayerRules {
-    name: String,
+    pub(super) name: String,
     /// The packages the layer names.
     pub(super) named: BTreeSet<String>,
     /// Those and all they depend on.
     pub(super) closure: BTreeSet<String>,
-    include: Vec<Glob>,
-    exclude: Vec<Glob>,
-}
-
-/// A compiled pattern of a recipe.
-#[derive(Debug)]
-struct Glob {
-    source: String,
-    literal: Option<RootPath>,
-    matcher: globset::GlobMatcher,
-}
-
-impl Glob {
-    /// Whether the pattern is that of a path; a literal one is that of all below it too.
-    fn covers(&self, path: &RootPath) -> bool {
-        match &self.literal {
-            Some(literal) => path.is_within(literal),
-            None => self.matcher.is_match(path.as_str()),
-        }
-    }
+    pub(super) include: Vec<Glob>,
+    pub(super) exclude: Vec<Glob>,
 }
 
 /// A library that a plug-in would not find by itself.
@@ -84,9 +66,9 @@ pub(super) struct Selector<'a> {
     /// What was linked in the current layer, and whether something seemed to be missing.
     pub(super) elf_roots: Vec<ElfRoot>,
     pub(super) doubtful: bool,
-    arch_name: &'static str,
+    pub(super) arch_name: &'static str,
     strip: StripRules,
-    layers: Vec<LayerRules>,
+    pub(super) layers: Vec<LayerRules>,
     chosen: BTreeMap<RootPath, Chosen>,
     queue: VecDeque<RootPath>,
 }
@@ -147,24 +129,6 @@ impl<'a> Selector<'a> {
         Ok(())
     }
 
-    fn compile(&self, layer: &Layer, patterns: &[Pattern]) -> Result<Vec<Glob>, SelectError> {
-        patterns
-            .iter()
-            .map(|pattern| {
-                let matcher =
-                    pattern.expand(self.arch_name, self.triplet).map_err(|error| SelectError::Pattern {
-                        layer: layer.name.clone(),
-                        pattern: pattern.as_str().to_owned(),
-                        reason: error.kind().to_string(),
-                    })?;
-                let literal = pattern
-                    .literal(self.arch_name, self.triplet)
-                    .map(|path| self.inputs.catalog.merged_usr().canonical(&path));
-                Ok(Glob { source: pattern.as_str().to_owned(), literal, matcher })
-            })
-            .collect()
-    }
-
     /// The layer at work.
     pub(super) fn layer(&self) -> &LayerRules {
         // `enter` comes before everything else.
@@ -186,59 +150,6 @@ impl<'a> Selector<'a> {
             self.wants.insert(name.to_owned());
         }
         found
-    }
-
-    /// The patterns of `include`: always in, strip classes or not. A path without wildcards stands for all that
-    /// is at and below it, as in `exclude`; a glob for the paths that it matches, one by one.
-    pub(super) fn include(&mut self) {
-        let found: Vec<(FileRef, String)> = {
-            let layer = self.layer();
-            let mut found = Vec::new();
-            for glob in &layer.include {
-                found.extend(self.matches(glob).into_iter().map(|file| (file, glob.source.clone())));
-            }
-            found
-        };
-        let undecided = self.layer().include.iter().any(|glob| match &glob.literal {
-            // What is no directory is one file; anything else may have more in other packages.
-            Some(literal) => {
-                self.file_at(literal).is_none_or(|(_, _, file)| file.entry.kind == EntryKind::Directory)
-            }
-            None => true,
-        });
-        if undecided {
-            for name in self.layer().closure.clone() {
-                self.catalogued(&name);
-            }
-        }
-        for (file, glob) in found {
-            let path = &self.inputs.catalog.get(file).1.entry.path;
-            self.choose(path, Reason::Included(glob));
-        }
-    }
-
-    fn matches(&self, glob: &Glob) -> Vec<FileRef> {
-        let catalog = self.inputs.catalog;
-        let closure = &self.layer().closure;
-        match &glob.literal {
-            // The path itself may be of a package that is only on demand.
-            Some(literal) => catalog
-                .within(literal)
-                .flat_map(|(path, files)| files.iter().map(move |file| (path, *file)))
-                .filter(|(path, file)| *path == literal || closure.contains(&catalog.get(*file).0.name))
-                .map(|(_, file)| file)
-                .collect(),
-            None => closure
-                .iter()
-                .flat_map(|name| catalog.files_of(name))
-                .filter(|file| glob.matcher.is_match(catalog.get(*file).1.entry.path.as_str()))
-                .collect(),
-        }
-    }
-
-    /// The pattern of the current layer that excludes a path; see [`Selector::include`] for what it stands for.
-    pub(super) fn excluded_by(&self, path: &RootPath) -> Option<&str> {
-        self.layer().exclude.iter().find(|glob| glob.covers(path)).map(|glob| glob.source.as_str())
     }
 
     /// Puts a path into the current layer, unless the layer excludes it or it is in already.
@@ -394,39 +305,6 @@ impl<'a> Selector<'a> {
                 self.warnings.insert(Warning::PluginLacks { plugin, needed, excluded_by });
             }
         }
-    }
-
-    fn excludes_made_link(&self, glob: &Glob) -> bool {
-        self.inputs.made_links.keys().any(|path| match &glob.literal {
-            Some(literal) => path.is_within(literal),
-            None => glob.matcher.is_match(path.as_str()),
-        })
-    }
-
-    fn unmatched(&self) -> Vec<UnmatchedPattern> {
-        let catalog = self.inputs.catalog;
-        let mut unmatched = Vec::new();
-        for layer in &self.layers {
-            let certain = layer.closure.iter().all(|name| catalog.package(name).is_some());
-            for (list, globs) in [("include", &layer.include), ("exclude", &layer.exclude)] {
-                for glob in globs {
-                    let matches = match &glob.literal {
-                        Some(literal) => catalog.within(literal).next().is_some(),
-                        None => catalog.paths().any(|(path, _)| glob.matcher.is_match(path.as_str())),
-                    };
-                    let matches = matches || list == "exclude" && self.excludes_made_link(glob);
-                    if !matches {
-                        unmatched.push(UnmatchedPattern {
-                            layer: layer.name.clone(),
-                            list,
-                            pattern: glob.source.clone(),
-                            certain,
-                        });
-                    }
-                }
-            }
-        }
-        unmatched
     }
 }
 

@@ -17,6 +17,7 @@ mod corpus;
 mod emulators;
 mod images;
 mod mirror;
+mod needed;
 mod packages;
 mod real_apk;
 mod reproducible;
