@@ -8,8 +8,6 @@
     reason = "a test may fail, and says why it does not run"
 )]
 
-mod support;
-
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,6 +16,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::alpine_corpus;
 use rootforge::apk::{applets, archive};
 use rootforge::arch::Arch;
 use rootforge::cache::ContentId;
@@ -30,7 +29,6 @@ use rootforge::render::{Content, Made, directory_links, skeleton};
 use rootforge::root_path::RootPath;
 use rootforge::select::{Reason, Selected, SelectedLayer};
 use rootforge::tarball::EntryKind;
-use support::alpine_corpus;
 
 const MIRRORS: [(&str, &str, Arch); 6] = [
     ("v3.20", "x86_64", Arch::Amd64),

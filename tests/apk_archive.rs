@@ -15,19 +15,9 @@ use rootforge::tarball::{Entry, EntryKind, Limits, TarballError};
 use serde_json::Value;
 use tempfile::TempDir;
 
-mod support {
-    #![allow(dead_code, unreachable_pub, reason = "a part of what all tests share")]
-    #[path = "../support/alpine.rs"]
-    pub mod alpine;
-    #[path = "../support/apk.rs"]
-    pub mod apk;
-    #[path = "../support/apk_tools.rs"]
-    pub mod apk_tools;
-}
-
-use support::alpine::alpine_corpus;
-use support::apk::{CHECKSUM, Key, Tar, control, data, gz, info};
-use support::apk_tools::Apk;
+use crate::support::alpine::alpine_corpus;
+use crate::support::apk::{CHECKSUM, Key, Tar, control, data, gz, info};
+use crate::support::apk_tools::Apk;
 
 /// A file of a package with its content.
 type Shipped = (Entry, Marks, Vec<u8>);

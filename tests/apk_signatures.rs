@@ -14,19 +14,9 @@ use rootforge::trust::{ApkKeyring, ApkTrustError};
 use serde_json::Value;
 use tempfile::TempDir;
 
-mod support {
-    #![allow(dead_code, unreachable_pub, reason = "a part of what all tests share")]
-    #[path = "../support/alpine.rs"]
-    pub mod alpine;
-    #[path = "../support/apk.rs"]
-    pub mod apk;
-    #[path = "../support/apk_tools.rs"]
-    pub mod apk_tools;
-}
-
-use support::alpine::alpine_corpus;
-use support::apk::{Key, Tar, control, data, gz, info, signature_member};
-use support::apk_tools::Apk;
+use crate::support::alpine::alpine_corpus;
+use crate::support::apk::{Key, Tar, control, data, gz, info, signature_member};
+use crate::support::apk_tools::Apk;
 
 type Keys = BTreeMap<String, Vec<u8>>;
 

@@ -5,7 +5,7 @@
 //! apt runs unprivileged in a directory of its own, on the release suite alone, from the mirror that this
 //! machine's apt sources name; both sides read the very same `Packages` file. Names are drawn by
 //! `ROOTFORGE_ORACLE_SEED`. The everyday test takes a small sample; all of it is
-//! `cargo test --release --test apt_oracle -- --ignored --nocapture full_apt_oracle`.
+//! `cargo test --release --test all -- --ignored --nocapture full_apt_oracle`.
 //!
 //! A machine that is not Debian, or has no sources or keys, skips this and says why; under `CI=true` it fails.
 

@@ -7,12 +7,12 @@
     reason = "functions beside the tests fail like tests"
 )]
 
-mod image;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use image::{directory, dynamic_object, file, hard_link, member, sample, symlink, write_image, write_layer};
+use crate::image::{
+    directory, dynamic_object, file, hard_link, member, sample, symlink, write_image, write_layer,
+};
 use rootforge::arch::Arch;
 use rootforge::check::{CheckError, Fault, ImageSource, check};
 use rootforge::digest::Digest;

@@ -2,19 +2,17 @@
 //! what was left goes when it is nobody's any more.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
-mod support;
-
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::server::{Answer, Server};
+use crate::support::{Archive, Image, Rig};
 use rootforge::arch::Arch;
 use rootforge::digest::Digest;
 use rootforge::oci::Layout;
-use support::server::{Answer, Server};
-use support::{Archive, Image, Rig};
 
 const PACKAGES: &str = "Package: app
      Depends: libx1

@@ -6,9 +6,6 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
-mod support;
-mod tools;
-
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::fs;

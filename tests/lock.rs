@@ -1,16 +1,14 @@
 //! The lock: what it says, when it changes, what is fetched and from where.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::support::archive::DATE;
+use crate::support::rig::run;
+use crate::support::server::{Answer, Server};
+use crate::support::{Archive, Image, Package, Rig};
 use rootforge::arch::Arch;
-use support::archive::DATE;
-use support::rig::run;
-use support::server::{Answer, Server};
-use support::{Archive, Image, Package, Rig};
 
 const LAYER: &str = "[[layer]]\nname = \"main\"\npackages = [\"app\"]\n";
 

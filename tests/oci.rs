@@ -7,14 +7,12 @@
     reason = "functions beside the tests fail like tests"
 )]
 
-mod image;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use image::{directory, file, hard_link, noise, sample, symlink, write_image, write_layer};
+use crate::image::{directory, file, hard_link, noise, sample, symlink, write_image, write_layer};
 use rootforge::arch::Arch;
 use rootforge::oci::{ImageRef, Layout, OciError, Output};
 use rootforge::tarball::{self, Entry, EntryKind, Limits, TarballError};

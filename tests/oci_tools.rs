@@ -12,22 +12,19 @@
     reason = "functions beside the tests fail like tests"
 )]
 
-mod image;
-mod tools;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use image::{GREETING, path, sample, write_image, write_layer};
+use crate::image::{GREETING, path, sample, write_image, write_layer};
+use crate::tools::{Daemon, Docker, Podman, have, is_root, run};
 use rootforge::arch::Arch;
 use rootforge::digest::Digest;
 use rootforge::oci::{ImageRef, Layout, Output};
 use rootforge::tarball::{self, EntryKind, Limits, TarballError};
 use serde_json::{Value, json};
-use tools::{Daemon, Docker, Podman, have, is_root, run};
 
 struct Sample {
     directory: tempfile::TempDir,

@@ -1,10 +1,8 @@
 //! What the README shows is what the program takes.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod support;
-
+use crate::support::Rig;
 use rootforge::recipe::Recipe;
-use support::Rig;
 
 const README: &str = include_str!("../README.md");
 

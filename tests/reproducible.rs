@@ -1,16 +1,14 @@
 //! The same recipe and lock give the same digest, whatever the machine is like.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod support;
-
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use crate::support::archive::DATE;
+use crate::support::rig::run;
+use crate::support::server::Server;
+use crate::support::{Archive, Image, Rig};
 use rootforge::arch::Arch;
-use support::archive::DATE;
-use support::rig::run;
-use support::server::Server;
-use support::{Archive, Image, Rig};
 
 const PACKAGES: &str = "Package: app
      Depends: libx1, data

@@ -4,15 +4,13 @@
 #![allow(clippy::too_many_lines, reason = "a table of cases is as long as its cases")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
-mod support;
-
 use std::collections::BTreeSet;
 
+use crate::support::image::is_plain;
+use crate::support::package::Member;
+use crate::support::{Archive, Image, Package, Rig};
 use rayon::prelude::*;
 use rootforge::arch::Arch;
-use support::image::is_plain;
-use support::package::Member;
-use support::{Archive, Image, Package, Rig};
 
 /// A recipe, what there is, and what must come of it.
 #[derive(Clone, Default)]

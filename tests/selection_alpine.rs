@@ -5,11 +5,10 @@
 #![allow(clippy::too_many_lines, reason = "a table of cases is as long as its cases")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc as Shared;
 
+use crate::support::Package;
 use rootforge::apk::archive::Marks;
 use rootforge::arch::Arch;
 use rootforge::catalog::{CataloguedFile, Control, FileCatalog, Manifest, MergedUsr, PackageFiles};
@@ -20,7 +19,6 @@ use rootforge::lock::LockedPackage;
 use rootforge::recipe::Recipe;
 use rootforge::root_path::RootPath;
 use rootforge::select::{Inputs, Outcome, Selection, likely_packages, select};
-use support::Package;
 
 /// Links that busybox would have.
 const APPLETS: &[(&str, &str)] = &[("/usr/bin/env", "/bin/busybox"), ("/bin/ls", "/bin/busybox")];

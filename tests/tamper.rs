@@ -2,15 +2,13 @@
 //! nothing half-written stays.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod support;
-
 use std::path::{Path, PathBuf};
 
+use crate::support::server::{Answer, Server};
+use crate::support::signing::Key;
+use crate::support::suite::Files;
+use crate::support::{Archive, Image, Rig};
 use rootforge::digest::Digest;
-use support::server::{Answer, Server};
-use support::signing::Key;
-use support::suite::Files;
-use support::{Archive, Image, Rig};
 
 const PACKAGES: &str = "Package: app
      Depends: libx1

@@ -5,9 +5,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "all of it is test code")]
 
-#[path = "support/signing.rs"]
-mod signing;
-
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
@@ -16,7 +13,7 @@ use rootforge::transport::{Transport, TransportOptions};
 use rootforge::trust::{Keyring, TrustError, verify_inrelease};
 use sequoia_openpgp::types::{HashAlgorithm, SignatureType};
 
-use signing::{DAY, Key, Style, frame, frame_raw, ring};
+use crate::support::signing::{DAY, Key, Style, frame, frame_raw, ring};
 
 const TEXT: &str = "Origin: Test\nSuite: stable\n\n- dashed\n  trailing \t\nSHA256:\n 00 1 main/Packages\n";
 

@@ -1,16 +1,14 @@
 //! Calls, recipes and machines that are wrong: what is said, and with which exit code.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
-mod support;
-
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::support::rig::run;
+use crate::support::{Archive, Package, Rig};
 use rayon::prelude::*;
 use rootforge::arch::Arch;
-use support::rig::run;
-use support::{Archive, Package, Rig};
 
 const PACKAGES: &str = "Package: pulseaudio
      Depends: libpulse0

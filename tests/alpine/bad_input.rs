@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use rootforge::digest::Digest;
 
-use crate::apks::{apk, sign_index, write_files};
-use crate::mirror::Served;
+use crate::alpine::apks::{apk, sign_index, write_files};
+use crate::alpine::mirror::Served;
 use crate::support::apk::Key;
 use crate::support::rig::Ran;
 use crate::support::server::{Answer, Server};
@@ -361,7 +361,7 @@ fn an_index_older_than_the_lock_is_refused() {
 
 #[test]
 fn an_architecture_that_the_mirror_lacks_is_named() {
-    let Some(rig) = crate::corpus::rig("v3.8", "") else { return };
+    let Some(rig) = crate::alpine::corpus::rig("v3.8", "") else { return };
     rig.run(&["build", "r.toml", "--arch", "s390x"]).fails(
         1,
         &[
@@ -386,7 +386,7 @@ const TOOL: &str = "Package: tool
 
 #[test]
 fn a_package_beside_the_recipe_is_checked_too() {
-    let Some(rig) = crate::apks::rig("Package: base\n/usr/share/base 0644 base", "") else { return };
+    let Some(rig) = crate::alpine::apks::rig("Package: base\n/usr/share/base 0644 base", "") else { return };
     let recipe = rig.read("r.toml");
     rig.write(
         "r.toml",
@@ -429,9 +429,9 @@ fn a_package_beside_the_recipe_is_checked_too() {
 
 #[test]
 fn mistakes_of_the_recipe_point_at_it() {
-    let Some(rig) = crate::apks::rig("Package: base\n/usr/share/base 0644 base", "") else { return };
+    let Some(rig) = crate::alpine::apks::rig("Package: base\n/usr/share/base 0644 base", "") else { return };
     let layer = "[[layer]]\nname = \"main\"\npackages = [\"base\"]\n";
-    let repository = crate::apks::repository("repo");
+    let repository = crate::alpine::apks::repository("repo");
     let cases: [(String, &[&str]); 5] = [
         (format!("{repository}suite = \"main\"\n{layer}"), &["suite", "r.toml:"]),
         (repository.replace("\"repo\"", "\"nowhere\"") + layer, &["`nowhere` is not a directory", "r.toml:"]),

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::corpus::{corpus, repository};
+use crate::alpine::corpus::{corpus, repository};
 use crate::support::Rig;
 use crate::support::rig::run;
 use crate::tools::{ARCHITECTURES, Architecture, have, pull};

@@ -8,7 +8,7 @@ use rootforge::digest::Digest;
 use rootforge::tarball::{self, EntryKind, Limits, TarballError};
 use serde_json::Value;
 
-use crate::corpus::{MIRRORS, Mirror, corpus, rig};
+use crate::alpine::corpus::{MIRRORS, Mirror, corpus, rig};
 use crate::support::Image;
 
 /// What differs from the manifests, of all mirrors alike, and why.

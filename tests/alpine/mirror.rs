@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use crate::apks::{corpus_key, sign_index, write_files};
-use crate::corpus::corpus;
+use crate::alpine::apks::{corpus_key, sign_index, write_files};
+use crate::alpine::corpus::corpus;
 use crate::support::Rig;
 use crate::support::apk::Key;
 use crate::support::rig::{Ran, run};

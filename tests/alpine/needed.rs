@@ -7,8 +7,8 @@ use std::process::Command;
 
 use rootforge::arch::Arch;
 
-use crate::apks::{Repository, key};
-use crate::corpus::{corpus, repository};
+use crate::alpine::apks::{Repository, key};
+use crate::alpine::corpus::{corpus, repository};
 use crate::support::Rig;
 use crate::support::rig::run;
 use crate::tools::have;
@@ -39,7 +39,7 @@ fn built(packages: &str, more: &str) -> Option<(Rig, BTreeSet<String>)> {
     let rig = Rig::new();
     rig.write(&key.name, key.public());
     Repository::of(APP, &[Arch::Amd64]).write(&rig.work("repo"), key);
-    let own = crate::apks::repository("repo");
+    let own = crate::alpine::apks::repository("repo");
     let layer = format!("[[layer]]\nname = \"main\"\npackages = [{packages}]\n{more}\n");
     rig.write("r.toml", format!("name = \"r\"\n{layer}{}{own}", repository("v3.20")));
     let images = rig.run(&["build", "r.toml", "--arch", "amd64"]).ok();

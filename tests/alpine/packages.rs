@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rootforge::arch::Arch;
 use rootforge::tarball::EntryKind;
 
-use crate::apks::{Repository, key, repository, rig};
+use crate::alpine::apks::{Repository, key, repository, rig};
 use crate::support::{Image, Rig};
 
 const BUILD: [&str; 4] = ["build", "r.toml", "--arch", "amd64"];
@@ -269,11 +269,11 @@ fn layers(rig: &Rig) -> Vec<(String, u64)> {
 /// The links to busybox belong to the layer that has it, and are not made again above.
 #[test]
 fn links_to_busybox_are_not_repeated() {
-    let Some(_) = crate::corpus::corpus() else { return };
+    let Some(_) = crate::alpine::corpus::corpus() else { return };
     let rig = Rig::new();
     let layers = all("\"alpine-baselayout\", \"busybox\"")
         + "[[layer]]\nname = \"top\"\nkeep = \"all\"\npackages = [\"zlib\"]\n";
-    rig.write("r.toml", format!("name = \"r\"\n{}{layers}", crate::corpus::repository("v3.20")));
+    rig.write("r.toml", format!("name = \"r\"\n{}{layers}", crate::alpine::corpus::repository("v3.20")));
     rig.run(&BUILD).ok();
     let image = Image::read(&rig.work("images"), "r");
     let links = |number: usize| {

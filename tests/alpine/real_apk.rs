@@ -6,7 +6,7 @@ use std::process::Command;
 
 use rootforge::lock::Lock;
 
-use crate::corpus::{MIRRORS, corpus, rig};
+use crate::alpine::corpus::{MIRRORS, corpus, rig};
 use crate::support::Rig;
 use crate::support::rig::{Ran, run};
 use crate::tools::{have, is_root, unpack};

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::mirror::{BUILD, Served};
+use crate::alpine::mirror::{BUILD, Served};
 use crate::support::Image;
 use crate::support::rig::run;
 use crate::support::server::Server;
@@ -28,7 +28,7 @@ fn nothing_of_the_machine_gets_in() {
 
     // Cold, in other surroundings, from another mirror: a directory.
     let fresh = Served::new().unwrap();
-    crate::apks::write_files(&fresh.files, &fresh.rig.path("mirror"));
+    crate::alpine::apks::write_files(&fresh.files, &fresh.rig.path("mirror"));
     std::fs::rename(fresh.rig.path("work"), fresh.rig.path("other")).unwrap();
     std::fs::create_dir(fresh.rig.path("work")).unwrap();
     let place = format!("oci:{}", fresh.rig.path("images elsewhere").display());
@@ -84,7 +84,7 @@ fn a_locked_build_needs_no_mirror() {
 #[test]
 fn the_epoch_clamps_every_time() {
     let Some(served) = Served::new() else { return };
-    crate::apks::write_files(&served.files, &served.rig.path("mirror"));
+    crate::alpine::apks::write_files(&served.files, &served.rig.path("mirror"));
     let root = served.rig.path("mirror").to_str().unwrap().to_owned();
     let at = |epoch: &str| run(served.command(&root, &BUILD).env("SOURCE_DATE_EPOCH", epoch)).ok().digest();
     let plain = served.run(&root, &BUILD).ok().digest();

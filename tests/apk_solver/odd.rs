@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rootforge::apk::Checksum;
 
-use crate::oracle::{Repository, write_index};
-use crate::random::Random;
+use crate::apk_solver::oracle::{Repository, write_index};
+use crate::apk_solver::random::Random;
 
 const NAMES: [&str; 9] = ["a", "b", "c", "d", "E", "f", "g-doc", "h", "i"];
 const VIRTUAL: [&str; 5] = ["v", "w", "so:x.so.1", "cmd:y", "/bin/sh"];

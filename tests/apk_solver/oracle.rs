@@ -13,8 +13,8 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
-use crate::Package;
-use crate::alpine::alpine_corpus;
+use crate::apk_solver::Package;
+use crate::support::alpine::alpine_corpus;
 
 /// A repository as apk's list of them has it.
 #[derive(Clone, Debug)]

@@ -18,10 +18,10 @@ use rootforge::repository::{
 use rootforge::transport::Transport;
 use rootforge::trust::{ApkKeyring, ApkTrustError};
 
-use crate::alpine::alpine_corpus;
-use crate::apk::{Key, Tar, gz, signature_member};
-use crate::server::{Answer, Server};
-use crate::{offline, online};
+use crate::network::{offline, online};
+use crate::support::alpine::alpine_corpus;
+use crate::support::apk::{Key, Tar, gz, signature_member};
+use crate::support::server::{Answer, Server};
 
 /// A cache to test with.
 struct Bench {
@@ -429,9 +429,9 @@ fn the_official_keys_are_of_their_architectures() {
 
 /// A package file with this `.PKGINFO`, and a data member that it vouches for.
 fn package(info: &str) -> Vec<u8> {
-    let data = gz(&crate::apk::data());
+    let data = gz(&crate::support::apk::data());
     let info = format!("{info}datahash = {}\n", Digest::of(&data).hex());
-    [gz(&crate::apk::control(&info)), data].concat()
+    [gz(&crate::support::apk::control(&info)), data].concat()
 }
 
 #[test]

@@ -10,8 +10,8 @@ use rootforge::digest::Digest;
 use rootforge::fetch::{Connections, Note, Progress, Wanted, fetch};
 use rootforge::hint::Hint as _;
 
-use crate::server::{Answer, Server};
-use crate::{offline, online};
+use crate::network::{offline, online};
+use crate::support::server::{Answer, Server};
 
 fn content(number: usize) -> Vec<u8> {
     format!("package {number}").repeat(1000).into_bytes()

@@ -15,10 +15,10 @@ use rootforge::repository::{
 use rootforge::transport::Transport;
 use rootforge::trust::TrustError;
 
-use crate::server::{Answer, Server};
-use crate::signing::{DAY, Key, ring};
-use crate::suite::{Files, Suite, package};
-use crate::{offline, online};
+use crate::network::{offline, online};
+use crate::support::server::{Answer, Server};
+use crate::support::signing::{DAY, Key, ring};
+use crate::support::suite::{Files, Suite, package};
 
 /// A cache, a key and a time to test with.
 struct Bench {

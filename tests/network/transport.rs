@@ -9,8 +9,8 @@ use rootforge::digest::Digest;
 use rootforge::hint::Hint as _;
 use rootforge::transport::{Expected, Transport, TransportError, TransportOptions, looks_like_html};
 
-use crate::server::{Answer, Server};
-use crate::{offline, online, options};
+use crate::network::{offline, online, options};
+use crate::support::server::{Answer, Server};
 
 fn content() -> Vec<u8> {
     (0..300_000_u32).flat_map(u32::to_le_bytes).collect()

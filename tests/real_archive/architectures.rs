@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, Ran, tell_sizes};
+use crate::real_archive::bench::{Bench, Ran, tell_sizes};
 use crate::tools::{ARCHITECTURES, have, pull};
 
 #[test]

@@ -1,6 +1,6 @@
 //! Real images in container engines.
 
-use crate::bench::Bench;
+use crate::real_archive::bench::Bench;
 use crate::tools::{Docker, Podman, have, is_root};
 
 fn is_native() -> bool {

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rootforge::transport::{Transport, TransportOptions};
 
-use crate::bench::{Bench, mirror};
+use crate::real_archive::bench::{Bench, mirror};
 
 fn lock_text(bench: &Bench) -> String {
     fs::read_to_string(bench.path("hostname.lock")).unwrap()

@@ -3,8 +3,8 @@
 //! Their names are resolved, locales and certificates found by rules that are not here yet; what is asserted
 //! is that each starts, does some work, and that the real loader finds every library of every file.
 
-use crate::bench::{Bench, Ran, tell_sizes, unpacked};
-use crate::root::{can_run, link_all, sandbox};
+use crate::real_archive::bench::{Bench, Ran, tell_sizes, unpacked};
+use crate::real_archive::root::{can_run, link_all, sandbox};
 
 /// A command, and what it has to say on stdout or stderr.
 type Says<'a> = (&'a [&'a str], &'a str);

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::bench::{Bench, Ran, free_port, tell_sizes};
-use crate::root::{can_run, link_all, sandbox};
+use crate::real_archive::bench::{Bench, Ran, free_port, tell_sizes};
+use crate::real_archive::root::{can_run, link_all, sandbox};
 use crate::tools::{Daemon, have, is_root};
 
 /// The image, checked and unpacked.

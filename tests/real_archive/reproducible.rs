@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::bench::{Bench, Ran, free_port};
+use crate::real_archive::bench::{Bench, Ran, free_port};
 
 /// Every file of a layout by its path.
 fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {

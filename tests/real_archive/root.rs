@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::bench::Ran;
+use crate::real_archive::bench::Ran;
 use crate::tools::have;
 
 /// Whether images for amd64 can be unpacked and run here.

@@ -2,21 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "all of it is test code")]
 
-#[path = "../support/alpine.rs"]
-#[allow(dead_code, unreachable_pub, reason = "shared")]
-mod alpine;
-#[path = "../support/apk.rs"]
-#[allow(dead_code, unreachable_pub, reason = "shared")]
-mod apk;
 mod apk_repositories;
 mod fetch;
 mod repositories;
-#[path = "../support/server.rs"]
-mod server;
-#[path = "../support/signing.rs"]
-mod signing;
-#[path = "../support/suite.rs"]
-mod suite;
 mod transport;
 
 use std::time::Duration;

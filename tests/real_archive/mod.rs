@@ -20,5 +20,3 @@ mod programs;
 mod pulseaudio;
 mod reproducible;
 mod root;
-#[path = "../tools/mod.rs"]
-mod tools;

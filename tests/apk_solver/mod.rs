@@ -4,7 +4,7 @@
 //! real apk, which is unpacked from the corpus and run through its own loader: no root, no sandbox, nothing
 //! installed (`--simulate`, an empty root). Requests are drawn by `ROOTFORGE_ORACLE_SEED`; the everyday tests
 //! take a small sample, and all of it is
-//! `cargo test --release --test apk_solver -- --ignored --nocapture full`.
+//! `cargo test --release --test all -- --ignored --nocapture full`.
 //!
 //! Without the corpus, or on a machine that is not x86-64, they are skipped and say why.
 
@@ -22,14 +22,11 @@ use rootforge::digest::Digest;
 use rootforge::repository::{ApkIndex, ApkOrigin, OriginKind};
 use rootforge::resolve::{ApkResolveError, ApkSolution, resolve_apk};
 
-#[path = "../support/alpine.rs"]
-#[allow(unreachable_pub, reason = "it is written for other test programs as well")]
-mod alpine;
 mod odd;
 mod oracle;
 mod random;
 
-use alpine::alpine_corpus;
+use crate::support::alpine::alpine_corpus;
 use oracle::{Apk, Repository};
 use random::Random;
 

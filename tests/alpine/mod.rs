@@ -21,7 +21,3 @@ mod needed;
 mod packages;
 mod real_apk;
 mod reproducible;
-#[path = "../support/mod.rs"]
-mod support;
-#[path = "../tools/mod.rs"]
-mod tools;

@@ -1,0 +1,42 @@
+//! Every test that sees the crate from outside, as one program: what they share is compiled and linked once.
+//!
+//! `cargo test --test all alpine::` runs those of one file or folder.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "functions beside the tests fail like tests"
+)]
+
+mod alpine;
+mod alpine_setup;
+mod apk_archive;
+mod apk_signatures;
+mod apk_solver;
+mod apt_oracle;
+mod architecture;
+mod check;
+mod deb_formats;
+mod image;
+mod interrupted;
+mod loader_ldso;
+mod loader_musl;
+mod lock;
+mod mirrors;
+mod network;
+mod oci;
+mod oci_tools;
+mod readme;
+mod real_archive;
+mod recipes;
+mod reproducible;
+mod selection;
+mod selection_alpine;
+mod support;
+mod tamper;
+mod tools;
+mod trust_gpgv;
+mod wrong_input;
