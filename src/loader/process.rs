@@ -97,9 +97,7 @@ impl Search {
         let mut next = 0;
         while let Some(object) = process.objects.get(next) {
             for needed in &object.facts.needed {
-                if let Err(unfit) =
-                    self.satisfy(tree, &mut process, &mut known, next, needed, library_path)
-                {
+                if let Err(unfit) = self.satisfy(tree, &mut process, &mut known, next, needed, library_path) {
                     process.missing.push(Missing { by: next, needed: needed.clone(), unfit });
                 }
             }

@@ -177,7 +177,7 @@ struct Proof<'p, 't> {
     findings: BTreeMap<(RootPath, bool, LinkFault), RootPath>,
 }
 
-impl Proof<'_, '_> {
+impl<'p, 't> Proof<'p, 't> {
     fn find(&mut self, subject: &Subject<'_>, object: usize, is_error: bool, fault: LinkFault) {
         let objects = &subject.process.objects;
         let root = &objects[0].file;
@@ -263,7 +263,7 @@ impl Proof<'_, '_> {
     }
 
     /// What a file does not find in a set of files.
-    fn missing(&mut self, file: u32, by_musl: bool, scope: &BTreeSet<u32>) -> Vec<&'_ Import<'_>> {
+    fn missing(&mut self, file: u32, by_musl: bool, scope: &BTreeSet<u32>) -> Vec<&'p Import<'t>> {
         let index = self.index;
         if self.proven.get(&(file, by_musl)).is_some_and(|providers| providers.is_subset(scope)) {
             return Vec::new();

@@ -60,9 +60,10 @@ impl<'t> SymbolIndex<'t> {
         let mut versions: HashMap<&str, u32> = HashMap::new();
         let mut imports = Vec::with_capacity(files.len());
         for facts in files.values() {
-            let needed = facts.symbols.import_refs().filter(|import| {
-                (!import.weak || import.binding == Binding::Copy) && import.binding != Binding::Unused
-            });
+            let needed = facts
+                .symbols
+                .import_refs()
+                .filter(|import| !import.weak && import.binding != Binding::Unused);
             let of_file = needed.map(|import| Import {
                 name: import.name,
                 version: import.version,
@@ -79,7 +80,9 @@ impl<'t> SymbolIndex<'t> {
                 let Some(symbol) = symbols.get(export.name) else { return };
                 let version = match export.version {
                     None => Version::None,
-                    Some(name) => versions.get(name).map_or(Version::Other, |number| Version::Needed(*number)),
+                    Some(name) => {
+                        versions.get(name).map_or(Version::Other, |number| Version::Needed(*number))
+                    }
                 };
                 definitions[*symbol as usize].push(Definition {
                     file,
