@@ -77,7 +77,7 @@ fn locked<'s>(
 ) -> Result<(Forge<'s>, Lock), Failure> {
     let path = lock_path(recipe);
     let old = Lock::read(&path).map_err(|error| Failure::work(&error))?;
-    let left_out = arguments.resolving.without(old.as_ref())?;
+    let left_out = arguments.resolving.without(recipe, old.as_ref())?;
     let forge = session.forge(left_out, arguments.resolving.allow_expired_index)?;
     let stale = match &old {
         None => Some("there is none".to_owned()),
