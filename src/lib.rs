@@ -7,9 +7,9 @@
 //! # The way through the house
 //!
 //! ```text
-//! recipe -> resolve -> (lock) -> fetch -> catalog -> select -> render -> layer -> oci
-//!              ^                   ^                    |
-//!       repository                 +--------------------+ Wants(packages)
+//! recipe -> resolve -> (lock) -> fetch -> catalog -> effects -> select -> render -> layer -> oci
+//!              ^                   ^                               |
+//!       repository                 +-------------------------------+ Wants(packages)
 //! ```
 //!
 //! Each stage is a function from one noun to the next. [`pipeline`] wires them and nothing else does.
@@ -23,6 +23,7 @@
 //! | what is pinned | [`lock`] |
 //! | how packages arrive | [`fetch`], [`transport`], [`cache`] |
 //! | what is known of a package's files | [`catalog`], [`deb`], [`apk`], [`elf`], [`tarball`] |
+//! | what installation scripts would do | [`effects`] |
 //! | which files get in, and why | [`select`], [`loader`] |
 //! | files made after selection | [`render`] |
 //! | what goes into which layer | [`layer`] |
@@ -41,6 +42,7 @@ pub mod pipeline;
 pub mod catalog;
 pub mod check;
 pub mod distro;
+pub mod effects;
 pub mod fetch;
 pub mod layer;
 pub mod lock;

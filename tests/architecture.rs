@@ -21,6 +21,7 @@ const ROOMS: &[&[&str]] = &[
         "layer",
         "render",
         "select",
+        "effects",
         "catalog",
         "fetch",
         "lock",
