@@ -28,6 +28,7 @@
 //! | what goes into which layer | [`layer`] |
 //! | how an image is written | [`oci`] |
 //! | what is wrong with an image | [`check`] |
+//! | why something is in an image, or is not | [`why`] |
 //!
 //! # Which type do I use?
 //!
@@ -50,6 +51,7 @@ pub mod render;
 pub mod repository;
 pub mod resolve;
 pub mod select;
+pub mod why;
 
 // -- formats and services: know no stage --
 pub mod apk;

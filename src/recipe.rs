@@ -96,6 +96,8 @@ pub struct Recipe {
 pub struct Variant {
     /// Layers above the recipe's.
     pub layers: Vec<Layer>,
+    /// Tests after the recipe's.
+    pub tests: Vec<Test>,
 }
 
 /// Why there is no recipe.
@@ -178,7 +180,7 @@ impl Recipe {
         Arch::ALL.into_iter().filter(has).collect()
     }
 
-    /// The recipe with a variant's layers above its own.
+    /// The recipe with a variant's layers above its own, and its tests after its own.
     pub fn with_variant(&self, name: &str) -> Result<Recipe, RecipeError> {
         let Some(variant) = self.variants.get(name) else {
             return Err(RecipeError::Variant {
@@ -190,6 +192,7 @@ impl Recipe {
         let mut recipe = self.clone();
         recipe.variant = Some(name.to_owned());
         recipe.layers.extend(variant.layers.iter().cloned());
+        recipe.tests.extend(variant.tests.iter().cloned());
         Ok(recipe)
     }
 
