@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rootforge::arch::Arch;
 use rootforge::lock::Lock;
 use rootforge::oci::{Layout, Output, ScratchLayout};
-use rootforge::pipeline::{Built, Forge, ForgeError, Prepared};
+use rootforge::pipeline::{Built, Forge, Prepared};
 use rootforge::progress::Progress;
 use rootforge::recipe::Recipe;
 
@@ -78,7 +78,7 @@ fn build_all(
     wanted: &[Arch],
     layout: impl FnOnce() -> Result<Layout, Failure>,
 ) -> Result<Vec<Built>, Failure> {
-    let failed = |error: ForgeError| Failure::work(&error);
+    let failed = Failure::forge;
     let prepared: Vec<Prepared> = wanted
         .iter()
         .map(|arch| forge.prepare(recipe, lock, *arch).map_err(failed))

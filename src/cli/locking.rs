@@ -83,7 +83,7 @@ pub(super) fn locked<'s>(
         Some(_) => {
             resolving.note_kept(&forge.options.without, forge.progress);
             let lock = locks.renew(&forge, recipe, wanted, &Update::Necessary);
-            let lock = lock.map_err(|error| Failure::work(&error))?;
+            let lock = lock.map_err(Failure::forge)?;
             lock.write(&path).map_err(|error| Failure::work(&error))?;
             Ok((forge, lock))
         }

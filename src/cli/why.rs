@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     let mut answers = Vec::new();
     for arch in &wanted {
         let answer = forge.why(&recipe, &lock, *arch, &arguments.subject);
-        answers.push((*arch, answer.map_err(|error| Failure::work(&error))?));
+        answers.push((*arch, answer.map_err(Failure::forge)?));
     }
     session.reporter.finish();
     if session.json {
