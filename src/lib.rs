@@ -29,6 +29,7 @@
 //! | what goes into which layer | [`layer`] |
 //! | how an image is written | [`oci`] |
 //! | what is wrong with an image | [`check`] |
+//! | why something is in an image, or is not | [`why`] |
 //!
 //! # Which type do I use?
 //!
@@ -52,6 +53,7 @@ pub mod render;
 pub mod repository;
 pub mod resolve;
 pub mod select;
+pub mod why;
 
 // -- formats and services: know no stage --
 pub mod apk;

@@ -18,6 +18,7 @@ const ROOMS: &[&[&str]] = &[
     &[
         "check",
         "oci",
+        "why",
         "layer",
         "render",
         "select",
