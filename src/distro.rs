@@ -17,6 +17,9 @@ mod ports;
 pub use archive::Archive;
 pub use helpers::is_install_helper;
 
+/// The run-time rules of every distro, in the grammar of a recipe's `[[rule]]`.
+pub const RUNTIME_RULES: &str = include_str!("distro/rules.toml");
+
 /// A release of a distro.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Distro {

@@ -23,6 +23,7 @@
 //! | what is pinned | [`lock`] |
 //! | how packages arrive | [`fetch`], [`transport`], [`cache`] |
 //! | what is known of a package's files | [`catalog`], [`deb`], [`apk`], [`elf`], [`tarball`] |
+//! | what is known of a shell script | [`shell`] |
 //! | which files get in, and why | [`select`], [`loader`] |
 //! | files made after selection | [`render`] |
 //! | what goes into which layer | [`layer`] |
@@ -57,6 +58,7 @@ pub mod cache;
 pub mod deb;
 pub mod elf;
 pub mod loader;
+pub mod shell;
 pub mod tarball;
 pub mod transport;
 pub mod trust;

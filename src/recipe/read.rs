@@ -15,6 +15,7 @@ use super::package::{Grammar, PackageSpec};
 use super::problems::{Problems, quoted};
 use super::reader::{Table, Value};
 use super::repository::read_repositories;
+use super::rule;
 use super::strip::Strip;
 use super::{Layer, Recipe, RecipeError, Variant};
 
@@ -67,6 +68,7 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
     let strip = table.take("strip").map(|value| Strip::read(&value)).unwrap_or_default();
     let image = table.take("image").map(|value| ImageConfig::read(&value, &mut mentions)).unwrap_or_default();
     let tests = table.take("test").map(|value| Test::read_all(&value)).unwrap_or_default();
+    let rules = table.take("rule").map(|value| rule::read_all(&value)).unwrap_or_default();
     let users = table.take("user");
     let groups = table.take("group");
     // A base could define what is missing here, and so could a key whose name is misspelt.
@@ -99,6 +101,7 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
             .into_iter()
             .map(|(name, layers)| (name, Variant { layers: plain(layers) }))
             .collect(),
+        rules,
         tests,
         repositories: repositories.list,
     }
