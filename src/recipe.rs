@@ -34,7 +34,7 @@ mod strip;
 mod suggest;
 mod template;
 
-pub use accounts::{Group, Owner, User};
+pub use accounts::{AwaitedAccount, Group, Owner, User};
 pub use base_accounts::{
     ALPINE_GROUPS, ALPINE_USERS, BASE_GROUPS, BASE_USERS, BaseGroup, BaseUser, base_groups, base_users,
 };
@@ -55,6 +55,8 @@ pub use template::Template;
 pub struct Recipe {
     /// The file it was read from, as it was named.
     pub path: PathBuf,
+    /// Its text, which places in messages point into.
+    pub text: String,
     /// The directory that its relative paths start at.
     pub dir: PathBuf,
     /// The image's name.
@@ -83,6 +85,8 @@ pub struct Recipe {
     pub users: Vec<User>,
     /// The groups it defines, in its order.
     pub groups: Vec<Group>,
+    /// The accounts that only its packages can define.
+    pub awaited: Vec<AwaitedAccount>,
     /// How the image runs.
     pub image: ImageConfig,
     /// The variants it offers, by name.
@@ -194,6 +198,15 @@ impl Recipe {
     /// The packages that run-time rules may ask for.
     pub fn on_demand_packages(&self) -> std::collections::BTreeSet<&str> {
         self.runtime_rules().into_iter().flat_map(|rule| &rule.packages).map(String::as_str).collect()
+    }
+
+    /// The mistakes that show when accounts are known: what it mentions and nobody has defined.
+    pub fn undefined(&self, is_defined: impl Fn(&AwaitedAccount) -> bool) -> Option<RecipeError> {
+        let undefined = self.awaited.iter().filter(|account| !is_defined(account));
+        let mut problems: Vec<Problem> = undefined.map(|account| account.problem.clone()).collect();
+        problems.sort_by_key(|problem| problem.span.start);
+        let (path, text) = (self.path.clone(), self.text.clone());
+        (!problems.is_empty()).then_some(RecipeError::Invalid(Problems { path, text, problems }))
     }
 
     /// The recipe with a variant's layers above its own.

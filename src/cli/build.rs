@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rootforge::arch::Arch;
 use rootforge::lock::Lock;
 use rootforge::oci::{Layout, Output, ScratchLayout};
-use rootforge::pipeline::{Built, Forge, ForgeError, Prepared, Update};
+use rootforge::pipeline::{Built, Forge, Prepared, Update};
 use rootforge::progress::Progress;
 use rootforge::recipe::Recipe;
 
@@ -77,7 +77,7 @@ fn locked<'s>(
 ) -> Result<(Forge<'s>, Lock), Failure> {
     let path = lock_path(recipe);
     let old = Lock::read(&path).map_err(|error| Failure::work(&error))?;
-    let left_out = arguments.resolving.without(old.as_ref())?;
+    let left_out = arguments.resolving.without(recipe, old.as_ref())?;
     let forge = session.forge(left_out, arguments.resolving.allow_expired_index)?;
     let stale = match &old {
         None => Some("there is none".to_owned()),
@@ -112,7 +112,7 @@ fn build_all(
     wanted: &[Arch],
     layout: impl FnOnce() -> Result<Layout, Failure>,
 ) -> Result<Vec<Built>, Failure> {
-    let failed = |error: ForgeError| Failure::work(&error);
+    let failed = Failure::forge;
     let prepared: Vec<Prepared> = wanted
         .iter()
         .map(|arch| forge.prepare(recipe, lock, *arch).map_err(failed))

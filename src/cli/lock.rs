@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
             }
         }
     }
-    let left_out = arguments.resolving.without(old.as_ref())?;
+    let left_out = arguments.resolving.without(&recipe, old.as_ref())?;
     let forge = session.forge(left_out, arguments.resolving.allow_expired_index)?;
     arguments.resolving.note_kept(&forge.options.without, forge.progress);
     let lock = forge.lock(&recipe, &wanted, old.as_ref(), &update).map_err(|error| Failure::work(&error))?;

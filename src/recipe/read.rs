@@ -76,12 +76,14 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
     let has_origin = origin.given || has_repository || base.is_some();
     let has_origin = has_origin || table.misspells("from") || table.misspells("repository");
     check_layers(&layers, &variants, has_origin, findings);
-    let (users, groups) =
-        accounts::read(users.as_ref(), groups.as_ref(), mentions, packages.format, findings);
+    let mut declared = layers.iter().chain(variants.values().flatten());
+    mentions.has_packages = declared.any(|declared| !declared.layer.packages.is_empty());
+    let accounts = accounts::read(users.as_ref(), groups.as_ref(), mentions, packages.format, findings);
     table.finish();
 
     Recipe {
         path: path.to_owned(),
+        text: findings.text().to_owned(),
         dir,
         name: name.map(|name| name.text.to_owned()).unwrap_or_default(),
         variant: None,
@@ -94,8 +96,9 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
         strict,
         layers: plain(layers),
         strip,
-        users,
-        groups,
+        users: accounts.users,
+        groups: accounts.groups,
+        awaited: accounts.awaited,
         image,
         variants: variants
             .into_iter()
