@@ -24,6 +24,7 @@
 //! | how packages arrive | [`fetch`], [`transport`], [`cache`] |
 //! | what is known of a package's files | [`catalog`], [`deb`], [`apk`], [`elf`], [`tarball`] |
 //! | what installation scripts would do | [`effects`] |
+//! | what is known of a shell script | [`shell`] |
 //! | which files get in, and why | [`select`], [`loader`] |
 //! | files made after selection | [`render`] |
 //! | what goes into which layer | [`layer`] |
@@ -61,6 +62,7 @@ pub mod cache;
 pub mod deb;
 pub mod elf;
 pub mod loader;
+pub mod shell;
 pub mod tarball;
 pub mod transport;
 pub mod trust;

@@ -59,7 +59,9 @@ impl Locks {
             return only_main();
         }
         // What only the variant had may not go with what the recipe has now.
-        forge.lock(recipe, wanted, Some(&Lock::led_by(self.own.as_ref(), main)), &keep).or_else(|_| only_main())
+        forge
+            .lock(recipe, wanted, Some(&Lock::led_by(self.own.as_ref(), main)), &keep)
+            .or_else(|_| only_main())
     }
 }
 
