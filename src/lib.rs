@@ -7,9 +7,9 @@
 //! # The way through the house
 //!
 //! ```text
-//! recipe -> resolve -> (lock) -> fetch -> catalog -> select -> render -> layer -> oci
-//!              ^                   ^                    |
-//!       repository                 +--------------------+ Wants(packages)
+//! recipe -> resolve -> (lock) -> fetch -> catalog -> effects -> select -> render -> layer -> oci
+//!              ^                   ^                               |
+//!       repository                 +-------------------------------+ Wants(packages)
 //! ```
 //!
 //! Each stage is a function from one noun to the next. [`pipeline`] wires them and nothing else does.
@@ -23,11 +23,14 @@
 //! | what is pinned | [`lock`] |
 //! | how packages arrive | [`fetch`], [`transport`], [`cache`] |
 //! | what is known of a package's files | [`catalog`], [`deb`], [`apk`], [`elf`], [`tarball`] |
+//! | what installation scripts would do | [`effects`] |
+//! | what is known of a shell script | [`shell`] |
 //! | which files get in, and why | [`select`], [`loader`] |
 //! | files made after selection | [`render`] |
 //! | what goes into which layer | [`layer`] |
 //! | how an image is written | [`oci`] |
 //! | what is wrong with an image | [`check`] |
+//! | why something is in an image, or is not | [`why`] |
 //!
 //! # Which type do I use?
 //!
@@ -41,6 +44,7 @@ pub mod pipeline;
 pub mod catalog;
 pub mod check;
 pub mod distro;
+pub mod effects;
 pub mod fetch;
 pub mod layer;
 pub mod lock;
@@ -50,6 +54,7 @@ pub mod render;
 pub mod repository;
 pub mod resolve;
 pub mod select;
+pub mod why;
 
 // -- formats and services: know no stage --
 pub mod apk;
@@ -57,6 +62,7 @@ pub mod cache;
 pub mod deb;
 pub mod elf;
 pub mod loader;
+pub mod shell;
 pub mod tarball;
 pub mod transport;
 pub mod trust;

@@ -30,6 +30,7 @@ mod locking;
 mod locking_apk;
 mod made_links;
 mod summary;
+mod why;
 
 use assembly::{Parts, Planned, layer_plans};
 use loader_path::musl_path;
