@@ -33,7 +33,7 @@ mod summary;
 mod why;
 
 use assembly::{Parts, Planned, layer_plans};
-use loader_path::musl_path;
+use loader_path::{LoaderConfiguration, musl_path};
 use made_links::MadeLinks;
 
 pub use error::ForgeError;
@@ -145,6 +145,7 @@ impl Forge<'_> {
         }
         let mut catalog = FileCatalog::new(links.clone());
         let mut made_links = MadeLinks::default();
+        let mut loader_configuration = LoaderConfiguration::default();
         let mut wants = likely_packages(recipe, arch, &packages);
         loop {
             let what =
@@ -156,6 +157,7 @@ impl Forge<'_> {
             catalog.order_owners();
             made_links.update(distro.format(), &catalog)?;
             let musl_path = musl_path(recipe, arch, &catalog)?;
+            loader_configuration.update(recipe, arch, &catalog)?;
             let inputs = Inputs {
                 recipe,
                 distro,
@@ -164,6 +166,7 @@ impl Forge<'_> {
                 catalog: &catalog,
                 made_links: &made_links.links,
                 musl_path: musl_path.as_deref(),
+                loader_configuration: &loader_configuration.files,
             };
             match select(inputs).map_err(|source| ForgeError::Select { arch, source })? {
                 Outcome::Selection(selection) => return Ok(Prepared { arch, catalog, selection }),

@@ -23,11 +23,13 @@ mod closure;
 mod links;
 mod packages;
 mod patterns;
+mod proof;
 mod scripts;
 mod selector;
 mod strip;
 
 pub use packages::{is_command, named as named_packages};
+pub use proof::Unproven;
 pub use strip::StripRules;
 
 /// What selection works from, for one architecture.
@@ -49,6 +51,9 @@ pub struct Inputs<'a> {
     /// The content of `/etc/ld-musl-ARCH.path` ([`crate::loader::musl_path_file`]) in the image, if it will have
     /// that file.
     pub musl_path: Option<&'a str>,
+    /// The files that may say where glibc's loader looks ([`crate::loader::configures_dirs`]): the recipe's, and
+    /// those of the packages at hand, which count if they are chosen.
+    pub loader_configuration: &'a BTreeMap<RootPath, String>,
 }
 
 /// The answer of [`select`].
@@ -181,6 +186,8 @@ pub enum Warning {
         /// The loader that it names.
         interp: String,
     },
+    /// Something that may fail for want of a symbol, or a plug-in that will not load.
+    Unproven(Unproven),
     /// A file that looks like ELF and is not whole.
     DamagedElf {
         /// The file.
@@ -209,6 +216,9 @@ pub enum SelectError {
     /// Programs would not start.
     #[error("{}", unlinked_text(.0))]
     Unlinked(Vec<Unlinked>),
+    /// Programs would find their libraries, but not in these what they need.
+    #[error("{}", unproven_text(.0))]
+    Unproven(Vec<Unproven>),
     /// A pattern cannot be compiled.
     #[error("layer `{layer}`: the pattern `{pattern}` cannot be used: {reason}")]
     Pattern {
@@ -240,20 +250,36 @@ pub struct Unlinked {
     pub needed: String,
     /// The pattern that excludes it, where it would be there.
     pub excluded_by: Option<String>,
+    /// Files of that name on the way that are for another machine, or damaged.
+    pub unfit: Vec<RootPath>,
+    /// A file of that name where the loader does not look, and its package.
+    pub elsewhere: Option<(RootPath, String)>,
+}
+
+fn unproven_text(all: &[Unproven]) -> String {
+    let mut lines: Vec<String> = all.iter().map(ToString::to_string).collect();
+    if lines.len() > 1 {
+        lines.insert(0, format!("{} files do not link", all.len()));
+    }
+    lines.join("\n  ")
 }
 
 fn unlinked_text(all: &[Unlinked]) -> String {
     let mut lines: Vec<String> = all
         .iter()
-        .map(|one| match &one.excluded_by {
-            Some(glob) => format!(
-                "{} (from {}) needs `{}`, which the recipe excludes with `{glob}`",
-                one.file, one.package, one.needed
-            ),
-            None => format!(
-                "{} (from {}) needs `{}`, which no locked package puts where the loader looks",
-                one.file, one.package, one.needed
-            ),
+        .map(|one| {
+            let Unlinked { file, package, needed, excluded_by, unfit, elsewhere } = one;
+            let why = match (excluded_by, unfit.first(), elsewhere) {
+                (Some(glob), ..) => format!("the recipe excludes with `{glob}`"),
+                (None, Some(unfit), _) => {
+                    format!("is not to be had: {unfit} is for another machine or damaged")
+                }
+                (None, None, Some((path, owner))) => {
+                    format!("no locked package puts where the loader looks; {owner} has it as {path}")
+                }
+                (None, None, None) => "no locked package puts where the loader looks".to_owned(),
+            };
+            format!("{file} (from {package}) needs `{needed}`, which {why}")
         })
         .collect();
     if lines.len() > 1 {
@@ -271,6 +297,10 @@ impl Hint for SelectError {
             SelectError::Unlinked(_) => {
                 vec!["name the package that has the library in the layer's `packages`".into()]
             }
+            SelectError::Unproven(_) => vec![
+                "the packages do not belong together: run `rootforge lock --update`, or pin versions that do"
+                    .into(),
+            ],
             SelectError::Pattern { .. } => vec![],
             SelectError::NoPort { .. } => vec!["remove the architecture from `arch` or `--arch`".into()],
         }
@@ -347,6 +377,7 @@ impl fmt::Display for Warning {
                     "{program} is made for glibc's loader {interp}; its libraries are sought by musl's rules"
                 )
             }
+            Warning::Unproven(unproven) => unproven.fmt(f),
             Warning::DamagedElf { path, reason } => write!(f, "{path} is a damaged ELF file: {reason}"),
         }
     }
