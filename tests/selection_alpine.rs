@@ -141,8 +141,16 @@ fn selection(
         catalog.order_owners();
         // Applets are known once busybox is.
         let made_links = if fetched.contains("busybox") { &applets } else { &none };
-        let inputs =
-            Inputs { recipe, distro, arch, packages: &by_name, catalog: &catalog, made_links, musl_path };
+        let inputs = Inputs {
+            recipe,
+            distro,
+            arch,
+            packages: &by_name,
+            catalog: &catalog,
+            made_links,
+            musl_path,
+            loader_configuration: &BTreeMap::new(),
+        };
         match select(inputs) {
             Ok(Outcome::Wants(more)) => wants = more,
             Ok(Outcome::Selection(selection)) => return (fetched, Ok((catalog, selection))),
