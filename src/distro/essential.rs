@@ -7,18 +7,9 @@ use super::{Distro, PackageFormat};
 
 /// Debian's and Ubuntu's Essential packages and what those need at once, sorted, with their commands, sorted.
 const OF_DEBIAN: &[(&str, &str)] = &[
-    (
-        "base-passwd",
-        "update-passwd",
-    ),
-    (
-        "bash",
-        "bash bashbug clear_console rbash",
-    ),
-    (
-        "bsdutils",
-        "logger renice script scriptlive scriptreplay wall",
-    ),
+    ("base-passwd", "update-passwd"),
+    ("bash", "bash bashbug clear_console rbash"),
+    ("bsdutils", "logger renice script scriptlive scriptreplay wall"),
     (
         "coreutils",
         "[ arch b2sum base32 base64 basename basenc cat chcon chgrp chmod chown chroot cksum comm cp \
@@ -29,71 +20,32 @@ const OF_DEBIAN: &[(&str, &str)] = &[
          sum sync tac tail tee test timeout touch tr true truncate tsort tty uname unexpand uniq unlink \
          users vdir wc who whoami yes",
     ),
-    (
-        "dash",
-        "dash sh",
-    ),
+    ("dash", "dash sh"),
     (
         "debianutils",
         "add-shell installkernel ischroot remove-shell run-parts savelog tempfile update-shells which",
     ),
-    (
-        "diffutils",
-        "cmp diff diff3 sdiff",
-    ),
+    ("diffutils", "cmp diff diff3 sdiff"),
     (
         "dpkg",
         "dpkg dpkg-deb dpkg-divert dpkg-maintscript-helper dpkg-query dpkg-realpath dpkg-split \
          dpkg-statoverride dpkg-trigger start-stop-daemon update-alternatives",
     ),
-    (
-        "findutils",
-        "find xargs",
-    ),
-    (
-        "grep",
-        "egrep fgrep grep rgrep",
-    ),
-    (
-        "gzip",
-        "gunzip gzexe gzip uncompress zcat zcmp zdiff zegrep zfgrep zforce zgrep zless zmore znew",
-    ),
-    (
-        "hostname",
-        "dnsdomainname domainname hostname nisdomainname ypdomainname",
-    ),
-    (
-        "init-system-helpers",
-        "deb-systemd-helper deb-systemd-invoke invoke-rc.d service update-rc.d",
-    ),
+    ("findutils", "find xargs"),
+    ("grep", "egrep fgrep grep rgrep"),
+    ("gzip", "gunzip gzexe gzip uncompress zcat zcmp zdiff zegrep zfgrep zforce zgrep zless zmore znew"),
+    ("hostname", "dnsdomainname domainname hostname nisdomainname ypdomainname"),
+    ("init-system-helpers", "deb-systemd-helper deb-systemd-invoke invoke-rc.d service update-rc.d"),
     (
         "libc-bin",
         "getconf getent iconv iconvconfig ld.so ldconfig ldd locale localedef pldd tzselect zdump zic",
     ),
-    (
-        "mawk",
-        "awk mawk",
-    ),
-    (
-        "ncurses-bin",
-        "captoinfo clear infocmp infotocap reset tabs tic toe tput tset",
-    ),
-    (
-        "perl-base",
-        "perl",
-    ),
-    (
-        "sed",
-        "sed",
-    ),
-    (
-        "sysvinit-utils",
-        "fstab-decode killall5 pidof",
-    ),
-    (
-        "tar",
-        "rmt-tar tar tarcat",
-    ),
+    ("mawk", "awk mawk"),
+    ("ncurses-bin", "captoinfo clear infocmp infotocap reset tabs tic toe tput tset"),
+    ("perl-base", "perl"),
+    ("sed", "sed"),
+    ("sysvinit-utils", "fstab-decode killall5 pidof"),
+    ("tar", "rmt-tar tar tarcat"),
     (
         "util-linux",
         "agetty blkdiscard blkid blkzone blockdev chcpu chmem choom chrt dmesg fallocate findfs findmnt \

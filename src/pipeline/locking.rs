@@ -201,7 +201,9 @@ fn add(
     let mut requests = named.to_vec();
     let present = kept.keys().map(String::as_str);
     let asked_for: BTreeSet<&str> = named.iter().map(|request| request.name.as_str()).collect();
-    requests.extend(present.chain(more.iter().copied()).filter(|name| !asked_for.contains(name)).map(Request::any));
+    requests.extend(
+        present.chain(more.iter().copied()).filter(|name| !asked_for.contains(name)).map(Request::any),
+    );
     let whole = resolve(index, &requests, Pinned::Keep(&kept))?;
     let new = whole.packages.into_iter().filter(|chosen| !kept.contains_key(&chosen.name));
     solution.packages.extend(new);
