@@ -74,7 +74,7 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
     let has_origin = origin.given || has_repository || base.is_some();
     let has_origin = has_origin || table.misspells("from") || table.misspells("repository");
     check_layers(&layers, &variants, has_origin, findings);
-    let mut declared = layers.iter().chain(variants.values().flatten());
+    let mut declared = layers.iter().chain(variants.values().flat_map(|(layers, _)| layers));
     mentions.has_packages = declared.any(|declared| !declared.layer.packages.is_empty());
     let accounts = accounts::read(users.as_ref(), groups.as_ref(), mentions, packages.format, findings);
     table.finish();
