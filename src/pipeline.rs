@@ -1,7 +1,7 @@
 //! The only wiring of the stages.
 //!
 //! ```text
-//! recipe -> resolve -> (lock) -> fetch -> catalog -> select -> render -> layer -> oci
+//! recipe -> resolve -> (lock) -> fetch -> catalog -> effects -> select -> render -> layer -> oci
 //! ```
 
 use std::collections::BTreeSet;
@@ -29,11 +29,13 @@ mod loader_path;
 mod locking;
 mod locking_apk;
 mod made_links;
+mod script_effects;
 mod summary;
 
 use assembly::{Parts, Planned, layer_plans};
 use loader_path::musl_path;
 use made_links::MadeLinks;
+use script_effects::ScriptEffects;
 
 pub use error::ForgeError;
 pub use summary::{PackageSize, Summary};
@@ -81,6 +83,7 @@ pub enum Update {
 pub struct Prepared {
     arch: Arch,
     catalog: FileCatalog,
+    effects: ScriptEffects,
     selection: Selection,
 }
 
@@ -143,6 +146,7 @@ impl Forge<'_> {
             links = links.keeping_own();
         }
         let mut catalog = FileCatalog::new(links.clone());
+        let mut effects = ScriptEffects::default();
         let mut made_links = MadeLinks::default();
         let mut wants = likely_packages(recipe, arch, &packages);
         loop {
@@ -153,7 +157,8 @@ impl Forge<'_> {
                 catalog.insert(package)?;
             }
             catalog.order_owners();
-            made_links.update(distro.format(), &catalog)?;
+            effects.update(recipe, arch, &catalog)?;
+            made_links.update(distro.format(), &catalog, &effects.packages)?;
             let musl_path = musl_path(recipe, arch, &catalog)?;
             let inputs = Inputs {
                 recipe,
@@ -165,7 +170,7 @@ impl Forge<'_> {
                 musl_path: musl_path.as_deref(),
             };
             match select(inputs).map_err(|source| ForgeError::Select { arch, source })? {
-                Outcome::Selection(selection) => return Ok(Prepared { arch, catalog, selection }),
+                Outcome::Selection(selection) => return Ok(Prepared { arch, catalog, effects, selection }),
                 Outcome::Wants(more) => wants = more,
             }
         }
@@ -179,20 +184,21 @@ impl Forge<'_> {
         prepared: &Prepared,
         layout: &Layout,
     ) -> Result<Built, ForgeError> {
-        let Prepared { arch, catalog, selection } = prepared;
+        let Prepared { arch, catalog, effects, selection } = prepared;
         self.progress.stage(&format!("packing {} for {arch}", recipe.name));
-        let parts = Parts { recipe, lock, arch: *arch, catalog, selection, newest: self.options.newest };
+        let (arch, effects, newest) = (*arch, &effects.packages, self.options.newest);
+        let parts = Parts { recipe, lock, arch, catalog, selection, effects, newest };
         let Planned { layers: plans, undone } = layer_plans(parts)?;
         if recipe.strict && !undone.is_empty() {
-            return Err(ForgeError::Undone { arch: *arch, steps: undone });
+            return Err(ForgeError::Undone { arch, steps: undone });
         }
         self.progress.expect(plans.iter().map(LayerPlan::size).sum());
         let mut layers = Vec::with_capacity(plans.len());
         for plan in &plans {
             layers.push(pack(layout, plan, catalog, self.progress)?);
         }
-        let summary = Summary::of(&plans, &lock.packages_of(*arch), catalog, selection, &layers, undone);
-        let image = layout.write_image(&self.image_spec(recipe, lock, *arch, layers))?;
+        let summary = Summary::of(&plans, &lock.packages_of(arch), catalog, selection, &layers, undone);
+        let image = layout.write_image(&self.image_spec(recipe, lock, arch, layers))?;
         Ok(Built { image, summary })
     }
 }
