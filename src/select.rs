@@ -27,6 +27,9 @@ mod scripts;
 mod selector;
 mod strip;
 
+pub use packages::{is_command, named as named_packages};
+pub use strip::StripRules;
+
 /// What selection works from, for one architecture.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
@@ -270,6 +273,33 @@ impl Hint for SelectError {
             }
             SelectError::Pattern { .. } => vec![],
             SelectError::NoPort { .. } => vec!["remove the architecture from `arch` or `--arch`".into()],
+        }
+    }
+}
+
+impl Reason {
+    /// The file that asks for it; none where the recipe or its package does.
+    pub fn by(&self) -> Option<&RootPath> {
+        match self {
+            Reason::Named | Reason::All | Reason::Included(_) | Reason::Reached => None,
+            Reason::Library { by, .. }
+            | Reason::Loader { by }
+            | Reason::Link { by }
+            | Reason::Interpreter { by } => Some(by),
+        }
+    }
+
+    /// The rule in one word.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Reason::Named => "named",
+            Reason::All => "all",
+            Reason::Included(_) => "included",
+            Reason::Reached => "reached",
+            Reason::Library { .. } => "library",
+            Reason::Loader { .. } => "loader",
+            Reason::Link { .. } => "link",
+            Reason::Interpreter { .. } => "interpreter",
         }
     }
 }

@@ -18,6 +18,7 @@ const ROOMS: &[&[&str]] = &[
     &[
         "check",
         "oci",
+        "why",
         "layer",
         "render",
         "select",
@@ -31,7 +32,7 @@ const ROOMS: &[&[&str]] = &[
         "distro",
     ],
     // Formats and services.
-    &["cache", "transport", "loader", "elf", "deb", "apk", "trust", "tarball"],
+    &["cache", "transport", "loader", "elf", "deb", "apk", "trust", "tarball", "shell"],
     // Foundations.
     &["progress"],
     &["arch", "digest", "hint", "root_path"],

@@ -39,4 +39,6 @@ mod support;
 mod tamper;
 mod tools;
 mod trust_gpgv;
+mod variants;
+mod why;
 mod wrong_input;
