@@ -49,6 +49,7 @@ const OF_DEBIAN: &[&str] = &[
     "perl-base",
     "python3",
     "python3-minimal",
+    "runit-helper",
     "sed",
     "sensible-utils",
     "systemd",

@@ -1,6 +1,6 @@
 //! Shell words in selection (rule 6): the commands that a chosen script calls, and the files it sources.
 //!
-//! A command is pulled where the script's own package, a direct dependency of it or an Essential package has it;
+//! A command is pulled where a direct dependency of the script's package or an Essential package has it;
 //! one that the image lacks in the end is told of. Helpers count here: that a script calls `sed` is a use of it.
 
 use std::collections::BTreeSet;
@@ -10,6 +10,7 @@ use crate::loader::resolve;
 use crate::root_path::RootPath;
 
 use super::Reason;
+use super::packages::Role;
 use super::selector::Selector;
 
 /// The shells whose scripts are understood.
@@ -81,7 +82,7 @@ impl Selector<'_> {
             None if source.contains('/') => return None,
             None => self.find_command(source)?,
         };
-        if !self.may_call(&file, package) {
+        if !self.may_call(&file, package) && self.package_at(&file) != package {
             return None;
         }
         let reason = Reason::Word { by: script.clone(), word: source.to_owned() };
@@ -106,13 +107,14 @@ impl Selector<'_> {
         }
     }
 
-    /// Whether a script of a package may count on a file: its own package's, a direct dependency's, an Essential
-    /// one's, or what is in the image anyway.
+    /// Whether a script of a package may count on a file: a direct dependency's, an Essential package's, or what is in
+    /// the image anyway. The commands of its own package are, if that is named; of others they may be for
+    /// administrators alone.
     fn may_call(&self, file: &RootPath, package: &str) -> bool {
         let owner = self.package_at(file);
         let locked = self.inputs.packages.get(package);
-        owner == package
-            || self.is_chosen(file)
+        self.is_chosen(file)
+            || (owner == package && self.roles.get(package) == Some(&Role::Named))
             || locked.is_some_and(|locked| locked.requires.contains(&owner))
             || self.inputs.packages.get(owner.as_str()).is_some_and(|owner| owner.essential)
             || essential_packages(self.inputs.distro).contains(&owner.as_str())
