@@ -44,6 +44,7 @@ impl Selector<'_> {
         let mut seen = BTreeSet::from([script.clone()]);
         let mut stack = vec![script.clone()];
         let mut is_whole = true;
+        let mut is_certain = true;
         while let Some(path) = stack.pop() {
             let Some(words) = inputs.scripts.get(&path) else {
                 self.reads.insert(path);
@@ -51,11 +52,15 @@ impl Selector<'_> {
                 continue;
             };
             let Some(words) = words else { continue };
+            is_certain &= !words.sources_unknown;
             commands.extend(words.commands.iter().map(String::as_str));
             sought.extend(words.sought.iter().map(String::as_str));
             functions.extend(words.functions.iter().map(String::as_str));
             for source in &words.sources {
-                let Some(file) = self.source(source, &path, package) else { continue };
+                let Some(file) = self.source(source, &path, package) else {
+                    is_certain = false;
+                    continue;
+                };
                 if seen.len() < MAX_SOURCES && seen.insert(file.clone()) {
                     stack.push(file);
                 }
@@ -63,7 +68,9 @@ impl Selector<'_> {
         }
         if is_whole {
             for command in commands.difference(&functions) {
-                self.call(script, command, package, sought.contains(command));
+                // A function that nobody knows of may have the name.
+                let can_do_without = sought.contains(command) || !(is_certain || command.starts_with('/'));
+                self.call(script, command, package, can_do_without);
             }
         }
     }
@@ -100,8 +107,11 @@ impl Selector<'_> {
             let reason = Reason::Word { by: script.clone(), word: command.to_owned() };
             self.pull_along(&path, &reason);
             self.pull(&file, reason);
+            // An Essential package's interpreter is enough for what stands in a command line.
             let owner = self.package_at(&file);
-            self.reach_interpreter(&owner, package);
+            if self.inputs.packages.get(owner.as_str()).is_none_or(|owner| !owner.essential) {
+                self.reach_interpreter(&owner, package);
+            }
         } else if !self.want_command(command, package, is_sought) && !is_sought {
             self.called.insert(Called { script: script.clone(), command: command.to_owned() });
         }
