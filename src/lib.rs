@@ -7,9 +7,9 @@
 //! # The way through the house
 //!
 //! ```text
-//! recipe -> resolve -> (lock) -> fetch -> catalog -> select -> render -> layer -> oci
-//!              ^                   ^                    |
-//!       repository                 +--------------------+ Wants(packages)
+//! recipe -> resolve -> (lock) -> fetch -> catalog -> effects -> select -> render -> layer -> oci
+//!              ^                   ^                               |
+//!       repository                 +-------------------------------+ Wants(packages)
 //! ```
 //!
 //! Each stage is a function from one noun to the next. [`pipeline`] wires them and nothing else does.
@@ -23,12 +23,15 @@
 //! | what is pinned | [`lock`] |
 //! | how packages arrive | [`fetch`], [`transport`], [`cache`] |
 //! | what is known of a package's files | [`catalog`], [`deb`], [`apk`], [`elf`], [`tarball`] |
+//! | what installation scripts would do | [`effects`] |
 //! | what is known of a shell script | [`shell`] |
 //! | which files get in, and why | [`select`], [`loader`] |
 //! | files made after selection | [`render`] |
 //! | what goes into which layer | [`layer`] |
 //! | how an image is written | [`oci`] |
 //! | what is wrong with an image | [`check`] |
+//! | how a recipe's tests are run | [`trial`] |
+//! | why something is in an image, or is not | [`why`] |
 //!
 //! # Which type do I use?
 //!
@@ -42,6 +45,7 @@ pub mod pipeline;
 pub mod catalog;
 pub mod check;
 pub mod distro;
+pub mod effects;
 pub mod fetch;
 pub mod layer;
 pub mod lock;
@@ -51,6 +55,8 @@ pub mod render;
 pub mod repository;
 pub mod resolve;
 pub mod select;
+pub mod trial;
+pub mod why;
 
 // -- formats and services: know no stage --
 pub mod apk;

@@ -31,6 +31,7 @@ mod locking_apk;
 mod made_links;
 mod scripts;
 mod summary;
+mod why;
 
 use assembly::{Parts, Planned, layer_plans};
 use loader_path::musl_path;

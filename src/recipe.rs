@@ -104,6 +104,8 @@ pub struct Recipe {
 pub struct Variant {
     /// Layers above the recipe's.
     pub layers: Vec<Layer>,
+    /// Tests after the recipe's.
+    pub tests: Vec<Test>,
 }
 
 /// Why there is no recipe.
@@ -209,7 +211,7 @@ impl Recipe {
         (!problems.is_empty()).then_some(RecipeError::Invalid(Problems { path, text, problems }))
     }
 
-    /// The recipe with a variant's layers above its own.
+    /// The recipe with a variant's layers above its own, and its tests after its own.
     pub fn with_variant(&self, name: &str) -> Result<Recipe, RecipeError> {
         let Some(variant) = self.variants.get(name) else {
             return Err(RecipeError::Variant {
@@ -221,6 +223,7 @@ impl Recipe {
         let mut recipe = self.clone();
         recipe.variant = Some(name.to_owned());
         recipe.layers.extend(variant.layers.iter().cloned());
+        recipe.tests.extend(variant.tests.iter().cloned());
         Ok(recipe)
     }
 

@@ -33,6 +33,9 @@ mod words;
 
 pub use bonds::PluginCost;
 
+pub use packages::{is_command, named as named_packages};
+pub use strip::StripRules;
+
 /// What selection works from, for one architecture.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
@@ -388,6 +391,33 @@ impl Hint for SelectError {
             }
             SelectError::Pattern { .. } | SelectError::Rule { .. } => vec![],
             SelectError::NoPort { .. } => vec!["remove the architecture from `arch` or `--arch`".into()],
+        }
+    }
+}
+
+impl Reason {
+    /// The file that asks for it; none where the recipe or its package does.
+    pub fn by(&self) -> Option<&RootPath> {
+        match self {
+            Reason::Named | Reason::All | Reason::Included(_) | Reason::Reached => None,
+            Reason::Library { by, .. }
+            | Reason::Loader { by }
+            | Reason::Link { by }
+            | Reason::Interpreter { by } => Some(by),
+        }
+    }
+
+    /// The rule in one word.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Reason::Named => "named",
+            Reason::All => "all",
+            Reason::Included(_) => "included",
+            Reason::Reached => "reached",
+            Reason::Library { .. } => "library",
+            Reason::Loader { .. } => "loader",
+            Reason::Link { .. } => "link",
+            Reason::Interpreter { .. } => "interpreter",
         }
     }
 }

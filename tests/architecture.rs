@@ -16,11 +16,14 @@ const ROOMS: &[&[&str]] = &[
     &["pipeline"],
     // Stages: the last of the way first, since each uses the types of those before it.
     &[
+        "trial",
         "check",
         "oci",
+        "why",
         "layer",
         "render",
         "select",
+        "effects",
         "catalog",
         "fetch",
         "lock",

@@ -953,7 +953,7 @@ files = []
 "#,
         expected: &[
             r"8:9 `layer` is empty | add `[[variant.debug.layer]]` and its keys below",
-            r"9:1 unknown key `image` in `[variant.debug]` | known keys are `layer`",
+            r"9:1 unknown key `image` in `[variant.debug]` | known keys are `layer`, `test`",
             r#"10:10 `Bad` cannot be the name of a variant | write "bad""#,
             r"12:8 there is a layer `x` already | the first is at line 5",
         ],

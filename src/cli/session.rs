@@ -230,6 +230,11 @@ pub(super) fn lock_path(recipe: &Recipe) -> PathBuf {
     Lock::path_for(&path)
 }
 
+/// The lock of a recipe itself, whatever variant was chosen.
+pub(super) fn main_lock_path(recipe: &Recipe) -> PathBuf {
+    Lock::path_for(&recipe.path)
+}
+
 /// The architectures asked for: `all` is those of the recipe, nothing is the host's.
 pub(super) fn archs(given: &[String], recipe: &Recipe) -> Result<Vec<Arch>, Failure> {
     let known = recipe.archs();

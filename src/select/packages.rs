@@ -181,14 +181,14 @@ impl Selector<'_> {
 }
 
 /// Whether a path lies directly in a directory of commands.
-pub(super) fn is_command(path: &RootPath) -> bool {
+pub fn is_command(path: &RootPath) -> bool {
     const DIRECTORIES: [&str; 7] =
         ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/games", "/usr/local/bin", "/usr/local/sbin"];
     path.parent().is_some_and(|parent| DIRECTORIES.contains(&parent.as_str()))
 }
 
 /// The locked packages that a layer names: those of the archive by name, local files by path.
-pub(super) fn named(
+pub fn named(
     layer: &Layer,
     packages: &BTreeMap<&str, &LockedPackage>,
     arch_name: &str,
