@@ -192,23 +192,6 @@ pub enum Reason {
     },
 }
 
-impl Reason {
-    /// The file that asks for it, if one does.
-    pub fn by(&self) -> Option<&RootPath> {
-        match self {
-            Reason::Named | Reason::All | Reason::Included(_) | Reason::Reached => None,
-            Reason::Library { by, .. }
-            | Reason::Loader { by }
-            | Reason::Link { by }
-            | Reason::Interpreter { by }
-            | Reason::Word { by, .. }
-            | Reason::Mention { by }
-            | Reason::Opened { by, .. } => Some(by),
-            Reason::Rule { by, .. } => by.as_ref(),
-        }
-    }
-}
-
 /// Something worth knowing about a selection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Warning {
@@ -403,7 +386,11 @@ impl Reason {
             Reason::Library { by, .. }
             | Reason::Loader { by }
             | Reason::Link { by }
-            | Reason::Interpreter { by } => Some(by),
+            | Reason::Interpreter { by }
+            | Reason::Word { by, .. }
+            | Reason::Mention { by }
+            | Reason::Opened { by, .. } => Some(by),
+            Reason::Rule { by, .. } => by.as_ref(),
         }
     }
 
@@ -418,6 +405,10 @@ impl Reason {
             Reason::Loader { .. } => "loader",
             Reason::Link { .. } => "link",
             Reason::Interpreter { .. } => "interpreter",
+            Reason::Word { .. } => "word",
+            Reason::Mention { .. } => "mention",
+            Reason::Opened { .. } => "opened",
+            Reason::Rule { .. } => "rule",
         }
     }
 }
