@@ -192,6 +192,23 @@ pub enum Reason {
     },
 }
 
+impl Reason {
+    /// The file that asks for it, if one does.
+    pub fn by(&self) -> Option<&RootPath> {
+        match self {
+            Reason::Named | Reason::All | Reason::Included(_) | Reason::Reached => None,
+            Reason::Library { by, .. }
+            | Reason::Loader { by }
+            | Reason::Link { by }
+            | Reason::Interpreter { by }
+            | Reason::Word { by, .. }
+            | Reason::Mention { by }
+            | Reason::Opened { by, .. } => Some(by),
+            Reason::Rule { by, .. } => by.as_ref(),
+        }
+    }
+}
+
 /// Something worth knowing about a selection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Warning {
@@ -379,21 +396,6 @@ impl Hint for SelectError {
 }
 
 impl Reason {
-    /// The file that asks for it; none where the recipe or its package does.
-    pub fn by(&self) -> Option<&RootPath> {
-        match self {
-            Reason::Named | Reason::All | Reason::Included(_) | Reason::Reached => None,
-            Reason::Library { by, .. }
-            | Reason::Loader { by }
-            | Reason::Link { by }
-            | Reason::Interpreter { by }
-            | Reason::Word { by, .. }
-            | Reason::Mention { by }
-            | Reason::Opened { by, .. } => Some(by),
-            Reason::Rule { by, .. } => by.as_ref(),
-        }
-    }
-
     /// The rule in one word.
     pub fn rule(&self) -> &'static str {
         match self {

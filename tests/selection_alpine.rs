@@ -132,6 +132,7 @@ fn selection(
     let mut catalog = FileCatalog::new(MergedUsr::new(distro.directory_links(arch)));
     let mut wants = likely_packages(recipe, arch, &by_name);
     let mut fetched = BTreeSet::new();
+    // None is read here: what scripts call is not what these cases are about.
     let mut scripts = BTreeMap::new();
     loop {
         for name in wants {
@@ -154,7 +155,6 @@ fn selection(
         };
         match select(inputs) {
             Ok(Outcome::Wants(more)) => wants = more,
-            // What scripts call is tested with Debian's packages.
             Ok(Outcome::Reads(paths)) => {
                 scripts.extend(paths.into_iter().map(|path| (path, None)));
                 wants = BTreeSet::new();
