@@ -208,8 +208,10 @@ impl<'a> Selector<'a> {
         let Some((_, package, _)) = self.file_at(path) else { return };
         self.looked_into.insert(package.name.clone());
         let by_interpreter = matches!(reason, Reason::Interpreter { .. }) && self.helpers_have_modules();
+        // Of its own package a file pulls what it needs and no more: where that is reached, it was so before.
+        let is_own = reason.by().is_some_and(|by| self.package_at(by) == package.name);
         self.choose(path, reason);
-        if self.keeps_whole_packages() && (by_interpreter || !self.is_helper(&package.name)) {
+        if !is_own && self.keeps_whole_packages() && (by_interpreter || !self.is_helper(&package.name)) {
             self.bonds.file_to_package(path, &package.name);
             self.expand(&package.name, Role::Reached);
         }
