@@ -59,6 +59,7 @@ pub mod cache;
 pub mod deb;
 pub mod elf;
 pub mod loader;
+pub mod shell;
 pub mod tarball;
 pub mod transport;
 pub mod trust;
