@@ -8,9 +8,9 @@ use super::{Node, Source, World};
 /// Built-in commands, for `command -v` and `type`.
 const NAMES: &[&str] = &[
     ".", ":", "[", "alias", "bg", "break", "builtin", "cd", "command", "continue", "declare", "echo", "eval",
-    "exec", "exit", "export", "false", "fg", "getopts", "hash", "jobs", "let", "local", "printf", "pwd", "read",
-    "readonly", "return", "set", "shift", "shopt", "source", "test", "times", "trap", "true", "type", "typeset",
-    "ulimit", "umask", "unalias", "unset", "wait",
+    "exec", "exit", "export", "false", "fg", "getopts", "hash", "jobs", "let", "local", "printf", "pwd",
+    "read", "readonly", "return", "set", "shift", "shopt", "source", "test", "times", "trap", "true", "type",
+    "typeset", "ulimit", "umask", "unalias", "unset", "wait",
 ];
 
 impl<W: World> Shell<W> {

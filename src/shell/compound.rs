@@ -5,10 +5,10 @@ use brush_parser::ast::{
     ForClauseCommand, FunctionDefinition, IfClauseCommand, Pipeline, RedirectList, SourceLocation,
 };
 
+use super::World;
 use super::glob::Match;
 use super::state::{Descriptor, Flow, Shell};
 use super::text::is_known;
-use super::World;
 
 /// Rounds of one loop.
 const MOST_ROUNDS: usize = 10_000;
@@ -150,11 +150,7 @@ impl<W: World> Shell<W> {
         let Some(redirects) = redirects else { return self.compound(body) };
         let before = self.own.descriptors.clone();
         let all = redirects.0.iter().collect::<Vec<_>>();
-        let flow = if self.redirect(&all) {
-            self.compound(body)
-        } else {
-            self.checked()
-        };
+        let flow = if self.redirect(&all) { self.compound(body) } else { self.checked() };
         self.own.descriptors = before;
         flow
     }
@@ -193,12 +189,8 @@ impl<W: World> Shell<W> {
     }
 
     fn if_clause(&mut self, clause: &IfClauseCommand) -> Flow {
-        let elses: Vec<(Option<&CompoundList>, &CompoundList)> = clause
-            .elses
-            .iter()
-            .flatten()
-            .map(|one| (one.condition.as_ref(), &one.body))
-            .collect();
+        let elses: Vec<(Option<&CompoundList>, &CompoundList)> =
+            clause.elses.iter().flatten().map(|one| (one.condition.as_ref(), &one.body)).collect();
         self.branches((Some(&clause.condition), &clause.then), &elses)
     }
 
@@ -231,10 +223,12 @@ impl<W: World> Shell<W> {
     fn for_clause(&mut self, clause: &ForClauseCommand) -> Flow {
         let values = match &clause.values {
             None => self.own.positional.clone(),
-            Some(words) => match words.iter().map(|word| self.fields(&word.value)).collect::<Option<Vec<_>>>() {
-                Some(fields) => fields.concat(),
-                None => return self.checked(),
-            },
+            Some(words) => {
+                match words.iter().map(|word| self.fields(&word.value)).collect::<Option<Vec<_>>>() {
+                    Some(fields) => fields.concat(),
+                    None => return self.checked(),
+                }
+            }
         };
         self.status = Some(0);
         if values.iter().any(|value| !is_known(value)) {
@@ -289,11 +283,7 @@ impl<W: World> Shell<W> {
                     self.line = line;
                     let text = format!("while {condition}");
                     let mut round = |shell: &mut Self| shell.round(body).unwrap_or(Flow::Next);
-                    return self.undecided(
-                        &text,
-                        UNKNOWN_CONDITION,
-                        &mut [&mut |_| Flow::Next, &mut round],
-                    );
+                    return self.undecided(&text, UNKNOWN_CONDITION, &mut [&mut |_| Flow::Next, &mut round]);
                 }
             }
             if let Some(flow) = self.round(body) {

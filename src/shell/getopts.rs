@@ -10,7 +10,8 @@ impl<W: World> Shell<W> {
             return;
         };
         let words = if rest.is_empty() { self.own.positional.clone() } else { rest.to_vec() };
-        let mut index = self.variable("OPTIND").and_then(|text| text.parse::<usize>().ok()).unwrap_or(1).max(1);
+        let mut index =
+            self.variable("OPTIND").and_then(|text| text.parse::<usize>().ok()).unwrap_or(1).max(1);
         let letters: Vec<char> = words.get(index - 1).map(|word| word.chars().collect()).unwrap_or_default();
         if letters.len() < 2 || letters[0] != '-' || letters == ['-', '-'] {
             if letters == ['-', '-'] {

@@ -35,10 +35,8 @@ pub enum Match {
 impl Pattern {
     /// From pieces of text, each with whether it is quoted; a quoted one stands for itself.
     pub fn new<'a>(pieces: impl IntoIterator<Item = (&'a str, bool)>) -> Self {
-        let chars: Vec<(char, bool)> = pieces
-            .into_iter()
-            .flat_map(|(text, quoted)| text.chars().map(move |c| (c, quoted)))
-            .collect();
+        let chars: Vec<(char, bool)> =
+            pieces.into_iter().flat_map(|(text, quoted)| text.chars().map(move |c| (c, quoted))).collect();
         let mut tokens = Vec::new();
         let mut at = 0;
         while let Some((c, quoted)) = chars.get(at).copied() {
@@ -129,10 +127,7 @@ impl Pattern {
     }
 
     fn literal(&self) -> Option<String> {
-        self.0
-            .iter()
-            .map(|token| if let Token::Literal(c) = token { Some(*c) } else { None })
-            .collect()
+        self.0.iter().map(|token| if let Token::Literal(c) = token { Some(*c) } else { None }).collect()
     }
 
     /// The paths of a world that match, sorted; a relative pattern starts at a directory. None are found for a

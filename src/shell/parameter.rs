@@ -1,8 +1,6 @@
 //! Parameter expansion (XCU 2.6.2), with bash's substrings, replacements and changes of case.
 
-use brush_parser::word::{
-    Parameter, ParameterExpr, ParameterTestType, SpecialParameter, SubstringMatchKind,
-};
+use brush_parser::word::{Parameter, ParameterExpr, ParameterTestType, SpecialParameter, SubstringMatchKind};
 
 use super::World;
 use super::expand::Fields;
@@ -30,7 +28,9 @@ impl<W: World> Shell<W> {
     ) -> Option<()> {
         let text = match expression {
             ParameterExpr::Parameter { parameter, indirect } => {
-                if let Parameter::Special(SpecialParameter::AllPositionalParameters { concatenate }) = parameter {
+                if let Parameter::Special(SpecialParameter::AllPositionalParameters { concatenate }) =
+                    parameter
+                {
                     self.all_positional(*concatenate, quoted, split, fields);
                     return Some(());
                 }
@@ -81,12 +81,13 @@ impl<W: World> Shell<W> {
                 value.unwrap_or_default()
             }
             ParameterExpr::ParameterLength { parameter, indirect } => {
-                let value = if let Parameter::Special(SpecialParameter::AllPositionalParameters { .. }) = parameter {
-                    self.own.positional.len().to_string()
-                } else {
-                    let value = self.plain(parameter, *indirect);
-                    if is_known(&value) { value.chars().count().to_string() } else { unknown() }
-                };
+                let value =
+                    if let Parameter::Special(SpecialParameter::AllPositionalParameters { .. }) = parameter {
+                        self.own.positional.len().to_string()
+                    } else {
+                        let value = self.plain(parameter, *indirect);
+                        if is_known(&value) { value.chars().count().to_string() } else { unknown() }
+                    };
                 value
             }
             other => self.changed(other)?,

@@ -59,9 +59,9 @@ pub(super) fn here_document(body: &str) -> Result<Vec<WordPieceWithSource>, Synt
 /// Parses an arithmetic expression, its parameters expanded already.
 pub(super) fn arithmetic(text: &str) -> Result<ArithmeticExpr, SyntaxError> {
     check(text)?;
-    let long_number = text.split(|c: char| !c.is_ascii_alphanumeric()).any(|part| {
-        part.len() > 17 && part.starts_with(|c: char| c.is_ascii_digit())
-    });
+    let long_number = text
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .any(|part| part.len() > 17 && part.starts_with(|c: char| c.is_ascii_digit()));
     if long_number || depth(text) > 8 {
         return Err(SyntaxError::Deep);
     }

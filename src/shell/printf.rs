@@ -72,11 +72,7 @@ pub(super) fn printf(format: &str, values: &[String]) -> String {
 }
 
 /// One round; whether `\c` ended it all.
-fn once<'a>(
-    format: &str,
-    values: &mut impl Iterator<Item = &'a String>,
-    result: &mut String,
-) -> bool {
+fn once<'a>(format: &str, values: &mut impl Iterator<Item = &'a String>, result: &mut String) -> bool {
     let mut literal = String::new();
     let mut chars = format.chars().peekable();
     while let Some(c) = chars.next() {
@@ -110,7 +106,10 @@ fn once<'a>(
         let (text, stop) = match conversion {
             Some('%') => ("%".to_owned(), false),
             Some('b') => escapes(values.next().map_or("", String::as_str), true),
-            Some('c') => (values.next().and_then(|text| text.chars().next()).map(String::from).unwrap_or_default(), false),
+            Some('c') => (
+                values.next().and_then(|text| text.chars().next()).map(String::from).unwrap_or_default(),
+                false,
+            ),
             Some('s' | 'q') => {
                 let text = values.next().cloned().unwrap_or_default();
                 (precision.map_or(text.clone(), |most| text.chars().take(most).collect()), false)

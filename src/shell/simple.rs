@@ -131,7 +131,9 @@ impl<W: World> Shell<W> {
             self.write(1, &unknown());
             return Flow::Next;
         }
-        if let Some(function) = self.functions.get(name).filter(|_| !SPECIAL.contains(&name.as_str())).cloned() {
+        if let Some(function) =
+            self.functions.get(name).filter(|_| !SPECIAL.contains(&name.as_str())).cloned()
+        {
             return self.function(&function, &argv[1..]);
         }
         match self.builtin(argv) {
@@ -146,9 +148,7 @@ impl<W: World> Shell<W> {
         self.own.locals.push(std::collections::BTreeMap::new());
         let line = self.line;
         let flow = self
-            .step(&function.fname.value, |shell| {
-                shell.redirected(function.body.1.as_ref(), &function.body.0)
-            })
+            .step(&function.fname.value, |shell| shell.redirected(function.body.1.as_ref(), &function.body.0))
             .unwrap_or(Flow::Exit);
         self.line = line;
         for (name, before) in self.own.locals.pop().unwrap_or_default() {

@@ -85,7 +85,9 @@ impl<W: World> Shell<W> {
                 *at += 3;
                 Some(self.compared(left, operator, right))
             }
-            [operator, operand, ..] if unary(operator) && !(matches!(operand.as_str(), "-a" | "-o") && rest.len() > 2) => {
+            [operator, operand, ..]
+                if unary(operator) && !(matches!(operand.as_str(), "-a" | "-o") && rest.len() > 2) =>
+            {
                 *at += 2;
                 Some(self.unary(operator, operand))
             }
@@ -162,7 +164,8 @@ impl<W: World> Shell<W> {
             "<" => Some(left < right),
             ">" => Some(left > right),
             "-nt" | "-ot" | "-ef" => {
-                let place = |path| lookup(&self.world, &self.own.directory, path, true).map(|(place, _)| place);
+                let place =
+                    |path| lookup(&self.world, &self.own.directory, path, true).map(|(place, _)| place);
                 match (operator, place(left), place(right)) {
                     ("-ef", Some(left), Some(right)) => Some(left == right),
                     ("-ef", ..) | (_, None, None) => Some(false),
@@ -259,9 +262,8 @@ fn holds(fits: Match) -> Truth {
 }
 
 fn binary(word: &str) -> bool {
-    const OPERATORS: [&str; 14] = [
-        "=", "==", "!=", "<", ">", "-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-nt", "-ot", "-ef",
-    ];
+    const OPERATORS: [&str; 14] =
+        ["=", "==", "!=", "<", ">", "-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-nt", "-ot", "-ef"];
     OPERATORS.contains(&word)
 }
 
