@@ -96,7 +96,6 @@ pub(super) enum Item {
 /// What does not change while a package's scripts are evaluated.
 pub(super) struct Facts {
     pub(super) package: String,
-    pub(super) version: String,
     pub(super) architecture: String,
     /// The questions of the package's debconf templates, with type and default.
     pub(super) questions: BTreeMap<String, (String, String)>,
@@ -157,11 +156,6 @@ impl<'a> Machine<'a> {
         let item = if directory { Item::Directory } else { Item::File(Content::Text(String::new()), 0o600) };
         self.changes.insert(path.clone(), Some(item));
         path
-    }
-
-    /// What the script itself put at a path.
-    pub(super) fn made(&self, path: &RootPath) -> Option<&Item> {
-        self.changes.get(path).and_then(Option::as_ref)
     }
 
     /// What a file holds, wherever that comes from.
