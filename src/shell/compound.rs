@@ -17,10 +17,7 @@ const UNKNOWN_CONDITION: &str = "its condition depends on what is not known";
 
 /// Whether `set -e` looks at the status of a pipeline: compound commands have looked at theirs already.
 fn counts(stages: &[Command]) -> bool {
-    matches!(
-        stages,
-        [Command::Simple(_) | Command::Compound(CompoundCommand::Subshell(_), _)] | [_, _, ..]
-    )
+    matches!(stages, [Command::Simple(_) | Command::Compound(CompoundCommand::Subshell(_), _)] | [_, _, ..])
 }
 
 impl<W: World> Shell<W> {
@@ -81,7 +78,8 @@ impl<W: World> Shell<W> {
             [one] => self.command(one),
             stages => self.stages(stages),
         };
-        let flow = if flow == Flow::Next && !pipeline.bang && counts(&pipeline.seq) { self.checked() } else { flow };
+        let flow =
+            if flow == Flow::Next && !pipeline.bang && counts(&pipeline.seq) { self.checked() } else { flow };
         self.own.forgiving -= usize::from(forgiven);
         if flow == Flow::Next && pipeline.bang {
             self.status = self.status.map(|status| i32::from(status == 0));

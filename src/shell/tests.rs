@@ -148,7 +148,8 @@ fn what_is_unknown_taints_and_is_told_once() {
 
 #[test]
 fn ways_that_come_to_the_same_are_no_finding() {
-    let (_, _, findings, world) = evaluated("mystery && echo > /dev/null\nif mystery; then :; else :; fi; note x");
+    let (_, _, findings, world) =
+        evaluated("mystery && echo > /dev/null\nif mystery; then :; else :; fi; note x");
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert_eq!(world.calls, [["note", "x"]]);
     // A way on which the script fails is no installation.
@@ -158,7 +159,9 @@ fn ways_that_come_to_the_same_are_no_finding() {
 
 #[test]
 fn endless_scripts_end() {
-    for script in ["while :; do :; done", "f() { f; }; f", "x=aaaaaaaa; while :; do x=$x$x; done", "eval eval eval :"] {
+    for script in
+        ["while :; do :; done", "f() { f; }; f", "x=aaaaaaaa; while :; do x=$x$x; done", "eval eval eval :"]
+    {
         let (_, _, findings, _) = evaluated(script);
         assert!(!findings.is_empty() || script.starts_with("eval"), "{script}");
     }

@@ -219,7 +219,7 @@ fn copy_file(
 
 pub(super) fn cp(machine: &mut Machine<'_>, call: &Call) -> Reply {
     let flags = [
-        ('Z', \"\", false),
+        ('Z', "", false),
         ('a', "archive", false),
         ('r', "recursive", false),
         ('R', "", false),
