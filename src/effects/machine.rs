@@ -218,6 +218,7 @@ impl<'a> Machine<'a> {
             }
             Content::Text(text) => {
                 let Some(bytes) = encode(&text) else {
+                    self.forget(path);
                     return Err("what it holds depends on what is not known".to_owned());
                 };
                 self.file_effect(path, bytes, mode);
@@ -478,7 +479,10 @@ impl World for Machine<'_> {
                 self.file_effect(path, bytes, None);
                 Ok(())
             }
-            None => Err("what it writes depends on what is not known".to_owned()),
+            None => {
+                self.forget(path);
+                Err("what it writes depends on what is not known".to_owned())
+            }
         }
     }
 
