@@ -24,14 +24,7 @@ impl Forge<'_> {
         subject: &str,
     ) -> Result<Option<Answer>, ForgeError> {
         let mut prepared = self.prepare(recipe, lock, arch)?;
-        let parts = Parts {
-            recipe,
-            lock,
-            arch,
-            catalog: &prepared.catalog,
-            selection: &prepared.selection,
-            newest: self.options.newest,
-        };
+        let parts = Parts::of(recipe, lock, &prepared, self.options.newest);
         let plans = layer_plans(parts)?.layers;
         let packages = lock.packages_of(arch);
         let more: BTreeSet<String> = if packages.contains_key(subject) {
@@ -80,7 +73,7 @@ fn answer(
     plans: &[LayerPlan],
     subject: &str,
 ) -> Option<Answer> {
-    let Prepared { arch, catalog, selection } = prepared;
+    let Prepared { arch, catalog, selection, .. } = prepared;
     let packages = &lock.packages_of(*arch);
     explain(
         Inputs { recipe, distro: recipe.conventions(), arch: *arch, packages, catalog, selection, plans },

@@ -90,7 +90,9 @@ impl<'a> Setup<'a> {
         let distro = recipe.conventions();
         let mut tree = ImageTree::default();
         for (path, target) in directory_links(distro, arch) {
-            tree.make(0, &MadeFile::symlink(fixed(path), target));
+            let link = fixed(path);
+            tree.make(0, &MadeFile::directory(link.link_target(target), 0o755));
+            tree.make(0, &MadeFile::symlink(link, target));
         }
         Setup {
             recipe,

@@ -72,7 +72,7 @@ impl World {
     /// Each layer's files as lines, whole-image files aside; and what was left undone.
     fn lay(&self) -> (Vec<Vec<String>>, Vec<String>) {
         let layers: String = (0..self.layers.len())
-            .map(|at| format!("[[layer]]\nname = \"{at}\"\npackages = [\"p\"]\nexclude = [\"/opt/**\"]\n"))
+            .map(|at| format!("[[layer]]\nname = \"{at}\"\npackages = [\"any\"]\nexclude = [\"/opt/**\"]\n"))
             .collect();
         let text = format!("name = \"x\"\nfrom = \"debian:trixie\"\n{layers}{}", self.recipe);
         let recipe = Recipe::parse(&text, Path::new("x.toml")).unwrap();
