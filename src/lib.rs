@@ -30,6 +30,7 @@
 //! | what goes into which layer | [`layer`] |
 //! | how an image is written | [`oci`] |
 //! | what is wrong with an image | [`check`] |
+//! | how a recipe's tests are run | [`trial`] |
 //! | why something is in an image, or is not | [`why`] |
 //!
 //! # Which type do I use?
@@ -54,6 +55,7 @@ pub mod render;
 pub mod repository;
 pub mod resolve;
 pub mod select;
+pub mod trial;
 pub mod why;
 
 // -- formats and services: know no stage --

@@ -16,6 +16,7 @@ const ROOMS: &[&[&str]] = &[
     &["pipeline"],
     // Stages: the last of the way first, since each uses the types of those before it.
     &[
+        "trial",
         "check",
         "oci",
         "why",

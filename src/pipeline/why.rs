@@ -7,6 +7,7 @@ use crate::catalog::{FileCatalog, catalogue};
 use crate::layer::LayerPlan;
 use crate::lock::Lock;
 use crate::recipe::Recipe;
+use crate::root_path::RootPath;
 use crate::why::{Answer, Inputs, explain};
 
 use super::assembly::{Parts, layer_plans};
@@ -63,6 +64,15 @@ impl Forge<'_> {
         }
         catalog.order_owners();
         Ok(())
+    }
+}
+
+impl Prepared {
+    /// The package, of those that were looked into, that has a path of the image, in it or left out.
+    pub fn package_with(&self, path: &str) -> Option<String> {
+        let path = self.catalog.merged_usr().canonical(&RootPath::parse(path).ok()?);
+        let file = *self.catalog.at(&path).first()?;
+        Some(self.catalog.get(file).0.name.clone())
     }
 }
 

@@ -242,7 +242,11 @@ mod tests {
         let files = [&app, &a, &b, &c, &only_a, &shared, &common, &deep];
         let sizes = files.into_iter().zip([1, 2, 4, 8, 16, 32, 64, 128]).collect();
         let costs = bonds.plugin_costs(&BTreeSet::from([&a, &b, &c]), &sizes);
-        let told: Vec<_> = costs.iter().map(|one| (one.path.as_str(), one.plugins, one.bytes, one.own)).collect();
-        assert_eq!(told, [("/p", 3, 190, 14), ("/p/a.so", 1, 146, 2), ("/p/c.so", 1, 8, 8), ("/p/b.so", 1, 4, 4)]);
+        let told: Vec<_> =
+            costs.iter().map(|one| (one.path.as_str(), one.plugins, one.bytes, one.own)).collect();
+        assert_eq!(
+            told,
+            [("/p", 3, 190, 14), ("/p/a.so", 1, 146, 2), ("/p/c.so", 1, 8, 8), ("/p/b.so", 1, 4, 4)]
+        );
     }
 }

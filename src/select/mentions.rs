@@ -113,7 +113,8 @@ impl Selector<'_> {
             let Some((_, _, file)) = self.file_at(&by) else { continue };
             let Some(facts) = &file.elf else { continue };
             let requester = [Requester { path: &by, facts }];
-            let Some(found) = self.search.find(&self.visible(), &soname, &requester, &self.library_path) else {
+            let Some(found) = self.search.find(&self.visible(), &soname, &requester, &self.library_path)
+            else {
                 continue;
             };
             let package = self.package_at(&found.file);

@@ -101,7 +101,7 @@ impl Selector<'_> {
             self.pull(&file, reason);
             let owner = self.package_at(&file);
             self.reach_interpreter(&owner, package);
-        } else if !self.want_command(command, package) && !is_sought {
+        } else if !self.want_command(command, package, is_sought) && !is_sought {
             self.called.insert(Called { script: script.clone(), command: command.to_owned() });
         }
     }
@@ -118,14 +118,17 @@ impl Selector<'_> {
             || essential_packages(self.inputs.distro).contains(&owner.as_str())
     }
 
-    /// Wants what may have a command: the Essential package that does, else direct dependencies; false where all
-    /// of them are catalogued.
-    fn want_command(&mut self, command: &str, package: &str) -> bool {
+    /// Wants what may have a command: the Essential package that does, else direct dependencies, unless the
+    /// script can do without; false where all of them are catalogued.
+    fn want_command(&mut self, command: &str, package: &str, is_sought: bool) -> bool {
         let name = command.rsplit('/').next().unwrap_or(command);
         let essential = essential_package_with(self.inputs.distro, name);
         if let Some(essential) = essential.filter(|name| self.is_uncatalogued(name)) {
             self.wants.insert(essential.to_owned());
             return true;
+        }
+        if is_sought {
+            return false;
         }
         let direct: Vec<String> = self
             .inputs

@@ -93,13 +93,13 @@ impl Explainer<'_> {
             return None;
         }
         let locked = self.inputs.packages.get(package)?;
-        if is_install_helper(self.inputs.distro, package) {
-            let because = "only helps to install other packages, and nothing that is kept runs it";
-            return Some(rule("helper", format!("`{package}` {because}; {name} to have it")));
-        }
         if locked.on_demand {
             let because = "is there on demand, and no rule asked for it";
             return Some(rule("on-demand", format!("`{package}` {because}; {name} to have it")));
+        }
+        if is_install_helper(self.inputs.distro, package) {
+            let because = "only helps to install other packages, and nothing that is kept runs it";
+            return Some(rule("helper", format!("`{package}` {because}; {name} to have it")));
         }
         None
     }
