@@ -163,7 +163,7 @@ impl Forge<'_> {
                 }
                 catalog.order_owners();
             }
-            effects.update(recipe, arch, &packages, &catalog)?;
+            effects.update(recipe, arch, &catalog);
             made_links.update(distro.format(), &catalog, &effects.packages)?;
             let musl_path = musl_path(recipe, arch, &catalog)?;
             let inputs = Inputs {

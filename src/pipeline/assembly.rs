@@ -13,6 +13,7 @@ use crate::recipe::Recipe;
 use crate::render::{
     Accounts, Changes, EPOCH, Made, MadeFile, Placeholders, Surroundings, recipe_files, skeleton,
 };
+use crate::root_path::RootPath;
 use crate::select::{SelectedLayer, Selection};
 use crate::tarball::EntryKind;
 
