@@ -20,7 +20,7 @@ use crate::catalog::FileCatalog;
 use crate::distro::Distro;
 use crate::effects::{Effect, PackageEffects, Undone};
 use crate::loader::resolve;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, RuleTool};
 use crate::root_path::RootPath;
 use crate::select::{Reason, SelectedLayer};
 use crate::tarball::EntryKind;
@@ -66,6 +66,8 @@ pub struct Setup<'a> {
     alternatives: Alternatives<'a>,
     /// The packages whose effects have come about, and whether all of them have.
     done: BTreeMap<&'a str, bool>,
+    /// What run-time rules ask for.
+    tools: BTreeSet<RuleTool>,
     /// The content of packages' files from which others are made.
     contents: BTreeMap<RootPath, Vec<u8>>,
     /// Whole-image files as they were last made.
@@ -105,6 +107,7 @@ impl<'a> Setup<'a> {
             accounts,
             alternatives: Alternatives::default(),
             done: BTreeMap::new(),
+            tools: BTreeSet::new(),
             contents: BTreeMap::new(),
             rendered: Made::new(),
             undone: Vec::new(),
@@ -154,6 +157,7 @@ impl<'a> Setup<'a> {
     ) -> Result<LayerSetup, RenderError> {
         self.layer = number;
         self.contents.extend(contents);
+        self.take_tools(selected.tools.keys().copied());
         let brought = self.brought(selected);
         self.tree.lay(number, selected, self.catalog);
         self.tree.lay_made(number, laid);
