@@ -2,8 +2,8 @@
 //!
 //! A [`Setup`] is led through the layers of an image, lowest first. For each it says which files' content it
 //! [`wants`](Setup::wants); carries out the effects of the packages that the layer brings
-//! ([`Setup::layer`]): accounts, alternatives, directories, links, owners, modes, sysusers.d(5) and
-//! tmpfiles.d(5); and, when the recipe's files are known, makes the files of the whole image
+//! ([`Setup::layer`]): accounts, alternatives, directories, links, owners, modes, sysusers.d(5),
+//! tmpfiles.d(5) and the directories that services are started with; and, when the recipe's files are known, makes the files of the whole image
 //! ([`Setup::finish`]): the loader's cache, the bundle of certificates, PAM's common configuration. A layer's
 //! files depend on it and on those below it alone; what is the same as in the layers below is not made again.
 //!
@@ -35,6 +35,7 @@ mod files;
 mod mode;
 mod sysusers;
 mod tmpfiles;
+mod units;
 mod whole;
 mod words;
 
@@ -127,6 +128,7 @@ impl<'a> Setup<'a> {
             wanted.extend(self.declared(package, SYSUSERS));
             if whole {
                 wanted.extend(self.declared(package, TMPFILES));
+                wanted.extend(self.declared(package, UNITS));
                 for effect in self.effects_of(package) {
                     if let Effect::Copy { from, .. } = effect {
                         wanted.extend(source(self.catalog, from));
@@ -167,7 +169,7 @@ impl<'a> Setup<'a> {
         let declared: BTreeMap<&str, Vec<Effect>> = brought
             .iter()
             .filter(|(_, whole)| **whole)
-            .map(|(name, _)| (*name, self.tmpfiles(name)))
+            .map(|(name, _)| (*name, self.declared_effects(name)))
             .collect();
         let catalog = self.catalog;
         let mut files =
@@ -278,9 +280,13 @@ impl<'a> Setup<'a> {
         texts.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
     }
 
-    fn tmpfiles(&self, package: &str) -> Vec<Effect> {
+    /// What a package's declarations ask for beside accounts.
+    fn declared_effects(&self, package: &str) -> Vec<Effect> {
         let exists = |path: &RootPath| self.tree.leads(path);
-        self.declarations(package, TMPFILES).iter().flat_map(|text| tmpfiles::effects(text, exists)).collect()
+        let tmpfiles = self.declarations(package, TMPFILES);
+        let units = self.declarations(package, UNITS);
+        let units = units.iter().flat_map(|text| units::effects(text, exists));
+        tmpfiles.iter().flat_map(|text| tmpfiles::effects(text, exists)).chain(units).collect()
     }
 
     fn make_accounts(
@@ -360,6 +366,7 @@ impl<'a> Setup<'a> {
 
 const SYSUSERS: &str = "/usr/lib/sysusers.d";
 const TMPFILES: &str = "/usr/lib/tmpfiles.d";
+const UNITS: &str = "/usr/lib/systemd/system";
 
 fn effects_in<'e>(effects: &'e BTreeMap<String, PackageEffects>, package: &str) -> &'e [Effect] {
     effects.get(package).map_or(&[], |all| &all.effects)
