@@ -164,7 +164,7 @@ impl Forge<'_> {
                 }
                 catalog.order_owners();
             }
-            effects.update(recipe, arch, &catalog)?;
+            effects.update(recipe, arch, &catalog);
             made_links.update(distro.format(), &catalog, &effects.packages)?;
             let musl_path = musl_path(recipe, arch, &catalog)?;
             loader_configuration.update(recipe, arch, &catalog)?;
@@ -198,10 +198,10 @@ impl Forge<'_> {
         prepared: &Prepared,
         layout: &Layout,
     ) -> Result<Built, ForgeError> {
-        let Prepared { arch, catalog, effects, selection } = prepared;
+        let Prepared { arch, catalog, selection, .. } = prepared;
         self.progress.stage(&format!("packing {} for {arch}", recipe.name));
-        let (arch, effects, newest) = (*arch, &effects.packages, self.options.newest);
-        let parts = Parts { recipe, lock, arch, catalog, selection, effects, newest };
+        let arch = *arch;
+        let parts = Parts::of(recipe, lock, prepared, self.options.newest);
         let Planned { layers: plans, undone } = layer_plans(parts)?;
         if recipe.strict && !undone.is_empty() {
             return Err(ForgeError::Undone { arch, steps: undone });
