@@ -7,9 +7,9 @@
 //! # The way through the house
 //!
 //! ```text
-//! recipe -> resolve -> (lock) -> fetch -> catalog -> select -> render -> layer -> oci
-//!              ^                   ^                    |
-//!       repository                 +--------------------+ Wants(packages)
+//! recipe -> resolve -> (lock) -> fetch -> catalog -> effects -> select -> render -> layer -> oci
+//!              ^                   ^                               |
+//!       repository                 +-------------------------------+ Wants(packages)
 //! ```
 //!
 //! Each stage is a function from one noun to the next. [`pipeline`] wires them and nothing else does.
@@ -23,6 +23,8 @@
 //! | what is pinned | [`lock`] |
 //! | how packages arrive | [`fetch`], [`transport`], [`cache`] |
 //! | what is known of a package's files | [`catalog`], [`deb`], [`apk`], [`elf`], [`tarball`] |
+//! | what installation scripts would do | [`effects`] |
+//! | what is known of a shell script | [`shell`] |
 //! | which files get in, and why | [`select`], [`loader`] |
 //! | files made after selection | [`render`] |
 //! | what goes into which layer | [`layer`] |
@@ -43,6 +45,7 @@ pub mod pipeline;
 pub mod catalog;
 pub mod check;
 pub mod distro;
+pub mod effects;
 pub mod fetch;
 pub mod layer;
 pub mod lock;
@@ -61,6 +64,7 @@ pub mod cache;
 pub mod deb;
 pub mod elf;
 pub mod loader;
+pub mod shell;
 pub mod tarball;
 pub mod transport;
 pub mod trust;

@@ -5,7 +5,7 @@
 //!
 //! [`Search::look`] finds one library for one file; [`Search::load`] all that a program loads, with what is
 //! loaded already not sought again. Both answer for a tree as it stands: building asks about a catalogue of
-//! packages, checking about an image.
+//! packages, checking about an image. [`prove`] tells whether what was loaded fits together: versions and symbols.
 //!
 //! Left out for both: empty and relative path elements, whose meaning depends on the working directory;
 //! `LD_PRELOAD`; and programs that run with more rights than their caller (setuid), for which loaders ignore
@@ -18,11 +18,13 @@ use crate::root_path::RootPath;
 mod glibc;
 mod musl;
 mod process;
+mod proof;
 mod tokens;
 mod tree;
 
 pub use musl::{musl_arch, musl_name, musl_path_file};
 pub use process::{Loaded, Missing, Process};
+pub use proof::{Finding, LinkFault, MissingSymbol, Role, Subject, prove};
 pub use tree::{FileTree, Node, Resolved, follow, resolve};
 
 use tree::walk;

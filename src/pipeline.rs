@@ -4,7 +4,7 @@
 //! recipe -> resolve -> (lock) -> fetch -> catalog -> select -> render -> layer -> oci
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use crate::arch::Arch;
@@ -29,12 +29,14 @@ mod loader_path;
 mod locking;
 mod locking_apk;
 mod made_links;
+mod scripts;
 mod summary;
 mod why;
 
 use assembly::{Parts, Planned, layer_plans};
 use loader_path::musl_path;
 use made_links::MadeLinks;
+use scripts::script_words;
 
 pub use error::ForgeError;
 pub use summary::{PackageSize, Summary};
@@ -145,15 +147,18 @@ impl Forge<'_> {
         }
         let mut catalog = FileCatalog::new(links.clone());
         let mut made_links = MadeLinks::default();
+        let mut scripts = BTreeMap::new();
         let mut wants = likely_packages(recipe, arch, &packages);
         loop {
-            let what =
-                if wants.len() == 1 { "a package".to_owned() } else { format!("{} packages", wants.len()) };
-            self.progress.stage(&format!("fetching {what} of {} for {arch}", recipe.name));
-            for package in catalogue(&self.fetch(recipe, lock, arch, &wants)?, &links, &self.cache)? {
-                catalog.insert(package)?;
+            if !wants.is_empty() {
+                let count = wants.len();
+                let what = if count == 1 { "a package".to_owned() } else { format!("{count} packages") };
+                self.progress.stage(&format!("fetching {what} of {} for {arch}", recipe.name));
+                for package in catalogue(&self.fetch(recipe, lock, arch, &wants)?, &links, &self.cache)? {
+                    catalog.insert(package)?;
+                }
+                catalog.order_owners();
             }
-            catalog.order_owners();
             made_links.update(distro.format(), &catalog)?;
             let musl_path = musl_path(recipe, arch, &catalog)?;
             let inputs = Inputs {
@@ -164,10 +169,15 @@ impl Forge<'_> {
                 catalog: &catalog,
                 made_links: &made_links.links,
                 musl_path: musl_path.as_deref(),
+                scripts: &scripts,
             };
             match select(inputs).map_err(|source| ForgeError::Select { arch, source })? {
                 Outcome::Selection(selection) => return Ok(Prepared { arch, catalog, selection }),
                 Outcome::Wants(more) => wants = more,
+                Outcome::Reads(paths) => {
+                    scripts.extend(script_words(&catalog, paths)?);
+                    wants.clear();
+                }
             }
         }
     }
@@ -193,7 +203,7 @@ impl Forge<'_> {
             layers.push(pack(layout, plan, catalog, self.progress)?);
         }
         let summary = Summary::of(&plans, &lock.packages_of(*arch), catalog, selection, &layers, undone);
-        let image = layout.write_image(&self.image_spec(recipe, lock, *arch, layers))?;
+        let image = layout.write_image(&self.image_spec(recipe, lock, *arch, selection, layers))?;
         Ok(Built { image, summary })
     }
 }

@@ -29,6 +29,7 @@ mod problems;
 mod read;
 mod reader;
 mod repository;
+mod rule;
 mod strip;
 mod suggest;
 mod template;
@@ -45,6 +46,7 @@ pub use package::{Constraint, PackageSpec};
 pub use pattern::Pattern;
 pub use problems::{Place, Problem, Problems, Span, render};
 pub use repository::{Location, Repository, RepositoryKind};
+pub use rule::{MadeText, Rule, RuleTool, Trigger, runtime_rules};
 pub use strip::{Strip, StripClass};
 pub use template::Template;
 
@@ -89,6 +91,8 @@ pub struct Recipe {
     pub image: ImageConfig,
     /// The variants it offers, by name.
     pub variants: BTreeMap<String, Variant>,
+    /// What its programs look for when they run, beside what the crate's table knows.
+    pub rules: Vec<Rule>,
     /// Commands to try in the finished image.
     pub tests: Vec<Test>,
     /// Repositories beside those of `from`.
@@ -182,6 +186,20 @@ impl Recipe {
         }
         let has = |arch: &Arch| self.from.is_none_or(|distro| distro.arch_name(*arch).is_some());
         Arch::ALL.into_iter().filter(has).collect()
+    }
+
+    /// The run-time rules that hold for it, in order: the crate's table, with its own in place of those of the same
+    /// name, then its own others.
+    pub fn runtime_rules(&self) -> Vec<&Rule> {
+        let id = self.conventions().id();
+        let replaced = |rule: &&Rule| !self.rules.iter().any(|own| own.name == rule.name);
+        let rules = rule::runtime_rules().iter().filter(replaced).chain(&self.rules);
+        rules.filter(|rule| rule.on.is_empty() || rule.on.iter().any(|on| on == id)).collect()
+    }
+
+    /// The packages that run-time rules may ask for.
+    pub fn on_demand_packages(&self) -> std::collections::BTreeSet<&str> {
+        self.runtime_rules().into_iter().flat_map(|rule| &rule.packages).map(String::as_str).collect()
     }
 
     /// The mistakes that show when accounts are known: what it mentions and nobody has defined.

@@ -16,6 +16,8 @@ mod accounts;
 pub mod alpine;
 mod dpkg;
 mod host_files;
+mod image_tree;
+mod ld_so_cache;
 mod skeleton;
 
 pub use accounts::Accounts;

@@ -5,8 +5,7 @@
 //! answers [`Outcome::Wants`], and the pipeline fetches and asks again. The answer depends on the recipe and
 //! the lock alone, not on which packages happened to be at hand.
 //!
-//! Rules 6 to 9 of `needed` (shell words, mentions, on-demand packages by run-time rule, the rules
-//! themselves) and script effects are not here yet.
+//! What scripts call is read from their text: where that is not at hand, the answer is [`Outcome::Reads`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,16 +15,23 @@ use crate::catalog::{FileCatalog, FileRef};
 use crate::distro::Distro;
 use crate::hint::Hint;
 use crate::lock::LockedPackage;
-use crate::recipe::{Keep, Recipe};
+use crate::recipe::{Keep, Recipe, RuleTool};
 use crate::root_path::RootPath;
+use crate::shell::ScriptWords;
 
+mod bonds;
 mod closure;
 mod links;
+mod mentions;
 mod packages;
 mod patterns;
+mod rules;
 mod scripts;
 mod selector;
 mod strip;
+mod words;
+
+pub use bonds::PluginCost;
 
 pub use packages::{is_command, named as named_packages};
 pub use strip::StripRules;
@@ -49,6 +55,8 @@ pub struct Inputs<'a> {
     /// The content of `/etc/ld-musl-ARCH.path` ([`crate::loader::musl_path_file`]) in the image, if it will have
     /// that file.
     pub musl_path: Option<&'a str>,
+    /// The words of scripts read so far; none for a file that is no script of a shell.
+    pub scripts: &'a BTreeMap<RootPath, Option<ScriptWords>>,
 }
 
 /// The answer of [`select`].
@@ -58,6 +66,8 @@ pub enum Outcome {
     Selection(Selection),
     /// These locked packages must be catalogued first.
     Wants(BTreeSet<String>),
+    /// The words of these files must be read first.
+    Reads(BTreeSet<RootPath>),
 }
 
 /// The paths that get in, layer by layer.
@@ -69,10 +79,14 @@ pub struct Selection {
     pub warnings: Vec<Warning>,
     /// The patterns that matched nothing here.
     pub unmatched: Vec<UnmatchedPattern>,
+    /// Variables of the environment that run-time rules give, unless the recipe sets them.
+    pub env: BTreeMap<String, String>,
+    /// What plug-ins cost, dearest first: each, and those of one directory together.
+    pub plugins: Vec<PluginCost>,
 }
 
 /// The package files of one layer. No path stands in two layers, since packages do not change files.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct SelectedLayer {
     /// The layer's name.
     pub name: String,
@@ -82,6 +96,19 @@ pub struct SelectedLayer {
     /// They belong into the image, since no program would start without. Each stands in the first layer that
     /// needs it.
     pub links: BTreeMap<RootPath, PassedLink>,
+    /// Files that run-time rules make, where no chosen file is. The recipe's own take their place.
+    pub made: BTreeMap<RootPath, MadeByRule>,
+    /// What run-time rules want made of the image as a whole, from this layer on.
+    pub tools: BTreeMap<RuleTool, Reason>,
+}
+
+/// A file whose content a run-time rule gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeByRule {
+    /// The content.
+    pub content: String,
+    /// Why it is needed.
+    pub reason: Reason,
 }
 
 /// A chosen path.
@@ -137,6 +164,49 @@ pub enum Reason {
         /// The script.
         by: RootPath,
     },
+    /// A script calls or sources it.
+    Word {
+        /// The script.
+        by: RootPath,
+        /// The command or file, as the script has it.
+        word: String,
+    },
+    /// An ELF file holds its path.
+    Mention {
+        /// The ELF file.
+        by: RootPath,
+    },
+    /// An ELF file says that it opens it by name.
+    Opened {
+        /// The ELF file.
+        by: RootPath,
+        /// The name.
+        soname: String,
+    },
+    /// A run-time rule asks for it.
+    Rule {
+        /// The rule's name.
+        rule: String,
+        /// What fired the rule; none where that is the image's environment.
+        by: Option<RootPath>,
+    },
+}
+
+impl Reason {
+    /// The file that asks for it, if one does.
+    pub fn by(&self) -> Option<&RootPath> {
+        match self {
+            Reason::Named | Reason::All | Reason::Included(_) | Reason::Reached => None,
+            Reason::Library { by, .. }
+            | Reason::Loader { by }
+            | Reason::Link { by }
+            | Reason::Interpreter { by }
+            | Reason::Word { by, .. }
+            | Reason::Mention { by }
+            | Reason::Opened { by, .. } => Some(by),
+            Reason::Rule { by, .. } => by.as_ref(),
+        }
+    }
 }
 
 /// Something worth knowing about a selection.
@@ -181,6 +251,44 @@ pub enum Warning {
         /// The loader that it names.
         interp: String,
     },
+    /// A script that calls what the image lacks.
+    NoCommands {
+        /// The script.
+        script: RootPath,
+        /// The commands.
+        commands: Vec<String>,
+    },
+    /// A run-time rule whose packages are not locked.
+    RuleLacks {
+        /// The rule's name.
+        rule: String,
+        /// What fired it; none where that is the image's environment.
+        by: Option<RootPath>,
+        /// The packages.
+        packages: Vec<String>,
+    },
+    /// A library that an ELF file says it opens, and that the image lacks.
+    OpensMissing {
+        /// The ELF file.
+        by: RootPath,
+        /// The names that it tries.
+        sonames: Vec<String>,
+        /// What it is for.
+        feature: Option<String>,
+        /// Whether the file does not work without.
+        required: bool,
+    },
+    /// A library that an ELF file names and nobody selected.
+    Unselected {
+        /// The ELF file.
+        by: RootPath,
+        /// The name.
+        soname: String,
+        /// Where the library is.
+        path: RootPath,
+        /// The package that has it.
+        package: String,
+    },
     /// A file that looks like ELF and is not whole.
     DamagedElf {
         /// The file.
@@ -214,6 +322,16 @@ pub enum SelectError {
     Pattern {
         /// The layer.
         layer: String,
+        /// The pattern.
+        pattern: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A pattern of a run-time rule cannot be compiled.
+    #[error("rule `{rule}`: the pattern `{pattern}` cannot be used: {reason}")]
+    Rule {
+        /// The rule.
+        rule: String,
         /// The pattern.
         pattern: String,
         /// What is wrong.
@@ -271,7 +389,7 @@ impl Hint for SelectError {
             SelectError::Unlinked(_) => {
                 vec!["name the package that has the library in the layer's `packages`".into()]
             }
-            SelectError::Pattern { .. } => vec![],
+            SelectError::Pattern { .. } | SelectError::Rule { .. } => vec![],
             SelectError::NoPort { .. } => vec!["remove the architecture from `arch` or `--arch`".into()],
         }
     }
@@ -315,6 +433,13 @@ impl fmt::Display for Reason {
             Reason::Loader { by } => write!(f, "the loader of {by}"),
             Reason::Link { by } => write!(f, "where {by} leads"),
             Reason::Interpreter { by } => write!(f, "the interpreter of {by}"),
+            Reason::Word { by, word } => write!(f, "`{word}` is called by {by}"),
+            Reason::Mention { by } => write!(f, "mentioned by {by}"),
+            Reason::Opened { by, soname } => write!(f, "`{soname}` is opened by {by}"),
+            Reason::Rule { rule, by: Some(by) } => write!(f, "by the rule `{rule}`, because of {by}"),
+            Reason::Rule { rule, by: None } => {
+                write!(f, "by the rule `{rule}`, because of the image's environment")
+            }
         }
     }
 }
@@ -345,6 +470,30 @@ impl fmt::Display for Warning {
                 write!(
                     f,
                     "{program} is made for glibc's loader {interp}; its libraries are sought by musl's rules"
+                )
+            }
+            Warning::NoCommands { script, commands } => {
+                write!(f, "the script {script} calls `{}`, which the image lacks", commands.join("`, `"))
+            }
+            Warning::RuleLacks { rule, by, packages } => {
+                let by = by.as_ref().map_or("the image's environment", RootPath::as_str);
+                write!(
+                    f,
+                    "{by} fires the rule `{rule}`, whose packages are not locked: {}",
+                    packages.join(", ")
+                )
+            }
+            Warning::OpensMissing { by, sonames, feature, required } => {
+                let names = sonames.join("` or `");
+                let what = if *required { "does not work without" } else { "can use" };
+                write!(f, "{by} {what} `{names}`, which the image lacks")?;
+                feature.as_ref().map_or(Ok(()), |feature| write!(f, " ({feature})"))
+            }
+            Warning::Unselected { by, soname, path, package } => {
+                write!(
+                    f,
+                    "{by} names `{soname}`, which {package} has and nothing selected; if it is needed: \
+                     include = [\"{path}\"]"
                 )
             }
             Warning::DamagedElf { path, reason } => write!(f, "{path} is a damaged ELF file: {reason}"),

@@ -178,11 +178,16 @@ impl<'a> Explainer<'a> {
                 let below = files.filter(|file| file.is_within(path) && *file != path).min();
                 return Some(match below {
                     Some(file) => {
-                        let mut found = answer(&plan.name, "directory", step(file.to_string(), "a directory above it"));
+                        let mut found =
+                            answer(&plan.name, "directory", step(file.to_string(), "a directory above it"));
                         found.chain.extend(self.chain(file));
                         found
                     }
-                    None => answer(&plan.name, "directory", step("its package or the skeleton".into(), "a directory")),
+                    None => answer(
+                        &plan.name,
+                        "directory",
+                        step("its package or the skeleton".into(), "a directory"),
+                    ),
                 });
             }
         }

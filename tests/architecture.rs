@@ -23,6 +23,7 @@ const ROOMS: &[&[&str]] = &[
         "layer",
         "render",
         "select",
+        "effects",
         "catalog",
         "fetch",
         "lock",
@@ -32,7 +33,7 @@ const ROOMS: &[&[&str]] = &[
         "distro",
     ],
     // Formats and services.
-    &["cache", "transport", "loader", "elf", "deb", "apk", "trust", "tarball"],
+    &["cache", "transport", "loader", "elf", "deb", "apk", "trust", "tarball", "shell"],
     // Foundations.
     &["progress"],
     &["arch", "digest", "hint", "root_path"],

@@ -19,6 +19,7 @@ mod apk_solver;
 mod apt_oracle;
 mod architecture;
 mod check;
+mod commands;
 mod deb_formats;
 mod image;
 mod interrupted;

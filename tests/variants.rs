@@ -36,7 +36,10 @@ fn a_variant_has_the_layers_of_the_recipe_to_the_byte() {
     assert_eq!(variant.len(), plain.len() + 1);
     assert_eq!(variant[..plain.len()], plain);
     // Two locks, and the recipe's own does not have the variant's packages.
-    assert!(!rig.read("r.lock").contains("name = \"tool\"") && rig.read("r-debug.lock").contains("name = \"tool\""));
+    assert!(
+        !rig.read("r.lock").contains("name = \"tool\"")
+            && rig.read("r-debug.lock").contains("name = \"tool\"")
+    );
     rig.build(&["--variant", "debug", "--locked"]);
     rig.run(&["check", "oci:images:r-debug"]).ok();
 }
@@ -51,7 +54,9 @@ fn its_lock_follows_that_of_the_recipe() {
     let new = PACKAGES.replace("Package: libx1\n", "Package: libx1\n Version: 2.0\n");
     let mut newer = Archive::new(&new);
     newer.date += 86_400;
-    for (path, bytes) in newer.files().into_iter().chain(old.files().into_iter().filter(|(path, _)| path.starts_with("pool/"))) {
+    for (path, bytes) in
+        newer.files().into_iter().chain(old.files().into_iter().filter(|(path, _)| path.starts_with("pool/")))
+    {
         let path = rig.path("archive").join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, bytes).unwrap();
@@ -62,7 +67,10 @@ fn its_lock_follows_that_of_the_recipe() {
         let at = text.find("name = \"libx1\"").unwrap();
         text[at..].lines().nth(1).unwrap().to_owned()
     };
-    assert_eq!((version("r.lock"), version("r-debug.lock")), ("version = \"1.0\"".into(), "version = \"1.0\"".into()));
+    assert_eq!(
+        (version("r.lock"), version("r-debug.lock")),
+        ("version = \"1.0\"".into(), "version = \"1.0\"".into())
+    );
 
     // What the recipe itself has locked is not the variant's to update.
     let failed = rig.run(&["lock", "r.toml", "--variant", "debug", "--update", "libx1"]);
@@ -71,8 +79,13 @@ fn its_lock_follows_that_of_the_recipe() {
     rig.run(&["lock", "r.toml", "--update", "--arch", "amd64"]).ok();
     assert_eq!(version("r.lock"), "version = \"2.0\"");
     let failed = rig.run(&["build", "r.toml", "--arch", "amd64", "--variant", "debug", "--locked"]);
-    failed.fails(1, &["r-debug.lock cannot be used: it has libx1 1.0, and the recipe's lock 2.0 for amd64",
-        "rootforge lock --variant debug"]);
+    failed.fails(
+        1,
+        &[
+            "r-debug.lock cannot be used: it has libx1 1.0, and the recipe's lock 2.0 for amd64",
+            "rootforge lock --variant debug",
+        ],
+    );
     rig.build(&["--variant", "debug"]);
     assert_eq!(version("r-debug.lock"), "version = \"2.0\"");
     assert_eq!(layers(&rig, "r-debug").len(), 2);

@@ -83,7 +83,10 @@ fn what_is_in_has_a_chain_down_to_the_recipe() {
         ],
     );
     let interpreter = why(&rig, "/bin/interp").ok().out;
-    assert!(interpreter.contains("/usr/bin/interp <- /usr/bin/script (the interpreter of /usr/bin/script)"), "{interpreter}");
+    assert!(
+        interpreter.contains("/usr/bin/interp <- /usr/bin/script (the interpreter of /usr/bin/script)"),
+        "{interpreter}"
+    );
     says(
         &rig,
         "/etc/motd",
@@ -93,7 +96,10 @@ fn what_is_in_has_a_chain_down_to_the_recipe() {
         ],
     );
     let passwd = why(&rig, "/etc/passwd").ok().out;
-    assert!(passwd.starts_with("/etc/passwd is in layer `main`\n  /etc/passwd <- rootforge (made "), "{passwd}");
+    assert!(
+        passwd.starts_with("/etc/passwd is in layer `main`\n  /etc/passwd <- rootforge (made "),
+        "{passwd}"
+    );
 }
 
 #[test]
@@ -127,8 +133,14 @@ fn what_is_left_out_names_the_rule() {
 fn of_a_package_it_tells_what_is_in_and_what_is_not() {
     let rig = rig();
     let out = why(&rig, "libx1").ok().out;
-    assert!(out.starts_with("libx1 1.0: 3 of 4 files are in\n  libx1 <- app (a dependency of it)\n"), "{out}");
-    assert!(out.contains("left out by the rule `unneeded`: 1, such as /usr/lib/x86_64-linux-gnu/libxextra.so.1"), "{out}");
+    assert!(
+        out.starts_with("libx1 1.0: 3 of 4 files are in\n  libx1 <- app (a dependency of it)\n"),
+        "{out}"
+    );
+    assert!(
+        out.contains("left out by the rule `unneeded`: 1, such as /usr/lib/x86_64-linux-gnu/libxextra.so.1"),
+        "{out}"
+    );
     let helper = why(&rig, "adduser").ok().out;
     assert!(helper.starts_with("adduser 1.0: 0 of 1 files are in\n"), "{helper}");
     assert!(helper.contains("name `adduser` in a layer's `packages`"), "{helper}");

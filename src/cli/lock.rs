@@ -49,7 +49,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
             }
         }
     }
-    let left_out = arguments.resolving.without(locks.without())?;
+    let left_out = arguments.resolving.without(&recipe, locks.without())?;
     let forge = session.forge(left_out, arguments.resolving.allow_expired_index)?;
     arguments.resolving.note_kept(&forge.options.without, forge.progress);
     let lock = locks.renew(&forge, &recipe, &wanted, &update).map_err(|error| Failure::work(&error))?;

@@ -59,7 +59,9 @@ impl Locks {
             return only_main();
         }
         // What only the variant had may not go with what the recipe has now.
-        forge.lock(recipe, wanted, Some(&Lock::led_by(self.own.as_ref(), main)), &keep).or_else(|_| only_main())
+        forge
+            .lock(recipe, wanted, Some(&Lock::led_by(self.own.as_ref(), main)), &keep)
+            .or_else(|_| only_main())
     }
 }
 
@@ -74,7 +76,7 @@ pub(super) fn locked<'s>(
 ) -> Result<(Forge<'s>, Lock), Failure> {
     let path = lock_path(recipe);
     let locks = Locks::read(recipe)?;
-    let forge = session.forge(resolving.without(locks.without())?, resolving.allow_expired_index)?;
+    let forge = session.forge(resolving.without(recipe, locks.without())?, resolving.allow_expired_index)?;
     match locks.stale(&forge, recipe, wanted)? {
         Some(reason) if must_fit => Err(Failure::Work {
             message: format!("the lock {} cannot be used: {reason}", path.display()),

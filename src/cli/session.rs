@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use rootforge::arch::Arch;
 use rootforge::cache::Cache;
-use rootforge::distro::Pocket;
+use rootforge::distro::{PackageFormat, Pocket};
 use rootforge::hint::Hint;
 use rootforge::lock::Lock;
 use rootforge::pipeline::{Forge, Options};
@@ -82,7 +82,13 @@ impl FromStr for Without {
 
 impl Resolving {
     /// The suites to leave out: those given, else those that were left out when the lock was made.
-    pub(super) fn without(&self, old: Option<&Lock>) -> Result<Vec<Pocket>, Failure> {
+    pub(super) fn without(&self, recipe: &Recipe, old: Option<&Lock>) -> Result<Vec<Pocket>, Failure> {
+        if !self.without.is_empty() && recipe.format() == PackageFormat::Apk {
+            return Err(Failure::usage(
+                "`--without` names suites, and Alpine's repositories are in none",
+                "leave it out; to use fewer repositories, write `[[repository]]` in the recipe in place of `from`",
+            ));
+        }
         if self.without.is_empty() {
             let names = old.map_or(&[][..], |old| &old.recipe.without);
             return Ok(names.iter().filter_map(|name| name.parse().ok()).collect());

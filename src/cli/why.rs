@@ -64,7 +64,8 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     } else {
         format!("no locked package is called `{what}` or has a file of that name, for {}", unknown.join(", "))
     };
-    let hint = "a package that has it must be named in a layer's `packages`, or be a dependency of one that is";
+    let hint =
+        "a package that has it must be named in a layer's `packages`, or be a dependency of one that is";
     Err(Failure::Work { message, hints: vec![hint.into()] })
 }
 

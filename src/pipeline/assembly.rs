@@ -1,6 +1,6 @@
 //! From a selection to layer plans: what is made for each layer joins what was chosen for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::arch::Arch;
 use crate::catalog::FileCatalog;
@@ -79,6 +79,7 @@ pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
         made.extend(
             needed_links.map(|(path, link)| (path.clone(), MadeFile::symlink(path.clone(), &link.target))),
         );
+        made.extend(rule_files(parts, number, selected, placeholders));
         let Laid { made: own, accounts, owners } = set_up.layer(number, selected)?;
         made.extend(own);
         if number + 1 == recipe.layers.len()
@@ -113,6 +114,25 @@ pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
     Ok(Planned { layers, undone: set_up.undone() })
 }
 
+/// What run-time rules make in a layer, unless the recipe has it there or below.
+fn rule_files(parts: Parts<'_>, number: usize, selected: &SelectedLayer, names: Placeholders<'_>) -> Made {
+    let Parts { recipe, catalog, .. } = parts;
+    let layers = recipe.layers.iter().take(number + 1);
+    let of_recipe: BTreeSet<RootPath> = layers
+        .flat_map(|layer| &layer.files)
+        .filter_map(|file| file.path(names.arch_name, names.triplet).ok())
+        .map(|path| catalog.merged_usr().canonical(&path))
+        .collect();
+    selected
+        .made
+        .iter()
+        .filter(|(path, _)| !of_recipe.contains(path))
+        .map(|(path, made)| {
+            (path.clone(), MadeFile::file(path.clone(), 0o644, made.content.clone().into_bytes()))
+        })
+        .collect()
+}
+
 /// What the lowest layer stands on, less what its packages have themselves.
 fn foundation(parts: Parts<'_>, selected: &SelectedLayer) -> Made {
     let Parts { recipe, arch, .. } = parts;
@@ -129,8 +149,13 @@ impl Forge<'_> {
         recipe: &Recipe,
         lock: &Lock,
         arch: Arch,
+        selection: &Selection,
         layers: Vec<LayerBlob>,
     ) -> ImageSpec {
+        let mut config = image_config(&recipe.image, recipe.conventions());
+        for (name, value) in &selection.env {
+            config.env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
         let date = lock
             .date(arch)
             .and_then(|date| date.parse::<jiff::Timestamp>().ok())
@@ -138,7 +163,7 @@ impl Forge<'_> {
             .unwrap_or(EPOCH);
         ImageSpec {
             arch,
-            config: image_config(&recipe.image, recipe.conventions()),
+            config,
             created: self.options.newest.map_or(date, |newest| date.min(newest)),
             layers,
             annotations: BTreeMap::new(),

@@ -60,7 +60,11 @@ impl Forge<'_> {
         if more.is_empty() {
             return Ok(());
         }
-        self.progress.stage(&format!("looking into {} more packages of {} for {arch}", more.len(), recipe.name));
+        self.progress.stage(&format!(
+            "looking into {} more packages of {} for {arch}",
+            more.len(),
+            recipe.name
+        ));
         let links = catalog.merged_usr().clone();
         for package in catalogue(&self.fetch(recipe, lock, arch, &more)?, &links, &self.cache)? {
             catalog.insert(package)?;
@@ -88,5 +92,8 @@ fn answer(
 ) -> Option<Answer> {
     let Prepared { arch, catalog, selection } = prepared;
     let packages = &lock.packages_of(*arch);
-    explain(Inputs { recipe, distro: recipe.conventions(), arch: *arch, packages, catalog, selection, plans }, subject)
+    explain(
+        Inputs { recipe, distro: recipe.conventions(), arch: *arch, packages, catalog, selection, plans },
+        subject,
+    )
 }

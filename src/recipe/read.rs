@@ -15,6 +15,7 @@ use super::package::{Grammar, PackageSpec};
 use super::problems::{Problems, quoted};
 use super::reader::{Table, Value};
 use super::repository::read_repositories;
+use super::rule;
 use super::strip::Strip;
 use super::{Layer, Recipe, RecipeError, Variant};
 
@@ -67,6 +68,7 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
     let strip = table.take("strip").map(|value| Strip::read(&value)).unwrap_or_default();
     let image = table.take("image").map(|value| ImageConfig::read(&value, &mut mentions)).unwrap_or_default();
     let tests = table.take("test").map(|value| Test::read_all(&value, "test")).unwrap_or_default();
+    let rules = table.take("rule").map(|value| rule::read_all(&value)).unwrap_or_default();
     let users = table.take("user");
     let groups = table.take("group");
     // A base could define what is missing here, and so could a key whose name is misspelt.
@@ -102,6 +104,7 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
             .into_iter()
             .map(|(name, (layers, tests))| (name, Variant { layers: plain(layers), tests }))
             .collect(),
+        rules,
         tests,
         repositories: repositories.list,
     }
@@ -114,11 +117,7 @@ fn plain(layers: Vec<Declared>) -> Vec<Layer> {
 /// The layers and tests of each variant.
 type Variants = BTreeMap<String, (Vec<Declared>, Vec<Test>)>;
 
-fn read_variants(
-    value: &Value<'_>,
-    packages: &Grammar<'_>,
-    mentions: &mut Mentions,
-) -> Variants {
+fn read_variants(value: &Value<'_>, packages: &Grammar<'_>, mentions: &mut Mentions) -> Variants {
     let Some(mut table) = value.table("`[variant.NAME]`") else { return BTreeMap::new() };
     let findings = table.findings;
     let mut variants = BTreeMap::new();
@@ -138,12 +137,7 @@ fn read_variants(
 }
 
 /// Layer names must be unique, a variant's also against the recipe's; packages must come from somewhere.
-fn check_layers(
-    layers: &[Declared],
-    variants: &Variants,
-    has_origin: bool,
-    findings: &Findings<'_>,
-) {
+fn check_layers(layers: &[Declared], variants: &Variants, has_origin: bool, findings: &Findings<'_>) {
     for (at, declared) in layers.iter().enumerate() {
         check_unique(declared, layers[..at].iter(), findings);
     }

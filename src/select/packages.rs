@@ -48,8 +48,10 @@ impl Selector<'_> {
     /// Rules of `needed`: starts from the packages that the layer names.
     pub(super) fn keep_needed(&mut self) {
         for name in self.layer().named.clone() {
+            self.bonds.root_to_package(&name);
             self.expand(&name, Role::Named);
         }
+        self.fire_by_environment();
     }
 
     /// Takes from a package what its role gives, and goes on to what it depends on. Does nothing the
@@ -69,14 +71,17 @@ impl Selector<'_> {
                 let source = self.inputs.packages.get(dependency.as_str()).map(|locked| &locked.source);
                 let passes_name = is_meta || (role == Role::Named && source == Some(&locked.source));
                 if passes_name {
+                    self.bonds.package_to_package(&name, dependency);
                     stack.push((dependency.clone(), Role::Named));
                 } else if source == Some(&locked.source) && self.interpreters.contains(&name) {
                     // Its modules may lie beside a library that nothing needs (libperl).
                     if !self.is_helper(dependency) {
                         self.interpreters.insert(dependency.clone());
+                        self.bonds.package_to_package(&name, dependency);
                         stack.push((dependency.clone(), Role::Reached));
                     }
                 } else if self.follows(dependency) {
+                    self.bonds.package_to_package(&name, dependency);
                     stack.push((dependency.clone(), Role::Reached));
                 }
             }
@@ -120,6 +125,7 @@ impl Selector<'_> {
                 // What was made of it before it counted as an interpreter is made anew.
                 self.roles.remove(&name);
             }
+            self.bonds.package_to_package(script_package, &name);
             self.expand(&name, Role::Reached);
         }
     }

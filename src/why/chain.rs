@@ -94,7 +94,9 @@ impl<'a> Explainer<'a> {
     fn named(&self) -> Vec<(&'a str, &'a str)> {
         let mut named = Vec::new();
         for layer in &self.inputs.recipe.layers {
-            for name in crate::select::named_packages(layer, self.inputs.packages, self.arch_name, self.triplet) {
+            for name in
+                crate::select::named_packages(layer, self.inputs.packages, self.arch_name, self.triplet)
+            {
                 if let Some((name, _)) = self.inputs.packages.get_key_value(name.as_str()) {
                     named.push((*name, layer.name.as_str()));
                 }
@@ -124,7 +126,11 @@ impl<'a> Explainer<'a> {
         let mut steps = Vec::new();
         let mut at = package;
         while let Some(by) = above.get(at) {
-            steps.push(Step { subject: at.to_owned(), by: (*by).to_owned(), how: "a dependency of it".into() });
+            steps.push(Step {
+                subject: at.to_owned(),
+                by: (*by).to_owned(),
+                how: "a dependency of it".into(),
+            });
             at = by;
         }
         let Some(layer) = named.get(at) else { return Vec::new() };

@@ -59,7 +59,10 @@ impl Explainer<'_> {
             } else {
                 format!("write `{name} = false` below `[strip]`")
             };
-            return rule("stripped", format!("files of the class `{name}` are stripped; {how}, or `include` it"));
+            return rule(
+                "stripped",
+                format!("files of the class `{name}` are stripped; {how}, or `include` it"),
+            );
         }
         self.rule_for_package(package).unwrap_or_else(|| self.rule_for_kind(package, file))
     }
@@ -113,11 +116,16 @@ impl Explainer<'_> {
         if is_command(path) {
             return rule(
                 "command",
-                format!("commands of packages that nobody names come in only where something kept runs them; {include}"),
+                format!(
+                    "commands of packages that nobody names come in only where something kept runs them; {include}"
+                ),
             );
         }
         if ["/gconv/", "/glibc-hwcaps/"].iter().any(|part| path.as_str().contains(part)) {
-            return rule("governed", format!("such files come in by a run-time rule, and none asked for it; {include}"));
+            return rule(
+                "governed",
+                format!("such files come in by a run-time rule, and none asked for it; {include}"),
+            );
         }
         if is_library {
             return rule("unneeded", format!("no file that is kept lists it as DT_NEEDED; {include}"));
