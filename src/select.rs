@@ -396,17 +396,6 @@ impl Hint for SelectError {
 }
 
 impl Reason {
-    /// The file that asks for it; none where the recipe or its package does.
-    pub fn by(&self) -> Option<&RootPath> {
-        match self {
-            Reason::Named | Reason::All | Reason::Included(_) | Reason::Reached => None,
-            Reason::Library { by, .. }
-            | Reason::Loader { by }
-            | Reason::Link { by }
-            | Reason::Interpreter { by } => Some(by),
-        }
-    }
-
     /// The rule in one word.
     pub fn rule(&self) -> &'static str {
         match self {
@@ -418,6 +407,10 @@ impl Reason {
             Reason::Loader { .. } => "loader",
             Reason::Link { .. } => "link",
             Reason::Interpreter { .. } => "interpreter",
+            Reason::Word { .. } => "word",
+            Reason::Mention { .. } => "mention",
+            Reason::Opened { .. } => "opened",
+            Reason::Rule { .. } => "run-time rule",
         }
     }
 }
