@@ -80,7 +80,9 @@ impl Hint for TrialError {
             TrialError::Unknown { what, .. } => {
                 vec![format!("define it by `[[{what}]]`, or name the package whose scripts make it")]
             }
-            TrialError::Machine { .. } => vec!["set TMPDIR to a directory that can be written to, with room".into()],
+            TrialError::Machine { .. } => {
+                vec!["set TMPDIR to a directory that can be written to, with room".into()]
+            }
         }
     }
 }

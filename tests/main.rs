@@ -39,6 +39,7 @@ mod selection_alpine;
 mod support;
 mod tamper;
 mod tools;
+mod trial;
 mod trust_gpgv;
 mod variants;
 mod why;

@@ -56,7 +56,8 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
         let config = prepared.image_config(&recipe);
         let room = Room::new(&tools, arch, &config, &place, &root).map_err(|error| Failure::work(&error))?;
         if !room.emulates_children() {
-            let note = "this kernel cannot be told of the emulator: programs that a test's program starts will fail";
+            let note =
+                "this kernel cannot be told of the emulator: programs that a test's program starts will fail";
             session.reporter.say(&format!("note: {arch}: {note}"));
         }
         results.extend(run_all(session, &recipe, arch, &prepared, &room)?);
@@ -94,7 +95,8 @@ fn run_all(
     let run = |test: &Test| {
         session.reporter.stage(&format!("testing {} for {arch}: {}", recipe.name, test.run.join(" ")));
         let outcome = room.run(test).map_err(|error| Failure::work(&error))?;
-        let missing = outcome.missing.iter().map(|path| (path.clone(), prepared.package_with(path))).collect();
+        let missing =
+            outcome.missing.iter().map(|path| (path.clone(), prepared.package_with(path))).collect();
         Ok(Tried { arch, run: test.run.clone(), outcome, missing })
     };
     recipe.tests.iter().map(run).collect()
@@ -133,11 +135,8 @@ impl Tried {
 
     fn as_json(&self) -> Value {
         let Outcome { faults, stdout, stderr, .. } = &self.outcome;
-        let missing: Vec<Value> = self
-            .missing
-            .iter()
-            .map(|(path, package)| json!({ "path": path, "package": package }))
-            .collect();
+        let missing: Vec<Value> =
+            self.missing.iter().map(|(path, package)| json!({ "path": path, "package": package })).collect();
         json!({
             "arch": self.arch.name(),
             "run": self.run,

@@ -38,7 +38,8 @@ pub(super) fn account(root: &Path, text: Option<&str>) -> Result<Account, TrialE
             found.ok_or_else(|| unknown("group", group))?
         }
     };
-    let member = |line: &&Vec<String>| line.get(3).is_some_and(|all| all.split(',').any(|one| one == own_name));
+    let member =
+        |line: &&Vec<String>| line.get(3).is_some_and(|all| all.split(',').any(|one| one == own_name));
     let mut others: Vec<u32> = groups.iter().filter(member).filter_map(|line| field(line, 2)).collect();
     // A group that is given stands for all, as in every runtime.
     others.retain(|other| group.is_none() && *other != gid);

@@ -27,9 +27,9 @@ pub(super) fn writable(root: &Path, volumes: &[RootPath], asked: &[RootPath]) ->
 /// Whether a path is a directory of the image and passes no link.
 pub(super) fn is_directory(root: &Path, path: &RootPath) -> bool {
     let above: Vec<RootPath> = path.ancestors().chain([path.clone()]).collect();
-    above.iter().all(|path| {
-        fs::symlink_metadata(root.join(path.relative())).is_ok_and(|metadata| metadata.is_dir())
-    })
+    above
+        .iter()
+        .all(|path| fs::symlink_metadata(root.join(path.relative())).is_ok_and(|metadata| metadata.is_dir()))
 }
 
 /// Copies a directory and all below it; devices and sockets are left out.
@@ -66,7 +66,9 @@ pub(super) fn remove_tree(path: &Path) {
     while let Some(directory) = stack.pop() {
         let _ = fs::set_permissions(&directory, fs::Permissions::from_mode(0o700));
         let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
-        stack.extend(entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|e| e.path()));
+        stack.extend(
+            entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|e| e.path()),
+        );
     }
     let _ = fs::remove_dir_all(path);
 }

@@ -47,7 +47,9 @@ impl fmt::Display for Fault {
             Fault::Status { expected, found } if *found > 128 => {
                 write!(f, "it ended by signal {}, and was to exit with {expected}", found - 128)
             }
-            Fault::Status { expected, found } => write!(f, "it exited with {found}, and was to exit with {expected}"),
+            Fault::Status { expected, found } => {
+                write!(f, "it exited with {found}, and was to exit with {expected}")
+            }
             Fault::Timeout => f.write_str("it took too long, and was stopped"),
             Fault::Lacks { stream, text } => write!(f, "its {stream} does not hold {text:?}"),
         }

@@ -123,7 +123,9 @@ impl Launch<'_> {
         }
         if let Some((strace, files)) = self.tools.find("strace").zip(self.trace) {
             words.push(strace.into());
-            words.extend(["-ff", "-qq", "-s", "4096", "-e", "trace=%file", "-e", "signal=none", "-o"].map(Into::into));
+            words.extend(
+                ["-ff", "-qq", "-s", "4096", "-e", "trace=%file", "-e", "signal=none", "-o"].map(Into::into),
+            );
             words.extend([files.into(), "--".into()]);
         }
         match (bubblewrap, unshare) {
@@ -152,7 +154,8 @@ impl Launch<'_> {
             words.push("--".into());
         }
         words.push(bubblewrap.into());
-        words.extend(["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent"].map(Into::into));
+        words
+            .extend(["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent"].map(Into::into));
         if !self.network {
             words.push("--unshare-net".into());
         }
@@ -161,7 +164,9 @@ impl Launch<'_> {
             words.extend(["--gid".into(), gid.to_string().into()]);
         }
         words.extend(["--ro-bind".into(), place(self.root).into(), "/".into()]);
-        words.extend(["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"].map(Into::into));
+        words.extend(
+            ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"].map(Into::into),
+        );
         for (path, source, is_writable) in self.binds {
             words.push(if *is_writable { "--bind" } else { "--ro-bind" }.into());
             words.extend([place(source).into(), path.as_str().into()]);
@@ -187,7 +192,11 @@ impl Launch<'_> {
         words.extend(["--".into(), shell.into(), "-c".into(), MOUNTS.into(), "sh".into()]);
         words.extend([self.root.into(), if self.network { "shared" } else { "own" }.into()]);
         for (path, source, is_writable) in self.binds {
-            words.extend([source.into(), path.as_str().into(), if *is_writable { "rw" } else { "ro" }.into()]);
+            words.extend([
+                source.into(),
+                path.as_str().into(),
+                if *is_writable { "rw" } else { "ro" }.into(),
+            ]);
         }
         words.extend(["--".into(), "/usr/bin/env".into(), "-i".into()]);
         words.extend(self.env.iter().map(|(name, value)| format!("{name}={value}").into()));

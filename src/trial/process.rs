@@ -107,8 +107,12 @@ mod tests {
     #[test]
     fn time_is_limited_and_streams_are_kept() {
         let mut shell = Command::new("/bin/sh");
-        let ended = run(shell.args(["-c", "cat; echo e >&2; exit 3"]), b"in", Duration::from_secs(20), false).unwrap();
-        assert_eq!((ended.status.unwrap().code(), &ended.stdout[..], &ended.stderr[..]), (Some(3), &b"in"[..], &b"e\n"[..]));
+        let ended = run(shell.args(["-c", "cat; echo e >&2; exit 3"]), b"in", Duration::from_secs(20), false)
+            .unwrap();
+        assert_eq!(
+            (ended.status.unwrap().code(), &ended.stdout[..], &ended.stderr[..]),
+            (Some(3), &b"in"[..], &b"e\n"[..])
+        );
         let mut sleep = Command::new("/bin/sleep");
         let begun = Instant::now();
         let ended = run(sleep.arg("60"), b"", Duration::from_millis(100), false).unwrap();

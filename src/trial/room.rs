@@ -59,7 +59,8 @@ impl<'a> Room<'a> {
         room.is_told = room.emulator.is_some() && room.can_tell();
         if let Some(emulator) = room.emulator.as_ref().filter(|_| !room.is_told) {
             let place = room.root.join(EMULATOR.trim_start_matches('/'));
-            fs::copy(&emulator.program, &place).map_err(TrialError::machine("copy the emulator to", &place))?;
+            fs::copy(&emulator.program, &place)
+                .map_err(TrialError::machine("copy the emulator to", &place))?;
         }
         Ok(room)
     }
@@ -106,10 +107,16 @@ impl<'a> Room<'a> {
             return false;
         };
         let misc = self.scratch.join("binfmt");
-        let script = "mount -t binfmt_misc binfmt_misc \"$1\" && printf %s \"$2\" >\"$1/register\" && exec \"$3\"";
+        let script =
+            "mount -t binfmt_misc binfmt_misc \"$1\" && printf %s \"$2\" >\"$1/register\" && exec \"$3\"";
         let mut command = std::process::Command::new(unshare);
         command.args(["--user", "--map-root-user", "--mount", "--", "/bin/sh", "-c", script, "sh"]);
-        command.arg(misc).arg(&emulator.rule).arg(program).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command
+            .arg(misc)
+            .arg(&emulator.rule)
+            .arg(program)
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         process::run(&mut command, b"", TIMEOUT, false)
             .is_ok_and(|ended| ended.status.is_some_and(|status| status.success()))
     }
@@ -192,7 +199,9 @@ impl<'a> Room<'a> {
             .and_then(|()| fs::set_permissions(copies, fs::Permissions::from_mode(0o711)))
             .map_err(TrialError::machine("make the directory", copies))?;
         let mut binds = Vec::new();
-        for (number, path) in writable(&self.root, &self.config.volumes, &test.writable).into_iter().enumerate() {
+        for (number, path) in
+            writable(&self.root, &self.config.volumes, &test.writable).into_iter().enumerate()
+        {
             let from = self.root.join(path.relative());
             let to = copies.join(number.to_string());
             if is_directory(&self.root, &path) {
@@ -216,7 +225,8 @@ impl<'a> Room<'a> {
                     continue;
                 }
                 let of_machine = Path::new("/etc").join(name);
-                let source = if test.network && of_machine.is_file() { of_machine } else { self.scratch.join(name) };
+                let source =
+                    if test.network && of_machine.is_file() { of_machine } else { self.scratch.join(name) };
                 binds.push((path, source, false));
             }
         }
@@ -230,7 +240,8 @@ impl<'a> Room<'a> {
         }
         let places = path.split(':').filter(|directory| directory.starts_with('/'));
         let mut places = places.map(|directory| format!("{directory}/{name}"));
-        let found = places.find(|place| fs::symlink_metadata(self.root.join(place.trim_start_matches('/'))).is_ok());
+        let found =
+            places.find(|place| fs::symlink_metadata(self.root.join(place.trim_start_matches('/'))).is_ok());
         found.unwrap_or_else(|| name.to_owned())
     }
 }

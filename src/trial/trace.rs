@@ -13,8 +13,13 @@ use crate::root_path::RootPath;
 const MAX_TRACE: usize = 64 << 20;
 
 /// What glibc asks for in vain nearly everywhere.
-const USUAL: [&str; 5] =
-    ["/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/ld.so.nohwcap", "/etc/suid-debug", "/usr/lib/locale/locale-archive"];
+const USUAL: [&str; 5] = [
+    "/etc/ld.so.cache",
+    "/etc/ld.so.preload",
+    "/etc/ld.so.nohwcap",
+    "/etc/suid-debug",
+    "/usr/lib/locale/locale-archive",
+];
 
 /// What one process asked for.
 #[derive(Debug, Default)]
@@ -141,7 +146,13 @@ fn ranked(all: Asked, root: &Path) -> Vec<String> {
     let class = |path: &str| {
         let name = path.rsplit('/').next().unwrap_or_default();
         let is_command = path.contains("bin/");
-        if name.contains(".so") { 0 } else if is_command { 1 } else { 2 }
+        if name.contains(".so") {
+            0
+        } else if is_command {
+            1
+        } else {
+            2
+        }
     };
     let mut paths: Vec<(u8, usize, String)> =
         places.into_iter().map(|(path, at)| (class(&path), at, path)).collect();
@@ -160,7 +171,8 @@ mod tests {
         fs::create_dir_all(&traces).unwrap();
         fs::create_dir_all(root.join("etc")).unwrap();
         fs::write(root.join("etc/there"), "").unwrap();
-        fs::write(traces.join("of.1"), "openat(AT_FDCWD, \"/host/only\", O_RDONLY) = -1 ENOENT (No such)\n").unwrap();
+        fs::write(traces.join("of.1"), "openat(AT_FDCWD, \"/host/only\", O_RDONLY) = -1 ENOENT (No such)\n")
+            .unwrap();
         fs::write(
             traces.join("of.2"),
             "execve(\"/usr/bin/app\", [\"app\"], 0x7ff /* 3 vars */) = 0\n\
@@ -180,13 +192,16 @@ mod tests {
         let found = missing(&traces, "app", "/q", &RootPath::root(), &root);
         assert_eq!(found, ["/usr/lib/libq.so.1", "/usr/bin/tool", "/etc/app \"x\".conf", "/srv/data"]);
         // What never started was looked for itself.
-        fs::write(traces.join("of.2"), "execve(\"/usr/bin/app\", [\"app\"], 0x7ff) = -1 ENOENT (No such)\n").unwrap();
+        fs::write(traces.join("of.2"), "execve(\"/usr/bin/app\", [\"app\"], 0x7ff) = -1 ENOENT (No such)\n")
+            .unwrap();
         assert_eq!(missing(&traces, "app", "/q", &RootPath::root(), &root), ["/usr/bin/app"]);
     }
 
     #[test]
     fn no_line_of_a_trace_is_too_odd() {
-        for line in ["", "(", "open(\"", "open(\"a\\", "open(\"a\\1\") = 0", "= -1", "x(\"é\") = 3", "a(\"b\")"] {
+        for line in
+            ["", "(", "open(\"", "open(\"a\\", "open(\"a\\1\") = 0", "= -1", "x(\"é\") = 3", "a(\"b\")"]
+        {
             let _ = call(line);
             read(line, 0, &RootPath::root(), &mut Asked::default());
         }
