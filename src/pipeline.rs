@@ -29,16 +29,20 @@ mod loader_path;
 mod locking;
 mod locking_apk;
 mod made_links;
+mod programs;
 mod scripts;
 mod summary;
 mod why;
 
 use assembly::{Parts, Planned, layer_plans};
 use loader_path::musl_path;
+use locking::Resolved;
 use made_links::MadeLinks;
+use programs::{own_elfs, own_packages};
 use scripts::script_words;
 
 pub use error::ForgeError;
+pub use programs::ProgramError;
 pub use summary::{PackageSize, Summary};
 
 /// Everything the stages need that is not in the recipe.
@@ -131,8 +135,9 @@ impl Forge<'_> {
                 continue;
             }
             self.progress.stage(&format!("resolving {} for {arch}", recipe.name));
-            let (repositories, packages) = self.resolve(recipe, arch, old, update)?;
+            let Resolved { repositories, packages, programs } = self.resolve(recipe, arch, old, update)?;
             lock.replace_arch(arch, repositories, packages);
+            lock.replace_programs(arch, programs);
         }
         Ok(lock)
     }
@@ -148,7 +153,10 @@ impl Forge<'_> {
         let mut catalog = FileCatalog::new(links.clone());
         let mut made_links = MadeLinks::default();
         let mut scripts = BTreeMap::new();
+        let own = own_elfs(recipe, arch);
+        let own_packages = own_packages(lock, arch);
         let mut wants = likely_packages(recipe, arch, &packages);
+        wants.extend(own_packages.values().flatten().cloned());
         loop {
             if !wants.is_empty() {
                 let count = wants.len();
@@ -169,6 +177,8 @@ impl Forge<'_> {
                 catalog: &catalog,
                 made_links: &made_links.links,
                 musl_path: musl_path.as_deref(),
+                own: &own,
+                own_packages: &own_packages,
                 scripts: &scripts,
             };
             match select(inputs).map_err(|source| ForgeError::Select { arch, source })? {

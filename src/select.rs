@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::arch::Arch;
-use crate::catalog::{FileCatalog, FileRef};
+use crate::catalog::{FileCatalog, FileRef, OwnElfs};
 use crate::distro::Distro;
 use crate::hint::Hint;
 use crate::lock::LockedPackage;
@@ -33,7 +33,9 @@ mod words;
 
 pub use bonds::PluginCost;
 
+pub use mentions::package_names as library_packages;
 pub use packages::{is_command, named as named_packages};
+pub use selector::loader_for;
 pub use strip::StripRules;
 
 /// What selection works from, for one architecture.
@@ -55,6 +57,10 @@ pub struct Inputs<'a> {
     /// The content of `/etc/ld-musl-ARCH.path` ([`crate::loader::musl_path_file`]) in the image, if it will have
     /// that file.
     pub musl_path: Option<&'a str>,
+    /// The ELF files that the recipe brings itself.
+    pub own: &'a OwnElfs,
+    /// The packages that were locked for each of them.
+    pub own_packages: &'a BTreeMap<RootPath, BTreeSet<String>>,
     /// The words of scripts read so far; none for a file that is no script of a shell.
     pub scripts: &'a BTreeMap<RootPath, Option<ScriptWords>>,
 }
@@ -509,6 +515,7 @@ pub fn select(inputs: Inputs<'_>) -> Result<Outcome, SelectError> {
             Keep::Listed => {}
         }
         selector.include();
+        selector.link_own(index);
         selector.settle();
     }
     selector.finish()
