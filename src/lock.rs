@@ -189,7 +189,13 @@ impl Hint for LockError {
 impl Lock {
     /// A lock without packages.
     pub fn new(recipe: Request) -> Self {
-        Lock { version: VERSION, recipe, repositories: Vec::new(), packages: Vec::new(), programs: Vec::new() }
+        Lock {
+            version: VERSION,
+            recipe,
+            repositories: Vec::new(),
+            packages: Vec::new(),
+            programs: Vec::new(),
+        }
     }
 
     /// The path of the lock of a recipe, beside it.

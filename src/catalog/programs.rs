@@ -48,9 +48,12 @@ impl OwnElfs {
         canonical: &dyn Fn(&RootPath) -> RootPath,
     ) -> Self {
         let mut own = OwnElfs::default();
-        for (layer, spec) in recipe.layers.iter().enumerate().flat_map(|(number, layer)| {
-            layer.files.iter().map(move |file| (number, file))
-        }) {
+        for (layer, spec) in recipe
+            .layers
+            .iter()
+            .enumerate()
+            .flat_map(|(number, layer)| layer.files.iter().map(move |file| (number, file)))
+        {
             let Ok(target) = spec.path(names.0, names.1) else { continue };
             match &spec.source {
                 FileSource::Host(source) => {
@@ -89,7 +92,8 @@ impl OwnElfs {
             if let Some(to) = fs::read_link(path).ok().and_then(|to| to.to_str().map(str::to_owned)) {
                 self.links.insert(canonical(target), to);
             }
-        } else if metadata.is_file() && metadata.len() <= MAX_PROGRAM
+        } else if metadata.is_file()
+            && metadata.len() <= MAX_PROGRAM
             && let Some(facts) = facts_of(path).filter(|facts| facts.machine == machine)
         {
             self.files.insert(canonical(target), OwnElf { layer, facts: Arc::new(facts) });

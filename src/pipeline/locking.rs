@@ -7,8 +7,8 @@ use crate::arch::Arch;
 use crate::cache::ContentId;
 use crate::distro::PackageFormat;
 use crate::lock::{
-    Lock, LockedPackage, LockedProgram, LockedRepository, NamedByLayer, Request as Asked, Stale, locked_packages,
-    locked_repositories,
+    Lock, LockedPackage, LockedProgram, LockedRepository, NamedByLayer, Request as Asked, Stale,
+    locked_packages, locked_repositories,
 };
 use crate::recipe::{PackageSpec, Recipe};
 use crate::repository::{

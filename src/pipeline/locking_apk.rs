@@ -54,7 +54,10 @@ impl Forge<'_> {
         let packages = apk_packages(arch, &index, &solution, &layers, &paths, old);
         for program in &mut programs {
             let has = |package: &&LockedPackage| {
-                program.needs.iter().any(|name| provides_name(package.relation("provides"), &format!("so:{name}")))
+                program
+                    .needs
+                    .iter()
+                    .any(|name| provides_name(package.relation("provides"), &format!("so:{name}")))
             };
             program.packages = packages.iter().filter(has).map(|package| package.name.clone()).collect();
             program.packages.sort();

@@ -23,7 +23,9 @@ use super::{Forge, ForgeError};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProgramError {
     /// No package has a library where the loader looks.
-    #[error("{arch}: {program}, which the recipe brings, needs `{needed}`, which no package has where the loader looks")]
+    #[error(
+        "{arch}: {program}, which the recipe brings, needs `{needed}`, which no package has where the loader looks"
+    )]
     NoPackage {
         /// The architecture.
         arch: Arch,
@@ -39,10 +41,13 @@ pub enum ProgramError {
 impl Hint for ProgramError {
     fn hints(&self) -> Vec<String> {
         let ProgramError::NoPackage { needed, elsewhere, .. } = self;
-        let mut hints = vec![format!("bring `{needed}` in `files` too, or build the program for this distro")];
+        let mut hints =
+            vec![format!("bring `{needed}` in `files` too, or build the program for this distro")];
         if !elsewhere.is_empty() {
             let which = elsewhere.join(", ");
-            hints.push(format!("it is elsewhere in {which}: name the package, and set LD_LIBRARY_PATH in `env`"));
+            hints.push(format!(
+                "it is elsewhere in {which}: name the package, and set LD_LIBRARY_PATH in `env`"
+            ));
         }
         hints
     }
@@ -123,7 +128,9 @@ impl Forge<'_> {
             let mut dirs: Vec<RootPath> = library_path.clone();
             if let Some(elf) = own.files.get(&path) {
                 let paths = elf.facts.runpath.iter().chain(&elf.facts.rpath);
-                dirs.extend(paths.filter(|dir| dir.starts_with('/')).filter_map(|dir| RootPath::parse(dir).ok()));
+                dirs.extend(
+                    paths.filter(|dir| dir.starts_with('/')).filter_map(|dir| RootPath::parse(dir).ok()),
+                );
             }
             let place = Place { search: &search, links: &links, dirs: &dirs, index, named: &named };
             for needed in &program.needs {
@@ -185,7 +192,9 @@ impl Place<'_> {
         let holders = found.get(needed)?.iter().filter(|(path, package)| {
             let path = self.links.canonical(path);
             let is_sought = self.search.in_default_dirs(&path)
-                || path.parent().is_some_and(|parent| self.dirs.iter().any(|dir| self.links.canonical(dir) == parent));
+                || path
+                    .parent()
+                    .is_some_and(|parent| self.dirs.iter().any(|dir| self.links.canonical(dir) == parent));
             is_sought && self.index.named(package).len() > 0
         });
         let rank = |package: &str| {
@@ -198,7 +207,8 @@ impl Place<'_> {
 
 /// The packages that have a file of a name anywhere.
 fn elsewhere(needed: &str, found: &Holders) -> Vec<String> {
-    let packages: BTreeSet<&String> = found.get(needed).into_iter().flatten().map(|(_, package)| package).collect();
+    let packages: BTreeSet<&String> =
+        found.get(needed).into_iter().flatten().map(|(_, package)| package).collect();
     packages.into_iter().take(5).cloned().collect()
 }
 

@@ -38,11 +38,7 @@ pub fn holders(
     Ok((found, has_any))
 }
 
-fn scan(
-    text: &mut dyn std::io::Read,
-    names: &BTreeSet<String>,
-    found: &mut Holders,
-) -> std::io::Result<()> {
+fn scan(text: &mut dyn std::io::Read, names: &BTreeSet<String>, found: &mut Holders) -> std::io::Result<()> {
     let mut lines = BufReader::with_capacity(1 << 18, text);
     let mut line = Vec::new();
     loop {
@@ -91,7 +87,10 @@ mod tests {
         scan(&mut text.as_bytes(), &names, &mut found).unwrap();
         let path = |text| RootPath::parse(text).unwrap();
         let libz = path("/usr/lib/x86_64-linux-gnu/libz.so.1");
-        assert_eq!(found["libz.so.1"], [(libz.clone(), "other".to_owned()), (libz, "zlib1g".to_owned())].into());
+        assert_eq!(
+            found["libz.so.1"],
+            [(libz.clone(), "other".to_owned()), (libz, "zlib1g".to_owned())].into()
+        );
         assert_eq!(found["a b"], [(path("/usr/share/a b"), "blank".to_owned())].into());
         scan(&mut &b"\xff\xfe libz.so.1 \n"[..], &names, &mut found).unwrap();
     }

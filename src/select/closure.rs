@@ -172,8 +172,7 @@ impl Selector<'_> {
     pub(super) fn want_for(&mut self, path: &RootPath) -> bool {
         if let Some(packages) = self.inputs.own_packages.get(path) {
             let closure = super::packages::closure(packages, self.inputs.packages);
-            let wanted: Vec<String> =
-                closure.into_iter().filter(|name| self.is_uncatalogued(name)).collect();
+            let wanted: Vec<String> = closure.into_iter().filter(|name| self.is_uncatalogued(name)).collect();
             let any = !wanted.is_empty();
             self.wants.extend(wanted);
             return any;
