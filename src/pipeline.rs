@@ -1,7 +1,7 @@
 //! The only wiring of the stages.
 //!
 //! ```text
-//! recipe -> resolve -> (lock) -> fetch -> catalog -> select -> render -> layer -> oci
+//! recipe -> resolve -> (lock) -> fetch -> catalog -> effects -> select -> render -> layer -> oci
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +30,7 @@ mod locking;
 mod locking_apk;
 mod made_links;
 mod programs;
+mod script_effects;
 mod scripts;
 mod summary;
 mod why;
@@ -39,6 +40,7 @@ use loader_path::musl_path;
 use locking::Resolved;
 use made_links::MadeLinks;
 use programs::{own_elfs, own_packages};
+use script_effects::ScriptEffects;
 use scripts::script_words;
 
 pub use error::ForgeError;
@@ -88,6 +90,7 @@ pub enum Update {
 pub struct Prepared {
     arch: Arch,
     catalog: FileCatalog,
+    effects: ScriptEffects,
     selection: Selection,
 }
 
@@ -151,6 +154,7 @@ impl Forge<'_> {
             links = links.keeping_own();
         }
         let mut catalog = FileCatalog::new(links.clone());
+        let mut effects = ScriptEffects::default();
         let mut made_links = MadeLinks::default();
         let mut scripts = BTreeMap::new();
         let own = own_elfs(recipe, arch);
@@ -167,7 +171,8 @@ impl Forge<'_> {
                 }
                 catalog.order_owners();
             }
-            made_links.update(distro.format(), &catalog)?;
+            effects.update(recipe, arch, &catalog)?;
+            made_links.update(distro.format(), &catalog, &effects.packages)?;
             let musl_path = musl_path(recipe, arch, &catalog)?;
             let inputs = Inputs {
                 recipe,
@@ -182,7 +187,7 @@ impl Forge<'_> {
                 scripts: &scripts,
             };
             match select(inputs).map_err(|source| ForgeError::Select { arch, source })? {
-                Outcome::Selection(selection) => return Ok(Prepared { arch, catalog, selection }),
+                Outcome::Selection(selection) => return Ok(Prepared { arch, catalog, effects, selection }),
                 Outcome::Wants(more) => wants = more,
                 Outcome::Reads(paths) => {
                     scripts.extend(script_words(&catalog, paths)?);
@@ -200,20 +205,21 @@ impl Forge<'_> {
         prepared: &Prepared,
         layout: &Layout,
     ) -> Result<Built, ForgeError> {
-        let Prepared { arch, catalog, selection } = prepared;
+        let Prepared { arch, catalog, effects, selection } = prepared;
         self.progress.stage(&format!("packing {} for {arch}", recipe.name));
-        let parts = Parts { recipe, lock, arch: *arch, catalog, selection, newest: self.options.newest };
+        let (arch, effects, newest) = (*arch, &effects.packages, self.options.newest);
+        let parts = Parts { recipe, lock, arch, catalog, selection, effects, newest };
         let Planned { layers: plans, undone } = layer_plans(parts)?;
         if recipe.strict && !undone.is_empty() {
-            return Err(ForgeError::Undone { arch: *arch, steps: undone });
+            return Err(ForgeError::Undone { arch, steps: undone });
         }
         self.progress.expect(plans.iter().map(LayerPlan::size).sum());
         let mut layers = Vec::with_capacity(plans.len());
         for plan in &plans {
             layers.push(pack(layout, plan, catalog, self.progress)?);
         }
-        let summary = Summary::of(&plans, &lock.packages_of(*arch), catalog, selection, &layers, undone);
-        let image = layout.write_image(&self.image_spec(recipe, lock, *arch, selection, layers))?;
+        let summary = Summary::of(&plans, &lock.packages_of(arch), catalog, selection, &layers, undone);
+        let image = layout.write_image(&self.image_spec(recipe, lock, arch, selection, layers))?;
         Ok(Built { image, summary })
     }
 }

@@ -416,7 +416,7 @@ impl Reason {
             Reason::Word { .. } => "word",
             Reason::Mention { .. } => "mention",
             Reason::Opened { .. } => "opened",
-            Reason::Rule { .. } => "run-time rule",
+            Reason::Rule { .. } => "rule",
         }
     }
 }

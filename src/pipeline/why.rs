@@ -31,6 +31,7 @@ impl Forge<'_> {
             arch,
             catalog: &prepared.catalog,
             selection: &prepared.selection,
+            effects: &prepared.effects.packages,
             newest: self.options.newest,
         };
         let plans = layer_plans(parts)?.layers;
@@ -90,7 +91,7 @@ fn answer(
     plans: &[LayerPlan],
     subject: &str,
 ) -> Option<Answer> {
-    let Prepared { arch, catalog, selection } = prepared;
+    let Prepared { arch, catalog, selection, .. } = prepared;
     let packages = &lock.packages_of(*arch);
     explain(
         Inputs { recipe, distro: recipe.conventions(), arch: *arch, packages, catalog, selection, plans },

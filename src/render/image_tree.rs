@@ -1,7 +1,7 @@
 //! The image as it stands after some layers: what whole-image files are made from, and what effects of
 //! scripts are measured by.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::catalog::{FileCatalog, FileRef};
@@ -180,30 +180,14 @@ impl ImageTree {
         files.map(|(path, _)| path)
     }
 
-    /// The packages' files among some paths, for their content; and the content of made ones.
-    pub(super) fn sources(
-        &self,
-        paths: &BTreeSet<RootPath>,
-    ) -> (BTreeSet<FileRef>, BTreeMap<RootPath, Vec<u8>>) {
-        let mut files = BTreeSet::new();
-        let mut made = BTreeMap::new();
-        for path in paths {
-            let Some(item) = self.resolve(path).and_then(|path| self.items.get(&path)) else { continue };
-            match &item.origin {
-                Origin::Package(file) => {
-                    files.insert(*file);
-                }
-                Origin::Made(Content::Bytes(bytes)) => {
-                    made.insert(path.clone(), bytes.clone());
-                }
-                Origin::Made(Content::Host(host)) => {
-                    // A file that cannot be read is told of where it is packed.
-                    made.extend(std::fs::read(host).ok().map(|bytes| (path.clone(), bytes)));
-                }
-                Origin::Implied => {}
-            }
+    /// The content of what was made at a path, links followed.
+    pub(super) fn made_content(&self, path: &RootPath) -> Option<Vec<u8>> {
+        match &self.get(&self.resolve(path)?)?.origin {
+            Origin::Made(Content::Bytes(bytes)) => Some(bytes.clone()),
+            // A file that cannot be read is told of where it is packed.
+            Origin::Made(Content::Host(host)) => std::fs::read(host).ok(),
+            Origin::Package(_) | Origin::Implied => None,
         }
-        (files, made)
     }
 }
 

@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn the_host_needs_none() {
-        let tools = Tools { directories: vec![], is_root: false, host: Some(Arch::Amd64) };
+        let mut tools = Tools::new(vec![]);
+        tools.host = Some(Arch::Amd64);
         assert!(emulator_for(Arch::Amd64, &tools).unwrap().is_none());
         assert!(emulator_for(Arch::I386, &tools).unwrap().is_none());
     }
