@@ -26,11 +26,13 @@ use crate::tarball::{Entry, EntryKind};
 mod contents;
 mod merged_usr;
 mod package;
+mod programs;
 mod scan;
 
 pub use contents::read_contents;
 pub use merged_usr::MergedUsr;
 pub use package::{Control, PackageError};
+pub use programs::{OwnElf, OwnElfs};
 pub use scan::{PackageArchive, catalogue};
 
 /// One entry of a package's data tarball.

@@ -17,12 +17,14 @@ use crate::hint::Hint;
 
 mod apk_assembly;
 mod assembly;
+mod program;
 mod request;
 mod variant;
 
 pub use apk_assembly::{apk_packages, apk_record, apk_repositories};
 pub use assembly::{AssemblyError, NamedByLayer, locked_packages, locked_repositories};
-pub use request::{Request, RequestedLayer, Stale};
+pub use program::LockedProgram;
+pub use request::{Request, RequestedLayer, Stale, provides_name};
 
 /// The version of the format written.
 const VERSION: u32 = 1;
@@ -43,6 +45,9 @@ pub struct Lock {
     /// The packages, by architecture and name.
     #[serde(default, rename = "package")]
     pub packages: Vec<LockedPackage>,
+    /// The programs of the recipe's own that need packages' libraries, by architecture and path.
+    #[serde(default, rename = "program", skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<LockedProgram>,
 }
 
 /// A signed index that was read.
@@ -184,7 +189,13 @@ impl Hint for LockError {
 impl Lock {
     /// A lock without packages.
     pub fn new(recipe: Request) -> Self {
-        Lock { version: VERSION, recipe, repositories: Vec::new(), packages: Vec::new() }
+        Lock {
+            version: VERSION,
+            recipe,
+            repositories: Vec::new(),
+            packages: Vec::new(),
+            programs: Vec::new(),
+        }
     }
 
     /// The path of the lock of a recipe, beside it.
@@ -349,6 +360,7 @@ impl Lock {
 
     fn sort(&mut self) {
         self.repositories.sort();
+        self.programs.sort();
         self.packages.sort_by(|a, b| (a.arch, &a.name).cmp(&(b.arch, &b.name)));
     }
 

@@ -29,6 +29,7 @@ mod loader_path;
 mod locking;
 mod locking_apk;
 mod made_links;
+mod programs;
 mod script_effects;
 mod scripts;
 mod summary;
@@ -36,11 +37,14 @@ mod why;
 
 use assembly::{Parts, Planned, layer_plans};
 use loader_path::{LoaderConfiguration, musl_path};
+use locking::Resolved;
 use made_links::MadeLinks;
+use programs::{own_elfs, own_packages};
 use script_effects::ScriptEffects;
 use scripts::script_words;
 
 pub use error::ForgeError;
+pub use programs::ProgramError;
 pub use summary::{PackageSize, Summary};
 
 /// Everything the stages need that is not in the recipe.
@@ -134,8 +138,9 @@ impl Forge<'_> {
                 continue;
             }
             self.progress.stage(&format!("resolving {} for {arch}", recipe.name));
-            let (repositories, packages) = self.resolve(recipe, arch, old, update)?;
+            let Resolved { repositories, packages, programs } = self.resolve(recipe, arch, old, update)?;
             lock.replace_arch(arch, repositories, packages);
+            lock.replace_programs(arch, programs);
         }
         Ok(lock)
     }
@@ -153,7 +158,10 @@ impl Forge<'_> {
         let mut made_links = MadeLinks::default();
         let mut loader_configuration = LoaderConfiguration::default();
         let mut scripts = BTreeMap::new();
+        let own = own_elfs(recipe, arch);
+        let own_packages = own_packages(lock, arch);
         let mut wants = likely_packages(recipe, arch, &packages);
+        wants.extend(own_packages.values().flatten().cloned());
         loop {
             if !wants.is_empty() {
                 let count = wants.len();
@@ -177,6 +185,8 @@ impl Forge<'_> {
                 made_links: &made_links.links,
                 musl_path: musl_path.as_deref(),
                 loader_configuration: &loader_configuration.files,
+                own: &own,
+                own_packages: &own_packages,
                 scripts: &scripts,
             };
             match select(inputs).map_err(|source| ForgeError::Select { arch, source })? {

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::arch::Arch;
-use crate::catalog::{FileCatalog, FileRef};
+use crate::catalog::{FileCatalog, FileRef, OwnElfs};
 use crate::distro::Distro;
 use crate::hint::Hint;
 use crate::lock::LockedPackage;
@@ -34,8 +34,10 @@ mod words;
 
 pub use bonds::PluginCost;
 
+pub use mentions::package_names as library_packages;
 pub use packages::{is_command, named as named_packages};
 pub use proof::Unproven;
+pub use selector::loader_for;
 pub use strip::StripRules;
 
 /// What selection works from, for one architecture.
@@ -60,6 +62,10 @@ pub struct Inputs<'a> {
     /// The files that may say where glibc's loader looks ([`crate::loader::configures_dirs`]): the recipe's, and
     /// those of the packages at hand, which count if they are chosen.
     pub loader_configuration: &'a BTreeMap<RootPath, String>,
+    /// The ELF files that the recipe brings itself.
+    pub own: &'a OwnElfs,
+    /// The packages that were locked for each of them.
+    pub own_packages: &'a BTreeMap<RootPath, BTreeSet<String>>,
     /// The words of scripts read so far; none for a file that is no script of a shell.
     pub scripts: &'a BTreeMap<RootPath, Option<ScriptWords>>,
 }
@@ -540,6 +546,7 @@ pub fn select(inputs: Inputs<'_>) -> Result<Outcome, SelectError> {
             Keep::Listed => {}
         }
         selector.include();
+        selector.link_own(index);
         selector.settle();
     }
     selector.finish()

@@ -45,13 +45,16 @@ fn the_configuration_is_one() {
 fn its_options_are_known() {
     let rig = Rig::new();
     let help = |args: &[&str]| crate::support::rig::run(&mut rig.bare(args)).ok().out;
-    let known = help(&["build", "--help"]) + &help(&["lock", "--help"]) + &help(&["check", "--help"]);
+    let known = help(&["build", "--help"])
+        + &help(&["lock", "--help"])
+        + &help(&["check", "--help"])
+        + &help(&["test", "--help"]);
     let words = README.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
     let options: Vec<&str> = words
         .filter(|word| {
             word.strip_prefix("--").is_some_and(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
         })
-        .filter(|word| *word != "--release")
+        .filter(|word| !["--release", "--daemonize"].contains(word))
         .collect();
     assert!(options.len() > 15, "{options:?}");
     for option in options {

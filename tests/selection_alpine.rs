@@ -11,6 +11,7 @@ use std::sync::Arc as Shared;
 use crate::support::Package;
 use rootforge::apk::archive::Marks;
 use rootforge::arch::Arch;
+use rootforge::catalog::OwnElfs;
 use rootforge::catalog::{CataloguedFile, Control, FileCatalog, Manifest, MergedUsr, PackageFiles};
 use rootforge::digest::Digest;
 use rootforge::distro::Distro;
@@ -152,6 +153,8 @@ fn selection(
             made_links,
             musl_path,
             loader_configuration: &BTreeMap::new(),
+            own: &OwnElfs::default(),
+            own_packages: &BTreeMap::new(),
             scripts: &scripts,
         };
         match select(inputs) {

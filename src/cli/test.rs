@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use rootforge::arch::Arch;
-use rootforge::oci::{Output, ScratchLayout, image_config};
+use rootforge::oci::{Output, ScratchLayout};
 use rootforge::pipeline::Prepared;
 use rootforge::progress::Progress as _;
 use rootforge::recipe::{Recipe, Test};
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
         let root = place.join("root");
         let output = Output::Dir(root.clone());
         output.write(&layout, &[built.image], &recipe.name).map_err(|error| Failure::work(&error))?;
-        let config = image_config(&recipe.image, recipe.conventions());
+        let config = prepared.image_config(&recipe);
         let room = Room::new(&tools, arch, &config, &place, &root).map_err(|error| Failure::work(&error))?;
         if !room.emulates_children() {
             let note =

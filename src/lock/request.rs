@@ -63,6 +63,11 @@ pub enum Stale {
         /// Its path, as the recipe has it.
         path: String,
     },
+    /// A program of the recipe's own needs other libraries than when it was locked.
+    Program {
+        /// Its path in the image.
+        path: String,
+    },
 }
 
 impl fmt::Display for Stale {
@@ -71,6 +76,7 @@ impl fmt::Display for Stale {
             Stale::Request { what } => write!(f, "{what} changed in the recipe"),
             Stale::MissingArch(arch) => write!(f, "it has no packages for {arch}"),
             Stale::File { path } => write!(f, "the package file {path} changed"),
+            Stale::Program { path } => write!(f, "what {path} needs changed"),
         }
     }
 }
@@ -163,7 +169,7 @@ pub(super) fn archive_name_of(spec: &str) -> Option<&str> {
 }
 
 /// Whether a name is among those of a list of provided names, as apk writes it.
-pub(super) fn provides_name(provides: &str, name: &str) -> bool {
+pub fn provides_name(provides: &str, name: &str) -> bool {
     provides.split_whitespace().any(|one| one.split(['=', '<', '>', '~']).next() == Some(name))
 }
 

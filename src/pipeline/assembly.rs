@@ -9,7 +9,7 @@ use crate::effects::PackageEffects;
 use crate::layer::{Below, LayerParts, LayerPlan, plan};
 use crate::lock::Lock;
 use crate::oci::{ImageSpec, LayerBlob, image_config};
-use crate::recipe::Recipe;
+use crate::recipe::{ImageConfig, Recipe};
 use crate::render::{
     Accounts, Changes, EPOCH, Made, MadeFile, Placeholders, Surroundings, recipe_files, skeleton,
 };
@@ -160,6 +160,22 @@ fn foundation(parts: Parts<'_>, selected: &SelectedLayer) -> Made {
     made
 }
 
+/// How the image runs: as the recipe says, with what its distro and run-time rules add to the environment.
+fn configured(recipe: &Recipe, selection: &Selection) -> ImageConfig {
+    let mut config = image_config(&recipe.image, recipe.conventions());
+    for (name, value) in &selection.env {
+        config.env.entry(name.clone()).or_insert_with(|| value.clone());
+    }
+    config
+}
+
+impl Prepared {
+    /// How the image of a recipe will run.
+    pub fn image_config(&self, recipe: &Recipe) -> ImageConfig {
+        configured(recipe, &self.selection)
+    }
+}
+
 impl Forge<'_> {
     /// The image of one architecture. It is dated as its newest index; where it has none, as all that
     /// rootforge makes.
@@ -171,10 +187,6 @@ impl Forge<'_> {
         selection: &Selection,
         layers: Vec<LayerBlob>,
     ) -> ImageSpec {
-        let mut config = image_config(&recipe.image, recipe.conventions());
-        for (name, value) in &selection.env {
-            config.env.entry(name.clone()).or_insert_with(|| value.clone());
-        }
         let date = lock
             .date(arch)
             .and_then(|date| date.parse::<jiff::Timestamp>().ok())
@@ -182,7 +194,7 @@ impl Forge<'_> {
             .unwrap_or(EPOCH);
         ImageSpec {
             arch,
-            config,
+            config: configured(recipe, selection),
             created: self.options.newest.map_or(date, |newest| date.min(newest)),
             layers,
             annotations: BTreeMap::new(),

@@ -15,6 +15,8 @@ use crate::resolve::{ApkResolveError, ResolveError};
 use crate::select::SelectError;
 use crate::transport::TransportError;
 
+use super::ProgramError;
+
 /// Why an image was not built. Each is the error of the stage that met it.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
@@ -32,6 +34,8 @@ pub enum ForgeError {
     Resolve(#[from] ResolveError),
     #[error(transparent)]
     ApkResolve(#[from] ApkResolveError),
+    #[error(transparent)]
+    Program(#[from] ProgramError),
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]
@@ -63,6 +67,7 @@ impl Hint for ForgeError {
             ForgeError::Repository(error) => error.hints(),
             ForgeError::Resolve(error) => error.hints(),
             ForgeError::ApkResolve(error) => error.hints(),
+            ForgeError::Program(error) => error.hints(),
             ForgeError::Lock(error) => error.hints(),
             ForgeError::Assembly(error) => error.hints(),
             ForgeError::Fetch(error) => error.hints(),

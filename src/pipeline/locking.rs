@@ -7,8 +7,8 @@ use crate::arch::Arch;
 use crate::cache::ContentId;
 use crate::distro::PackageFormat;
 use crate::lock::{
-    Lock, LockedPackage, LockedRepository, NamedByLayer, Request as Asked, Stale, locked_packages,
-    locked_repositories,
+    Lock, LockedPackage, LockedProgram, LockedRepository, NamedByLayer, Request as Asked, Stale,
+    locked_packages, locked_repositories,
 };
 use crate::recipe::{PackageSpec, Recipe};
 use crate::repository::{
@@ -17,7 +17,15 @@ use crate::repository::{
 use crate::resolve::{Pinned, Request, ResolveError, Solution, resolve};
 use crate::select::SelectError;
 
+use super::programs::{changed_program, needs, packages_by_layer};
 use super::{Forge, ForgeError, Update};
+
+/// What one architecture resolved to.
+pub(super) struct Resolved {
+    pub(super) repositories: Vec<LockedRepository>,
+    pub(super) packages: Vec<LockedPackage>,
+    pub(super) programs: Vec<LockedProgram>,
+}
 
 impl Forge<'_> {
     /// Why a lock cannot be built from as it is, if there is a reason: what the recipe asks for, an
@@ -28,6 +36,9 @@ impl Forge<'_> {
         }
         for arch in archs {
             let Ok(port) = Port::of(recipe, *arch) else { continue };
+            if let Some(path) = changed_program(recipe, lock, *arch) {
+                return Ok(Some(Stale::Program { path }));
+            }
             for (path, name, content) in local_files(recipe, port)? {
                 let same = lock.package(*arch, &name).is_some_and(|locked| {
                     locked.repository.is_none() && locked.path == path && locked.content == content
@@ -47,7 +58,7 @@ impl Forge<'_> {
         arch: Arch,
         old: Option<&Lock>,
         update: &Update,
-    ) -> Result<(Vec<LockedRepository>, Vec<LockedPackage>), ForgeError> {
+    ) -> Result<Resolved, ForgeError> {
         let port = Port::of(recipe, arch)?;
         let mut kept = old.map(|old| old.packages_of(arch)).unwrap_or_default();
         match update {
@@ -55,15 +66,15 @@ impl Forge<'_> {
             Update::Necessary => {}
             Update::Packages(fresh) => kept.retain(|name, _| !fresh.contains(*name)),
         }
-        let (repositories, packages) = match recipe.format() {
+        let resolved = match recipe.format() {
             PackageFormat::Deb => self.resolve_deb(recipe, port, &kept, update)?,
             PackageFormat::Apk => self.resolve_apk(recipe, port, &kept, update)?,
         };
         let dated = recipe.snapshot.is_none() && !self.options.allow_expired_index;
-        if dated && let Some(older) = old.and_then(|old| old.older_than(&repositories)) {
+        if dated && let Some(older) = old.and_then(|old| old.older_than(&resolved.repositories)) {
             return Err(older.into());
         }
-        Ok((repositories, packages))
+        Ok(resolved)
     }
 
     /// Resolves a recipe for one architecture: first what it names, then what may be wanted on demand, which
@@ -74,7 +85,7 @@ impl Forge<'_> {
         port: Port,
         old: &BTreeMap<&str, &LockedPackage>,
         update: &Update,
-    ) -> Result<(Vec<LockedRepository>, Vec<LockedPackage>), ForgeError> {
+    ) -> Result<Resolved, ForgeError> {
         let Port { arch, name: arch_name, triplet } = port;
         let local = local_packages(recipe, arch_name, triplet)?;
         let mut parts: Vec<IndexPart> = local.iter().map(|package| package.part.clone()).collect();
@@ -87,7 +98,16 @@ impl Forge<'_> {
         let index =
             PackageIndex::new(arch, arch_name, parts).map_err(crate::repository::RepositoryError::from)?;
 
-        let requests = requests(recipe, &local, arch_name, triplet);
+        let mut programs = needs(recipe, arch);
+        self.find_deb(recipe, &index, &mut programs)?;
+        let mut requests = requests(recipe, &local, arch_name, triplet);
+        for (layer, requests) in &mut requests {
+            let packages = packages_by_layer(&programs);
+            let needed = packages.get(layer.as_str()).into_iter().flatten();
+            let more: Vec<&str> =
+                needed.copied().filter(|name| requests.iter().all(|request| request.name != *name)).collect();
+            requests.extend(more.into_iter().map(Request::any));
+        }
         let versions: BTreeMap<String, String> =
             old.values().map(|package| (package.name.clone(), package.version.clone())).collect();
         let pinned = match update {
@@ -105,7 +125,9 @@ impl Forge<'_> {
                 packages: requests.into_iter().map(|request| request.name).collect(),
             })
             .collect();
-        Ok((locked_repositories(arch, &index)?, locked_packages(arch, &index, &solution, &layers, old)))
+        let repositories = locked_repositories(arch, &index)?;
+        let packages = locked_packages(arch, &index, &solution, &layers, old);
+        Ok(Resolved { repositories, packages, programs })
     }
 
     fn load_indexes(

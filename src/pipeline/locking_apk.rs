@@ -6,12 +6,13 @@ use crate::apk::IndexRecord;
 use crate::apk::relation::Relation;
 use crate::arch::Arch;
 use crate::cache::ContentId;
-use crate::lock::{LockedPackage, LockedRepository, apk_packages, apk_record, apk_repositories};
+use crate::lock::{LockedPackage, apk_packages, apk_record, apk_repositories, provides_name};
 use crate::recipe::{PackageSpec, Recipe};
 use crate::repository::{ApkIndex, ApkOrigin, LocalApk, apk_sources, load_apk, local_apks, locked_apk};
 use crate::resolve::resolve_apk;
 
-use super::locking::Port;
+use super::locking::{Port, Resolved};
+use super::programs::needs;
 use super::{Forge, ForgeError, Update};
 
 impl Forge<'_> {
@@ -22,7 +23,7 @@ impl Forge<'_> {
         port: Port,
         old: &BTreeMap<&str, &LockedPackage>,
         update: &Update,
-    ) -> Result<(Vec<LockedRepository>, Vec<LockedPackage>), ForgeError> {
+    ) -> Result<Resolved, ForgeError> {
         let arch = port.arch;
         let local = local_apks(recipe, port.name, port.triplet)?;
         let mut parts: Vec<(ApkOrigin, Vec<IndexRecord>)> =
@@ -35,7 +36,13 @@ impl Forge<'_> {
         );
         let index = ApkIndex::new(port.name, parts).map_err(crate::repository::RepositoryError::from)?;
 
-        let layers = world(recipe, &local, port);
+        let mut programs = needs(recipe, arch);
+        Self::find_apk(&index, &programs)?;
+        let mut layers = world(recipe, &local, port);
+        for program in &programs {
+            let own = layers.iter_mut().filter(|(layer, _)| *layer == program.layer);
+            own.for_each(|(_, relations)| relations.extend(program.needs.iter().map(|name| provided(name))));
+        }
         let world: Vec<Relation> = layers.iter().flat_map(|(_, relations)| relations.clone()).collect();
         let versions: BTreeMap<String, String> =
             old.values().map(|package| (package.name.clone(), package.version.clone())).collect();
@@ -43,7 +50,19 @@ impl Forge<'_> {
         let solution = resolve_apk(&index, &world, &versions, keep)?;
         let paths: BTreeMap<ContentId, &str> =
             local.iter().map(|one| (one.record.checksum.into(), one.path.as_str())).collect();
-        Ok((apk_repositories(arch, &index)?, apk_packages(arch, &index, &solution, &layers, &paths, old)))
+        let repositories = apk_repositories(arch, &index)?;
+        let packages = apk_packages(arch, &index, &solution, &layers, &paths, old);
+        for program in &mut programs {
+            let has = |package: &&LockedPackage| {
+                program
+                    .needs
+                    .iter()
+                    .any(|name| provides_name(package.relation("provides"), &format!("so:{name}")))
+            };
+            program.packages = packages.iter().filter(has).map(|package| package.name.clone()).collect();
+            program.packages.sort();
+        }
+        Ok(Resolved { repositories, packages, programs })
     }
 
     fn load_apk_indexes(
@@ -63,6 +82,11 @@ impl Forge<'_> {
         }
         Ok(parts)
     }
+}
+
+/// A request for whatever provides a library.
+fn provided(name: &str) -> Relation {
+    Relation { name: format!("so:{name}"), conflict: false, tag: None, constraint: None }
 }
 
 /// What each layer asks for, as lines of apk's world.

@@ -32,6 +32,22 @@ impl Compression {
         }
     }
 
+    /// What `bytes` unpack to, a piece at a time: whoever reads it keeps no more than is wanted.
+    pub(super) fn reader<'b>(self, bytes: &'b [u8]) -> io::Result<Box<dyn Read + 'b>> {
+        Ok(match self {
+            Compression::Xz => {
+                let stream =
+                    liblzma::stream::Stream::new_stream_decoder(MEMORY, liblzma::stream::CONCATENATED)
+                        .map_err(io::Error::from)?;
+                Box::new(liblzma::bufread::XzDecoder::new_stream(bytes, stream))
+            }
+            Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(bytes)?),
+            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(bytes)),
+            Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(bytes)),
+            Compression::None => Box::new(bytes),
+        })
+    }
+
     /// Unpacks all of `bytes` to at most `limit` bytes; xz on all cores.
     pub(super) fn unpack(self, bytes: &[u8], limit: u64) -> io::Result<Vec<u8>> {
         match self {

@@ -248,8 +248,43 @@ impl SuiteRelease {
         Ok(())
     }
 
+    /// The paths of the Contents indexes for one architecture, without the endings of compressions.
+    pub(super) fn contents_paths(&self, deb_arch: &str) -> Vec<String> {
+        let own = self.source.components.iter().map(|component| format!("{component}/Contents-{deb_arch}"));
+        let mut paths: Vec<String> = own.filter(|path| self.lists(path)).collect();
+        let common = format!("Contents-{deb_arch}");
+        if paths.is_empty() && self.lists(&common) {
+            paths.push(common);
+        }
+        paths
+    }
+
+    /// Reads an index that is too large to be held, as it is unpacked.
+    pub(super) fn read_stream(
+        &self,
+        path: &str,
+        access: Access<'_>,
+        read: &mut dyn FnMut(&mut dyn std::io::Read) -> std::io::Result<()>,
+    ) -> Result<(), RepositoryError> {
+        let (kind, bytes) = self.packed(path, access)?;
+        let failed = |error: std::io::Error| RepositoryError::Unpack {
+            uri: self.uri.clone(),
+            suite: self.source.suite.clone(),
+            path: format!("{path}{}", kind.ending()),
+            cause: error.to_string(),
+        };
+        let mut text = kind.reader(&bytes).map_err(failed)?;
+        read(&mut text).map_err(failed)
+    }
+
     /// An index, from the cache or the mirror: whichever copy fits what InRelease says.
     fn index(&self, path: &str, access: Access<'_>) -> Result<String, RepositoryError> {
+        let (kind, bytes) = self.packed(path, access)?;
+        self.unpack(path, kind, &bytes)
+    }
+
+    /// As [`SuiteRelease::index`], as it was fetched.
+    fn packed(&self, path: &str, access: Access<'_>) -> Result<(Compression, Vec<u8>), RepositoryError> {
         let copies: Vec<(Compression, ReleaseFile)> = Compression::ALL
             .into_iter()
             .filter_map(|kind| {
@@ -259,7 +294,7 @@ impl SuiteRelease {
             .collect();
         for (kind, file) in &copies {
             if let Some(bytes) = access.cache.read_blob(&file.digest)? {
-                return self.unpack(path, *kind, &bytes);
+                return Ok((*kind, bytes));
             }
         }
         let base = format!("{}/dists/{}", self.uri, self.source.suite);
@@ -271,7 +306,7 @@ impl SuiteRelease {
             let urls = self.release.by_hash.then_some(by_hash).into_iter().chain([plain]);
             for url in urls {
                 match fetch(&url, file, access) {
-                    Ok(Some(bytes)) => return self.unpack(path, *kind, &bytes),
+                    Ok(Some(bytes)) => return Ok((*kind, bytes)),
                     Ok(None) => tried.push(format!("`{url}` was deleted from the cache as it came")),
                     Err(RepositoryError::Transport(
                         error @ (TransportError::Missing { .. }

@@ -224,6 +224,13 @@ impl Selector<'_> {
     /// Wants the packages that may have what a file lacks: its package's direct dependencies, else all it
     /// depends on. False where all of them are catalogued.
     pub(super) fn want_for(&mut self, path: &RootPath) -> bool {
+        if let Some(packages) = self.inputs.own_packages.get(path) {
+            let closure = super::packages::closure(packages, self.inputs.packages);
+            let wanted: Vec<String> = closure.into_iter().filter(|name| self.is_uncatalogued(name)).collect();
+            let any = !wanted.is_empty();
+            self.wants.extend(wanted);
+            return any;
+        }
         let package = self.package_at(path);
         let Some(locked) = self.inputs.packages.get(package.as_str()) else { return false };
         let direct: Vec<String> =
@@ -242,6 +249,9 @@ impl Selector<'_> {
     }
 
     pub(super) fn package_at(&self, path: &RootPath) -> String {
+        if self.inputs.own.files.contains_key(path) {
+            return "the recipe".to_owned();
+        }
         self.file_at(path).map(|(_, package, _)| package.name.clone()).unwrap_or_default()
     }
 }

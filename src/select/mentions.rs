@@ -132,7 +132,7 @@ impl Selector<'_> {
 }
 
 /// What Debian (Policy 8.1) and Alpine may call the package of a library.
-fn package_names(soname: &str) -> Vec<String> {
+pub fn package_names(soname: &str) -> Vec<String> {
     let Some((name, version)) = soname.split_once(".so") else { return Vec::new() };
     let name = name.to_ascii_lowercase().replace('_', "-");
     let version = version.trim_start_matches('.');

@@ -140,6 +140,15 @@ impl Selector<'_> {
         }
     }
 
+    /// Fires the rules that an ELF file of the recipe's own fires.
+    pub(super) fn fire_rules_of_own(&mut self, path: &RootPath, facts: &ElfFacts) {
+        if self.keeps_whole_packages() {
+            for number in self.runtime.fired_by(path, Some(facts)) {
+                self.fire(number, Some(path));
+            }
+        }
+    }
+
     /// Whether a package is of the C library itself.
     pub(super) fn is_c_library(&self, package: &PackageFiles) -> bool {
         let locked = self.inputs.packages.get(package.name.as_str());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::rc::Rc;
 
+use crate::arch::Arch;
 use crate::catalog::{CataloguedFile, FileRef, PackageFiles};
 use crate::distro::{Distro, PackageFormat};
 use crate::elf::{ElfFacts, ElfKind};
@@ -103,7 +104,7 @@ impl<'a> Selector<'a> {
                 pattern: error.glob().unwrap_or_default().into(),
                 reason: error.kind().to_string(),
             })?;
-        let search = loader_of(inputs, triplet);
+        let search = loader_for(inputs.distro, inputs.arch, inputs.musl_path).ok_or_else(no_port)?;
         let library_path = inputs.recipe.image.env.get("LD_LIBRARY_PATH");
         let library_path = library_path.map(|value| search.library_path(value)).unwrap_or_default();
         Ok(Selector {
@@ -260,6 +261,16 @@ impl<'a> Selector<'a> {
     fn made_link(&self, path: &RootPath) -> Option<&'a str> {
         let target = self.inputs.made_links.get(path)?;
         self.inputs.catalog.within(path).next().is_none().then_some(target.as_str())
+    }
+
+    /// Links the ELF files that the recipe brings in one of its layers.
+    pub(super) fn link_own(&mut self, layer: usize) {
+        let own = self.inputs.own;
+        for (path, elf) in own.files.iter().filter(|(_, elf)| elf.layer == layer) {
+            self.bonds.root_to_file(path);
+            self.link(path, &elf.facts, Some(&Reason::Named));
+            self.fire_rules_of_own(path, &elf.facts);
+        }
     }
 
     /// Follows everything that the chosen files lead to.
@@ -445,17 +456,24 @@ impl FileTree for Visible<'_, '_> {
         if hidden {
             return None;
         }
+        if let Some(own) = selector.inputs.own.files.get(path) {
+            // Where the recipe brings a file, that is the one.
+            return Some(Node::File(Some(&own.facts)));
+        }
         let node = selector.inputs.catalog.node(path);
+        let node = node.or_else(|| selector.inputs.own.node(path).filter(|_| !path.is_root()));
         node.or_else(|| selector.made_link(path).map(Node::Symlink))
     }
 }
 
-/// How the distro's own loader searches.
-fn loader_of(inputs: Inputs<'_>, triplet: &str) -> Search {
-    let machine = inputs.arch.elf_machine();
-    match inputs.distro {
+/// How a distro's own loader searches; none where the distro has no port for the architecture. `musl_path` is the
+/// content of musl's path file in the image.
+pub fn loader_for(distro: Distro, arch: Arch, musl_path: Option<&str>) -> Option<Search> {
+    let machine = arch.elf_machine();
+    let triplet = distro.triplet(arch)?;
+    Some(match distro {
         Distro::Debian(_) | Distro::Ubuntu(_) => Search::glibc(machine, triplet, Vec::new()),
-        Distro::Alpine(_) => Search::musl(machine, musl_name(inputs.arch), inputs.musl_path),
+        Distro::Alpine(_) => Search::musl(machine, musl_name(arch), musl_path),
         Distro::Wolfi => Search::glibc_plain(machine, Vec::new()),
-    }
+    })
 }

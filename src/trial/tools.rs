@@ -7,7 +7,7 @@ use crate::arch::Arch;
 /// Where programs are looked for, and by whom they are run.
 #[derive(Clone, Debug)]
 pub struct Tools {
-    directories: Vec<PathBuf>,
+    pub(super) directories: Vec<PathBuf>,
     /// Whether the caller is root.
     pub is_root: bool,
     /// The architecture of this machine.

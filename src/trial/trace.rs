@@ -13,8 +13,13 @@ use crate::root_path::RootPath;
 const MAX_TRACE: usize = 64 << 20;
 
 /// What glibc asks for in vain nearly everywhere.
-const USUAL: [&str; 4] =
-    ["/etc/ld.so.preload", "/etc/ld.so.nohwcap", "/etc/suid-debug", "/usr/lib/locale/locale-archive"];
+const USUAL: [&str; 5] = [
+    "/etc/ld.so.cache",
+    "/etc/ld.so.preload",
+    "/etc/ld.so.nohwcap",
+    "/etc/suid-debug",
+    "/usr/lib/locale/locale-archive",
+];
 
 /// What one process asked for.
 #[derive(Debug, Default)]

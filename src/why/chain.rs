@@ -14,7 +14,8 @@ impl<'a> Explainer<'a> {
     pub(super) fn chosen(&self, path: &RootPath) -> Option<(&'a str, &'a Reason)> {
         self.inputs.selection.layers.iter().find_map(|layer| {
             let file = layer.files.get(path).map(|selected| &selected.reason);
-            let reason = file.or_else(|| layer.links.get(path).map(|link| &link.reason))?;
+            let link = || layer.links.get(path).map(|link| &link.reason);
+            let reason = file.or_else(link).or_else(|| layer.made.get(path).map(|made| &made.reason))?;
             Some((layer.name.as_str(), reason))
         })
     }
@@ -45,6 +46,10 @@ impl<'a> Explainer<'a> {
         if let Reason::Included(glob) = reason {
             let by = format!("layer `{layer}` of the recipe");
             return steps.push(Step { subject, by, how: format!("`include` has `{glob}`") });
+        }
+        if matches!(reason, Reason::Rule { .. }) {
+            let by = "the image's environment".to_owned();
+            return steps.push(Step { subject, by, how: reason.to_string() });
         }
         let Some(package) = self.owner(path) else { return };
         steps.push(Step { subject, by: package.to_owned(), how: reason.to_string() });

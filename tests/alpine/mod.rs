@@ -13,7 +13,7 @@
 
 mod apks;
 mod bad_input;
-mod corpus;
+pub(crate) mod corpus;
 mod emulators;
 mod images;
 mod mirror;

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use rootforge::distro::Distro;
+use rootforge::tarball::EntryKind;
 
 use super::Arch;
 use super::package::Package;
@@ -37,6 +38,8 @@ pub struct Archive {
     pub valid_until: Option<u64>,
     /// The compressions of its indexes.
     pub endings: Vec<&'static str>,
+    /// Whether it has indexes of the files in its packages.
+    pub has_contents: bool,
 }
 
 impl Archive {
@@ -56,6 +59,7 @@ impl Archive {
             date: DATE,
             valid_until: None,
             endings: vec!["", ".xz"],
+            has_contents: false,
         }
     }
 
@@ -89,6 +93,7 @@ impl Archive {
                 }
             }
             let suite = Suite {
+                others: if self.has_contents { self.contents(name) } else { BTreeMap::new() },
                 origin: if self.distro.id() == "ubuntu" { "Ubuntu" } else { "Debian" },
                 date: at(self.date),
                 valid_until: self.valid_until.map(at),
@@ -100,6 +105,29 @@ impl Archive {
             files.extend(suite.build(key()));
         }
         files
+    }
+
+    /// The Contents indexes of a suite, by path.
+    fn contents(&self, suite: &str) -> BTreeMap<String, String> {
+        let mut all: BTreeMap<String, String> = BTreeMap::new();
+        for ((_, component), packages) in self.lists.iter().filter(|((own, _), _)| own == suite) {
+            for arch in &self.archs {
+                let arch_name = self.distro.arch_name(*arch).unwrap();
+                let text = all.entry(format!("{component}/Contents-{arch_name}")).or_default();
+                for package in packages.iter().filter(|package| package.is_for(arch_name)) {
+                    for (entry, _) in package.members(self.distro, *arch) {
+                        if entry.kind != EntryKind::Directory {
+                            text.push_str(&format!(
+                                "{:<60} libs/{}\n",
+                                entry.path.relative(),
+                                package.name()
+                            ));
+                        }
+                    }
+                }
+            }
+        }
+        all
     }
 
     fn pool(&self) -> Files {

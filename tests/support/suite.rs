@@ -25,6 +25,8 @@ pub(crate) struct Suite<'a> {
     pub(crate) endings: Vec<&'a str>,
     /// Texts by directory, as in `main/binary-amd64`.
     pub(crate) indexes: BTreeMap<&'a str, String>,
+    /// Other indexes by path, as in `main/Contents-amd64`; each only as gzip.
+    pub(crate) others: BTreeMap<String, String>,
 }
 
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
@@ -47,6 +49,7 @@ impl<'a> Suite<'a> {
                 ("main/binary-amd64", package("one", "amd64")),
                 ("main/binary-arm64", package("one", "arm64")),
             ]),
+            others: BTreeMap::new(),
         }
     }
 
@@ -65,6 +68,11 @@ impl<'a> Suite<'a> {
                 }
                 files.insert(format!("{root}/{directory}/Packages{ending}"), bytes);
             }
+        }
+        for (path, text) in &self.others {
+            let bytes = pack(".gz", text.as_bytes());
+            let _ = writeln!(sums, " {} {:>8} {path}.gz", Digest::of(&bytes).hex(), bytes.len());
+            files.insert(format!("{root}/{path}.gz"), bytes);
         }
         let mut text = format!(
             "Origin: {}\nSuite: {}\nCodename: {}\nDate: {}\n",

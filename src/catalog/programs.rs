@@ -1,0 +1,129 @@
+//! The ELF files that a recipe brings itself: what they need is sought like what packages' files need.
+//!
+//! `files = [{ path = "/usr/bin/app", source = "target/app" }]`, and what directories of the host hold. Left out:
+//! what cannot be read, which is told where the image's files are made, and what is of another machine.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::arch::ElfMachine;
+use crate::elf::{self, ElfFacts};
+use crate::loader::{FileTree, Node};
+use crate::recipe::{FileSource, Recipe};
+use crate::root_path::RootPath;
+
+/// The largest program that is looked into, in bytes.
+const MAX_PROGRAM: u64 = 1 << 30;
+
+/// How many directories deep a recipe's tree is walked.
+const MAX_DEPTH: usize = 64;
+
+/// An ELF file of a recipe's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnElf {
+    /// The place of its layer among the recipe's.
+    pub layer: usize,
+    /// What the loader must know of it.
+    pub facts: Arc<ElfFacts>,
+}
+
+/// The ELF files of a recipe for one machine, and the links beside them, by path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnElfs {
+    /// The files.
+    pub files: BTreeMap<RootPath, OwnElf>,
+    links: BTreeMap<RootPath, String>,
+}
+
+impl OwnElfs {
+    /// Reads the files that a recipe's layers bring. `names` are the distro's of the architecture and its
+    /// triplet; `canonical` leads a path through the links of the merged `/usr`.
+    pub fn read(
+        recipe: &Recipe,
+        machine: ElfMachine,
+        names: (&str, &str),
+        canonical: &dyn Fn(&RootPath) -> RootPath,
+    ) -> Self {
+        let mut own = OwnElfs::default();
+        for (layer, spec) in recipe
+            .layers
+            .iter()
+            .enumerate()
+            .flat_map(|(number, layer)| layer.files.iter().map(move |file| (number, file)))
+        {
+            let Ok(target) = spec.path(names.0, names.1) else { continue };
+            match &spec.source {
+                FileSource::Host(source) => {
+                    let path = recipe.host_path(Path::new(&source.expand(names.0, names.1)));
+                    own.walk(&path, &target, layer, machine, canonical, 0);
+                }
+                FileSource::Symlink(to) => {
+                    own.links.insert(canonical(&target), to.expand(names.0, names.1));
+                }
+                FileSource::Content(_) | FileSource::Directory => {}
+            }
+        }
+        own
+    }
+
+    fn walk(
+        &mut self,
+        path: &Path,
+        target: &RootPath,
+        layer: usize,
+        machine: ElfMachine,
+        canonical: &dyn Fn(&RootPath) -> RootPath,
+        depth: usize,
+    ) {
+        // As when the files are made: what the recipe names is read through links, what is in it is not.
+        let metadata = if depth == 0 { path.metadata() } else { path.symlink_metadata() };
+        let Ok(metadata) = metadata else { return };
+        if metadata.is_dir() && depth < MAX_DEPTH {
+            let entries = fs::read_dir(path).into_iter().flatten().flatten();
+            for entry in entries {
+                if let Some(target) = entry.file_name().to_str().and_then(|name| target.join(name).ok()) {
+                    self.walk(&entry.path(), &target, layer, machine, canonical, depth + 1);
+                }
+            }
+        } else if metadata.is_symlink() {
+            if let Some(to) = fs::read_link(path).ok().and_then(|to| to.to_str().map(str::to_owned)) {
+                self.links.insert(canonical(target), to);
+            }
+        } else if metadata.is_file()
+            && metadata.len() <= MAX_PROGRAM
+            && let Some(facts) = facts_of(path).filter(|facts| facts.machine == machine)
+        {
+            self.files.insert(canonical(target), OwnElf { layer, facts: Arc::new(facts) });
+        }
+    }
+}
+
+impl FileTree for OwnElfs {
+    fn node(&self, path: &RootPath) -> Option<Node<'_>> {
+        if let Some(own) = self.files.get(path) {
+            return Some(Node::File(Some(&own.facts)));
+        }
+        if let Some(target) = self.links.get(path) {
+            return Some(Node::Symlink(target));
+        }
+        let within = |all: Option<&RootPath>| all.is_some_and(|first| first.is_within(path));
+        let files = self.files.range(path.clone()..).next().map(|(path, _)| path);
+        let links = self.links.range(path.clone()..).next().map(|(path, _)| path);
+        (path.is_root() || within(files) || within(links)).then_some(Node::Directory)
+    }
+}
+
+fn facts_of(path: &Path) -> Option<ElfFacts> {
+    let mut file = fs::File::open(path).ok()?;
+    let mut magic = [0; 4];
+    file.read_exact(&mut magic).ok()?;
+    if !elf::is_elf(&magic) {
+        return None;
+    }
+    let mut bytes = magic.to_vec();
+    file.take(MAX_PROGRAM).read_to_end(&mut bytes).ok()?;
+    elf::facts(&bytes).ok()
+}

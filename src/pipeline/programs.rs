@@ -1,0 +1,231 @@
+//! Programs that a recipe brings itself: what they need, found in the whole distro.
+//!
+//! On Debian the Contents indexes say which packages have a library; where an archive has none, the names that
+//! Policy 8.1 gives libraries' packages are tried. On Alpine packages provide `so:NAME`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::arch::Arch;
+use crate::catalog::{MergedUsr, OwnElfs};
+use crate::distro::PackageFormat;
+use crate::hint::Hint;
+use crate::loader::{Requester, Search};
+use crate::lock::{Lock, LockedProgram};
+use crate::recipe::Recipe;
+use crate::render::directory_links;
+use crate::repository::{ApkIndex, Holders, PackageIndex, holders, load_releases, sources};
+use crate::root_path::RootPath;
+use crate::select::{library_packages, loader_for};
+
+use super::{Forge, ForgeError};
+
+/// Why a program of the recipe's own cannot get what it needs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProgramError {
+    /// No package has a library where the loader looks.
+    #[error(
+        "{arch}: {program}, which the recipe brings, needs `{needed}`, which no package has where the loader looks"
+    )]
+    NoPackage {
+        /// The architecture.
+        arch: Arch,
+        /// The program's path in the image.
+        program: String,
+        /// The library.
+        needed: String,
+        /// Packages that have a file of that name elsewhere.
+        elsewhere: Vec<String>,
+    },
+}
+
+impl Hint for ProgramError {
+    fn hints(&self) -> Vec<String> {
+        let ProgramError::NoPackage { needed, elsewhere, .. } = self;
+        let mut hints =
+            vec![format!("bring `{needed}` in `files` too, or build the program for this distro")];
+        if !elsewhere.is_empty() {
+            let which = elsewhere.join(", ");
+            hints.push(format!(
+                "it is elsewhere in {which}: name the package, and set LD_LIBRARY_PATH in `env`"
+            ));
+        }
+        hints
+    }
+}
+
+/// The ELF files of a recipe's own, for one architecture.
+pub(super) fn own_elfs(recipe: &Recipe, arch: Arch) -> OwnElfs {
+    let distro = recipe.conventions();
+    let (Some(name), Some(triplet)) = (distro.arch_name(arch), distro.triplet(arch)) else {
+        return OwnElfs::default();
+    };
+    let links = links(recipe, arch);
+    OwnElfs::read(recipe, arch.elf_machine(), (name, triplet), &|path| links.canonical(path))
+}
+
+fn links(recipe: &Recipe, arch: Arch) -> MergedUsr {
+    let links = MergedUsr::new(&directory_links(recipe.conventions(), arch));
+    if recipe.format() == PackageFormat::Apk { links.keeping_own() } else { links }
+}
+
+/// What the programs of a recipe need and it does not bring; their packages are not known yet.
+pub(super) fn needs(recipe: &Recipe, arch: Arch) -> Vec<LockedProgram> {
+    let own = own_elfs(recipe, arch);
+    let Some(search) = loader_for(recipe.conventions(), arch, None) else { return Vec::new() };
+    let library_path = recipe.image.env.get("LD_LIBRARY_PATH");
+    let library_path = library_path.map(|value| search.library_path(value)).unwrap_or_default();
+    let mut programs = Vec::new();
+    for (path, elf) in &own.files {
+        let chain = [Requester { path, facts: &elf.facts }];
+        let is_missing = |needed: &&String| search.find(&own, needed, &chain, &library_path).is_none();
+        let mut needs: Vec<String> = elf.facts.needed.iter().filter(is_missing).cloned().collect();
+        needs.sort();
+        needs.dedup();
+        if !needs.is_empty() {
+            let layer = recipe.layers[elf.layer].name.clone();
+            programs.push(LockedProgram { arch, path: path.to_string(), layer, needs, packages: Vec::new() });
+        }
+    }
+    programs.sort();
+    programs
+}
+
+/// The first program whose needs are others than were locked.
+pub(super) fn changed_program(recipe: &Recipe, lock: &Lock, arch: Arch) -> Option<String> {
+    let now = needs(recipe, arch);
+    let key = |program: &LockedProgram| (program.path.clone(), program.layer.clone(), program.needs.clone());
+    let (now, then): (BTreeSet<_>, BTreeSet<_>) =
+        (now.iter().map(key).collect(), lock.programs_of(arch).map(key).collect());
+    now.symmetric_difference(&then).next().map(|(path, ..)| path.clone())
+}
+
+impl Forge<'_> {
+    /// Finds the packages of Debian's that have what programs need.
+    pub(super) fn find_deb(
+        &self,
+        recipe: &Recipe,
+        index: &PackageIndex,
+        programs: &mut [LockedProgram],
+    ) -> Result<(), ForgeError> {
+        let names: BTreeSet<String> = programs.iter().flat_map(|program| program.needs.clone()).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let arch = index.arch();
+        self.progress.stage(&format!("looking for what the programs of {} need on {arch}", recipe.name));
+        let sources = sources(recipe, arch, &self.mirrors, &self.options.without)?;
+        let releases = load_releases(&sources, self.access(recipe), &mut Vec::new())?;
+        let (found, has_any) = holders(&releases, index.deb_arch(), &names, self.access(recipe))?;
+        let Some(search) = loader_for(recipe.conventions(), arch, None) else { return Ok(()) };
+        let links = links(recipe, arch);
+        let own = own_elfs(recipe, arch);
+        let library_path = recipe.image.env.get("LD_LIBRARY_PATH");
+        let library_path = library_path.map(|value| search.library_path(value)).unwrap_or_default();
+        let named: BTreeSet<String> =
+            recipe.layers.iter().flat_map(|layer| &layer.packages).map(ToString::to_string).collect();
+        for program in programs {
+            let path = RootPath::parse(&program.path).unwrap_or_else(|_| RootPath::root());
+            let mut dirs: Vec<RootPath> = library_path.clone();
+            if let Some(elf) = own.files.get(&path) {
+                let paths = elf.facts.runpath.iter().chain(&elf.facts.rpath);
+                dirs.extend(
+                    paths.filter(|dir| dir.starts_with('/')).filter_map(|dir| RootPath::parse(dir).ok()),
+                );
+            }
+            let place = Place { search: &search, links: &links, dirs: &dirs, index, named: &named };
+            for needed in &program.needs {
+                let package = place.package_for(needed, &found).or_else(|| {
+                    let names = library_packages(needed).into_iter();
+                    names.filter(|_| !has_any).find(|name| index.named(name).len() > 0)
+                });
+                program.packages.push(package.ok_or_else(|| ProgramError::NoPackage {
+                    arch,
+                    program: program.path.clone(),
+                    needed: needed.clone(),
+                    elsewhere: elsewhere(needed, &found),
+                })?);
+            }
+            program.packages.sort();
+            program.packages.dedup();
+        }
+        Ok(())
+    }
+
+    /// Finds the names by which Alpine's packages provide what programs need.
+    pub(super) fn find_apk(index: &ApkIndex, programs: &[LockedProgram]) -> Result<(), ForgeError> {
+        let provided: BTreeSet<&str> = index
+            .packages()
+            .flat_map(|id| index.record(id).provides.split_whitespace())
+            .filter_map(|one| one.split(['=', '<', '>', '~']).next())
+            .collect();
+        for program in programs {
+            let lacks = |needed: &&String| !provided.contains(format!("so:{needed}").as_str());
+            if let Some(needed) = program.needs.iter().find(lacks) {
+                return Err(ForgeError::Program(ProgramError::NoPackage {
+                    arch: program.arch,
+                    program: program.path.clone(),
+                    needed: needed.clone(),
+                    elsewhere: Vec::new(),
+                }));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a library may be, and how to choose among packages.
+struct Place<'a> {
+    search: &'a Search,
+    links: &'a MergedUsr,
+    /// Where the program itself asks to look.
+    dirs: &'a [RootPath],
+    index: &'a PackageIndex,
+    /// What the recipe names anyway.
+    named: &'a BTreeSet<String>,
+}
+
+impl Place<'_> {
+    /// The package to take a library from: one that the recipe names, one that is called as the library's package
+    /// is to be, else the one with the shortest name.
+    fn package_for(&self, needed: &str, found: &Holders) -> Option<String> {
+        let usual = library_packages(needed);
+        let holders = found.get(needed)?.iter().filter(|(path, package)| {
+            let path = self.links.canonical(path);
+            let is_sought = self.search.in_default_dirs(&path)
+                || path
+                    .parent()
+                    .is_some_and(|parent| self.dirs.iter().any(|dir| self.links.canonical(dir) == parent));
+            is_sought && self.index.named(package).len() > 0
+        });
+        let rank = |package: &str| {
+            let by_name = usual.iter().position(|name| name == package).unwrap_or(usual.len());
+            (!self.named.contains(package), by_name, package.len(), package.to_owned())
+        };
+        holders.map(|(_, package)| package).min_by_key(|package| rank(package)).cloned()
+    }
+}
+
+/// The packages that have a file of a name anywhere.
+fn elsewhere(needed: &str, found: &Holders) -> Vec<String> {
+    let packages: BTreeSet<&String> =
+        found.get(needed).into_iter().flatten().map(|(_, package)| package).collect();
+    packages.into_iter().take(5).cloned().collect()
+}
+
+/// The packages that were locked for each program.
+pub(super) fn own_packages(lock: &Lock, arch: Arch) -> BTreeMap<RootPath, BTreeSet<String>> {
+    let programs = lock.programs_of(arch).filter_map(|program| {
+        let path = RootPath::parse(&program.path).ok()?;
+        Some((path, program.packages.iter().cloned().collect()))
+    });
+    programs.collect()
+}
+
+/// The packages of each layer that its programs need.
+pub(super) fn packages_by_layer(programs: &[LockedProgram]) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut layers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for program in programs {
+        layers.entry(&program.layer).or_default().extend(program.packages.iter().map(String::as_str));
+    }
+    layers
+}

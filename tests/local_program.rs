@@ -1,0 +1,151 @@
+//! A program that the recipe brings itself: what it needs is found in the whole distro and lands in the lock.
+
+use rootforge::arch::Arch;
+
+use crate::alpine::corpus::{corpus, repository};
+use crate::support::{Archive, Image, Package, Rig};
+
+const PACKAGES: &str = "Package: libc6
+ Source: glibc
+ /usr/lib/{triplet}/libc.so.6 elf soname=libc.so.6
+ /usr/lib64/ld-linux-x86-64.so.2 elf soname=ld-linux-x86-64.so.2
+
+ Package: libz1
+ Depends: libc6, libz-data
+ /usr/lib/{triplet}/libz.so.1.3 elf soname=libz.so.1 needed=libc.so.6
+ /usr/lib/{triplet}/libz.so.1 -> libz.so.1.3
+ /usr/lib/{triplet}/libzother.so.1 elf soname=libzother.so.1
+
+ Package: libz1-fork
+ /usr/lib/{triplet}/libz.so.1 elf soname=libz.so.1
+
+ Package: libz-data
+ /usr/share/libz/data 0644 x
+
+ Package: hidden
+ /usr/lib/hidden/libhidden.so.1 elf soname=libhidden.so.1";
+
+const RECIPE: &str = "[[layer]]\nname = \"app\"\nfiles = [\n\
+    { path = \"/usr/bin/app\", source = \"app\", mode = \"0755\" },\n\
+    { path = \"/usr/lib/{triplet}\", source = \"libs\" },\n]\n";
+
+/// A file as packages of tests describe it.
+fn elf(words: &str) -> Vec<u8> {
+    let package = Package::parse(&format!("Package: x\n/usr/x elf {words}\n")).remove(0);
+    let members = package.members("debian:trixie".parse().unwrap(), Arch::Amd64);
+    members.into_iter().find(|(entry, _)| entry.path.as_str() == "/usr/x").unwrap().1
+}
+
+const LOADER: &str = "interp=/lib64/ld-linux-x86-64.so.2";
+
+fn rig(has_contents: bool, needs: &str) -> Rig {
+    let rig = Rig::with(&Archive { has_contents, ..Archive::new(PACKAGES) });
+    rig.recipe(RECIPE);
+    rig.write("app", elf(&format!("program needed={needs} {LOADER}")));
+    rig.write("libs/libown.so.1", elf("soname=libown.so.1 needed=libc.so.6"));
+    rig
+}
+
+#[test]
+fn its_needs_are_found_and_locked() {
+    // With Contents indexes, and by the names of packages where an archive has none.
+    for has_contents in [true, false] {
+        let needs = if has_contents { "libown.so.1,libz.so.1,libc.so.6" } else { "libown.so.1,libz.so.1" };
+        let rig = rig(has_contents, needs);
+        if !has_contents {
+            rig.write("libs/libown.so.1", elf("soname=libown.so.1"));
+        }
+        rig.build(&[]);
+        let lock = rig.read("r.lock");
+        assert!(
+            lock.contains("[[program]]\narch = \"amd64\"\npath = \"/usr/bin/app\"\nlayer = \"app\"\n"),
+            "{lock}"
+        );
+        assert!(lock.contains("name = \"libz1\"") && !lock.contains("libz1-fork"), "{lock}");
+        // The library that the recipe brings is nobody's to find.
+        assert!(!lock.contains("libown.so.1\","), "{lock}");
+        let image = Image::read(&rig.work("images"), "r");
+        for path in [
+            "/usr/bin/app",
+            "/usr/lib/x86_64-linux-gnu/libz.so.1",
+            "/usr/lib/x86_64-linux-gnu/libz.so.1.3",
+            "/usr/lib/x86_64-linux-gnu/libc.so.6",
+            "/usr/lib64/ld-linux-x86-64.so.2",
+            "/usr/share/libz/data",
+        ] {
+            assert!(image.get(path).is_some(), "{has_contents} {path}");
+        }
+        assert!(image.get("/usr/lib/x86_64-linux-gnu/libzother.so.1").is_none());
+        rig.run(&["check", "oci:images:r"]).ok();
+        rig.build(&["--locked", "--offline"]);
+
+        let why = rig.run(&["why", "r.toml", "libz.so.1.3", "--arch", "amd64"]).ok().out;
+        assert!(why.contains("<- /usr/bin/app (`libz.so.1` is needed by /usr/bin/app)"), "{why}");
+        assert!(why.contains("/usr/bin/app <- the recipe (`files` has `/usr/bin/app`)"), "{why}");
+    }
+}
+
+#[test]
+fn a_lock_follows_what_the_program_needs() {
+    let rig = rig(true, "libc.so.6");
+    rig.build(&[]);
+    assert!(!rig.read("r.lock").contains("libz1"));
+    rig.build(&["--locked"]);
+    rig.write("app", elf(&format!("program needed=libc.so.6,libz.so.1 {LOADER}")));
+    let failed = rig.run(&["build", "r.toml", "--arch", "amd64", "--locked"]);
+    failed.fails(1, &["r.lock cannot be used: what /usr/bin/app needs changed"]);
+    rig.build(&[]);
+    assert!(rig.read("r.lock").contains("name = \"libz1\""));
+    // One that needs nothing needs no package, whatever the distro has.
+    rig.write("app", elf("program"));
+    rig.write("libs/libown.so.1", "no library");
+    rig.build(&[]);
+    assert!(!rig.read("r.lock").contains("[[program]]"), "{}", rig.read("r.lock"));
+}
+
+#[test]
+fn what_no_package_has_is_an_error_that_says_so() {
+    let rig = rig(true, "libnowhere.so.1,libc.so.6");
+    let failed = rig.run(&["build", "r.toml", "--arch", "amd64"]);
+    failed.fails(1, &[
+        "amd64: /usr/bin/app, which the recipe brings, needs `libnowhere.so.1`, which no package has where the loader looks",
+        "hint: bring `libnowhere.so.1` in `files` too",
+    ]);
+    rig.write("app", elf(&format!("program needed=libhidden.so.1 {LOADER}")));
+    let failed = rig.run(&["build", "r.toml", "--arch", "amd64"]);
+    failed.fails(1, &["needs `libhidden.so.1`", "it is elsewhere in hidden"]);
+    // Where the program itself says where to look, it is found.
+    rig.write(
+        "app",
+        elf(&format!("program needed=libhidden.so.1,libc.so.6 runpath=/usr/lib/hidden {LOADER}")),
+    );
+    rig.build(&[]);
+    let image = Image::read(&rig.work("images"), "r");
+    assert!(image.get("/usr/lib/hidden/libhidden.so.1").is_some());
+}
+
+#[test]
+fn on_alpine_packages_provide_the_names() {
+    if corpus().is_none() {
+        return;
+    }
+    let rig = Rig::new();
+    rig.write("app", elf("program needed=libz.so.1,libc.musl-x86_64.so.1 interp=/lib/ld-musl-x86_64.so.1"));
+    let layer = "[[layer]]\nname = \"app\"\nfiles = [{ path = \"/usr/bin/app\", source = \"app\", mode = \"0755\" }]\n";
+    rig.write("r.toml", format!("name = \"r\"\n{layer}{}", repository("v3.20")));
+    rig.run(&["build", "r.toml", "--arch", "amd64"]).ok();
+    let lock = rig.read("r.lock");
+    assert!(
+        lock.contains("packages = [\n    \"musl\",\n    \"zlib\",\n]")
+            || lock.contains("packages = [\"musl\", \"zlib\"]"),
+        "{lock}"
+    );
+    let image = Image::read(&rig.work("images"), "r");
+    for path in ["/lib/ld-musl-x86_64.so.1", "/lib/libz.so.1"] {
+        assert!(image.get(path).is_some(), "{path}");
+    }
+    rig.run(&["check", "oci:images:r"]).ok();
+    rig.write("app", elf("program needed=libnowhere.so.1 interp=/lib/ld-musl-x86_64.so.1"));
+    let failed = rig.run(&["build", "r.toml", "--arch", "amd64"]);
+    failed.fails(1, &["needs `libnowhere.so.1`, which no package has"]);
+}
