@@ -17,7 +17,7 @@ use crate::root_path::RootPath;
 use crate::select::{SelectedLayer, Selection};
 use crate::tarball::EntryKind;
 
-use super::{Forge, ForgeError};
+use super::{Forge, ForgeError, Prepared};
 
 mod alpine;
 mod debian;
@@ -34,6 +34,19 @@ pub(super) struct Parts<'a> {
     pub(super) effects: &'a BTreeMap<String, PackageEffects>,
     /// No time in the image is later, in seconds since the Unix epoch.
     pub(super) newest: Option<u64>,
+}
+
+impl<'a> Parts<'a> {
+    /// Of what was prepared from a recipe and its lock.
+    pub(super) fn of(
+        recipe: &'a Recipe,
+        lock: &'a Lock,
+        prepared: &'a Prepared,
+        newest: Option<u64>,
+    ) -> Self {
+        let Prepared { arch, catalog, effects, selection } = prepared;
+        Parts { recipe, lock, arch: *arch, catalog, selection, effects: &effects.packages, newest }
+    }
 }
 
 /// What is planned, lowest first, and what is left undone.
