@@ -113,6 +113,8 @@ pub(super) struct Machine<'a> {
     pub(super) accounts: AccountNames,
     /// Answers to debconf's questions that differ from the defaults.
     pub(super) answers: BTreeMap<String, String>,
+    /// How many scripts call one another.
+    pub(super) nested: usize,
     /// Temporary files made so far.
     temporary: BTreeSet<RootPath>,
 }
@@ -127,6 +129,7 @@ impl<'a> Machine<'a> {
             skipped: BTreeSet::new(),
             accounts,
             answers: BTreeMap::new(),
+            nested: 0,
             temporary: BTreeSet::new(),
         }
     }
