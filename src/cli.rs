@@ -9,9 +9,12 @@ mod build;
 mod check;
 mod error;
 mod lock;
+mod locking;
 mod reporter;
 mod session;
 mod settings;
+mod test;
+mod why;
 
 use session::Session;
 
@@ -33,6 +36,10 @@ enum Command {
     Lock(lock::Arguments),
     /// Re-read an image and report all that is wrong with it
     Check(check::Arguments),
+    /// Run a recipe's tests in the image that it makes
+    Test(test::Arguments),
+    /// Tell why a path or a package is in an image, or which rule left it out
+    Why(why::Arguments),
 }
 
 /// Runs the program: parses the arguments, does the work, prints the error and its hints.
@@ -50,6 +57,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Build(arguments) => build::run(&arguments, &session),
         Command::Lock(arguments) => lock::run(&arguments, &session),
         Command::Check(arguments) => check::run(&arguments, &session),
+        Command::Test(arguments) => test::run(&arguments, &session),
+        Command::Why(arguments) => why::run(&arguments, &session),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,12 +10,17 @@ use std::str::FromStr;
 use crate::arch::Arch;
 
 mod archive;
+mod essential;
 mod helpers;
 mod os_release;
 mod ports;
 
 pub use archive::Archive;
+pub use essential::{essential_package_with, essential_packages};
 pub use helpers::is_install_helper;
+
+/// The run-time rules of every distro, in the grammar of a recipe's `[[rule]]`.
+pub const RUNTIME_RULES: &str = include_str!("distro/rules.toml");
 
 /// A release of a distro.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,14 +1,15 @@
-//! What the dynamic loader reads in an ELF file before it looks at symbols.
+//! What the dynamic loader reads in an ELF file, and what the file names besides.
 //!
 //! ELF header, program headers, `PT_INTERP` and `PT_DYNAMIC` (System V gABI, chapters 4 and 5), of either
-//! class and byte order. Section headers are not trusted with anything: a stripped file runs without them.
+//! class and byte order; dynamic symbols with their versions; notes on libraries that it opens by name; names of
+//! files in its constants. Section headers are not trusted with anything: a stripped file runs without them.
 //!
-//! `goblin` decodes the structures; whatever they point at is looked up here, with every offset checked.
-//! Left out: symbols, versions and notes.
+//! `goblin` decodes the headers; whatever they point at is looked up here, with every offset checked.
 
 use goblin::container::{Container, Ctx, Endian};
+use goblin::elf::dynamic::DynamicInfo;
 use goblin::elf::header::{EI_CLASS, EI_DATA, ELFCLASS64, ELFDATA2LSB, ET_DYN, ET_EXEC, Header};
-use goblin::elf::program_header::{PT_INTERP, PT_LOAD, ProgramHeader};
+use goblin::elf::program_header::{PT_INTERP, ProgramHeader};
 use goblin::elf::{Dynamic, Elf, dynamic as tags};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,17 @@ use serde::{Deserialize, Serialize};
 use crate::arch::Arch;
 use crate::arch::ElfMachine;
 use crate::hint::Hint;
+
+mod image;
+mod mentions;
+mod notes;
+mod symbol_table;
+mod symbols;
+
+pub use notes::{DlopenNote, DlopenPriority};
+pub use symbols::{Binding, Export, Import, ImportVersion, PackedSymbols, SymbolKind, Symbols, VersionNeed};
+
+use image::{Image, Strings, file_offset, range};
 
 /// `e_phnum` of a file that has too many program headers for the field (gABI, "ELF Header").
 const PN_XNUM: u16 = 0xffff;
@@ -52,6 +64,15 @@ pub struct ElfFacts {
     pub dynamic: bool,
     /// `DF_1_NODEFLIB`: the default directories are not searched for it.
     pub nodeflib: bool,
+    /// `DT_BIND_NOW`, `DF_BIND_NOW` or `DF_1_NOW`: all that it imports is sought when it is loaded.
+    pub bind_now: bool,
+    /// Its dynamic symbols.
+    pub symbols: PackedSymbols,
+    /// Libraries that it says it opens by name (`.note.dlopen`).
+    pub dlopen: Vec<DlopenNote>,
+    /// Absolute paths below the directories of a distro, and what looks like a soname, in its read-only data;
+    /// sorted, each once, 4096 at most.
+    pub mentions: Vec<String>,
 }
 
 /// Why a file that looks like ELF cannot be read.
@@ -110,17 +131,33 @@ pub fn facts(bytes: &[u8]) -> Result<ElfFacts, ElfError> {
         runpath: Vec::new(),
         dynamic: dynamic.is_some(),
         nodeflib: false,
+        bind_now: false,
+        symbols: PackedSymbols::default(),
+        dlopen: Vec::new(),
+        mentions: Vec::new(),
     };
-    let mut flags_1 = 0;
-    if let Some(dynamic) = dynamic {
-        flags_1 = read_dynamic(bytes, &segments, &dynamic, &mut facts)?;
-    }
+    let no_dynamic = Dynamic { dyns: Vec::new(), info: DynamicInfo::default() };
+    let image = Image {
+        bytes,
+        segments: &segments,
+        dynamic: dynamic.as_ref().unwrap_or(&no_dynamic),
+        is_64,
+        little_endian,
+        machine: header.e_machine,
+    };
+    let strings = strings(&image)?;
+    let flags_1 = read_dynamic(&image, &strings, &mut facts)?;
     facts.kind = match header.e_type {
         ET_EXEC => ElfKind::Executable,
         ET_DYN if flags_1 & tags::DF_1_PIE != 0 => ElfKind::Executable,
         ET_DYN => ElfKind::SharedObject,
         _ => ElfKind::Other,
     };
+    if facts.kind != ElfKind::Other {
+        facts.symbols = symbol_table::read(&image, &strings, &facts)?.pack();
+        facts.dlopen = notes::dlopen(bytes, &segments, |bytes, at, size| image.number(bytes, at, size));
+        facts.mentions = mentions::mentions(bytes, &segments, strings.range);
+    }
     Ok(facts)
 }
 
@@ -152,25 +189,22 @@ fn interp(bytes: &[u8], segments: &[ProgramHeader]) -> Result<Option<String>, El
     Ok(Some(name.to_owned()).filter(|name| !name.is_empty()))
 }
 
-/// Fills in what the dynamic section says; gives `DT_FLAGS_1`.
-fn read_dynamic(
-    bytes: &[u8],
-    segments: &[ProgramHeader],
-    dynamic: &Dynamic,
-    facts: &mut ElfFacts,
-) -> Result<u64, ElfError> {
-    let last = |tag| dynamic.dyns.iter().rev().find(|entry| entry.d_tag == tag).map(|entry| entry.d_val);
-    let strings = Strings {
-        bytes: match (last(tags::DT_STRTAB), last(tags::DT_STRSZ)) {
-            (Some(address), Some(size)) => Some(
-                file_offset(segments, address)
-                    .and_then(|offset| range(bytes, offset, size))
-                    .ok_or(ElfError::Outside("dynamic string table"))?,
-            ),
-            _ => None,
-        },
+fn strings<'a>(image: &Image<'a>) -> Result<Strings<'a>, ElfError> {
+    let (Some(address), Some(size)) = (image.last(tags::DT_STRTAB), image.last(tags::DT_STRSZ)) else {
+        return Ok(Strings { bytes: None, range: 0..0 });
     };
-    for entry in &dynamic.dyns {
+    file_offset(image.segments, address)
+        .and_then(|offset| {
+            let bytes = range(image.bytes, offset, size)?;
+            let start = usize::try_from(offset).ok()?;
+            Some(Strings { bytes: Some(bytes), range: start..start + bytes.len() })
+        })
+        .ok_or(ElfError::Outside("dynamic string table"))
+}
+
+/// Fills in what the dynamic section says; gives `DT_FLAGS_1`.
+fn read_dynamic(image: &Image<'_>, strings: &Strings<'_>, facts: &mut ElfFacts) -> Result<u64, ElfError> {
+    for entry in &image.dynamic.dyns {
         match entry.d_tag {
             tags::DT_NEEDED => facts.needed.push(strings.at(entry.d_val, "name of a needed library")?),
             tags::DT_SONAME => facts.soname = Some(strings.at(entry.d_val, "soname")?),
@@ -179,45 +213,13 @@ fn read_dynamic(
             _ => {}
         }
     }
-    let flags_1 = last(tags::DT_FLAGS_1).unwrap_or(0);
+    let flags = image.last(tags::DT_FLAGS).unwrap_or(0);
+    let flags_1 = image.last(tags::DT_FLAGS_1).unwrap_or(0);
     facts.nodeflib = flags_1 & tags::DF_1_NODEFLIB != 0;
+    facts.bind_now = image.last(tags::DT_BIND_NOW).is_some()
+        || flags & tags::DF_BIND_NOW != 0
+        || flags_1 & tags::DF_1_NOW != 0;
     Ok(flags_1)
-}
-
-/// Where in the file an address of memory comes from.
-fn file_offset(segments: &[ProgramHeader], address: u64) -> Option<u64> {
-    segments.iter().filter(|segment| segment.p_type == PT_LOAD).find_map(|segment| {
-        let within = address.checked_sub(segment.p_vaddr).filter(|within| *within < segment.p_filesz)?;
-        segment.p_offset.checked_add(within)
-    })
-}
-
-fn range(bytes: &[u8], offset: u64, size: u64) -> Option<&[u8]> {
-    let start = usize::try_from(offset).ok()?;
-    let end = usize::try_from(offset.checked_add(size)?).ok()?;
-    bytes.get(start..end)
-}
-
-/// The dynamic string table.
-struct Strings<'a> {
-    bytes: Option<&'a [u8]>,
-}
-
-impl Strings<'_> {
-    fn at(&self, offset: u64, what: &'static str) -> Result<String, ElfError> {
-        let text = usize::try_from(offset)
-            .ok()
-            .and_then(|offset| self.bytes?.get(offset..))
-            .ok_or(ElfError::Outside(what))?;
-        let end = text.iter().position(|byte| *byte == 0).ok_or(ElfError::Text(what))?;
-        String::from_utf8(text[..end].to_vec()).map_err(|_| ElfError::Text(what))
-    }
-
-    /// A search path. An empty element means the working directory, of which nothing can be said here.
-    fn path_at(&self, offset: u64, what: &'static str) -> Result<Vec<String>, ElfError> {
-        let text = self.at(offset, what)?;
-        Ok(text.split(':').filter(|element| !element.is_empty()).map(ToOwned::to_owned).collect())
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use crate::catalog::{CataloguedFile, FileCatalog, PackageFiles};
 use crate::hint::Hint;
-use crate::render::{EPOCH, Made, MadeFile, made_metadata};
+use crate::render::{Changes, EPOCH, Made, MadeFile, made_metadata};
 use crate::root_path::RootPath;
 use crate::select::SelectedLayer;
 use crate::tarball::{Entry, EntryKind, Metadata};
@@ -132,8 +132,8 @@ pub struct LayerParts<'a> {
     pub selected: &'a SelectedLayer,
     /// What was made for it: skeleton, accounts, files of the recipe, the package manager's records.
     pub made: Made,
-    /// Owner and group of packages' files, where they are others than the packages say.
-    pub owners: &'a BTreeMap<RootPath, [u32; 2]>,
+    /// What becomes of packages' files where it is not as the packages say.
+    pub changes: &'a Changes,
 }
 
 /// Plans one layer. Where the recipe brings a file at the path of a package's, the recipe's is taken. A
@@ -147,7 +147,7 @@ pub fn plan(
     catalog: &FileCatalog,
     newest: Option<u64>,
 ) -> Result<LayerPlan, LayerError> {
-    let LayerParts { selected, made, owners } = parts;
+    let LayerParts { selected, made, changes } = parts;
     let clamp = |entry: &mut Entry| {
         let time = if entry.metadata.mtime == 0 { EPOCH } else { entry.metadata.mtime };
         entry.metadata.mtime = newest.map_or(time, |newest| time.min(newest.max(1)));
@@ -158,21 +158,22 @@ pub fn plan(
     for (path, file) in &selected.files {
         let (package, entry) = catalog.get(file.file);
         touched.insert(package.name.clone());
-        if entry.entry.kind != EntryKind::Directory && !made.contains_key(path) {
+        let replaced = made.contains_key(changes.moved.get(path).unwrap_or(path));
+        if entry.entry.kind != EntryKind::Directory && !replaced && !changes.removed.contains(path) {
             by_package.entry(&package.name).or_default().push(entry);
         }
     }
     let mut packages: Vec<PackagePart> = by_package
         .into_iter()
-        .filter_map(|(name, files)| Some(package_part(catalog.package(name)?, files, owners)))
+        .filter_map(|(name, files)| Some(package_part(catalog.package(name)?, files, changes)))
         .collect();
     for part in &mut packages {
         part.files.values_mut().chain(&mut part.others).for_each(clamp);
     }
 
-    let mut directories = directories(selected, &made, &touched, below, catalog);
+    let mut directories = directories(selected, &made, changes, &touched, below, catalog);
     for entry in directories.iter_mut().filter(|entry| !made.contains_key(&entry.path)) {
-        own(entry, owners);
+        change(entry, changes);
     }
     directories.iter_mut().for_each(clamp);
     let mut made: Vec<MadeFile> =
@@ -227,17 +228,19 @@ impl LayerPlan {
 fn directories(
     selected: &SelectedLayer,
     made: &Made,
+    changes: &Changes,
     touched: &BTreeSet<String>,
     below: &Below,
     catalog: &FileCatalog,
 ) -> Vec<Entry> {
     let mut paths: BTreeSet<RootPath> = BTreeSet::new();
-    for path in selected.files.keys().chain(made.keys()) {
+    for path in selected.files.keys().chain(made.keys()).chain(changes.moved.values()) {
         paths.extend(path.ancestors());
     }
     let chosen = selected.files.iter().filter(|(path, file)| {
         catalog.get(file.file).1.entry.kind == EntryKind::Directory
             && !made.get(*path).is_some_and(|made| made.entry.kind != EntryKind::Directory)
+            && !changes.removed.contains(*path)
     });
     paths.extend(chosen.map(|(path, _)| path.clone()));
     let made_directories =
@@ -274,11 +277,7 @@ fn directory_metadata(path: &RootPath, touched: &BTreeSet<String>, catalog: &Fil
 
 /// Sorts chosen files of a package into regular files and the rest. A hard link whose target is not chosen
 /// becomes the file itself; further links to the same target lead to it.
-fn package_part(
-    package: &PackageFiles,
-    mut chosen: Vec<&CataloguedFile>,
-    owners: &BTreeMap<RootPath, [u32; 2]>,
-) -> PackagePart {
+fn package_part(package: &PackageFiles, mut chosen: Vec<&CataloguedFile>, changes: &Changes) -> PackagePart {
     chosen.sort_by_key(|file| file.index);
     let mut part = PackagePart {
         package: package.name.clone(),
@@ -291,36 +290,43 @@ fn package_part(
     for file in rest {
         match file.entry.kind {
             EntryKind::File { .. } => {
-                part.files.insert(file.index, owned(file, owners));
+                part.files.insert(file.index, changed(file, changes));
             }
-            _ => part.others.push(owned(file, owners)),
+            _ => part.others.push(changed(file, changes)),
         }
     }
     for link in links {
         let Some(index) = package.manifest.content_index(link) else { continue };
         let Some(content) = package.manifest.files.iter().find(|file| file.index == index) else { continue };
         let mut entry = link.entry.clone();
+        change(&mut entry, changes);
         if let Some(target) = part.files.get(&index) {
             entry.kind = EntryKind::HardLink { target: target.path.clone() };
             part.others.push(entry);
         } else {
             entry.kind = content.entry.kind.clone();
-            entry.metadata = owned(content, owners).metadata;
+            entry.metadata = changed(content, changes).metadata;
             part.files.insert(index, entry);
         }
     }
     part
 }
 
-/// A file with the owner it has in this image.
-fn owned(file: &CataloguedFile, owners: &BTreeMap<RootPath, [u32; 2]>) -> Entry {
+/// A file as it is in this image.
+fn changed(file: &CataloguedFile, changes: &Changes) -> Entry {
     let mut entry = file.entry.clone();
-    own(&mut entry, owners);
+    change(&mut entry, changes);
     entry
 }
 
-fn own(entry: &mut Entry, owners: &BTreeMap<RootPath, [u32; 2]>) {
-    if let Some(owner) = owners.get(&entry.path) {
+fn change(entry: &mut Entry, changes: &Changes) {
+    if let Some(owner) = changes.owners.get(&entry.path) {
         [entry.metadata.uid, entry.metadata.gid] = *owner;
+    }
+    if let Some(mode) = changes.modes.get(&entry.path) {
+        entry.metadata.mode = *mode;
+    }
+    if let Some(moved) = changes.moved.get(&entry.path) {
+        entry.path = moved.clone();
     }
 }

@@ -24,11 +24,14 @@
 //! | how packages arrive | [`fetch`], [`transport`], [`cache`] |
 //! | what is known of a package's files | [`catalog`], [`deb`], [`apk`], [`elf`], [`tarball`] |
 //! | what installation scripts would do | [`effects`] |
+//! | what is known of a shell script | [`shell`] |
 //! | which files get in, and why | [`select`], [`loader`] |
 //! | files made after selection | [`render`] |
 //! | what goes into which layer | [`layer`] |
 //! | how an image is written | [`oci`] |
 //! | what is wrong with an image | [`check`] |
+//! | how a recipe's tests are run | [`trial`] |
+//! | why something is in an image, or is not | [`why`] |
 //!
 //! # Which type do I use?
 //!
@@ -52,6 +55,8 @@ pub mod render;
 pub mod repository;
 pub mod resolve;
 pub mod select;
+pub mod trial;
+pub mod why;
 
 // -- formats and services: know no stage --
 pub mod apk;

@@ -5,7 +5,7 @@
 //!
 //! [`Search::look`] finds one library for one file; [`Search::load`] all that a program loads, with what is
 //! loaded already not sought again. Both answer for a tree as it stands: building asks about a catalogue of
-//! packages, checking about an image.
+//! packages, checking about an image. [`prove`] tells whether what was loaded fits together: versions and symbols.
 //!
 //! Left out for both: empty and relative path elements, whose meaning depends on the working directory;
 //! `LD_PRELOAD`; and programs that run with more rights than their caller (setuid), for which loaders ignore
@@ -15,14 +15,19 @@ use crate::arch::ElfMachine;
 use crate::elf::{ElfFacts, ElfKind};
 use crate::root_path::RootPath;
 
+mod configuration;
 mod glibc;
 mod musl;
 mod process;
+mod proof;
 mod tokens;
 mod tree;
 
+pub use configuration::{configured_dirs, configures_dirs};
+pub use glibc::hwcaps_levels;
 pub use musl::{musl_arch, musl_name, musl_path_file};
 pub use process::{Loaded, Missing, Process};
+pub use proof::{Finding, LinkFault, MissingSymbol, Role, Subject, prove};
 pub use tree::{FileTree, Node, Resolved, follow, resolve};
 
 use tree::walk;
@@ -35,6 +40,8 @@ pub struct Search {
     /// Of ld.so.conf(5), in its order.
     extra_dirs: Vec<RootPath>,
     default_dirs: Vec<RootPath>,
+    /// Subdirectories of `glibc-hwcaps` that come before each directory itself, the best first.
+    hwcaps: Vec<String>,
 }
 
 /// Whose rules are followed.
@@ -102,9 +109,32 @@ impl Search {
         &self.default_dirs
     }
 
+    /// The directories of ld.so.conf(5).
+    pub fn extra_dirs(&self) -> &[RootPath] {
+        &self.extra_dirs
+    }
+
+    /// The same with other directories of ld.so.conf(5) ([`configured_dirs`]), which musl does not know.
+    #[must_use]
+    pub fn with_extra_dirs(mut self, dirs: Vec<RootPath>) -> Self {
+        if !self.is_musl() {
+            self.extra_dirs = dirs;
+        }
+        self
+    }
+
     /// The directories of ld.so.conf(5), then the default ones.
     pub fn system_dirs(&self) -> impl Iterator<Item = &RootPath> {
         self.extra_dirs.iter().chain(&self.default_dirs)
+    }
+
+    /// The same on a processor with these `glibc-hwcaps`, the best first. musl has none.
+    #[must_use]
+    pub fn with_hwcaps(mut self, names: Vec<String>) -> Self {
+        if !self.is_musl() {
+            self.hwcaps = names;
+        }
+        self
     }
 
     /// Whether a path lies directly in a directory that is searched for every program. Compared by name:

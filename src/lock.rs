@@ -18,6 +18,7 @@ use crate::hint::Hint;
 mod apk_assembly;
 mod assembly;
 mod request;
+mod variant;
 
 pub use apk_assembly::{apk_packages, apk_record, apk_repositories};
 pub use assembly::{AssemblyError, NamedByLayer, locked_packages, locked_repositories};

@@ -1,10 +1,10 @@
 //! The only wiring of the stages.
 //!
 //! ```text
-//! recipe -> resolve -> (lock) -> fetch -> catalog -> select -> render -> layer -> oci
+//! recipe -> resolve -> (lock) -> fetch -> catalog -> effects -> select -> render -> layer -> oci
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use crate::arch::Arch;
@@ -29,11 +29,16 @@ mod loader_path;
 mod locking;
 mod locking_apk;
 mod made_links;
+mod script_effects;
+mod scripts;
 mod summary;
+mod why;
 
 use assembly::{Parts, Planned, layer_plans};
-use loader_path::musl_path;
+use loader_path::{LoaderConfiguration, musl_path};
 use made_links::MadeLinks;
+use script_effects::ScriptEffects;
+use scripts::script_words;
 
 pub use error::ForgeError;
 pub use summary::{PackageSize, Summary};
@@ -81,6 +86,7 @@ pub enum Update {
 pub struct Prepared {
     arch: Arch,
     catalog: FileCatalog,
+    effects: ScriptEffects,
     selection: Selection,
 }
 
@@ -143,18 +149,25 @@ impl Forge<'_> {
             links = links.keeping_own();
         }
         let mut catalog = FileCatalog::new(links.clone());
+        let mut effects = ScriptEffects::default();
         let mut made_links = MadeLinks::default();
+        let mut loader_configuration = LoaderConfiguration::default();
+        let mut scripts = BTreeMap::new();
         let mut wants = likely_packages(recipe, arch, &packages);
         loop {
-            let what =
-                if wants.len() == 1 { "a package".to_owned() } else { format!("{} packages", wants.len()) };
-            self.progress.stage(&format!("fetching {what} of {} for {arch}", recipe.name));
-            for package in catalogue(&self.fetch(recipe, lock, arch, &wants)?, &links, &self.cache)? {
-                catalog.insert(package)?;
+            if !wants.is_empty() {
+                let count = wants.len();
+                let what = if count == 1 { "a package".to_owned() } else { format!("{count} packages") };
+                self.progress.stage(&format!("fetching {what} of {} for {arch}", recipe.name));
+                for package in catalogue(&self.fetch(recipe, lock, arch, &wants)?, &links, &self.cache)? {
+                    catalog.insert(package)?;
+                }
+                catalog.order_owners();
             }
-            catalog.order_owners();
-            made_links.update(distro.format(), &catalog)?;
+            effects.update(recipe, arch, &catalog)?;
+            made_links.update(distro.format(), &catalog, &effects.packages)?;
             let musl_path = musl_path(recipe, arch, &catalog)?;
+            loader_configuration.update(recipe, arch, &catalog)?;
             let inputs = Inputs {
                 recipe,
                 distro,
@@ -163,10 +176,16 @@ impl Forge<'_> {
                 catalog: &catalog,
                 made_links: &made_links.links,
                 musl_path: musl_path.as_deref(),
+                loader_configuration: &loader_configuration.files,
+                scripts: &scripts,
             };
             match select(inputs).map_err(|source| ForgeError::Select { arch, source })? {
-                Outcome::Selection(selection) => return Ok(Prepared { arch, catalog, selection }),
+                Outcome::Selection(selection) => return Ok(Prepared { arch, catalog, effects, selection }),
                 Outcome::Wants(more) => wants = more,
+                Outcome::Reads(paths) => {
+                    scripts.extend(script_words(&catalog, paths)?);
+                    wants.clear();
+                }
             }
         }
     }
@@ -179,20 +198,21 @@ impl Forge<'_> {
         prepared: &Prepared,
         layout: &Layout,
     ) -> Result<Built, ForgeError> {
-        let Prepared { arch, catalog, selection } = prepared;
+        let Prepared { arch, catalog, effects, selection } = prepared;
         self.progress.stage(&format!("packing {} for {arch}", recipe.name));
-        let parts = Parts { recipe, lock, arch: *arch, catalog, selection, newest: self.options.newest };
+        let (arch, effects, newest) = (*arch, &effects.packages, self.options.newest);
+        let parts = Parts { recipe, lock, arch, catalog, selection, effects, newest };
         let Planned { layers: plans, undone } = layer_plans(parts)?;
         if recipe.strict && !undone.is_empty() {
-            return Err(ForgeError::Undone { arch: *arch, steps: undone });
+            return Err(ForgeError::Undone { arch, steps: undone });
         }
         self.progress.expect(plans.iter().map(LayerPlan::size).sum());
         let mut layers = Vec::with_capacity(plans.len());
         for plan in &plans {
             layers.push(pack(layout, plan, catalog, self.progress)?);
         }
-        let summary = Summary::of(&plans, &lock.packages_of(*arch), catalog, selection, &layers, undone);
-        let image = layout.write_image(&self.image_spec(recipe, lock, *arch, layers))?;
+        let summary = Summary::of(&plans, &lock.packages_of(arch), catalog, selection, &layers, undone);
+        let image = layout.write_image(&self.image_spec(recipe, lock, arch, selection, layers))?;
         Ok(Built { image, summary })
     }
 }

@@ -29,11 +29,12 @@ mod problems;
 mod read;
 mod reader;
 mod repository;
+mod rule;
 mod strip;
 mod suggest;
 mod template;
 
-pub use accounts::{Group, Owner, User};
+pub use accounts::{AwaitedAccount, Group, Owner, User};
 pub use base_accounts::{
     ALPINE_GROUPS, ALPINE_USERS, BASE_GROUPS, BASE_USERS, BaseGroup, BaseUser, base_groups, base_users,
 };
@@ -45,6 +46,7 @@ pub use package::{Constraint, PackageSpec};
 pub use pattern::Pattern;
 pub use problems::{Place, Problem, Problems, Span, render};
 pub use repository::{Location, Repository, RepositoryKind};
+pub use rule::{MadeText, Rule, RuleTool, Trigger, runtime_rules};
 pub use strip::{Strip, StripClass};
 pub use template::Template;
 
@@ -53,6 +55,8 @@ pub use template::Template;
 pub struct Recipe {
     /// The file it was read from, as it was named.
     pub path: PathBuf,
+    /// Its text, which places in messages point into.
+    pub text: String,
     /// The directory that its relative paths start at.
     pub dir: PathBuf,
     /// The image's name.
@@ -81,10 +85,14 @@ pub struct Recipe {
     pub users: Vec<User>,
     /// The groups it defines, in its order.
     pub groups: Vec<Group>,
+    /// The accounts that only its packages can define.
+    pub awaited: Vec<AwaitedAccount>,
     /// How the image runs.
     pub image: ImageConfig,
     /// The variants it offers, by name.
     pub variants: BTreeMap<String, Variant>,
+    /// What its programs look for when they run, beside what the crate's table knows.
+    pub rules: Vec<Rule>,
     /// Commands to try in the finished image.
     pub tests: Vec<Test>,
     /// Repositories beside those of `from`.
@@ -96,6 +104,8 @@ pub struct Recipe {
 pub struct Variant {
     /// Layers above the recipe's.
     pub layers: Vec<Layer>,
+    /// Tests after the recipe's.
+    pub tests: Vec<Test>,
 }
 
 /// Why there is no recipe.
@@ -178,7 +188,30 @@ impl Recipe {
         Arch::ALL.into_iter().filter(has).collect()
     }
 
-    /// The recipe with a variant's layers above its own.
+    /// The run-time rules that hold for it, in order: the crate's table, with its own in place of those of the same
+    /// name, then its own others.
+    pub fn runtime_rules(&self) -> Vec<&Rule> {
+        let id = self.conventions().id();
+        let replaced = |rule: &&Rule| !self.rules.iter().any(|own| own.name == rule.name);
+        let rules = rule::runtime_rules().iter().filter(replaced).chain(&self.rules);
+        rules.filter(|rule| rule.on.is_empty() || rule.on.iter().any(|on| on == id)).collect()
+    }
+
+    /// The packages that run-time rules may ask for.
+    pub fn on_demand_packages(&self) -> std::collections::BTreeSet<&str> {
+        self.runtime_rules().into_iter().flat_map(|rule| &rule.packages).map(String::as_str).collect()
+    }
+
+    /// The mistakes that show when accounts are known: what it mentions and nobody has defined.
+    pub fn undefined(&self, is_defined: impl Fn(&AwaitedAccount) -> bool) -> Option<RecipeError> {
+        let undefined = self.awaited.iter().filter(|account| !is_defined(account));
+        let mut problems: Vec<Problem> = undefined.map(|account| account.problem.clone()).collect();
+        problems.sort_by_key(|problem| problem.span.start);
+        let (path, text) = (self.path.clone(), self.text.clone());
+        (!problems.is_empty()).then_some(RecipeError::Invalid(Problems { path, text, problems }))
+    }
+
+    /// The recipe with a variant's layers above its own, and its tests after its own.
     pub fn with_variant(&self, name: &str) -> Result<Recipe, RecipeError> {
         let Some(variant) = self.variants.get(name) else {
             return Err(RecipeError::Variant {
@@ -190,6 +223,7 @@ impl Recipe {
         let mut recipe = self.clone();
         recipe.variant = Some(name.to_owned());
         recipe.layers.extend(variant.layers.iter().cloned());
+        recipe.tests.extend(variant.tests.iter().cloned());
         Ok(recipe)
     }
 

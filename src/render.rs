@@ -1,10 +1,10 @@
 //! The files that no package ships whole: made once the selection is known.
 //!
 //! The skeleton that every image stands on, accounts, the files a recipe brings along, dpkg's record of what
-//! each layer holds, and all that Alpine's set-up makes ([`alpine`]). The loader's cache, CA bundle and the
-//! like are not here yet.
+//! each layer holds, and all that setting up makes by the distro's rules ([`alpine`], [`debian`]): what scripts
+//! of packages would do, the loader's cache, the bundle of certificates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::apk::AppletsError;
@@ -14,8 +14,13 @@ use crate::tarball::{Entry, EntryKind, Metadata};
 
 mod accounts;
 pub mod alpine;
+mod certificates;
+pub mod debian;
 mod dpkg;
 mod host_files;
+mod image_tree;
+mod ld_so_cache;
+mod pam;
 mod skeleton;
 
 pub use accounts::Accounts;
@@ -37,6 +42,19 @@ pub struct MadeFile {
     pub entry: Entry,
     /// The content of a regular file; empty for anything else.
     pub content: Content,
+}
+
+/// What becomes of packages' files in a layer, where it is not as the packages say. By the packages' paths.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Other owners and groups.
+    pub owners: BTreeMap<RootPath, [u32; 2]>,
+    /// Other permission bits.
+    pub modes: BTreeMap<RootPath, u32>,
+    /// Other paths.
+    pub moved: BTreeMap<RootPath, RootPath>,
+    /// What does not get in after all.
+    pub removed: BTreeSet<RootPath>,
 }
 
 /// Where the content of a made file is.

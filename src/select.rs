@@ -5,8 +5,7 @@
 //! answers [`Outcome::Wants`], and the pipeline fetches and asks again. The answer depends on the recipe and
 //! the lock alone, not on which packages happened to be at hand.
 //!
-//! Rules 6 to 9 of `needed` (shell words, mentions, on-demand packages by run-time rule, the rules
-//! themselves) and script effects are not here yet.
+//! What scripts call is read from their text: where that is not at hand, the answer is [`Outcome::Reads`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,16 +15,28 @@ use crate::catalog::{FileCatalog, FileRef};
 use crate::distro::Distro;
 use crate::hint::Hint;
 use crate::lock::LockedPackage;
-use crate::recipe::{Keep, Recipe};
+use crate::recipe::{Keep, Recipe, RuleTool};
 use crate::root_path::RootPath;
+use crate::shell::ScriptWords;
 
+mod bonds;
 mod closure;
 mod links;
+mod mentions;
 mod packages;
 mod patterns;
+mod proof;
+mod rules;
 mod scripts;
 mod selector;
 mod strip;
+mod words;
+
+pub use bonds::PluginCost;
+
+pub use packages::{is_command, named as named_packages};
+pub use proof::Unproven;
+pub use strip::StripRules;
 
 /// What selection works from, for one architecture.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +57,11 @@ pub struct Inputs<'a> {
     /// The content of `/etc/ld-musl-ARCH.path` ([`crate::loader::musl_path_file`]) in the image, if it will have
     /// that file.
     pub musl_path: Option<&'a str>,
+    /// The files that may say where glibc's loader looks ([`crate::loader::configures_dirs`]): the recipe's, and
+    /// those of the packages at hand, which count if they are chosen.
+    pub loader_configuration: &'a BTreeMap<RootPath, String>,
+    /// The words of scripts read so far; none for a file that is no script of a shell.
+    pub scripts: &'a BTreeMap<RootPath, Option<ScriptWords>>,
 }
 
 /// The answer of [`select`].
@@ -55,6 +71,8 @@ pub enum Outcome {
     Selection(Selection),
     /// These locked packages must be catalogued first.
     Wants(BTreeSet<String>),
+    /// The words of these files must be read first.
+    Reads(BTreeSet<RootPath>),
 }
 
 /// The paths that get in, layer by layer.
@@ -66,10 +84,14 @@ pub struct Selection {
     pub warnings: Vec<Warning>,
     /// The patterns that matched nothing here.
     pub unmatched: Vec<UnmatchedPattern>,
+    /// Variables of the environment that run-time rules give, unless the recipe sets them.
+    pub env: BTreeMap<String, String>,
+    /// What plug-ins cost, dearest first: each, and those of one directory together.
+    pub plugins: Vec<PluginCost>,
 }
 
 /// The package files of one layer. No path stands in two layers, since packages do not change files.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct SelectedLayer {
     /// The layer's name.
     pub name: String,
@@ -79,6 +101,19 @@ pub struct SelectedLayer {
     /// They belong into the image, since no program would start without. Each stands in the first layer that
     /// needs it.
     pub links: BTreeMap<RootPath, PassedLink>,
+    /// Files that run-time rules make, where no chosen file is. The recipe's own take their place.
+    pub made: BTreeMap<RootPath, MadeByRule>,
+    /// What run-time rules want made of the image as a whole, from this layer on.
+    pub tools: BTreeMap<RuleTool, Reason>,
+}
+
+/// A file whose content a run-time rule gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeByRule {
+    /// The content.
+    pub content: String,
+    /// Why it is needed.
+    pub reason: Reason,
 }
 
 /// A chosen path.
@@ -134,6 +169,49 @@ pub enum Reason {
         /// The script.
         by: RootPath,
     },
+    /// A script calls or sources it.
+    Word {
+        /// The script.
+        by: RootPath,
+        /// The command or file, as the script has it.
+        word: String,
+    },
+    /// An ELF file holds its path.
+    Mention {
+        /// The ELF file.
+        by: RootPath,
+    },
+    /// An ELF file says that it opens it by name.
+    Opened {
+        /// The ELF file.
+        by: RootPath,
+        /// The name.
+        soname: String,
+    },
+    /// A run-time rule asks for it.
+    Rule {
+        /// The rule's name.
+        rule: String,
+        /// What fired the rule; none where that is the image's environment.
+        by: Option<RootPath>,
+    },
+}
+
+impl Reason {
+    /// The file that asks for it, if one does.
+    pub fn by(&self) -> Option<&RootPath> {
+        match self {
+            Reason::Named | Reason::All | Reason::Included(_) | Reason::Reached => None,
+            Reason::Library { by, .. }
+            | Reason::Loader { by }
+            | Reason::Link { by }
+            | Reason::Interpreter { by }
+            | Reason::Word { by, .. }
+            | Reason::Mention { by }
+            | Reason::Opened { by, .. } => Some(by),
+            Reason::Rule { by, .. } => by.as_ref(),
+        }
+    }
 }
 
 /// Something worth knowing about a selection.
@@ -178,6 +256,46 @@ pub enum Warning {
         /// The loader that it names.
         interp: String,
     },
+    /// Something that may fail for want of a symbol, or a plug-in that will not load.
+    Unproven(Unproven),
+    /// A script that calls what the image lacks.
+    NoCommands {
+        /// The script.
+        script: RootPath,
+        /// The commands.
+        commands: Vec<String>,
+    },
+    /// A run-time rule whose packages are not locked.
+    RuleLacks {
+        /// The rule's name.
+        rule: String,
+        /// What fired it; none where that is the image's environment.
+        by: Option<RootPath>,
+        /// The packages.
+        packages: Vec<String>,
+    },
+    /// A library that an ELF file says it opens, and that the image lacks.
+    OpensMissing {
+        /// The ELF file.
+        by: RootPath,
+        /// The names that it tries.
+        sonames: Vec<String>,
+        /// What it is for.
+        feature: Option<String>,
+        /// Whether the file does not work without.
+        required: bool,
+    },
+    /// A library that an ELF file names and nobody selected.
+    Unselected {
+        /// The ELF file.
+        by: RootPath,
+        /// The name.
+        soname: String,
+        /// Where the library is.
+        path: RootPath,
+        /// The package that has it.
+        package: String,
+    },
     /// A file that looks like ELF and is not whole.
     DamagedElf {
         /// The file.
@@ -206,11 +324,24 @@ pub enum SelectError {
     /// Programs would not start.
     #[error("{}", unlinked_text(.0))]
     Unlinked(Vec<Unlinked>),
+    /// Programs would find their libraries, but not in these what they need.
+    #[error("{}", unproven_text(.0))]
+    Unproven(Vec<Unproven>),
     /// A pattern cannot be compiled.
     #[error("layer `{layer}`: the pattern `{pattern}` cannot be used: {reason}")]
     Pattern {
         /// The layer.
         layer: String,
+        /// The pattern.
+        pattern: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A pattern of a run-time rule cannot be compiled.
+    #[error("rule `{rule}`: the pattern `{pattern}` cannot be used: {reason}")]
+    Rule {
+        /// The rule.
+        rule: String,
         /// The pattern.
         pattern: String,
         /// What is wrong.
@@ -237,20 +368,36 @@ pub struct Unlinked {
     pub needed: String,
     /// The pattern that excludes it, where it would be there.
     pub excluded_by: Option<String>,
+    /// Files of that name on the way that are for another machine, or damaged.
+    pub unfit: Vec<RootPath>,
+    /// A file of that name where the loader does not look, and its package.
+    pub elsewhere: Option<(RootPath, String)>,
+}
+
+fn unproven_text(all: &[Unproven]) -> String {
+    let mut lines: Vec<String> = all.iter().map(ToString::to_string).collect();
+    if lines.len() > 1 {
+        lines.insert(0, format!("{} files do not link", all.len()));
+    }
+    lines.join("\n  ")
 }
 
 fn unlinked_text(all: &[Unlinked]) -> String {
     let mut lines: Vec<String> = all
         .iter()
-        .map(|one| match &one.excluded_by {
-            Some(glob) => format!(
-                "{} (from {}) needs `{}`, which the recipe excludes with `{glob}`",
-                one.file, one.package, one.needed
-            ),
-            None => format!(
-                "{} (from {}) needs `{}`, which no locked package puts where the loader looks",
-                one.file, one.package, one.needed
-            ),
+        .map(|one| {
+            let Unlinked { file, package, needed, excluded_by, unfit, elsewhere } = one;
+            let why = match (excluded_by, unfit.first(), elsewhere) {
+                (Some(glob), ..) => format!("the recipe excludes with `{glob}`"),
+                (None, Some(unfit), _) => {
+                    format!("is not to be had: {unfit} is for another machine or damaged")
+                }
+                (None, None, Some((path, owner))) => {
+                    format!("no locked package puts where the loader looks; {owner} has it as {path}")
+                }
+                (None, None, None) => "no locked package puts where the loader looks".to_owned(),
+            };
+            format!("{file} (from {package}) needs `{needed}`, which {why}")
         })
         .collect();
     if lines.len() > 1 {
@@ -268,8 +415,32 @@ impl Hint for SelectError {
             SelectError::Unlinked(_) => {
                 vec!["name the package that has the library in the layer's `packages`".into()]
             }
-            SelectError::Pattern { .. } => vec![],
+            SelectError::Unproven(_) => vec![
+                "the packages do not belong together: run `rootforge lock --update`, or pin versions that do"
+                    .into(),
+            ],
+            SelectError::Pattern { .. } | SelectError::Rule { .. } => vec![],
             SelectError::NoPort { .. } => vec!["remove the architecture from `arch` or `--arch`".into()],
+        }
+    }
+}
+
+impl Reason {
+    /// The rule in one word.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Reason::Named => "named",
+            Reason::All => "all",
+            Reason::Included(_) => "included",
+            Reason::Reached => "reached",
+            Reason::Library { .. } => "library",
+            Reason::Loader { .. } => "loader",
+            Reason::Link { .. } => "link",
+            Reason::Interpreter { .. } => "interpreter",
+            Reason::Word { .. } => "word",
+            Reason::Mention { .. } => "mention",
+            Reason::Opened { .. } => "opened",
+            Reason::Rule { .. } => "rule",
         }
     }
 }
@@ -285,6 +456,13 @@ impl fmt::Display for Reason {
             Reason::Loader { by } => write!(f, "the loader of {by}"),
             Reason::Link { by } => write!(f, "where {by} leads"),
             Reason::Interpreter { by } => write!(f, "the interpreter of {by}"),
+            Reason::Word { by, word } => write!(f, "`{word}` is called by {by}"),
+            Reason::Mention { by } => write!(f, "mentioned by {by}"),
+            Reason::Opened { by, soname } => write!(f, "`{soname}` is opened by {by}"),
+            Reason::Rule { rule, by: Some(by) } => write!(f, "by the rule `{rule}`, because of {by}"),
+            Reason::Rule { rule, by: None } => {
+                write!(f, "by the rule `{rule}`, because of the image's environment")
+            }
         }
     }
 }
@@ -315,6 +493,31 @@ impl fmt::Display for Warning {
                 write!(
                     f,
                     "{program} is made for glibc's loader {interp}; its libraries are sought by musl's rules"
+                )
+            }
+            Warning::Unproven(unproven) => unproven.fmt(f),
+            Warning::NoCommands { script, commands } => {
+                write!(f, "the script {script} calls `{}`, which the image lacks", commands.join("`, `"))
+            }
+            Warning::RuleLacks { rule, by, packages } => {
+                let by = by.as_ref().map_or("the image's environment", RootPath::as_str);
+                write!(
+                    f,
+                    "{by} fires the rule `{rule}`, whose packages are not locked: {}",
+                    packages.join(", ")
+                )
+            }
+            Warning::OpensMissing { by, sonames, feature, required } => {
+                let names = sonames.join("` or `");
+                let what = if *required { "does not work without" } else { "can use" };
+                write!(f, "{by} {what} `{names}`, which the image lacks")?;
+                feature.as_ref().map_or(Ok(()), |feature| write!(f, " ({feature})"))
+            }
+            Warning::Unselected { by, soname, path, package } => {
+                write!(
+                    f,
+                    "{by} names `{soname}`, which {package} has and nothing selected; if it is needed: \
+                     include = [\"{path}\"]"
                 )
             }
             Warning::DamagedElf { path, reason } => write!(f, "{path} is a damaged ELF file: {reason}"),

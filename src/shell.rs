@@ -9,6 +9,8 @@
 //! by itself: ways that end alike are as good as one, otherwise the place is told ([`Finding`]) and neither is
 //! taken. Steps, depth and the size of texts are bounded.
 //!
+//! [`words()`] lists the commands that a script may call, whatever way it takes.
+//!
 //! Left out: job control (a command in the background is done in its turn), signals, arrays, process
 //! substitution, `select` and co-processes. They end in findings.
 
@@ -30,10 +32,12 @@ mod simple;
 mod state;
 mod test_command;
 pub mod text;
+mod words;
 
 pub use glob::{Match, Pattern};
 pub use parse::SyntaxError;
 pub use state::resolve;
+pub use words::{ScriptWords, words};
 
 use state::Shell;
 

@@ -175,7 +175,13 @@ impl Packages {
             let file = files.iter().find(|file| is_of_layer(&self.catalog.get(**file).0.name))?;
             keep(path.as_str()).then(|| (path.clone(), Selected { file: *file, reason: Reason::All }))
         });
-        SelectedLayer { name: name.clone(), files: files.collect(), links: BTreeMap::new() }
+        SelectedLayer {
+            name: name.clone(),
+            files: files.collect(),
+            links: BTreeMap::new(),
+            made: BTreeMap::new(),
+            tools: BTreeMap::new(),
+        }
     }
 
     fn image(&self) -> Image<'_> {

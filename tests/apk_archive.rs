@@ -315,7 +315,7 @@ fn checksums_of_data() {
     assert_eq!((control.checksum, files.len()), (Checksum::of(&bare), 0));
     bench.check("no digest and no data", &bench.package(&bare, b""), OK, OK, OK);
     let nothing = gz(b"");
-    let empty = gz(&support::apk::control(&info(&nothing)));
+    let empty = gz(&crate::support::apk::control(&info(&nothing)));
     bench.check("empty data", &bench.package(&empty, &nothing), OK, OK, OK);
 }
 
@@ -349,7 +349,7 @@ fn cut_off_or_with_garbage() {
     let mut flipped = data.clone();
     let at = flipped.len() - 6;
     flipped[at] ^= 1;
-    let control = gz(&support::apk::control(&info(&flipped)));
+    let control = gz(&crate::support::apk::control(&info(&flipped)));
     bench.check("a wrong CRC, vouched for", &bench.package(&control, &flipped), OK, "Compression", IO);
 }
 

@@ -344,7 +344,7 @@ fn signatures_of_packages() {
     bench.package("the wrong part: data", &[&key.member("RSA", &data), &control, &data], "Forged", BAD);
     let both = [&control[..], &data].concat();
     bench.package("the wrong part: all", &[&key.member("RSA", &both), &control, &data], "Forged", BAD);
-    let content = support::apk::control(&info(&data));
+    let content = crate::support::apk::control(&info(&data));
     bench.package(
         "the wrong part: the content",
         &[&key.member("RSA", &content), &control, &data],

@@ -140,7 +140,7 @@ fn first_other_choice(
 }
 
 /// Package names evenly spread over the index: one by chance out of each of `count` equal stretches.
-fn draw(index: &PackageIndex, count: usize, seed: u64) -> Vec<String> {
+pub(crate) fn draw(index: &PackageIndex, count: usize, seed: u64) -> Vec<String> {
     let mut names: Vec<&str> = index.packages().map(|id| index.name(id)).collect();
     names.dedup();
     let stretch = |number: usize| number * names.len() / count;
@@ -158,7 +158,7 @@ fn draw(index: &PackageIndex, count: usize, seed: u64) -> Vec<String> {
 }
 
 /// An apt of its own: one release suite, one architecture, nothing installed.
-struct Apt {
+pub(crate) struct Apt {
     distro: Distro,
     arch: Arch,
     deb_arch: &'static str,
@@ -167,7 +167,7 @@ struct Apt {
 
 impl Apt {
     /// Fetches the index.
-    fn new(mirror: &str, distro: Distro, arch: Arch) -> Self {
+    pub(crate) fn new(mirror: &str, distro: Distro, arch: Arch) -> Self {
         let deb_arch = distro.arch_name(arch).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let apt = Apt { distro, arch, deb_arch, directory };
@@ -229,7 +229,7 @@ impl Apt {
     }
 
     /// The index that apt has fetched and verified.
-    fn index(&self) -> PackageIndex {
+    pub(crate) fn index(&self) -> PackageIndex {
         let lists: Vec<PathBuf> = fs::read_dir(self.directory.path().join("lists"))
             .unwrap()
             .map(|file| file.unwrap().path())
@@ -263,7 +263,7 @@ impl Apt {
 }
 
 /// The root of the Debian archive in this machine's apt sources, or why there is none to be used.
-fn debian_mirror() -> Result<String, String> {
+pub(crate) fn debian_mirror() -> Result<String, String> {
     if Command::new("apt-get").arg("--version").output().is_err() {
         return Err("there is no apt-get here".to_owned());
     }

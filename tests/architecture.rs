@@ -16,8 +16,10 @@ const ROOMS: &[&[&str]] = &[
     &["pipeline"],
     // Stages: the last of the way first, since each uses the types of those before it.
     &[
+        "trial",
         "check",
         "oci",
+        "why",
         "layer",
         "render",
         "select",
@@ -31,7 +33,7 @@ const ROOMS: &[&[&str]] = &[
         "distro",
     ],
     // Formats and services.
-    &["cache", "transport", "loader", "elf", "deb", "apk", "shell", "trust", "tarball"],
+    &["cache", "transport", "loader", "elf", "deb", "apk", "trust", "tarball", "shell"],
     // Foundations.
     &["progress"],
     &["arch", "digest", "hint", "root_path"],

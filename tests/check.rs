@@ -248,7 +248,7 @@ fn swapped_layers_have_other_diff_ids() {
 #[test]
 fn what_is_odd_in_a_layer() {
     let whole = sample();
-    let cases: [(Vec<image::Member>, &[&str]); 7] = [
+    let cases: [(Vec<crate::image::Member>, &[&str]); 7] = [
         (vec![file("/bin/x", 0o644, b""), file("/bin/x", 0o644, b"")], &["the path `/bin/x` stands twice"]),
         (vec![file("/srv/x", 0o644, b"")], &["`/srv/x` lies in `/srv`, which no layer has"]),
         (
@@ -298,7 +298,7 @@ fn a_layer_that_is_no_archive() {
         let mut writer = layout.layer_writer().unwrap();
         writer.write_all(&bytes).unwrap();
         let layer = writer.complete("bad".into()).unwrap();
-        let image = layout.write_image(&image::spec(Arch::Amd64, vec![base, layer])).unwrap();
+        let image = layout.write_image(&crate::image::spec(Arch::Amd64, vec![base, layer])).unwrap();
         layout.tag("sample", image).unwrap();
         assert_only(temporary.path(), &[expected]);
         assert!(problems(temporary.path())[0].contains("its archive is wrong"));
@@ -329,7 +329,7 @@ fn libraries_are_found_as_the_loader_would() {
     let one = dynamic_object(Some("libone.so.1"), &["libtwo.so.2"], None);
     let two = dynamic_object(Some("libtwo.so.2"), &[], None);
     let plugin = dynamic_object(None, &["libgone.so.0", "libone.so.1"], None);
-    let top = |more: Vec<image::Member>| {
+    let top = |more: Vec<crate::image::Member>| {
         let mut top = vec![
             file("/bin/program", 0o755, &program),
             directory("/lib64"),
@@ -346,7 +346,7 @@ fn libraries_are_found_as_the_loader_would() {
         top
     };
     let library = file("/usr/lib/x86_64-linux-gnu/libtwo.so.2", 0o644, &two);
-    let cases: [(Vec<image::Member>, &[&str]); 4] = [
+    let cases: [(Vec<crate::image::Member>, &[&str]); 4] = [
         (vec![library.clone()], &[]),
         (vec![], &["`/usr/lib/x86_64-linux-gnu/libone.so.1.0` needs `libtwo.so.2`"]),
         (
@@ -392,7 +392,7 @@ fn libraries_are_found_as_musl_would() {
     // By the name of the file: musl knows no sonames.
     let two = |path: &str| file(path, 0o644, &dynamic_object(Some("libother.so"), &[], None));
     let path_file = |text: &str| file("/etc/ld-musl-x86_64.path", 0o644, text.as_bytes());
-    let cases: [(Vec<image::Member>, &[&str]); 5] = [
+    let cases: [(Vec<crate::image::Member>, &[&str]); 5] = [
         (vec![two("/usr/lib/libtwo.so.2")], &[]),
         (
             vec![],

@@ -59,7 +59,7 @@ struct Closure {
 impl Root {
     /// The packages of the corpus that this machine's processor runs, unpacked; none where there are none.
     fn of_corpus(packages: &[&str]) -> Option<Root> {
-        let corpus = support::alpine_corpus()?;
+        let corpus = crate::support::alpine_corpus()?;
         let name = match Arch::host()? {
             Arch::Amd64 => "x86_64",
             Arch::Arm64 => "aarch64",
@@ -69,7 +69,7 @@ impl Root {
                 return None;
             }
         };
-        if !tools::have(&["bwrap", "cc"]) {
+        if !crate::tools::have(&["bwrap", "cc"]) {
             return None;
         }
         let root = Root { dir: tempfile::TempDir::new().unwrap(), known: RefCell::default() };

@@ -94,10 +94,10 @@ fn images_of_missing_layers_are_not_written() {
     let layout = Layout::open_or_create(temporary.path()).unwrap();
     let layer = write_layer(&layout, &sample()[0], "base");
     assert!(layout.has_blob(&layer.digest));
-    let many = image::spec(Arch::Amd64, vec![layer.clone(); 128]);
+    let many = crate::image::spec(Arch::Amd64, vec![layer.clone(); 128]);
     assert!(matches!(layout.write_image(&many), Err(OciError::TooManyLayers(128))));
     fs::remove_file(layout.blob_path(&layer.digest)).unwrap();
-    let error = layout.write_image(&image::spec(Arch::Amd64, vec![layer])).unwrap_err();
+    let error = layout.write_image(&crate::image::spec(Arch::Amd64, vec![layer])).unwrap_err();
     assert!(matches!(error, OciError::MissingBlob { .. }));
 }
 
@@ -138,7 +138,7 @@ fn several_architectures() {
     let temporary = tempfile::tempdir().unwrap();
     let (layout, amd64) = write_image(&temporary.path().join("images"), &sample());
     let layer = write_layer(&layout, &sample()[0], "base");
-    let arm = layout.write_image(&image::spec(Arch::Arm32v6, vec![layer])).unwrap();
+    let arm = layout.write_image(&crate::image::spec(Arch::Arm32v6, vec![layer])).unwrap();
     let copy = temporary.path().join("copy");
     write(&format!("oci:{}:both", copy.display()), &layout, &[arm, amd64]).unwrap();
     let copy = Layout::open_or_create(copy).unwrap();
@@ -171,7 +171,10 @@ fn root_file_systems() {
     assert_eq!(members["/usr/lib/data"].1, b"upper");
     assert_eq!(members["/usr/lib/data"].0.metadata.mode, 0o600);
     assert_eq!(members["/usr/lib/kept"].1, b"lower");
-    assert_eq!(members["/opt/large-again"].0.kind, EntryKind::HardLink { target: image::path("/opt/large") });
+    assert_eq!(
+        members["/opt/large-again"].0.kind,
+        EntryKind::HardLink { target: crate::image::path("/opt/large") }
+    );
     assert_eq!(members["/opt/capable"].0.metadata.xattrs.len(), 1);
 
     let root = temporary.path().join("root");

@@ -232,9 +232,9 @@ fn skopeo_chooses_among_architectures() {
         return;
     }
     let sample = Sample::new();
-    let layer = write_layer(&sample.layout, &image::sample()[0], "base");
-    let v6 = sample.layout.write_image(&image::spec(Arch::Arm32v6, vec![layer.clone()])).unwrap();
-    let arm64 = sample.layout.write_image(&image::spec(Arch::Arm64, vec![layer])).unwrap();
+    let layer = write_layer(&sample.layout, &crate::image::sample()[0], "base");
+    let v6 = sample.layout.write_image(&crate::image::spec(Arch::Arm32v6, vec![layer.clone()])).unwrap();
+    let arm64 = sample.layout.write_image(&crate::image::spec(Arch::Arm64, vec![layer])).unwrap();
     let all = sample.layout.write_index(&[v6, sample.image, arm64]).unwrap();
     sample.layout.tag("all", all).unwrap();
     let image = format!("oci:{}:all", sample.layout.directory().display());

@@ -28,7 +28,15 @@ fn the_configuration_is_one() {
     let text = block("toml", "cache-dir").replace("/var/cache/rootforge", "cache");
     rig.write("config.toml", text);
     rig.recipe("[[layer]]\nname = \"f\"\nfiles = [{ path = \"/x\", content = \"\" }]\n");
-    support::rig::run(&mut rig.bare(&["build", "r.toml", "--arch", "amd64", "--config", "config.toml"])).ok();
+    crate::support::rig::run(&mut rig.bare(&[
+        "build",
+        "r.toml",
+        "--arch",
+        "amd64",
+        "--config",
+        "config.toml",
+    ]))
+    .ok();
     assert!(rig.work("cache/CACHEDIR.TAG").exists() && rig.work("images/index.json").exists());
 }
 
@@ -36,7 +44,7 @@ fn the_configuration_is_one() {
 #[test]
 fn its_options_are_known() {
     let rig = Rig::new();
-    let help = |args: &[&str]| support::rig::run(&mut rig.bare(args)).ok().out;
+    let help = |args: &[&str]| crate::support::rig::run(&mut rig.bare(args)).ok().out;
     let known = help(&["build", "--help"]) + &help(&["lock", "--help"]) + &help(&["check", "--help"]);
     let words = README.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
     let options: Vec<&str> = words

@@ -107,7 +107,18 @@ fn problems(text: &str) -> Option<Problems> {
 }
 
 fn described(text: &str) -> Vec<String> {
-    let Some(problems) = problems(text) else { return Vec::new() };
+    problems(text).map(|problems| lines(&problems)).unwrap_or_default()
+}
+
+/// What a sound recipe mentions and only its packages can define, in the same form.
+fn undefined(text: &str) -> Vec<String> {
+    match Recipe::parse(text, Path::new("x.toml")).unwrap().undefined(|_| false) {
+        Some(RecipeError::Invalid(problems)) => lines(&problems),
+        _ => Vec::new(),
+    }
+}
+
+fn lines(problems: &Problems) -> Vec<String> {
     let line = |problem| {
         let place = problems.place(problem);
         let hint = problem.hint.as_ref().map(|hint| format!(" | {hint}")).unwrap_or_default();
@@ -750,8 +761,6 @@ files = [
             r#"18:3 a file needs one of `source`, `content` and `type` | add `type = "symlink"`"#,
             r#"19:32 only a symlink has a `target` | write `type = "symlink"`, or leave it out"#,
             r"20:50 a symlink has no `mode` | leave it out",
-            r#"21:40 nobody defines the user `who` | add `[[user]]` with `name = "who"`"#,
-            r#"21:40 nobody defines the group `what` | add `[[group]]` with `name = "what"`"#,
             r#"22:40 `a b` is no `user` or `user:group` | write names or numbers, such as "root:root" or "1000:1000""#,
             r"23:27 `gone` does not exist | paths are relative to the recipe's directory",
             r"24:12 `/o` is given twice in this layer | leave one of them out",
@@ -823,7 +832,6 @@ groups = ["audoi", "a b", "5"]
         expected: &[
             r"9:8 `run` is no absolute path that `passwd` can hold | write a path from the root, without `..` and `:`",
             r"10:9 `/bin/a:b` is no absolute path that `passwd` can hold | write a path from the root, without `..` and `:`",
-            r#"11:9 nobody defines the group `gone` | add `[[group]]` with `name = "gone"`"#,
             r#"12:11 nobody defines the group `audoi` | did you mean `audio`? If not, add `[[group]]` with `name = "audoi"`"#,
             r"12:20 `a b` cannot be the name of a group | write a name or a number",
         ],
@@ -864,7 +872,6 @@ env = ["A=1"]
         expected: &[
             r#"8:14 `entrypoint` must be an array of strings, not a string | write `entrypoint = ["bash -c"]`"#,
             r#"9:8 an element of `cmd` must be a string, not an integer | put it in quotes: "1""#,
-            r#"10:8 nobody defines the user `ap` | add `[[user]]` with `name = "ap"`"#,
             r"11:11 `srv` is no absolute path | write a path from the root, without `..`",
             r#"12:7 `env` must be a table, not an array | write `env = { NAME = "value" }`"#,
         ],
@@ -946,7 +953,7 @@ files = []
 "#,
         expected: &[
             r"8:9 `layer` is empty | add `[[variant.debug.layer]]` and its keys below",
-            r"9:1 unknown key `image` in `[variant.debug]` | known keys are `layer`",
+            r"9:1 unknown key `image` in `[variant.debug]` | known keys are `layer`, `test`",
             r#"10:10 `Bad` cannot be the name of a variant | write "bad""#,
             r"12:8 there is a layer `x` already | the first is at line 5",
         ],
@@ -1475,12 +1482,31 @@ fn every_base_account_needs_no_definition() {
         "name = \"x\"\nfrom = \"alpine:3.20\"\n[[layer]]\nname = \"x\"\npackages = [\"curl\"]\n[image]\n";
     assert_eq!(described(&format!("{head}user = \"guest:wheel\"\n")), Vec::<String>::new());
     assert_eq!(
-        described(&format!("{head}user = \"irc:sudo\"\n")),
+        undefined(&format!("{head}user = \"irc:sudo\"\n")),
         [
             "7:8 nobody defines the user `irc` | add `[[user]]` with `name = \"irc\"`",
             "7:8 nobody defines the group `sudo` | add `[[group]]` with `name = \"sudo\"`",
         ]
     );
+}
+
+#[test]
+fn what_packages_may_define_is_judged_later() {
+    let mentions = "[image]\nuser = \"app\"\n[[user]]\nname = \"x\"\ngroups = [\"extra\"]\n";
+    let said = [
+        "8:8 nobody defines the user `app` | add `[[user]]` with `name = \"app\"`",
+        "11:11 nobody defines the group `extra` | add `[[group]]` with `name = \"extra\"`",
+    ];
+    let text = format!("{HEAD}{mentions}");
+    assert_eq!(described(&text), Vec::<String>::new());
+    assert_eq!(undefined(&text), said);
+    let recipe = Recipe::parse(&text, Path::new("x.toml")).unwrap();
+    assert!(recipe.undefined(|account| account.is_group == (account.name == "extra")).is_none());
+    // Without packages nobody can.
+    let files = "name = \"x\"\nfrom = \"debian:trixie\"\n\n[[layer]]\nname = \"x\"\nfiles = []\n";
+    assert_eq!(described(&format!("{files}{mentions}")), said);
+    // What looks like a slip is told at once.
+    assert_eq!(described(&format!("{HEAD}[image]\nuser = \"rot\"\n")).len(), 1);
 }
 
 /// Reads and renders; neither may panic, and what is found lies within the text.

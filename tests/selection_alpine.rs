@@ -132,6 +132,8 @@ fn selection(
     let mut catalog = FileCatalog::new(MergedUsr::new(distro.directory_links(arch)));
     let mut wants = likely_packages(recipe, arch, &by_name);
     let mut fetched = BTreeSet::new();
+    // None is read here: what scripts call is not what these cases are about.
+    let mut scripts = BTreeMap::new();
     loop {
         for name in wants {
             let package = packages.iter().find(|package| package.name() == name).unwrap();
@@ -141,10 +143,23 @@ fn selection(
         catalog.order_owners();
         // Applets are known once busybox is.
         let made_links = if fetched.contains("busybox") { &applets } else { &none };
-        let inputs =
-            Inputs { recipe, distro, arch, packages: &by_name, catalog: &catalog, made_links, musl_path };
+        let inputs = Inputs {
+            recipe,
+            distro,
+            arch,
+            packages: &by_name,
+            catalog: &catalog,
+            made_links,
+            musl_path,
+            loader_configuration: &BTreeMap::new(),
+            scripts: &scripts,
+        };
         match select(inputs) {
             Ok(Outcome::Wants(more)) => wants = more,
+            Ok(Outcome::Reads(paths)) => {
+                scripts.extend(paths.into_iter().map(|path| (path, None)));
+                wants = BTreeSet::new();
+            }
             Ok(Outcome::Selection(selection)) => return (fetched, Ok((catalog, selection))),
             Err(error) => return (fetched, Err(error.to_string())),
         }

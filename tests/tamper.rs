@@ -89,7 +89,7 @@ const TAMPERINGS: &[Tampering] = &[
             let text = String::from_utf8(files[IN_RELEASE].clone()).unwrap();
             let start = text.find("\n\n").unwrap() + 2;
             let end = text.find("-----BEGIN PGP SIGNATURE").unwrap();
-            let stranger = Key::new(support::archive::at(support::archive::DATE));
+            let stranger = Key::new(crate::support::archive::at(crate::support::archive::DATE));
             files.insert(IN_RELEASE.to_owned(), stranger.in_release(&text[start..end]).into_bytes());
         },
         &["trixie/InRelease` is not trusted: the file is signed by unknown keys only", "hint: "],
@@ -171,7 +171,7 @@ fn what_the_mirror_sends_is_compared() {
                 rig.run_at(&server.root(), &BUILD)
             } else {
                 std::fs::remove_dir_all(rig.path("archive")).unwrap();
-                support::archive::write_files(&files, &rig.path("archive"));
+                crate::support::archive::write_files(&files, &rig.path("archive"));
                 rig.run(&BUILD)
             };
             assert_eq!(ran.code, Some(1), "{what}: {}", ran.err);
@@ -201,7 +201,7 @@ fn another_copy_of_an_index_will_do() {
             flip(files.get_mut(*path).unwrap(), 30);
         }
         std::fs::remove_dir_all(rig.path("archive")).unwrap();
-        support::archive::write_files(&files, &rig.path("archive"));
+        crate::support::archive::write_files(&files, &rig.path("archive"));
         let _ = std::fs::remove_file(rig.work("r.lock"));
         std::fs::remove_dir_all(rig.path("home")).unwrap();
         std::fs::create_dir(rig.path("home")).unwrap();

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use rootforge::arch::Arch;
 use rootforge::lock::Lock;
 use rootforge::oci::{Layout, Output, ScratchLayout};
-use rootforge::pipeline::{Built, Forge, ForgeError, Prepared, Update};
+use rootforge::pipeline::{Built, Forge, Prepared};
 use rootforge::progress::Progress;
 use rootforge::recipe::Recipe;
 
 use super::error::Failure;
-use super::session::{Resolving, archs, load_recipe, lock_path};
+use super::locking::locked;
+use super::session::{Resolving, archs, load_recipe};
 use super::{Session, print_data};
 
 #[derive(Debug, clap::Args)]
@@ -50,7 +51,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
             "leave one of them out",
         ));
     }
-    let (forge, lock) = locked(arguments, session, &recipe, &wanted)?;
+    let (forge, lock) = locked(session, &recipe, &wanted, &arguments.resolving, arguments.locked)?;
 
     let staging = Staging::of(&output)?;
     let built = build_all(&forge, &recipe, &lock, &wanted, || staging.open())?;
@@ -68,41 +69,6 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     Ok(())
 }
 
-/// The lock to build from: as it is, or brought up to what the recipe asks for.
-fn locked<'s>(
-    arguments: &Arguments,
-    session: &'s Session,
-    recipe: &Recipe,
-    wanted: &[Arch],
-) -> Result<(Forge<'s>, Lock), Failure> {
-    let path = lock_path(recipe);
-    let old = Lock::read(&path).map_err(|error| Failure::work(&error))?;
-    let left_out = arguments.resolving.without(old.as_ref())?;
-    let forge = session.forge(left_out, arguments.resolving.allow_expired_index)?;
-    let stale = match &old {
-        None => Some("there is none".to_owned()),
-        Some(old) => {
-            let stale = forge.stale(recipe, old, wanted).map_err(|error| Failure::work(&error))?;
-            stale.map(|stale| stale.to_string())
-        }
-    };
-    match (old, stale) {
-        (Some(lock), None) => Ok((forge, lock)),
-        (_, Some(reason)) if arguments.locked => Err(Failure::Work {
-            message: format!("the lock {} cannot be used: {reason}", path.display()),
-            hints: vec!["run `rootforge lock`, review the lock and commit it".into()],
-        }),
-        (old, _) => {
-            arguments.resolving.note_kept(&forge.options.without, forge.progress);
-            let lock = forge
-                .lock(recipe, wanted, old.as_ref(), &Update::Necessary)
-                .map_err(|error| Failure::work(&error))?;
-            lock.write(&path).map_err(|error| Failure::work(&error))?;
-            Ok((forge, lock))
-        }
-    }
-}
-
 /// Builds every architecture: all are prepared before the first is packed, so that what cannot be built
 /// leaves no layer behind.
 fn build_all(
@@ -112,7 +78,7 @@ fn build_all(
     wanted: &[Arch],
     layout: impl FnOnce() -> Result<Layout, Failure>,
 ) -> Result<Vec<Built>, Failure> {
-    let failed = |error: ForgeError| Failure::work(&error);
+    let failed = Failure::forge;
     let prepared: Vec<Prepared> = wanted
         .iter()
         .map(|arch| forge.prepare(recipe, lock, *arch).map_err(failed))

@@ -6,6 +6,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use rootforge::hint::Hint;
+use rootforge::pipeline::ForgeError;
 use rootforge::recipe::{RecipeError, render};
 
 use super::print_talk;
@@ -31,6 +32,14 @@ impl Failure {
     /// An error with its causes, one a line.
     pub(super) fn work(error: &(impl Error + Hint)) -> Self {
         Failure::Work { message: with_causes(error), hints: error.hints() }
+    }
+
+    /// What stopped a build or a lock; some mistakes of a recipe show only then.
+    pub(super) fn forge(error: ForgeError) -> Self {
+        match error {
+            ForgeError::Recipe(error) => Failure::Recipe(error),
+            error => Failure::work(&error),
+        }
     }
 
     pub(super) fn exit_code(&self) -> ExitCode {

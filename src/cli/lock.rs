@@ -8,6 +8,7 @@ use rootforge::pipeline::Update;
 use rootforge::recipe::Recipe;
 
 use super::error::Failure;
+use super::locking::Locks;
 use super::session::{Resolving, archs, load_recipe, lock_path};
 use super::{Session, print_data};
 
@@ -30,10 +31,16 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     let (recipe, update) = recipe_and_update(arguments)?;
     let recipe = load_recipe(&recipe, arguments.resolving.variant.as_deref())?;
     let path = lock_path(&recipe);
-    let old = Lock::read(&path).map_err(|error| Failure::work(&error))?;
+    let locks = Locks::read(&recipe)?;
     let wanted = wanted_archs(arguments, &recipe)?;
-    if let (Update::Packages(packages), Some(old)) = (&update, &old) {
+    if let (Update::Packages(packages), Some(old)) = (&update, &locks.own) {
         for package in packages {
+            if locks.main.as_ref().is_some_and(|main| main.packages.iter().any(|one| one.name == *package)) {
+                return Err(Failure::usage(
+                    format!("`{package}` is locked by the recipe itself, and its variants follow"),
+                    "run `rootforge lock --update` without `--variant`",
+                ));
+            }
             if !old.packages.iter().any(|locked| locked.name == *package) {
                 return Err(Failure::usage(
                     format!("`{package}` is not in the lock {}", path.display()),
@@ -42,10 +49,10 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
             }
         }
     }
-    let left_out = arguments.resolving.without(old.as_ref())?;
+    let left_out = arguments.resolving.without(&recipe, locks.without())?;
     let forge = session.forge(left_out, arguments.resolving.allow_expired_index)?;
     arguments.resolving.note_kept(&forge.options.without, forge.progress);
-    let lock = forge.lock(&recipe, &wanted, old.as_ref(), &update).map_err(|error| Failure::work(&error))?;
+    let lock = locks.renew(&forge, &recipe, &wanted, &update).map_err(|error| Failure::work(&error))?;
     lock.write(&path).map_err(|error| Failure::work(&error))?;
     session.reporter.finish();
     if session.json {

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use rootforge::arch::Arch;
 use rootforge::cache::Cache;
-use rootforge::distro::Pocket;
+use rootforge::distro::{PackageFormat, Pocket};
 use rootforge::hint::Hint;
 use rootforge::lock::Lock;
 use rootforge::pipeline::{Forge, Options};
@@ -82,7 +82,13 @@ impl FromStr for Without {
 
 impl Resolving {
     /// The suites to leave out: those given, else those that were left out when the lock was made.
-    pub(super) fn without(&self, old: Option<&Lock>) -> Result<Vec<Pocket>, Failure> {
+    pub(super) fn without(&self, recipe: &Recipe, old: Option<&Lock>) -> Result<Vec<Pocket>, Failure> {
+        if !self.without.is_empty() && recipe.format() == PackageFormat::Apk {
+            return Err(Failure::usage(
+                "`--without` names suites, and Alpine's repositories are in none",
+                "leave it out; to use fewer repositories, write `[[repository]]` in the recipe in place of `from`",
+            ));
+        }
         if self.without.is_empty() {
             let names = old.map_or(&[][..], |old| &old.recipe.without);
             return Ok(names.iter().filter_map(|name| name.parse().ok()).collect());
@@ -222,6 +228,11 @@ pub(super) fn lock_path(recipe: &Recipe) -> PathBuf {
         None => recipe.path.clone(),
     };
     Lock::path_for(&path)
+}
+
+/// The lock of a recipe itself, whatever variant was chosen.
+pub(super) fn main_lock_path(recipe: &Recipe) -> PathBuf {
+    Lock::path_for(&recipe.path)
 }
 
 /// The architectures asked for: `all` is those of the recipe, nothing is the host's.

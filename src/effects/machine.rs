@@ -97,8 +97,8 @@ pub(super) enum Item {
 pub(super) struct Facts {
     pub(super) package: String,
     pub(super) architecture: String,
-    /// The questions of the package's debconf templates, with type and default.
-    pub(super) questions: BTreeMap<String, (String, String)>,
+    /// The questions of the package's debconf templates: their fields by lower-case name.
+    pub(super) questions: BTreeMap<String, BTreeMap<String, String>>,
     pub(super) is_apk: bool,
 }
 

@@ -158,14 +158,12 @@ fn environment(package: &PackageFiles, machine: &Machine<'_>, member: &str) -> B
     all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// Questions of debconf's templates, with their types and defaults (debconf-devel(7)).
-fn questions(templates: &str) -> BTreeMap<String, (String, String)> {
+/// Questions of debconf's templates, with their fields by lower-case name (debconf-devel(7)).
+fn questions(templates: &str) -> BTreeMap<String, BTreeMap<String, String>> {
     let all = paragraphs(templates).filter_map(|paragraph| {
         let name = paragraph.field("Template")?.to_owned();
-        let kind = paragraph.field("Type").unwrap_or_default().to_owned();
-        let default = paragraph.field("Default").or_else(|| paragraph.field("_Default"));
-        let default = default.unwrap_or(if kind == "boolean" { "false" } else { "" }).to_owned();
-        Some((name, (kind, default)))
+        let fields = paragraph.fields().map(|(field, value)| (field.to_lowercase(), value.to_owned()));
+        Some((name, fields.collect()))
     });
     all.collect()
 }

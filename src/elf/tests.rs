@@ -34,6 +34,10 @@ fn every_class_and_byte_order() {
                 runpath: vec!["/opt/lib".into()],
                 dynamic: true,
                 nodeflib: true,
+                bind_now: false,
+                symbols: PackedSymbols::default(),
+                dlopen: vec![],
+                mentions: vec![],
             },
             "{arch}"
         );
@@ -109,13 +113,16 @@ proptest! {
 #[test]
 fn damaged_real_files() {
     use proptest::test_runner::{Config, TestRunner};
-    let bytes = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+    // Each time all of its bytes are looked at: a small program does.
+    let small = ["/usr/bin/true", "/bin/true"].iter().find_map(|program| std::fs::read(program).ok());
+    let bytes = small.filter(|bytes| facts(bytes).is_ok());
+    let bytes = bytes.unwrap_or_else(|| std::fs::read(std::env::current_exe().unwrap()).unwrap());
     let elf = Elf::lazy_parse(Elf::parse_header(&bytes).unwrap()).unwrap();
     let segments = segments(&bytes, &elf.header, Ctx::default()).unwrap();
     let dynamic = segments.iter().find(|segment| segment.p_type == 2).unwrap().file_range();
     let length = bytes.len();
     // Mutations go where they matter: the headers and the dynamic section.
-    let at = prop_oneof![0..1024_usize, dynamic];
+    let at = prop_oneof![0..4096_usize, dynamic];
     let strategy = (proptest::collection::vec((at, any::<u8>()), 0..10), 64..=length);
     let bytes = std::cell::RefCell::new(bytes);
     TestRunner::new(Config { failure_persistence: None, cases: 2000, ..Config::default() })
@@ -134,4 +141,57 @@ fn damaged_real_files() {
             Ok(())
         })
         .unwrap();
+}
+
+/// What binutils tell of a file's dynamic symbols: name, version (after one `@` or two), whether it is undefined.
+fn by_readelf(path: &std::path::Path) -> Option<Vec<(String, bool)>> {
+    let mut readelf = std::process::Command::new("readelf");
+    let output = readelf.env("LC_ALL", "C").args(["--dyn-syms", "-W"]).arg(path).output().ok()?;
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut symbols: Vec<(String, bool)> = text
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter(|words| words.len() >= 8 && words[0].ends_with(':') && words[0] != "Num:")
+        .filter(|words| {
+            ["GLOBAL", "WEAK", "UNIQUE"].contains(&words[4]) && !["HIDDEN", "INTERNAL"].contains(&words[5])
+        })
+        .filter(|words| !(words[6] == "ABS" && words[1].trim_matches('0').is_empty()))
+        .map(|words| {
+            // A number in brackets that may follow is the index of the version.
+            (words[7].to_owned(), words[6] == "UND")
+        })
+        .collect();
+    symbols.sort();
+    symbols.dedup();
+    Some(symbols)
+}
+
+#[test]
+fn symbols_as_binutils_read_them() {
+    let dir = std::path::Path::new("/usr/lib").join(format!("{}-linux-gnu", std::env::consts::ARCH));
+    let mut compared = 0;
+    for name in ["libc.so.6", "libstdc++.so.6", "libm.so.6", "libz.so.1", "libcrypto.so.3", "libtinfo.so.6"] {
+        let path = dir.join(name);
+        let Ok(bytes) = std::fs::read(&path) else { continue };
+        let Some(expected) = by_readelf(&path) else { return };
+        let facts = facts(&bytes).unwrap();
+        let symbols = facts.symbols.unpack();
+        assert_eq!(symbols.pack().unpack(), symbols, "{name}");
+        let imports = symbols.imports.iter().filter(|import| import.binding != Binding::Copy).map(|import| {
+            let version = import.version.as_ref().map(|version| format!("@{}", version.name));
+            (format!("{}{}", import.name, version.unwrap_or_default()), true)
+        });
+        let exports = symbols.exports.iter().map(|export| {
+            let at = if export.default { "@@" } else { "@" };
+            let version = export.version.as_ref().map(|version| format!("{at}{version}"));
+            (format!("{}{}", export.name, version.unwrap_or_default()), false)
+        });
+        let mut found: Vec<(String, bool)> = imports.chain(exports).collect();
+        found.sort();
+        found.dedup();
+        assert_eq!(found, expected, "{name}");
+        assert!(found.iter().all(|(name, undefined)| !undefined || facts.symbols.imports(name.split('@').next().unwrap())));
+        compared += 1;
+    }
+    assert!(compared > 0 || !dir.exists());
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::musl::means_loader;
 use super::tree::{FileTree, Node, resolve};
-use super::{Found, Requester, Search};
+use super::{Found, Lookup, Requester, Search};
 use crate::elf::ElfFacts;
 use crate::root_path::RootPath;
 
@@ -19,6 +19,8 @@ pub struct Process<'t> {
     pub objects: Vec<Loaded<'t>>,
     /// What was not found, in order.
     pub missing: Vec<Missing>,
+    /// The names by which objects are known, with their numbers; with glibc their sonames are among them.
+    pub(super) names: BTreeMap<String, usize>,
 }
 
 /// A file in a process.
@@ -41,6 +43,8 @@ pub struct Missing {
     pub by: usize,
     /// The name it asks for.
     pub needed: String,
+    /// Files of that name on the way that are for another machine, or no sound ELF files.
+    pub unfit: Vec<RootPath>,
 }
 
 /// The names that stand for what is loaded.
@@ -89,20 +93,21 @@ impl Search {
             known.files.insert(file.clone(), 0);
         }
         let objects = vec![Loaded { path: program.clone(), file, facts, by: None }];
-        let mut process = Process { objects, missing: Vec::new() };
+        let mut process = Process { objects, missing: Vec::new(), names: BTreeMap::new() };
         let mut next = 0;
         while let Some(object) = process.objects.get(next) {
             for needed in &object.facts.needed {
-                if !self.satisfy(tree, &mut process, &mut known, next, needed, library_path) {
-                    process.missing.push(Missing { by: next, needed: needed.clone() });
+                if let Err(unfit) = self.satisfy(tree, &mut process, &mut known, next, needed, library_path) {
+                    process.missing.push(Missing { by: next, needed: needed.clone(), unfit });
                 }
             }
             next += 1;
         }
+        process.names = known.names;
         Some(process)
     }
 
-    /// Sees to it that one needed library is loaded; false where it is not to be found.
+    /// Sees to it that one needed library is loaded; else tells the files of its name that do not do.
     fn satisfy<'t>(
         &self,
         tree: &'t dyn FileTree,
@@ -111,21 +116,25 @@ impl Search {
         by: usize,
         needed: &str,
         library_path: &[RootPath],
-    ) -> bool {
+    ) -> Result<(), Vec<RootPath>> {
         if known.names.contains_key(needed) {
-            return true;
+            return Ok(());
         }
         let chain = process.chain(by);
         let is_loader = self.is_musl() && means_loader(needed, &chain);
         let found = self.running_loader(tree, &process.objects[0], needed);
-        let Some(found) = found.or_else(|| self.find(tree, needed, &chain, library_path)) else {
-            return false;
+        let lookup = match found {
+            Some(found) => Lookup { found: Some(found), ..Lookup::default() },
+            None => self.look(tree, needed, &chain, library_path),
+        };
+        let Some(found) = lookup.found else {
+            return Err([lookup.wrong_machine, lookup.not_elf].concat());
         };
         let loaded = known.files.get(&found.file).copied();
         let number = match (loaded, tree.node(&found.file)) {
             (Some(number), _) => number,
             (None, Some(Node::File(Some(facts)))) => process.add(known, found.link, found.file, facts, by),
-            (None, _) => return false,
+            (None, _) => return Err(Vec::new()),
         };
         if !self.is_musl() {
             known.names.insert(needed.to_owned(), number);
@@ -137,7 +146,7 @@ impl Search {
             let short = process.objects[number].path.file_name().to_owned();
             known.names.entry(short).or_insert(number);
         }
-        true
+        Ok(())
     }
 
     /// glibc's loader is in the process from the start, known by its soname.

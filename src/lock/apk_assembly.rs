@@ -1,9 +1,9 @@
 //! What apk's solver chose becomes the lock's packages, and a locked package a record of an index again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apk::IndexRecord;
-use crate::apk::relation::Relation;
+use crate::apk::relation::{Relation, parse_list};
 use crate::arch::Arch;
 use crate::cache::ContentId;
 use crate::repository::{ApkIndex, ApkOrigin, OriginKind, apk_path};
@@ -28,40 +28,112 @@ pub fn apk_packages(
         .iter()
         .map(|(layer, relations)| NamedByLayer {
             layer: layer.clone(),
-            packages: relations.iter().filter_map(|one| met_by(one, &records)).collect(),
+            packages: relations.iter().filter_map(|one| Some(meeting(one, &records)?.name.clone())).collect(),
         })
         .collect();
-    let edges = solution
-        .packages
-        .iter()
-        .zip(&records)
-        .map(|(chosen, record)| (record.name.as_str(), chosen.edges.as_slice()))
-        .collect();
-    let layer_of = first_layers(&edges, &layers);
+    let conditions = conditions(&records);
+    let layer_of = lowest_layers(solution, &records, &conditions, &layers);
+    let reached_from = reached_from(&conditions, &layer_of);
     let package = |chosen: &ApkChosen| {
         let record = index.record(chosen.id);
         let layer = layer_of.get(record.name.as_str());
-        locked(arch, index, chosen, layer.map(|layer| (*layer).to_owned()), local, old)
+        let is_own = |edge: &&String| {
+            chosen.triggered.binary_search(edge).is_err() || !reached_from.contains_key(edge.as_str())
+        };
+        let given = reached_from.iter().filter(|(_, by)| **by == record.name).map(|(name, _)| *name);
+        let own = chosen.edges.iter().filter(is_own).map(String::as_str);
+        let requires: BTreeSet<&str> = own.chain(given).collect();
+        LockedPackage {
+            on_demand: layer.is_none(),
+            layer: layer.map(|layer| (*layer).to_owned()),
+            requires: requires.into_iter().map(str::to_owned).collect(),
+            ..locked(arch, index, chosen, local, old)
+        }
     };
     solution.packages.iter().map(package).collect()
 }
 
-/// The package that meets what a layer asks for.
-fn met_by(relation: &Relation, records: &[&IndexRecord]) -> Option<String> {
+/// What each package with `install_if` is for, by name.
+fn conditions<'a>(records: &[&'a IndexRecord]) -> BTreeMap<&'a str, Vec<&'a str>> {
+    let with_any = records.iter().filter(|record| !record.install_if.is_empty());
+    with_any
+        .filter_map(|record| {
+            let relations = parse_list(&record.install_if).ok()?;
+            let met = relations.iter().filter_map(|relation| meeting(relation, records));
+            Some((record.name.as_str(), met.map(|record| record.name.as_str()).collect()))
+        })
+        .collect()
+}
+
+/// The layer of each package: the first that reaches it along dependencies, or, where it came in by `install_if`,
+/// the first in which, with those below, all that it is for is there.
+fn lowest_layers<'a>(
+    solution: &'a ApkSolution,
+    records: &[&'a IndexRecord],
+    conditions: &BTreeMap<&'a str, Vec<&'a str>>,
+    layers: &'a [NamedByLayer],
+) -> BTreeMap<&'a str, &'a str> {
+    let chosen = || records.iter().map(|record| record.name.as_str()).zip(&solution.packages);
+    let edges: BTreeMap<&str, &[String]> =
+        chosen().map(|(name, chosen)| (name, chosen.edges.as_slice())).collect();
+    let dependencies: BTreeMap<&str, Vec<&str>> = chosen()
+        .map(|(name, chosen)| {
+            let is_dependency = |edge: &&String| chosen.triggered.binary_search(edge).is_err();
+            (name, chosen.edges.iter().filter(is_dependency).map(String::as_str).collect())
+        })
+        .collect();
+    let mut layer_of: BTreeMap<&str, &str> = BTreeMap::new();
+    for named in layers {
+        let mut stack: Vec<&str> = named.packages.iter().map(String::as_str).collect();
+        while !stack.is_empty() {
+            while let Some(name) = stack.pop() {
+                let Some((name, dependencies)) = dependencies.get_key_value(name) else { continue };
+                if !layer_of.contains_key(name) {
+                    layer_of.insert(name, &named.layer);
+                    stack.extend(dependencies);
+                }
+            }
+            let is_due = |(name, conditions): &(&&str, &Vec<&str>)| {
+                !layer_of.contains_key(**name) && conditions.iter().all(|one| layer_of.contains_key(one))
+            };
+            stack.extend(conditions.iter().filter(is_due).map(|(name, _)| *name));
+        }
+    }
+    // What has no layer yet is only reached through what triggered it.
+    for (name, layer) in first_layers(&edges, layers) {
+        layer_of.entry(name).or_insert(layer);
+    }
+    layer_of
+}
+
+/// From which package the edge leads to one that came in by `install_if`: the first of those it is for that lie in
+/// its own layer, so that nothing lower leads there.
+fn reached_from<'a>(
+    conditions: &BTreeMap<&'a str, Vec<&'a str>>,
+    layer_of: &BTreeMap<&'a str, &'a str>,
+) -> BTreeMap<&'a str, &'a str> {
+    let in_its_layer = |(name, conditions): (&&'a str, &Vec<&'a str>)| {
+        let layer = layer_of.get(name)?;
+        let beside = conditions.iter().filter(|one| layer_of.get(*one) == Some(layer) && *one != name);
+        Some((*name, *beside.min()?))
+    };
+    conditions.iter().filter_map(in_its_layer).collect()
+}
+
+/// The package that meets a relation.
+fn meeting<'a>(relation: &Relation, records: &[&'a IndexRecord]) -> Option<&'a IndexRecord> {
     if relation.conflict {
         return None;
     }
     let named = records.iter().find(|record| record.name == relation.name);
-    let found =
-        named.or_else(|| records.iter().find(|record| provides_name(&record.provides, &relation.name)));
-    found.map(|record| record.name.clone())
+    named.or_else(|| records.iter().find(|record| provides_name(&record.provides, &relation.name))).copied()
 }
 
+/// Without its layer and edges.
 fn locked(
     arch: Arch,
     index: &ApkIndex,
     chosen: &ApkChosen,
-    layer: Option<String>,
     local: &BTreeMap<ContentId, &str>,
     old: &BTreeMap<&str, &LockedPackage>,
 ) -> LockedPackage {
@@ -90,8 +162,8 @@ fn locked(
         version: record.version.clone(),
         architecture: record.arch.clone(),
         source: record.origin.clone(),
-        on_demand: layer.is_none(),
-        layer,
+        on_demand: true,
+        layer: None,
         essential: false,
         multi_arch: None,
         repository,
@@ -103,7 +175,7 @@ fn locked(
             .filter(|(_, value)| !value.is_empty())
             .map(|(name, value)| (name.to_owned(), value))
             .collect(),
-        requires: chosen.edges.clone(),
+        requires: Vec::new(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a lock was made for, and whether that is still what the recipe asks for.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
@@ -29,6 +30,9 @@ pub struct Request {
     /// The suites left out on the command line.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without: Vec<String>,
+    /// The packages that the recipe's own run-time rules may ask for, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_demand: Vec<String>,
     /// The packages each layer names.
     #[serde(default, rename = "layer", skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<RequestedLayer>,
@@ -88,6 +92,13 @@ impl Request {
             snapshot: recipe.snapshot.clone(),
             repositories: recipe.repositories.iter().map(repository_line).collect(),
             without,
+            on_demand: recipe
+                .rules
+                .iter()
+                .flat_map(|rule| rule.packages.iter().cloned())
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect(),
             layers: recipe
                 .layers
                 .iter()
@@ -113,6 +124,9 @@ impl Request {
         }
         if self.repositories != other.repositories {
             return Some("the list of repositories".into());
+        }
+        if self.on_demand != other.on_demand {
+            return Some("what its rules may ask for".into());
         }
         if self.layers != other.layers {
             let changed = self.layers.iter().find(|layer| !other.layers.contains(layer));

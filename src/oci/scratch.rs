@@ -20,6 +20,11 @@ impl ScratchLayout {
         Ok(ScratchLayout { directory: PartialDir::create_in(&parent, PREFIX)? })
     }
 
+    /// The directory, for what else is to vanish with it.
+    pub fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
     /// The layout.
     pub fn open(&self) -> Result<Layout, OciError> {
         Layout::open_or_create(self.directory.path().join("layout"))

@@ -1,15 +1,18 @@
 //! From a selection to layer plans: what is made for each layer joins what was chosen for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::arch::Arch;
 use crate::catalog::FileCatalog;
 use crate::distro::PackageFormat;
+use crate::effects::PackageEffects;
 use crate::layer::{Below, LayerParts, LayerPlan, plan};
 use crate::lock::Lock;
 use crate::oci::{ImageSpec, LayerBlob, image_config};
 use crate::recipe::Recipe;
-use crate::render::{Accounts, EPOCH, Made, MadeFile, Placeholders, Surroundings, recipe_files, skeleton};
+use crate::render::{
+    Accounts, Changes, EPOCH, Made, MadeFile, Placeholders, Surroundings, recipe_files, skeleton,
+};
 use crate::root_path::RootPath;
 use crate::select::{SelectedLayer, Selection};
 use crate::tarball::EntryKind;
@@ -27,6 +30,8 @@ pub(super) struct Parts<'a> {
     pub(super) arch: Arch,
     pub(super) catalog: &'a FileCatalog,
     pub(super) selection: &'a Selection,
+    /// What the packages' scripts would do, by package.
+    pub(super) effects: &'a BTreeMap<String, PackageEffects>,
     /// No time in the image is later, in seconds since the Unix epoch.
     pub(super) newest: Option<u64>,
 }
@@ -45,16 +50,17 @@ struct Laid {
     made: Made,
     /// All accounts up to this layer.
     accounts: Accounts,
-    /// Owner and group of packages' files, where they are others than the packages say.
-    owners: BTreeMap<RootPath, [u32; 2]>,
+    /// What becomes of packages' files where it is not as the packages say.
+    changes: Changes,
 }
 
 /// What installing packages makes, by the distro's rules; it is led through the layers, lowest first.
 trait SetUp<'a> {
-    /// Makes the next layer's part.
-    fn layer(&mut self, number: usize, selected: &'a SelectedLayer) -> Result<Laid, ForgeError>;
-    /// The package manager's records of that layer; `files` of the recipe have taken packages' places.
-    fn records(&mut self, selected: &'a SelectedLayer, files: &Made) -> Made;
+    /// Makes the next layer's part, which has `laid` beside its packages so far.
+    fn layer(&mut self, number: usize, selected: &'a SelectedLayer, laid: &Made) -> Result<Laid, ForgeError>;
+    /// The package manager's records of that layer, and what is made of the image as a whole; `files` of the
+    /// recipe have taken packages' places.
+    fn finish(&mut self, selected: &'a SelectedLayer, files: &Made) -> Made;
     /// What packages' scripts would do and was left out.
     fn undone(&self) -> Vec<String>;
 }
@@ -79,8 +85,17 @@ pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
         made.extend(
             needed_links.map(|(path, link)| (path.clone(), MadeFile::symlink(path.clone(), &link.target))),
         );
-        let Laid { made: own, accounts, owners } = set_up.layer(number, selected)?;
+        made.extend(rule_files(parts, number, selected, placeholders));
+        let Laid { made: own, accounts, changes } = set_up.layer(number, selected, &made)?;
         made.extend(own);
+        if number + 1 == recipe.layers.len()
+            && let Some(mistakes) = recipe.undefined(|account| match account.is_group {
+                false => accounts.uid(&account.name).is_some(),
+                true => accounts.gid(&account.name).is_some(),
+            })
+        {
+            return Err(ForgeError::Recipe(mistakes));
+        }
         let host = Surroundings {
             canonical: &|path| catalog.merged_usr().canonical(path),
             has_directory: &|path| {
@@ -94,15 +109,34 @@ pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
             },
         };
         let files = recipe_files(recipe, layer, &accounts, placeholders, &host)?;
-        made.extend(set_up.records(selected, &files));
+        made.extend(set_up.finish(selected, &files));
         made.extend(files);
-        let plan = plan(LayerParts { selected, made, owners: &owners }, &below, catalog, parts.newest)?;
+        let plan = plan(LayerParts { selected, made, changes: &changes }, &below, catalog, parts.newest)?;
         below.add(&plan);
         if !plan.is_empty() {
             layers.push(plan);
         }
     }
     Ok(Planned { layers, undone: set_up.undone() })
+}
+
+/// What run-time rules make in a layer, unless the recipe has it there or below.
+fn rule_files(parts: Parts<'_>, number: usize, selected: &SelectedLayer, names: Placeholders<'_>) -> Made {
+    let Parts { recipe, catalog, .. } = parts;
+    let layers = recipe.layers.iter().take(number + 1);
+    let of_recipe: BTreeSet<RootPath> = layers
+        .flat_map(|layer| &layer.files)
+        .filter_map(|file| file.path(names.arch_name, names.triplet).ok())
+        .map(|path| catalog.merged_usr().canonical(&path))
+        .collect();
+    selected
+        .made
+        .iter()
+        .filter(|(path, _)| !of_recipe.contains(path))
+        .map(|(path, made)| {
+            (path.clone(), MadeFile::file(path.clone(), 0o644, made.content.clone().into_bytes()))
+        })
+        .collect()
 }
 
 /// What the lowest layer stands on, less what its packages have themselves.
@@ -121,8 +155,13 @@ impl Forge<'_> {
         recipe: &Recipe,
         lock: &Lock,
         arch: Arch,
+        selection: &Selection,
         layers: Vec<LayerBlob>,
     ) -> ImageSpec {
+        let mut config = image_config(&recipe.image, recipe.conventions());
+        for (name, value) in &selection.env {
+            config.env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
         let date = lock
             .date(arch)
             .and_then(|date| date.parse::<jiff::Timestamp>().ok())
@@ -130,7 +169,7 @@ impl Forge<'_> {
             .unwrap_or(EPOCH);
         ImageSpec {
             arch,
-            config: image_config(&recipe.image, recipe.conventions()),
+            config,
             created: self.options.newest.map_or(date, |newest| date.min(newest)),
             layers,
             annotations: BTreeMap::new(),

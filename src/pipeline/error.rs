@@ -8,6 +8,7 @@ use crate::hint::Hint;
 use crate::layer::LayerError;
 use crate::lock::{AssemblyError, LockError};
 use crate::oci::{OciError, PackError};
+use crate::recipe::RecipeError;
 use crate::render::RenderError;
 use crate::repository::RepositoryError;
 use crate::resolve::{ApkResolveError, ResolveError};
@@ -18,6 +19,9 @@ use crate::transport::TransportError;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum ForgeError {
+    /// A mistake of the recipe that only its packages show.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
     #[error(transparent)]
     Transport(#[from] TransportError),
     #[error(transparent)]
@@ -53,6 +57,7 @@ pub enum ForgeError {
 impl Hint for ForgeError {
     fn hints(&self) -> Vec<String> {
         match self {
+            ForgeError::Recipe(error) => error.hints(),
             ForgeError::Transport(error) => error.hints(),
             ForgeError::Cache(error) => error.hints(),
             ForgeError::Repository(error) => error.hints(),

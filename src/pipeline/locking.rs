@@ -14,7 +14,7 @@ use crate::recipe::{PackageSpec, Recipe};
 use crate::repository::{
     Access, IndexPart, LocalPackage, PackageIndex, load, local_apks, local_packages, locked_text, sources,
 };
-use crate::resolve::{Pinned, Request, resolve};
+use crate::resolve::{Pinned, Request, ResolveError, Solution, resolve};
 use crate::select::SelectError;
 
 use super::{Forge, ForgeError, Update};
@@ -96,7 +96,7 @@ impl Forge<'_> {
         };
         let all: Vec<Request> = requests.iter().flat_map(|(_, requests)| requests.clone()).collect();
         let mut solution = resolve(&index, &all, pinned)?;
-        self.add_on_demand(&index, &all, &mut solution);
+        self.add_on_demand(recipe, &index, &all, &mut solution);
 
         let layers: Vec<NamedByLayer> = requests
             .into_iter()
@@ -146,38 +146,69 @@ impl Forge<'_> {
         }
     }
 
-    /// Adds the distro's Essential packages, which nobody depends on and a script may need. Where they do
-    /// not go with what the recipe names, they are left out.
+    /// Adds what nobody depends on and selection may want all the same: the distro's Essential packages, whose
+    /// commands scripts call, and what run-time rules ask for. What does not go with what the recipe names is left
+    /// out, and so is what there is not.
     fn add_on_demand(
         &self,
+        recipe: &Recipe,
         index: &PackageIndex,
         named: &[Request],
-        solution: &mut crate::resolve::Solution,
+        solution: &mut Solution,
     ) {
-        let kept: BTreeMap<String, String> = solution
-            .packages
-            .iter()
-            .map(|chosen| (chosen.name.clone(), index.version(chosen.id).to_owned()))
-            .collect();
-        let essential: BTreeSet<&str> = index
-            .packages()
-            .map(|id| index.package(id))
-            .filter(|package| package.essential)
-            .map(|package| package.name)
-            .collect();
-        let mut requests = named.to_vec();
-        requests.extend(essential.into_iter().filter(|name| !kept.contains_key(*name)).map(Request::any));
-        match resolve(index, &requests, Pinned::Keep(&kept)) {
-            Ok(whole) => {
-                let more = whole.packages.into_iter().filter(|chosen| !kept.contains_key(&chosen.name));
-                solution.packages.extend(more);
-                solution.packages.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut essential: BTreeSet<&str> = BTreeSet::new();
+        let mut for_rules: BTreeSet<&str> = BTreeSet::new();
+        let asked_for = recipe.on_demand_packages();
+        for package in index.packages().map(|id| index.package(id)) {
+            if package.essential {
+                essential.insert(package.name);
+            } else if asked_for.contains(package.name) {
+                for_rules.insert(package.name);
             }
-            Err(error) => self.progress.note(&format!(
+        }
+        let all: Vec<&str> = essential.iter().chain(&for_rules).copied().collect();
+        if add(index, named, &all, solution).is_ok() {
+            return;
+        }
+        let essential: Vec<&str> = essential.into_iter().collect();
+        if let Err(error) = add(index, named, &essential, solution) {
+            self.progress.note(&format!(
                 "Essential packages do not go with what the recipe names, so no script gets them: {error}"
-            )),
+            ));
+        }
+        for name in for_rules {
+            if let Err(error) = add(index, named, &[name], solution) {
+                self.progress.note(&format!(
+                    "{name} does not go with what the recipe names, so no run-time rule gets it: {error}"
+                ));
+            }
         }
     }
+}
+
+/// Adds packages to a solution, of which all the rest stays as it is.
+fn add(
+    index: &PackageIndex,
+    named: &[Request],
+    more: &[&str],
+    solution: &mut Solution,
+) -> Result<(), ResolveError> {
+    let kept: BTreeMap<String, String> = solution
+        .packages
+        .iter()
+        .map(|chosen| (chosen.name.clone(), index.version(chosen.id).to_owned()))
+        .collect();
+    let mut requests = named.to_vec();
+    let present = kept.keys().map(String::as_str);
+    let asked_for: BTreeSet<&str> = named.iter().map(|request| request.name.as_str()).collect();
+    requests.extend(
+        present.chain(more.iter().copied()).filter(|name| !asked_for.contains(name)).map(Request::any),
+    );
+    let whole = resolve(index, &requests, Pinned::Keep(&kept))?;
+    let new = whole.packages.into_iter().filter(|chosen| !kept.contains_key(&chosen.name));
+    solution.packages.extend(new);
+    solution.packages.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(())
 }
 
 /// An architecture, and what a recipe's distro calls it.

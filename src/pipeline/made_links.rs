@@ -1,10 +1,13 @@
-//! Links that are made if there is a reason: to the commands of busybox, which no package lists.
+//! Links that are made if there is a reason, which no package lists: to the commands of busybox, and those that
+//! packages' scripts make.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::FileCatalog;
 use crate::distro::PackageFormat;
+use crate::effects::PackageEffects;
 use crate::render::alpine::{command_links, command_programs};
+use crate::render::debian::candidate_links;
 use crate::root_path::RootPath;
 
 use super::ForgeError;
@@ -19,9 +22,15 @@ pub(super) struct MadeLinks {
 }
 
 impl MadeLinks {
-    /// Looks into programs that were catalogued since.
-    pub(super) fn update(&mut self, format: PackageFormat, catalog: &FileCatalog) -> Result<(), ForgeError> {
-        if format != PackageFormat::Apk {
+    /// Looks into what was catalogued since; `effects` are those of its packages' scripts.
+    pub(super) fn update(
+        &mut self,
+        format: PackageFormat,
+        catalog: &FileCatalog,
+        effects: &BTreeMap<String, PackageEffects>,
+    ) -> Result<(), ForgeError> {
+        if format == PackageFormat::Deb {
+            self.links = candidate_links(effects, catalog);
             return Ok(());
         }
         let programs = command_programs();

@@ -6,7 +6,7 @@ use crate::catalog::FileCatalog;
 use crate::layer::LayerPlan;
 use crate::lock::LockedPackage;
 use crate::oci::LayerBlob;
-use crate::select::{Selection, Warning};
+use crate::select::{PluginCost, Selection, Warning};
 use crate::tarball::{Entry, EntryKind};
 
 /// Figures and warnings of one architecture. Sizes are in bytes.
@@ -28,6 +28,8 @@ pub struct Summary {
     pub sizes: Vec<PackageSize>,
     /// What is worth knowing.
     pub warnings: Vec<Warning>,
+    /// What plug-ins cost, dearest first: each, and those of one directory together.
+    pub plugins: Vec<PluginCost>,
     /// What packages' scripts would do and the image lacks: package, script and line.
     pub undone: Vec<String>,
 }
@@ -85,6 +87,7 @@ impl Summary {
             compressed: layers.iter().map(|layer| layer.size).sum(),
             sizes,
             warnings: selection.warnings.clone(),
+            plugins: selection.plugins.clone(),
             undone,
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::base_accounts::{base_groups, base_users};
 use super::findings::Findings;
-use super::problems::{Span, quoted};
+use super::problems::{Problem, Span, quoted};
 use super::reader::{Table, Text, Value};
 use super::suggest::nearest;
 use crate::distro::PackageFormat;
@@ -50,6 +50,26 @@ pub struct Owner {
     pub group: Option<String>,
 }
 
+/// An account that the recipe speaks of and that neither it nor the distro defines, so that only a script of a
+/// package can: [`Recipe::undefined`](super::Recipe::undefined) judges when packages are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwaitedAccount {
+    /// Its name.
+    pub name: String,
+    /// It is a group, not a user.
+    pub is_group: bool,
+    /// What to say if nobody defines it.
+    pub problem: Problem,
+}
+
+/// What accounts come to.
+#[derive(Default)]
+pub(super) struct ReadAccounts {
+    pub(super) users: Vec<User>,
+    pub(super) groups: Vec<Group>,
+    pub(super) awaited: Vec<AwaitedAccount>,
+}
+
 /// The accounts that a recipe mentions, each with its place.
 #[derive(Default)]
 pub(super) struct Mentions {
@@ -57,6 +77,8 @@ pub(super) struct Mentions {
     groups: Vec<(String, Span)>,
     /// Some definitions could not be read, so that what seems undefined may be defined.
     pub(super) unsure: bool,
+    /// There are packages, whose scripts may define some.
+    pub(super) has_packages: bool,
 }
 
 impl Mentions {
@@ -118,7 +140,7 @@ pub(super) fn read(
     mut mentions: Mentions,
     format: PackageFormat,
     findings: &Findings<'_>,
-) -> (Vec<User>, Vec<Group>) {
+) -> ReadAccounts {
     let users = users.map(|value| value.tables("user")).unwrap_or_default();
     let users: Vec<Declared<User>> =
         users.into_iter().filter_map(|table| read_user(table, &mut mentions)).collect();
@@ -137,10 +159,26 @@ pub(super) fn read(
     check_unique("group", group_names, findings);
     check_numbers("gid", gids, base_groups(format).iter().map(|group| (group.name, group.gid)), findings);
     check_primary(&users, &groups, format, findings);
+    let mut awaited = Vec::new();
     if !mentions.unsure {
-        check_mentions(&mentions, &users, &groups, format, findings);
+        for undefined in undefined(&mentions, &users, &groups, format) {
+            let Undefined { is_group, name, span, near } = undefined;
+            let what = if is_group { "group" } else { "user" };
+            let message = format!("nobody defines the {what} {}", quoted(name));
+            let hint = define(what, name, near);
+            if near.is_some() || !mentions.has_packages {
+                findings.context(span, message, hint);
+            } else {
+                let problem = Problem { span: span.clone(), message, hint: Some(hint) };
+                awaited.push(AwaitedAccount { name: name.to_owned(), is_group, problem });
+            }
+        }
     }
-    (users.into_iter().map(|user| user.item).collect(), groups.into_iter().map(|group| group.item).collect())
+    ReadAccounts {
+        users: users.into_iter().map(|user| user.item).collect(),
+        groups: groups.into_iter().map(|group| group.item).collect(),
+        awaited,
+    }
 }
 
 fn read_name(table: &mut Table<'_>, what: &str) -> Option<(String, Span)> {
@@ -281,40 +319,39 @@ fn check_primary(
     }
 }
 
-fn check_mentions(
-    mentions: &Mentions,
-    users: &[Declared<User>],
-    groups: &[Declared<Group>],
+/// A name that is mentioned and defined nowhere.
+struct Undefined<'a> {
+    is_group: bool,
+    name: &'a str,
+    span: &'a Span,
+    /// The defined name that may be meant.
+    near: Option<&'a str>,
+}
+
+fn undefined<'a>(
+    mentions: &'a Mentions,
+    users: &'a [Declared<User>],
+    groups: &'a [Declared<Group>],
     format: PackageFormat,
-    findings: &Findings<'_>,
-) {
-    let base_users = || base_users(format).iter().map(|user| user.name);
-    let base_groups = || base_groups(format).iter().map(|group| group.name);
-    let is_number = |name: &str| name.starts_with(|c: char| c.is_ascii_digit());
-    let user_names: Vec<&str> = users.iter().map(|user| user.item.name.as_str()).collect();
-    for (name, span) in &mentions.users {
-        if !is_number(name) && !user_names.contains(&name.as_str()) && base_users().all(|base| base != name) {
-            let near = nearest(name, user_names.iter().copied().chain(base_users()));
-            findings.context(
-                span,
-                format!("nobody defines the user {}", quoted(name)),
-                define("user", name, near),
-            );
-        }
-    }
+) -> Vec<Undefined<'a>> {
     let own = users.iter().filter(|user| user.item.group.is_none()).map(|user| user.item.name.as_str());
-    let group_names: Vec<&str> = groups.iter().map(|group| group.item.name.as_str()).chain(own).collect();
-    for (name, span) in &mentions.groups {
-        if !is_number(name) && !group_names.contains(&name.as_str()) && base_groups().all(|base| base != name)
-        {
-            let near = nearest(name, group_names.iter().copied().chain(base_groups()));
-            findings.context(
-                span,
-                format!("nobody defines the group {}", quoted(name)),
-                define("group", name, near),
-            );
-        }
-    }
+    let user_names = users.iter().map(|user| user.item.name.as_str());
+    let group_names = groups.iter().map(|group| group.item.name.as_str()).chain(own);
+    let users: Vec<&str> = user_names.chain(base_users(format).iter().map(|user| user.name)).collect();
+    let groups: Vec<&str> = group_names.chain(base_groups(format).iter().map(|group| group.name)).collect();
+    let among = |mentioned: &'a [(String, Span)], known: &[&'a str], is_group| {
+        let is_number = |name: &str| name.starts_with(|c: char| c.is_ascii_digit());
+        let undefined =
+            mentioned.iter().filter(|(name, _)| !is_number(name) && !known.contains(&name.as_str()));
+        let found = undefined.map(|(name, span)| {
+            let near = nearest(name, known.iter().copied());
+            Undefined { is_group, name, span, near }
+        });
+        found.collect::<Vec<_>>()
+    };
+    let mut all = among(&mentions.users, &users, false);
+    all.extend(among(&mentions.groups, &groups, true));
+    all
 }
 
 fn define(what: &str, name: &str, near: Option<&str>) -> String {

@@ -51,6 +51,11 @@ impl<'t> Findings<'t> {
         self.push(Sort::Unknown, span.clone(), message, hint);
     }
 
+    /// The recipe's whole text.
+    pub(super) fn text(&self) -> &'t str {
+        self.text
+    }
+
     /// The recipe's text at a span.
     pub(super) fn source(&self, span: &Span) -> &'t str {
         self.text.get(span.clone()).unwrap_or_default()

@@ -119,7 +119,8 @@ fn command(value: &Value<'_>) -> Option<Vec<String>> {
     Some(words)
 }
 
-fn absolute(text: &Text<'_>, findings: &Findings<'_>) -> Option<RootPath> {
+/// A path from the image's root.
+pub(super) fn absolute(text: &Text<'_>, findings: &Findings<'_>) -> Option<RootPath> {
     let path = RootPath::parse(text.text).ok().filter(|_| text.text.starts_with('/'));
     if path.is_none() {
         let message = format!("{} is no absolute path", quoted(text.text));

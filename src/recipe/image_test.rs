@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::image::{duration, variable};
+use super::image::{absolute, duration, variable};
 use super::reader::{Table, Value};
+use crate::root_path::RootPath;
 
 /// A command and what is expected of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,11 +23,18 @@ pub struct Test {
     pub status: u8,
     /// Nanoseconds after which it has failed.
     pub timeout: Option<u64>,
+    /// Whether it may use the network.
+    pub network: bool,
+    /// Who runs it, as the image's `user`; without it, that user.
+    pub user: Option<String>,
+    /// Directories that it may write to, beside the usual ones.
+    pub writable: Vec<RootPath>,
 }
 
 impl Test {
-    pub(super) fn read_all(value: &Value<'_>) -> Vec<Self> {
-        value.tables("test").into_iter().filter_map(read_one).collect()
+    /// Reads the tables headed `[[header]]`.
+    pub(super) fn read_all(value: &Value<'_>, header: &str) -> Vec<Self> {
+        value.tables(header).into_iter().filter_map(read_one).collect()
     }
 }
 
@@ -39,6 +47,9 @@ fn read_one(mut table: Table<'_>) -> Option<Test> {
     let stderr = table.text("stderr");
     let status = table.take("status").and_then(|value| value.integer(0..=255));
     let timeout = table.text("timeout").and_then(|text| duration(&text, findings));
+    let network = table.boolean("network", false);
+    let user = table.text("user");
+    let writable = table.take("writable").map(|value| value.texts()).unwrap_or_default();
     table.finish();
     let run = run?;
     let words = run.strings()?;
@@ -57,5 +68,8 @@ fn read_one(mut table: Table<'_>) -> Option<Test> {
         stderr: stderr.map(|text| text.text.to_owned()),
         status: status.and_then(|status| u8::try_from(status).ok()).unwrap_or(0),
         timeout,
+        network,
+        user: user.map(|text| text.text.to_owned()),
+        writable: writable.iter().filter_map(|text| absolute(text, findings)).collect(),
     })
 }

@@ -15,6 +15,7 @@ use super::package::{Grammar, PackageSpec};
 use super::problems::{Problems, quoted};
 use super::reader::{Table, Value};
 use super::repository::read_repositories;
+use super::rule;
 use super::strip::Strip;
 use super::{Layer, Recipe, RecipeError, Variant};
 
@@ -66,7 +67,8 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
 
     let strip = table.take("strip").map(|value| Strip::read(&value)).unwrap_or_default();
     let image = table.take("image").map(|value| ImageConfig::read(&value, &mut mentions)).unwrap_or_default();
-    let tests = table.take("test").map(|value| Test::read_all(&value)).unwrap_or_default();
+    let tests = table.take("test").map(|value| Test::read_all(&value, "test")).unwrap_or_default();
+    let rules = table.take("rule").map(|value| rule::read_all(&value)).unwrap_or_default();
     let users = table.take("user");
     let groups = table.take("group");
     // A base could define what is missing here, and so could a key whose name is misspelt.
@@ -74,12 +76,14 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
     let has_origin = origin.given || has_repository || base.is_some();
     let has_origin = has_origin || table.misspells("from") || table.misspells("repository");
     check_layers(&layers, &variants, has_origin, findings);
-    let (users, groups) =
-        accounts::read(users.as_ref(), groups.as_ref(), mentions, packages.format, findings);
+    let mut declared = layers.iter().chain(variants.values().flat_map(|(layers, _)| layers));
+    mentions.has_packages = declared.any(|declared| !declared.layer.packages.is_empty());
+    let accounts = accounts::read(users.as_ref(), groups.as_ref(), mentions, packages.format, findings);
     table.finish();
 
     Recipe {
         path: path.to_owned(),
+        text: findings.text().to_owned(),
         dir,
         name: name.map(|name| name.text.to_owned()).unwrap_or_default(),
         variant: None,
@@ -92,13 +96,15 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
         strict,
         layers: plain(layers),
         strip,
-        users,
-        groups,
+        users: accounts.users,
+        groups: accounts.groups,
+        awaited: accounts.awaited,
         image,
         variants: variants
             .into_iter()
-            .map(|(name, layers)| (name, Variant { layers: plain(layers) }))
+            .map(|(name, (layers, tests))| (name, Variant { layers: plain(layers), tests }))
             .collect(),
+        rules,
         tests,
         repositories: repositories.list,
     }
@@ -108,11 +114,10 @@ fn plain(layers: Vec<Declared>) -> Vec<Layer> {
     layers.into_iter().map(|declared| declared.layer).collect()
 }
 
-fn read_variants(
-    value: &Value<'_>,
-    packages: &Grammar<'_>,
-    mentions: &mut Mentions,
-) -> BTreeMap<String, Vec<Declared>> {
+/// The layers and tests of each variant.
+type Variants = BTreeMap<String, (Vec<Declared>, Vec<Test>)>;
+
+fn read_variants(value: &Value<'_>, packages: &Grammar<'_>, mentions: &mut Mentions) -> Variants {
     let Some(mut table) = value.table("`[variant.NAME]`") else { return BTreeMap::new() };
     let findings = table.findings;
     let mut variants = BTreeMap::new();
@@ -123,28 +128,25 @@ fn read_variants(
         let header = format!("variant.{name}.layer");
         let layers = table.required_tables("layer", &header);
         let layers = layers.map(|value| layer::read(&value, &header, packages, mentions)).unwrap_or_default();
+        let tests = table.take("test");
+        let tests = tests.map(|value| Test::read_all(&value, &format!("variant.{name}.test")));
         table.finish();
-        variants.insert(name, layers);
+        variants.insert(name, (layers, tests.unwrap_or_default()));
     }
     variants
 }
 
 /// Layer names must be unique, a variant's also against the recipe's; packages must come from somewhere.
-fn check_layers(
-    layers: &[Declared],
-    variants: &BTreeMap<String, Vec<Declared>>,
-    has_origin: bool,
-    findings: &Findings<'_>,
-) {
+fn check_layers(layers: &[Declared], variants: &Variants, has_origin: bool, findings: &Findings<'_>) {
     for (at, declared) in layers.iter().enumerate() {
         check_unique(declared, layers[..at].iter(), findings);
     }
-    for variant in variants.values() {
+    for (variant, _) in variants.values() {
         for (at, declared) in variant.iter().enumerate() {
             check_unique(declared, layers.iter().chain(&variant[..at]), findings);
         }
     }
-    let all = layers.iter().chain(variants.values().flatten());
+    let all = layers.iter().chain(variants.values().flat_map(|(layers, _)| layers));
     let archive = |package: &&PackageSpec| !matches!(package, PackageSpec::Local(_));
     let mut named: Vec<&PackageSpec> =
         all.flat_map(|declared| &declared.layer.packages).filter(archive).collect();

@@ -12,6 +12,12 @@ use crate::recipe::{Recipe, base_groups, base_users};
 
 use super::{Made, MadeFile, RenderError, fixed};
 
+mod scripted;
+#[cfg(test)]
+mod tests;
+
+pub(super) use scripted::Home;
+
 /// The ids for accounts that have none of their own: the distro's range for system accounts.
 pub(super) const DERIVED_IDS: RangeInclusive<u32> = 100..=999;
 
@@ -33,6 +39,15 @@ struct User {
     comment: String,
     home: String,
     shell: String,
+    open: Open,
+}
+
+/// What the recipe leaves open of a user that it defines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Open {
+    home: bool,
+    shell: bool,
+    comment: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +85,8 @@ impl Accounts {
             let fields: Vec<&str> = line.split(':').collect();
             let [name, _, uid, gid, comment, home, shell] = fields[..] else { return None };
             let [name, comment, home, shell] = [name, comment, home, shell].map(str::to_owned);
-            Some(User { name, uid: uid.parse().ok()?, gid: gid.parse().ok()?, comment, home, shell })
+            let (uid, gid) = (uid.parse().ok()?, gid.parse().ok()?);
+            Some(User { name, uid, gid, comment, home, shell, open: Open::default() })
         };
         let group_of = |line: &str| {
             let fields: Vec<&str> = line.split(':').collect();
@@ -94,6 +110,7 @@ impl Accounts {
                 comment: user.gecos.into(),
                 home: user.home.into(),
                 shell: if user.uid == 0 { root_shell } else { user.shell }.into(),
+                open: Open::default(),
             })
             .collect();
         let groups = base_groups(format)
@@ -161,6 +178,11 @@ impl Accounts {
                 user.shell.as_ref(),
                 before.as_ref().map_or("/usr/sbin/nologin", |before| &before.shell),
             ),
+            open: Open {
+                home: user.home.is_none() && before.is_none(),
+                shell: user.shell.is_none() && before.is_none(),
+                comment: before.is_none(),
+            },
         };
         match known {
             Some(known) => self.users[known] = entry,
@@ -197,7 +219,7 @@ impl Accounts {
     /// `/etc/passwd` and `/etc/group`, by id.
     pub fn files(&self) -> Made {
         let mut users: BTreeMap<(u32, &str), String> = BTreeMap::new();
-        for User { name, uid, gid, comment, home, shell } in &self.users {
+        for User { name, uid, gid, comment, home, shell, .. } in &self.users {
             users.insert((*uid, name), format!("{name}:x:{uid}:{gid}:{comment}:{home}:{shell}\n"));
         }
         let mut groups: BTreeMap<(u32, &str), String> = BTreeMap::new();

@@ -58,6 +58,8 @@ pub struct ApkChosen {
     /// along the edges from the packages of the world reaches all. (One that only stays because the world has
     /// a `!name` which its version escapes is left to itself, as apk leaves it.)
     pub edges: Vec<String>,
+    /// Those of the edges that are no dependencies: what came in by `install_if`.
+    pub triggered: Vec<String>,
 }
 
 /// Chooses packages as `apk add` would.
@@ -102,12 +104,17 @@ fn assemble(solver: &Solver<'_, '_>, installed: &[Installed]) -> ApkSolution {
     let edges = |id: PackageId| {
         let depends = universe.package(id).depends.iter().filter_map(|one| met_by(solver, one));
         let triggered = triggered.get(&id).into_iter().flatten().copied();
-        let edges: BTreeSet<&String> =
-            depends.chain(triggered).filter(|edge| *edge != id).map(name_of).collect();
-        edges.into_iter().cloned().collect()
+        let names = |packages: &mut dyn Iterator<Item = PackageId>| -> BTreeSet<String> {
+            packages.filter(|edge| *edge != id).map(name_of).cloned().collect()
+        };
+        let (depends, triggered) = (names(&mut depends.into_iter()), names(&mut triggered.into_iter()));
+        let edges = depends.union(&triggered).cloned().collect();
+        (edges, triggered.difference(&depends).cloned().collect())
     };
-    let chosen =
-        |one: &Installed| ApkChosen { id: universe.package(one.package).id, edges: edges(one.package) };
+    let chosen = |one: &Installed| {
+        let (edges, triggered) = edges(one.package);
+        ApkChosen { id: universe.package(one.package).id, edges, triggered }
+    };
     ApkSolution { packages: installed.iter().map(chosen).collect() }
 }
 

@@ -27,8 +27,9 @@ pub(super) enum Role {
     Named,
 }
 
-/// Plug-ins that come only when a run-time rule asks for them, by a directory of their path.
-const GOVERNED_DIRECTORIES: &[&str] = &["/gconv/", "/glibc-hwcaps/"];
+/// Plug-ins that come only when a run-time rule asks for them, by a part of their path: conversions, libraries for
+/// better processors, mechanisms for authentication (some with a database of their own).
+const GOVERNED: &[&str] = &["/gconv/", "/glibc-hwcaps/", "/sasl2/", "/security/pam_userdb.so"];
 
 impl Selector<'_> {
     /// Rule of `all`: every file of the layer's packages and of all they depend on.
@@ -48,8 +49,10 @@ impl Selector<'_> {
     /// Rules of `needed`: starts from the packages that the layer names.
     pub(super) fn keep_needed(&mut self) {
         for name in self.layer().named.clone() {
+            self.bonds.root_to_package(&name);
             self.expand(&name, Role::Named);
         }
+        self.fire_by_environment();
     }
 
     /// Takes from a package what its role gives, and goes on to what it depends on. Does nothing the
@@ -69,14 +72,17 @@ impl Selector<'_> {
                 let source = self.inputs.packages.get(dependency.as_str()).map(|locked| &locked.source);
                 let passes_name = is_meta || (role == Role::Named && source == Some(&locked.source));
                 if passes_name {
+                    self.bonds.package_to_package(&name, dependency);
                     stack.push((dependency.clone(), Role::Named));
                 } else if source == Some(&locked.source) && self.interpreters.contains(&name) {
                     // Its modules may lie beside a library that nothing needs (libperl).
                     if !self.is_helper(dependency) {
                         self.interpreters.insert(dependency.clone());
+                        self.bonds.package_to_package(&name, dependency);
                         stack.push((dependency.clone(), Role::Reached));
                     }
                 } else if self.follows(dependency) {
+                    self.bonds.package_to_package(&name, dependency);
                     stack.push((dependency.clone(), Role::Reached));
                 }
             }
@@ -120,6 +126,7 @@ impl Selector<'_> {
                 // What was made of it before it counted as an interpreter is made anew.
                 self.roles.remove(&name);
             }
+            self.bonds.package_to_package(script_package, &name);
             self.expand(&name, Role::Reached);
         }
     }
@@ -147,7 +154,7 @@ impl Selector<'_> {
         let path = &file.entry.path;
         let is_library =
             self.search.in_default_dirs(path) && (path.file_name().contains(".so") || file.elf.is_some());
-        let is_governed = GOVERNED_DIRECTORIES.iter().any(|directory| path.as_str().contains(directory));
+        let is_governed = GOVERNED.iter().any(|part| path.as_str().contains(part));
         !is_command(path) && !is_library && !is_governed
     }
 
@@ -174,14 +181,14 @@ impl Selector<'_> {
 }
 
 /// Whether a path lies directly in a directory of commands.
-pub(super) fn is_command(path: &RootPath) -> bool {
+pub fn is_command(path: &RootPath) -> bool {
     const DIRECTORIES: [&str; 7] =
         ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/games", "/usr/local/bin", "/usr/local/sbin"];
     path.parent().is_some_and(|parent| DIRECTORIES.contains(&parent.as_str()))
 }
 
 /// The locked packages that a layer names: those of the archive by name, local files by path.
-pub(super) fn named(
+pub fn named(
     layer: &Layer,
     packages: &BTreeMap<&str, &LockedPackage>,
     arch_name: &str,

@@ -6,6 +6,7 @@ use crate::root_path::RootPath;
 
 use super::packages::is_command;
 use super::selector::Selector;
+use super::words::is_shell;
 use super::{Reason, Warning};
 
 /// Packages to look into first for an interpreter, beside the one of its name; those that are not locked do not
@@ -39,11 +40,16 @@ impl Selector<'_> {
         let mut words = shebang.split_ascii_whitespace();
         let Some(interpreter) = words.next() else { return };
         self.pull_interpreter(script, interpreter, package);
+        let mut program = interpreter;
         if interpreter.rsplit('/').next() == Some("env") {
             let command = words.find(|word| !word.starts_with('-') && !word.contains('='));
             if let Some(command) = command {
                 self.pull_interpreter(script, command, package);
+                program = command;
             }
+        }
+        if is_shell(program) {
+            self.follow_words(script, package);
         }
     }
 
@@ -63,7 +69,7 @@ impl Selector<'_> {
     }
 
     /// The path of a command, and the file it comes to.
-    fn find_command(&self, command: &str) -> Option<(RootPath, RootPath)> {
+    pub(super) fn find_command(&self, command: &str) -> Option<(RootPath, RootPath)> {
         let tree = self.visible();
         let candidates: Vec<RootPath> = if command.contains('/') {
             RootPath::parse(command).into_iter().collect()

@@ -5,17 +5,23 @@ use std::rc::Rc;
 
 use crate::catalog::{CataloguedFile, FileRef, PackageFiles};
 use crate::distro::{Distro, PackageFormat};
+use crate::elf::{ElfFacts, ElfKind};
 use crate::loader::{FileTree, Node, Search, musl_name};
 use crate::recipe::Keep;
 use crate::root_path::RootPath;
 use crate::tarball::EntryKind;
 
+use super::bonds::Bonds;
 use super::closure::{ElfRoot, ElfWork};
+use super::mentions::Opened;
 use super::packages::{self, Role};
 use super::patterns::Glob;
+use super::rules::RuntimeRules;
 use super::strip::StripRules;
+use super::words::Called;
 use super::{
-    Inputs, Outcome, PassedLink, Reason, SelectError, Selected, SelectedLayer, Selection, Unlinked, Warning,
+    Inputs, Outcome, PassedLink, PluginCost, Reason, SelectError, Selected, SelectedLayer, Selection,
+    Unlinked, Warning,
 };
 
 /// One layer's rules, ready to be asked.
@@ -41,7 +47,7 @@ pub(super) struct Lacking {
 
 /// A path already chosen.
 #[derive(Debug)]
-struct Chosen {
+pub(super) struct Chosen {
     layer: usize,
     selected: Selected,
 }
@@ -56,21 +62,34 @@ pub(super) struct Selector<'a> {
     /// Helpers that are reached as interpreters of kept scripts.
     pub(super) interpreters: BTreeSet<String>,
     pub(super) wants: BTreeSet<String>,
+    /// Scripts whose words are not known yet.
+    pub(super) reads: BTreeSet<RootPath>,
+    /// The packages whose files were asked for.
+    pub(super) looked_into: BTreeSet<String>,
+    pub(super) runtime: RuntimeRules<'a>,
+    pub(super) bonds: Bonds,
+    /// Libraries that chosen files name, and what they may open and no locked package has.
+    pub(super) opened: BTreeSet<Opened>,
+    pub(super) unopened: BTreeSet<Warning>,
+    /// Commands that scripts call and that were not found.
+    pub(super) called: BTreeSet<Called>,
     pub(super) warnings: BTreeSet<Warning>,
     pub(super) unlinked: BTreeSet<Unlinked>,
     /// What plug-ins lack, unless something else in the image brings it.
     pub(super) lacking: BTreeSet<Lacking>,
     /// Links that no package has, by which something chosen is found, and the layer that first needs them.
-    passed: BTreeMap<RootPath, (usize, PassedLink)>,
+    pub(super) passed: BTreeMap<RootPath, (usize, PassedLink)>,
     pub(super) elf_seen: HashSet<ElfWork>,
     /// What was linked in the current layer, and whether something seemed to be missing.
     pub(super) elf_roots: Vec<ElfRoot>,
+    /// What was linked in the layers below.
+    pub(super) settled_roots: Vec<ElfRoot>,
     pub(super) doubtful: bool,
     pub(super) arch_name: &'static str,
     strip: StripRules,
     pub(super) layers: Vec<LayerRules>,
-    chosen: BTreeMap<RootPath, Chosen>,
-    queue: VecDeque<RootPath>,
+    pub(super) chosen: BTreeMap<RootPath, Chosen>,
+    pub(super) queue: VecDeque<RootPath>,
 }
 
 impl<'a> Selector<'a> {
@@ -95,12 +114,20 @@ impl<'a> Selector<'a> {
             roles: BTreeMap::new(),
             interpreters: BTreeSet::new(),
             wants: BTreeSet::new(),
+            reads: BTreeSet::new(),
+            looked_into: BTreeSet::new(),
+            runtime: RuntimeRules::new(inputs.recipe.runtime_rules(), arch_name, triplet)?,
+            bonds: Bonds::default(),
+            opened: BTreeSet::new(),
+            unopened: BTreeSet::new(),
+            called: BTreeSet::new(),
             warnings: BTreeSet::new(),
             unlinked: BTreeSet::new(),
             lacking: BTreeSet::new(),
             passed: BTreeMap::new(),
             elf_seen: HashSet::new(),
             elf_roots: Vec::new(),
+            settled_roots: Vec::new(),
             doubtful: false,
             arch_name,
             strip,
@@ -116,7 +143,7 @@ impl<'a> Selector<'a> {
         self.roles.clear();
         self.interpreters.clear();
         self.elf_seen.clear();
-        self.elf_roots.clear();
+        self.settled_roots.append(&mut self.elf_roots);
         let layer = &self.inputs.recipe.layers[index];
         let named = packages::named(layer, self.inputs.packages, self.arch_name, self.triplet);
         let closure = packages::closure(&named, self.inputs.packages);
@@ -146,6 +173,7 @@ impl<'a> Selector<'a> {
     /// A package's files, or a wish for them.
     pub(super) fn catalogued(&mut self, name: &str) -> Option<&'a PackageFiles> {
         let found = self.inputs.catalog.package(name);
+        self.looked_into.insert(name.to_owned());
         if found.is_none() && self.inputs.packages.contains_key(name) {
             self.wants.insert(name.to_owned());
         }
@@ -154,10 +182,21 @@ impl<'a> Selector<'a> {
 
     /// Puts a path into the current layer, unless the layer excludes it or it is in already.
     pub(super) fn choose(&mut self, path: &RootPath, reason: Reason) {
-        if self.chosen.contains_key(path) || self.excluded_by(path).is_some() {
+        if !self.chosen.contains_key(path) && self.excluded_by(path).is_some() {
             return;
         }
-        let Some((file, ..)) = self.file_at(path) else { return };
+        let Some((file, package, entry)) = self.file_at(path) else { return };
+        match reason.by() {
+            Some(by) => self.bonds.file_to_file(by, path),
+            None if matches!(reason, Reason::Named | Reason::Reached) => {
+                let is_plugin = entry.elf.as_ref().is_some_and(|facts| self.is_plugin(path, facts));
+                self.bonds.package_to_file(&package.name, path, is_plugin);
+            }
+            None => self.bonds.root_to_file(path),
+        }
+        if self.chosen.contains_key(path) {
+            return;
+        }
         self.warn_if_contested(path);
         let layer = self.layers.len() - 1;
         self.chosen.insert(path.clone(), Chosen { layer, selected: Selected { file, reason } });
@@ -167,11 +206,30 @@ impl<'a> Selector<'a> {
     /// Chooses a path found by a rule that does not come from its package, which thereby is reached.
     pub(super) fn pull(&mut self, path: &RootPath, reason: Reason) {
         let Some((_, package, _)) = self.file_at(path) else { return };
+        self.looked_into.insert(package.name.clone());
         let by_interpreter = matches!(reason, Reason::Interpreter { .. }) && self.helpers_have_modules();
+        // Of its own package a file pulls what it needs and no more: where that is reached, it was so before.
+        let is_own = reason.by().is_some_and(|by| self.package_at(by) == package.name);
         self.choose(path, reason);
-        if self.keeps_whole_packages() && (by_interpreter || !self.is_helper(&package.name)) {
+        if !is_own && self.keeps_whole_packages() && (by_interpreter || !self.is_helper(&package.name)) {
+            self.bonds.file_to_package(path, &package.name);
             self.expand(&package.name, Role::Reached);
         }
+    }
+
+    /// Whether a file is opened by name: a shared object that is neither a program nor where the loader looks.
+    fn is_plugin(&self, path: &RootPath, facts: &ElfFacts) -> bool {
+        let is_program = facts.interp.is_some() || facts.kind != ElfKind::SharedObject;
+        facts.dynamic && !is_program && !self.search.in_default_dirs(path)
+    }
+
+    pub(super) fn is_chosen(&self, path: &RootPath) -> bool {
+        self.chosen.contains_key(path)
+    }
+
+    /// Every chosen path and what is there.
+    pub(super) fn chosen_files(&self) -> impl Iterator<Item = (&RootPath, &'a CataloguedFile)> {
+        self.chosen.iter().map(|(path, chosen)| (path, self.inputs.catalog.get(chosen.selected.file).1))
     }
 
     /// Whether an interpreter that comes from a helper may have modules: Debian's perl and python do. Alpine's only
@@ -206,26 +264,45 @@ impl<'a> Selector<'a> {
 
     /// Follows everything that the chosen files lead to.
     pub(super) fn settle(&mut self) {
-        while let Some(path) = self.queue.pop_front() {
-            let Some((_, package, file)) = self.file_at(&path) else { continue };
-            let reason = self.chosen.get(&path).map(|chosen| chosen.selected.reason.clone());
-            match &file.entry.kind {
-                EntryKind::Symlink { target } => self.follow_link(&path, target),
-                EntryKind::File { .. } | EntryKind::HardLink { .. } => {
-                    if let Some(reason) = &file.damaged_elf {
-                        self.warnings
-                            .insert(Warning::DamagedElf { path: path.clone(), reason: reason.clone() });
-                    }
-                    if let Some(facts) = &file.elf {
-                        self.link(&path, facts, reason.as_ref());
-                    } else if let Some(shebang) = &file.shebang {
-                        self.interpret(&path, file.entry.metadata.mode, shebang, &package.name);
-                    }
-                }
-                _ => {}
-            }
+        self.drain();
+        while self.update_library_dirs() {
+            self.doubtful = false;
+            self.drain();
         }
         self.judge_missing();
+    }
+
+    fn drain(&mut self) {
+        loop {
+            while let Some(path) = self.queue.pop_front() {
+                self.follow(&path);
+            }
+            self.take_of_reached();
+            if self.queue.is_empty() {
+                break;
+            }
+        }
+    }
+
+    fn follow(&mut self, path: &RootPath) {
+        let Some((_, package, file)) = self.file_at(path) else { return };
+        let reason = self.chosen.get(path).map(|chosen| chosen.selected.reason.clone());
+        match &file.entry.kind {
+            EntryKind::Symlink { target } => self.follow_link(path, target),
+            EntryKind::File { .. } | EntryKind::HardLink { .. } => {
+                if let Some(reason) = &file.damaged_elf {
+                    self.warnings.insert(Warning::DamagedElf { path: path.clone(), reason: reason.clone() });
+                }
+                if let Some(facts) = &file.elf {
+                    self.link(path, facts, reason.as_ref());
+                    self.follow_mentions(path, package, facts);
+                } else if let Some(shebang) = &file.shebang {
+                    self.interpret(path, file.entry.metadata.mode, shebang, &package.name);
+                }
+                self.fire_rules(path, package, file.elf.as_deref());
+            }
+            _ => {}
+        }
     }
 
     /// Tells of a path that several packages ship, none of them by right.
@@ -272,23 +349,68 @@ impl<'a> Selector<'a> {
         if !self.wants.is_empty() {
             return Ok(Outcome::Wants(self.wants));
         }
+        if !self.reads.is_empty() {
+            return Ok(Outcome::Reads(self.reads));
+        }
         if !self.unlinked.is_empty() {
             return Err(SelectError::Unlinked(self.unlinked.into_iter().collect()));
         }
+        let unproven = self.prove();
+        if !unproven.is_empty() {
+            return Err(SelectError::Unproven(unproven));
+        }
         let unmatched = self.unmatched();
         self.warn_of_plugins();
-        let mut layers: Vec<SelectedLayer> = self
-            .layers
-            .into_iter()
-            .map(|layer| SelectedLayer { name: layer.name, files: BTreeMap::new(), links: BTreeMap::new() })
-            .collect();
+        self.warn_of_opened();
+        self.warn_of_commands();
+        let plugins = self.plugin_costs();
+        let empty =
+            |layer: &LayerRules| SelectedLayer { name: layer.name.clone(), ..SelectedLayer::default() };
+        let mut layers: Vec<SelectedLayer> = self.layers.iter().map(empty).collect();
         for (path, (layer, link)) in self.passed {
             layers[layer].links.insert(path, link);
+        }
+        for (path, (layer, made)) in self.runtime.made {
+            if !self.chosen.contains_key(&path) {
+                layers[layer].made.insert(path, made);
+            }
+        }
+        for (tool, (layer, reason)) in self.runtime.tools {
+            layers[layer].tools.insert(tool, reason);
         }
         for (path, chosen) in self.chosen {
             layers[chosen.layer].files.insert(path, chosen.selected);
         }
-        Ok(Outcome::Selection(Selection { layers, warnings: self.warnings.into_iter().collect(), unmatched }))
+        let warnings = self.warnings.into_iter().collect();
+        Ok(Outcome::Selection(Selection { layers, warnings, unmatched, env: self.runtime.env, plugins }))
+    }
+
+    fn plugin_costs(&self) -> Vec<PluginCost> {
+        let mut plugins: BTreeSet<&RootPath> = BTreeSet::new();
+        let mut sizes: BTreeMap<&RootPath, u64> = BTreeMap::new();
+        for (path, file) in self.chosen_files() {
+            if let EntryKind::File { size } = file.entry.kind {
+                sizes.insert(path, size);
+            }
+            if file.elf.as_ref().is_some_and(|facts| self.is_plugin(path, facts)) {
+                plugins.insert(path);
+            }
+        }
+        self.bonds.plugin_costs(&plugins, &sizes)
+    }
+
+    /// Tells of commands that scripts call and that nothing in the image has.
+    fn warn_of_commands(&mut self) {
+        let mut lacking: BTreeMap<RootPath, Vec<String>> = BTreeMap::new();
+        for Called { script, command } in std::mem::take(&mut self.called) {
+            let found = self.find_command(&command).is_some_and(|(_, file)| self.is_chosen(&file));
+            if !found {
+                lacking.entry(script).or_default().push(command);
+            }
+        }
+        for (script, commands) in lacking {
+            self.warnings.insert(Warning::NoCommands { script, commands });
+        }
     }
 
     /// A library that a plug-in lacks may be in the process already, loaded by the program that opens it.

@@ -29,7 +29,7 @@ const fn patterns(class: StripClass) -> &'static [&'static str] {
         StripClass::Lintian => &["/usr/share/lintian/**"],
         StripClass::Bug => &["/usr/share/bug/**"],
         StripClass::DocBase => &["/usr/share/doc-base/**"],
-        StripClass::Gdb => &["/usr/share/gdb/**"],
+        StripClass::Gdb => &["/usr/share/gcc*/python/**", "/usr/share/gdb/**"],
         StripClass::Metainfo => &["/usr/share/appdata/**", "/usr/share/metainfo/**"],
         StripClass::Systemd => &[
             "/etc/systemd/**",
@@ -81,7 +81,7 @@ const fn patterns_of_alpine(class: StripClass) -> &'static [&'static str] {
 
 /// The strip classes that a recipe leaves on, ready to be asked.
 #[derive(Debug)]
-pub(super) struct StripRules {
+pub struct StripRules {
     set: GlobSet,
     classes: Vec<StripClass>,
     locales: Vec<String>,
@@ -90,7 +90,7 @@ pub(super) struct StripRules {
 
 impl StripRules {
     /// Compiles the classes that `strip` does not keep.
-    pub(super) fn new(strip: &Strip, distro: Distro) -> Result<Self, globset::Error> {
+    pub fn new(strip: &Strip, distro: Distro) -> Result<Self, globset::Error> {
         let mut set = GlobSetBuilder::new();
         let mut classes = Vec::new();
         for class in StripClass::ALL.into_iter().filter(|class| strip.strips(*class)) {
@@ -112,7 +112,7 @@ impl StripRules {
     }
 
     /// The class that strips a path; none where the path stays.
-    pub(super) fn class_of(&self, path: &RootPath) -> Option<StripClass> {
+    pub fn class_of(&self, path: &RootPath) -> Option<StripClass> {
         if self.keep_copyright && is_copyright(path) {
             return None;
         }

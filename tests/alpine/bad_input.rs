@@ -380,6 +380,14 @@ fn an_architecture_that_the_mirror_lacks_is_named() {
     served.run(&server.url("elsewhere"), &BUILD).fails(1, &["there is no repository at `", "hint: "]);
 }
 
+#[test]
+fn suites_are_debians() {
+    let Some(rig) = crate::alpine::corpus::rig("v3.20", "") else { return };
+    rig.run(&["build", "r.toml", "--without", "updates"])
+        .fails(2, &["`--without` names suites", "hint: leave it out"]);
+    assert!(!rig.work("images").exists() && !rig.work("r.lock").exists());
+}
+
 const TOOL: &str = "Package: tool
      Version: 2.0-r1
      /usr/bin/tool 0755 a tool";

@@ -89,10 +89,19 @@ fn users_of_scripts_own_files_by_name() {
     // The recipe's user of that name goes before.
     let more = "files = [{ path = \"/srv/app\", type = \"dir\", owner = \"app\" }]\n\
                 [[user]]\nname = \"app\"\nuid = 500\n[image]\nuser = \"app\"\n";
-    let (_rig, image) = build(packages, &(recipe + more)).unwrap();
+    let (_rig, image) = build(packages, &(recipe.clone() + more)).unwrap();
     assert!(image.text("/etc/passwd").contains("\napp:x:500:"), "{}", image.text("/etc/passwd"));
     assert_eq!(owner(&image, "/var/lib/app")[0], 500);
     assert_eq!(owner(&image, "/srv/app")[0], 500);
+
+    // Without one the recipe may speak of the script's all the same, but of nobody else.
+    let more =
+        "files = [{ path = \"/srv/app\", type = \"dir\", owner = \"app\" }]\n[image]\nuser = \"app\"\n";
+    let (_rig, image) = build(packages, &(recipe.clone() + more)).unwrap();
+    assert_eq!(owner(&image, "/srv/app")[..2], [122, 123]);
+    assert_eq!(image.config["config"]["User"], "app");
+    let rig = rig(packages, &(recipe + "[image]\nuser = \"nobody-else\"\n")).unwrap();
+    rig.run(&BUILD).fails(2, &["nobody defines the user `nobody-else`", "r.toml:", "add `[[user]]`"]);
 }
 
 #[test]
@@ -147,6 +156,19 @@ fn what_install_if_brings_in_comes() {
     assert_eq!(image.text("/usr/share/a-docs"), "a");
     // Nobody asked for it, so it is not in the world.
     assert_eq!(image.text("/etc/apk/world"), "a\ndocs\n");
+
+    // It lies where the last of what it is for lies, whichever that is.
+    for order in [["a", "docs"], ["docs", "a"]] {
+        let layer =
+            |name: &str| format!("[[layer]]\nname = \"{name}\"\nkeep = \"all\"\npackages = [\"{name}\"]\n");
+        let (_rig, image) = build(packages, &order.map(layer).concat()).unwrap();
+        let has = |path: &str| -> Vec<bool> {
+            let layers = image.layers.iter();
+            layers.map(|(_, members)| members.iter().any(|(entry, _)| entry.path.as_str() == path)).collect()
+        };
+        assert_eq!(has("/usr/share/a-docs"), [false, true], "{order:?}");
+        assert_eq!(has("/usr/share/lib"), [order[0] == "a", order[0] != "a"], "{order:?}");
+    }
 }
 
 const SHELLS: &str = "

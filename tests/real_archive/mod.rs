@@ -13,10 +13,10 @@
 )]
 
 mod architectures;
-mod bench;
+pub(crate) mod bench;
 mod engines;
 mod faults;
 mod programs;
 mod pulseaudio;
 mod reproducible;
-mod root;
+pub(crate) mod root;

@@ -1,7 +1,7 @@
 //! Alpine's part of layers: busybox's links, accounts of packages' scripts, and apk's database.
 
-use crate::render::Made;
 use crate::render::alpine::{Image, LayerFiles, LayerSetup, Setup};
+use crate::render::{Changes, Made};
 use crate::select::SelectedLayer;
 
 use super::super::ForgeError;
@@ -22,15 +22,15 @@ impl<'a> Alpine<'a> {
 }
 
 impl<'a> SetUp<'a> for Alpine<'a> {
-    fn layer(&mut self, number: usize, selected: &'a SelectedLayer) -> Result<Laid, ForgeError> {
+    fn layer(&mut self, number: usize, selected: &'a SelectedLayer, _: &Made) -> Result<Laid, ForgeError> {
         let catalog = self.parts.catalog;
         let layer = LayerFiles::of(self.setup.image(), number, selected, catalog);
         let contents = contents(catalog, &self.setup.wants(&layer))?;
         let LayerSetup { made, accounts, owners } = self.setup.layer(&layer, &contents)?;
-        Ok(Laid { made, accounts, owners })
+        Ok(Laid { made, accounts, changes: Changes { owners, ..Changes::default() } })
     }
 
-    fn records(&mut self, _: &'a SelectedLayer, files: &Made) -> Made {
+    fn finish(&mut self, _: &'a SelectedLayer, files: &Made) -> Made {
         self.setup.records(files)
     }
 

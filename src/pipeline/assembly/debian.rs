@@ -1,44 +1,43 @@
-//! Debian's part of layers: accounts, and dpkg's records.
+//! Debian's part of layers: what its packages' scripts would do, and dpkg's records.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::FileCatalog;
-use crate::recipe::Recipe;
+use crate::render::debian::{LayerSetup, Setup};
 use crate::render::{Accounts, Made, PackageRecord, records};
 use crate::root_path::RootPath;
 use crate::select::{SelectedLayer, Selection};
 use crate::tarball::EntryKind;
 
 use super::super::ForgeError;
+use super::super::contents::contents;
 use super::{Laid, Parts, SetUp};
 
 pub(super) struct Debian<'a> {
-    recipe: &'a Recipe,
     catalog: &'a FileCatalog,
-    accounts: Accounts,
+    setup: Setup<'a>,
     /// The paths of each package in the image so far.
     shipped: BTreeMap<&'a str, BTreeSet<&'a RootPath>>,
 }
 
 impl<'a> Debian<'a> {
     pub(super) fn new(parts: Parts<'a>) -> Result<Self, ForgeError> {
-        let Parts { recipe, catalog, selection, .. } = parts;
+        let Parts { recipe, arch, catalog, selection, effects, .. } = parts;
         let accounts = Accounts::of(recipe, |program| is_chosen(program, catalog, selection))?;
-        Ok(Debian { recipe, catalog, accounts, shipped: BTreeMap::new() })
+        let setup = Setup::new(recipe, arch, catalog, effects, accounts);
+        Ok(Debian { catalog, setup, shipped: BTreeMap::new() })
     }
 }
 
 impl<'a> SetUp<'a> for Debian<'a> {
-    fn layer(&mut self, number: usize, selected: &'a SelectedLayer) -> Result<Laid, ForgeError> {
-        let recipe = self.recipe;
-        let wanted = recipe.skeleton || !recipe.users.is_empty() || !recipe.groups.is_empty();
-        let mut made = if wanted && number == 0 { self.accounts.files() } else { Made::new() };
-        made.retain(|path, _| !selected.files.contains_key(path));
-        Ok(Laid { made, accounts: self.accounts.clone(), owners: BTreeMap::new() })
+    fn layer(&mut self, number: usize, selected: &'a SelectedLayer, laid: &Made) -> Result<Laid, ForgeError> {
+        let contents = contents(self.catalog, &self.setup.wants(selected))?;
+        let LayerSetup { made, accounts, changes } = self.setup.layer(number, selected, laid, contents)?;
+        Ok(Laid { made, accounts, changes })
     }
 
-    /// dpkg's records of the packages that the layer touches.
-    fn records(&mut self, selected: &'a SelectedLayer, files: &Made) -> Made {
+    /// dpkg's records of the packages that the layer touches, and files of the whole image.
+    fn finish(&mut self, selected: &'a SelectedLayer, files: &Made) -> Made {
         let mut touched: BTreeSet<&str> = BTreeSet::new();
         for (path, file) in &selected.files {
             let (package, file) = self.catalog.get(file.file);
@@ -56,11 +55,13 @@ impl<'a> SetUp<'a> for Debian<'a> {
                 Some(PackageRecord { package: self.catalog.package(name)?, shipped })
             })
             .collect();
-        records(&packages, |path| self.catalog.merged_usr().canonical(path))
+        let mut made = records(&packages, |path| self.catalog.merged_usr().canonical(path));
+        made.extend(self.setup.finish(files));
+        made
     }
 
     fn undone(&self) -> Vec<String> {
-        Vec::new()
+        self.setup.undone()
     }
 }
 

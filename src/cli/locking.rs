@@ -1,0 +1,106 @@
+//! The lock that a command works from: as it is, or brought up to what the recipe asks for.
+
+use std::collections::BTreeSet;
+
+use rootforge::arch::Arch;
+use rootforge::lock::Lock;
+use rootforge::pipeline::{Forge, ForgeError, Update};
+use rootforge::recipe::Recipe;
+
+use super::Session;
+use super::error::Failure;
+use super::session::{Resolving, lock_path, main_lock_path};
+
+/// The locks beside a recipe.
+pub(super) struct Locks {
+    /// That of the recipe, or of the variant that was chosen.
+    pub(super) own: Option<Lock>,
+    /// That of the recipe itself, where a variant was chosen.
+    pub(super) main: Option<Lock>,
+}
+
+impl Locks {
+    pub(super) fn read(recipe: &Recipe) -> Result<Self, Failure> {
+        let read = |path: &std::path::Path| Lock::read(path).map_err(|error| Failure::work(&error));
+        let main = if recipe.variant.is_some() { read(&main_lock_path(recipe))? } else { None };
+        Ok(Locks { own: read(&lock_path(recipe))?, main })
+    }
+
+    /// The one that says which suites are left out unless the call does.
+    pub(super) fn without(&self) -> Option<&Lock> {
+        self.own.as_ref().or(self.main.as_ref())
+    }
+
+    /// Why the lock cannot be worked from as it is, if there is a reason.
+    fn stale(&self, forge: &Forge<'_>, recipe: &Recipe, wanted: &[Arch]) -> Result<Option<String>, Failure> {
+        let Some(own) = &self.own else { return Ok(Some("there is none".to_owned())) };
+        let stale = forge.stale(recipe, own, wanted).map_err(|error| Failure::work(&error))?;
+        let strays = || own.strays_from(self.main.as_ref()?, wanted);
+        Ok(stale.map(|stale| stale.to_string()).or_else(strays))
+    }
+
+    /// A new lock. That of a variant takes what the recipe's own lock has as it is.
+    pub(super) fn renew(
+        &self,
+        forge: &Forge<'_>,
+        recipe: &Recipe,
+        wanted: &[Arch],
+        update: &Update,
+    ) -> Result<Lock, ForgeError> {
+        let Some(main) = &self.main else {
+            return forge.lock(recipe, wanted, self.own.as_ref(), update);
+        };
+        let keep = Update::Packages(match update {
+            Update::Packages(packages) => packages.clone(),
+            Update::Necessary | Update::All => BTreeSet::new(),
+        });
+        let only_main = || forge.lock(recipe, wanted, Some(&Lock::led_by(None, main)), &keep);
+        if *update == Update::All {
+            return only_main();
+        }
+        // What only the variant had may not go with what the recipe has now.
+        forge
+            .lock(recipe, wanted, Some(&Lock::led_by(self.own.as_ref(), main)), &keep)
+            .or_else(|_| only_main())
+    }
+}
+
+/// The lock to work from, and the stages. A lock that does not fit is made again and written, unless the call
+/// says that it must fit.
+pub(super) fn locked<'s>(
+    session: &'s Session,
+    recipe: &Recipe,
+    wanted: &[Arch],
+    resolving: &Resolving,
+    must_fit: bool,
+) -> Result<(Forge<'s>, Lock), Failure> {
+    let path = lock_path(recipe);
+    let locks = Locks::read(recipe)?;
+    let forge = session.forge(resolving.without(recipe, locks.without())?, resolving.allow_expired_index)?;
+    match locks.stale(&forge, recipe, wanted)? {
+        Some(reason) if must_fit => Err(Failure::Work {
+            message: format!("the lock {} cannot be used: {reason}", path.display()),
+            hints: vec![hint(recipe)],
+        }),
+        Some(_) => {
+            resolving.note_kept(&forge.options.without, forge.progress);
+            let lock = locks.renew(&forge, recipe, wanted, &Update::Necessary);
+            let lock = lock.map_err(Failure::forge)?;
+            lock.write(&path).map_err(|error| Failure::work(&error))?;
+            Ok((forge, lock))
+        }
+        None => match locks.own {
+            Some(lock) => Ok((forge, lock)),
+            None => Err(Failure::usage("there is no lock", "run `rootforge lock`")),
+        },
+    }
+}
+
+fn hint(recipe: &Recipe) -> String {
+    match &recipe.variant {
+        Some(variant) => {
+            format!("run `rootforge lock --variant {variant}`, review the lock and commit it")
+        }
+        None => "run `rootforge lock`, review the lock and commit it".into(),
+    }
+}

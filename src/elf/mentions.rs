@@ -1,0 +1,76 @@
+//! Which files a program names in its read-only data: absolute paths, and what looks like a soname.
+//!
+//! Only whole C strings count: what stands between two zero bytes. Where a file keeps its constants apart from its
+//! code, as linkers do by default on most machines, the code is not looked into. The dynamic string table and the
+//! interpreter's name are left out, and so are strings that are put together at run time.
+
+use std::collections::BTreeSet;
+
+use goblin::elf::program_header::{PF_W, PF_X, PT_INTERP, PT_LOAD, ProgramHeader};
+
+/// Longer strings are no names of files, in bytes.
+const MAX_LENGTH: usize = 255;
+/// More are not kept of one file.
+const MAX_COUNT: usize = 4096;
+
+/// Where paths that matter begin. `/lib` stands for `/lib64` and its like too.
+const TOPS: [&str; 10] =
+    ["/usr/", "/etc/", "/bin/", "/sbin/", "/lib", "/libexec/", "/var/", "/opt/", "/srv/", "/run/"];
+
+/// The strings, sorted, each once. `strings` is where the dynamic string table lies in the file.
+pub(super) fn mentions(
+    bytes: &[u8],
+    segments: &[ProgramHeader],
+    strings: std::ops::Range<usize>,
+) -> Vec<String> {
+    let read_only = |segment: &&ProgramHeader| segment.p_type == PT_LOAD && segment.p_flags & PF_W == 0;
+    let is_code = |segment: &ProgramHeader| segment.p_flags & PF_X != 0;
+    let apart = segments.iter().filter(read_only).any(|segment| !is_code(segment));
+    let interp = segments.iter().find(|segment| segment.p_type == PT_INTERP).map(ProgramHeader::file_range);
+    let skipped = [Some(strings), interp];
+    let mut found = BTreeSet::new();
+    for segment in segments.iter().filter(read_only).filter(|segment| !(apart && is_code(segment))) {
+        let range = segment.file_range();
+        let Some(data) = bytes.get(range.start.min(bytes.len())..range.end.min(bytes.len())) else {
+            continue;
+        };
+        let mut start = 0;
+        for end in memchr::memchr_iter(0, data) {
+            let text = &data[start..end];
+            let at = range.start + start;
+            start = end + 1;
+            if (4..=MAX_LENGTH).contains(&text.len())
+                && let Ok(text) = std::str::from_utf8(text)
+                && (is_path(text) || is_soname(text))
+                && !skipped.iter().flatten().any(|range| range.contains(&at))
+            {
+                found.insert(text);
+                if found.len() == MAX_COUNT {
+                    return owned(&found);
+                }
+            }
+        }
+    }
+    owned(&found)
+}
+
+fn owned(found: &BTreeSet<&str>) -> Vec<String> {
+    found.iter().map(|text| (*text).to_owned()).collect()
+}
+
+fn is_path(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+@,~=[".contains(&byte);
+    text.starts_with('/') && TOPS.iter().any(|top| text.starts_with(top)) && text.bytes().all(plain)
+}
+
+/// `libx.so`, `libx.so.1`, `x-1.2.so`; nothing that has a slash or is made at run time.
+fn is_soname(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-+".contains(&byte);
+    let Some(first) = text.bytes().next() else { return false };
+    first.is_ascii_alphanumeric()
+        && text.bytes().all(plain)
+        && text.find(".so").is_some_and(|at| {
+            let rest = &text[at + 3..];
+            at > 0 && (rest.is_empty() || rest.len() > 1 && rest.starts_with('.'))
+        })
+}

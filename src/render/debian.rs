@@ -1,0 +1,392 @@
+//! What installing packages makes on Debian and its like, without running anything.
+//!
+//! A [`Setup`] is led through the layers of an image, lowest first. For each it says which files' content it
+//! [`wants`](Setup::wants); carries out the effects of the packages that the layer brings
+//! ([`Setup::layer`]): accounts, alternatives, directories, links, owners, modes, sysusers.d(5) and
+//! tmpfiles.d(5); and, when the recipe's files are known, makes the files of the whole image
+//! ([`Setup::finish`]): the loader's cache, the bundle of certificates, PAM's common configuration. A layer's
+//! files depend on it and on those below it alone; what is the same as in the layers below is not made again.
+//!
+//! A package's accounts, and what its scripts do to files of the image, count as soon as one of its files is
+//! in the image. What they make anew belongs to packages that are there for their own sake, not to those of
+//! which a rule took a single file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use globset::GlobMatcher;
+
+use crate::arch::Arch;
+use crate::catalog::FileCatalog;
+use crate::distro::Distro;
+use crate::effects::{Effect, PackageEffects, Undone};
+use crate::loader::resolve;
+use crate::recipe::Recipe;
+use crate::root_path::RootPath;
+use crate::select::{Reason, SelectedLayer};
+use crate::tarball::EntryKind;
+
+use super::image_tree::{ImageTree, Origin};
+use super::{
+    Accounts, Changes, Made, MadeFile, RenderError, certificates, directory_links, fixed, ld_so_cache, pam,
+};
+
+mod alternatives;
+mod files;
+mod mode;
+mod sysusers;
+mod tmpfiles;
+mod whole;
+mod words;
+
+use alternatives::Alternatives;
+use files::Files;
+
+/// What was made for a layer.
+#[derive(Debug)]
+pub struct LayerSetup {
+    /// Account files, links, directories and files. They go before files of packages.
+    pub made: Made,
+    /// All accounts up to this layer, for the owners of the recipe's files.
+    pub accounts: Accounts,
+    /// What becomes of packages' files.
+    pub changes: Changes,
+}
+
+/// The set-up of an image, as far as its layers have been laid.
+#[derive(Debug)]
+pub struct Setup<'a> {
+    recipe: &'a Recipe,
+    distro: Distro,
+    arch: Arch,
+    catalog: &'a FileCatalog,
+    effects: &'a BTreeMap<String, PackageEffects>,
+    tree: ImageTree,
+    layer: usize,
+    accounts: Accounts,
+    alternatives: Alternatives<'a>,
+    /// The packages whose effects have come about, and whether all of them have.
+    done: BTreeMap<&'a str, bool>,
+    /// The content of packages' files from which others are made.
+    contents: BTreeMap<RootPath, Vec<u8>>,
+    /// Whole-image files as they were last made.
+    rendered: Made,
+    undone: Vec<Undone>,
+    /// What could not be carried out.
+    failures: Vec<String>,
+}
+
+/// The packages that a layer brings, and whether each is there for its own sake.
+type Brought<'a> = BTreeMap<&'a str, bool>;
+
+impl<'a> Setup<'a> {
+    /// Of an image with no layers yet. `effects` are those of the catalogued packages, by name.
+    pub fn new(
+        recipe: &'a Recipe,
+        arch: Arch,
+        catalog: &'a FileCatalog,
+        effects: &'a BTreeMap<String, PackageEffects>,
+        accounts: Accounts,
+    ) -> Self {
+        let distro = recipe.conventions();
+        let mut tree = ImageTree::default();
+        for (path, target) in directory_links(distro, arch) {
+            tree.make(0, &MadeFile::symlink(fixed(path), target));
+        }
+        Setup {
+            recipe,
+            distro,
+            arch,
+            catalog,
+            effects,
+            tree,
+            layer: 0,
+            accounts,
+            alternatives: Alternatives::default(),
+            done: BTreeMap::new(),
+            contents: BTreeMap::new(),
+            rendered: Made::new(),
+            undone: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    /// The packages' files whose content [`Setup::layer`] must see.
+    pub fn wants(&self, selected: &'a SelectedLayer) -> BTreeSet<RootPath> {
+        let mut wanted: BTreeSet<RootPath> = selected
+            .files
+            .keys()
+            .filter(|path| whole::is_source(path) || pam::is_source(path))
+            .cloned()
+            .collect();
+        for (package, whole) in self.brought(selected) {
+            wanted.extend(self.declared(package, SYSUSERS));
+            if whole {
+                wanted.extend(self.declared(package, TMPFILES));
+                for effect in self.effects_of(package) {
+                    if let Effect::Copy { from, .. } = effect {
+                        wanted.extend(source(self.catalog, from));
+                    }
+                }
+            }
+        }
+        let is_file = |path: &RootPath| {
+            self.catalog.at(path).first().is_some_and(|file| {
+                matches!(
+                    self.catalog.get(*file).1.entry.kind,
+                    EntryKind::File { .. } | EntryKind::HardLink { .. }
+                )
+            })
+        };
+        wanted.retain(is_file);
+        wanted
+    }
+
+    /// Makes what the next layer's packages make, from the content of the files it wants. `laid` is what the
+    /// layer has beside its packages so far.
+    pub fn layer(
+        &mut self,
+        number: usize,
+        selected: &'a SelectedLayer,
+        laid: &Made,
+        contents: BTreeMap<RootPath, Vec<u8>>,
+    ) -> Result<LayerSetup, RenderError> {
+        self.layer = number;
+        self.contents.extend(contents);
+        let brought = self.brought(selected);
+        self.tree.lay(number, selected, self.catalog);
+        self.tree.lay_made(number, laid);
+        let homes = self.make_accounts(&brought)?;
+        let exclude = self.exclusions(number);
+        let excludes = |path: &RootPath| exclude.iter().any(|glob| glob.is_match(path.as_str()));
+        let declared: BTreeMap<&str, Vec<Effect>> = brought
+            .iter()
+            .filter(|(_, whole)| **whole)
+            .map(|(name, _)| (*name, self.tmpfiles(name)))
+            .collect();
+        let catalog = self.catalog;
+        let mut files =
+            Files::new(&mut self.tree, number, catalog, &self.accounts, &self.contents, &excludes);
+        let mut failures = Vec::new();
+        for name in brought.keys() {
+            for effect in effects_in(self.effects, name) {
+                if let Effect::Divert { path, to, rename: true } = effect
+                    && catalog.merged_usr().canonical(path) == *path
+                {
+                    files.divert(name, path, to);
+                }
+            }
+        }
+        for home in homes {
+            if let Ok(path) = RootPath::parse(&home.path) {
+                files.home(&path, home.owner, home.mode);
+            }
+        }
+        for (name, whole) in &brought {
+            // What was done when a lower layer brought a part of the package is not done again.
+            let before = self.done.insert(name, *whole);
+            let own = effects_in(self.effects, name).iter();
+            for effect in own.chain(declared.get(name).into_iter().flatten()) {
+                if let Err(failure) = files.apply(effect, *whole) {
+                    failures.push(format!("{name}: {failure}"));
+                }
+            }
+            if before.is_none() {
+                self.alternatives.extend(effects_in(self.effects, name));
+            }
+            if *whole {
+                self.undone.extend(self.effects.get(*name).into_iter().flat_map(|all| all.undone.clone()));
+            }
+        }
+        let (mut made, changes, others) = files.finish();
+        self.failures.extend(failures.into_iter().chain(others));
+        self.make_alternatives(&mut made, &excludes);
+        self.make_account_files(&mut made);
+        made.retain(|path, file| laid.get(path) != Some(file));
+        Ok(LayerSetup { made, accounts: self.accounts.clone(), changes })
+    }
+
+    /// Makes the files of the whole image, as it is up to the layer that was laid last with the recipe's
+    /// `files`, which are not made otherwise.
+    pub fn finish(&mut self, files: &Made) -> Made {
+        self.tree.lay_made(self.layer, files);
+        let mut made = self.whole_image_files();
+        made.retain(|path, file| {
+            let is_packages =
+                self.tree.get(path).is_some_and(|item| matches!(item.origin, Origin::Package(_)));
+            !is_packages && !files.contains_key(path) && self.rendered.get(path) != Some(file)
+        });
+        self.keep(made)
+    }
+
+    /// What packages' scripts would do and was left out, in the order of layers and packages.
+    pub fn undone(&self) -> Vec<String> {
+        let understood = self.undone.iter().map(ToString::to_string);
+        understood.chain(self.failures.iter().cloned()).collect()
+    }
+
+    /// Remembers what was made for the whole image.
+    fn keep(&mut self, made: Made) -> Made {
+        self.tree.lay_made(self.layer, &made);
+        self.rendered.extend(made.clone());
+        made
+    }
+
+    fn effects_of(&self, package: &str) -> &'a [Effect] {
+        effects_in(self.effects, package)
+    }
+
+    /// The packages of which a layer has something, unless lower layers have done all that they do.
+    fn brought(&self, selected: &'a SelectedLayer) -> Brought<'a> {
+        let mut brought = Brought::new();
+        let docs = fixed("/usr/share/doc");
+        for (path, chosen) in &selected.files {
+            let (package, file) = self.catalog.get(chosen.file);
+            if file.entry.kind == EntryKind::Directory || path.is_within(&docs) {
+                continue;
+            }
+            let whole = matches!(chosen.reason, Reason::Named | Reason::All | Reason::Reached);
+            *brought.entry(package.name.as_str()).or_default() |= whole;
+        }
+        brought.retain(|name, whole| match self.done.get(name) {
+            None => true,
+            Some(before) => *whole && !before,
+        });
+        brought
+    }
+
+    /// The files of a package in one of the directories of declarations, stripped ones too.
+    fn declared(&self, package: &str, directory: &str) -> Vec<RootPath> {
+        let directory = fixed(directory);
+        let files = self.catalog.files_of(package).map(|file| &self.catalog.get(file).1.entry.path);
+        files
+            .filter(move |path| {
+                path.as_str().ends_with(".conf") && path.parent().as_ref() == Some(&directory)
+            })
+            .cloned()
+            .collect()
+    }
+
+    fn declarations(&self, package: &str, directory: &str) -> Vec<String> {
+        let declared = self.declared(package, directory);
+        let texts = declared.iter().filter_map(|path| self.contents.get(path).cloned());
+        texts.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
+    }
+
+    fn tmpfiles(&self, package: &str) -> Vec<Effect> {
+        let exists = |path: &RootPath| self.tree.leads(path);
+        self.declarations(package, TMPFILES).iter().flat_map(|text| tmpfiles::effects(text, exists)).collect()
+    }
+
+    fn make_accounts(
+        &mut self,
+        brought: &Brought<'a>,
+    ) -> Result<BTreeSet<super::accounts::Home>, RenderError> {
+        let mut declared: Vec<Effect> = Vec::new();
+        for name in brought.keys() {
+            declared
+                .extend(self.declarations(name, SYSUSERS).iter().flat_map(|text| sysusers::effects(text)));
+        }
+        let effects = self.effects;
+        let scripted = brought.keys().flat_map(|name| effects_in(effects, name));
+        self.accounts.apply(scripted.chain(&declared))
+    }
+
+    /// The account files, where the image is to have them and they differ from those below.
+    fn make_account_files(&mut self, made: &mut Made) {
+        let recipe = self.recipe;
+        let wanted = recipe.skeleton || !recipe.users.is_empty() || !recipe.groups.is_empty();
+        let mut files = if wanted { self.accounts.files() } else { Made::new() };
+        if wanted && self.reads_shadow() {
+            let shadow = self.accounts.gid("shadow").unwrap_or(0);
+            for (path, text) in self.accounts.shadow() {
+                let mut file = MadeFile::file(fixed(path), 0o640, text.into_bytes());
+                file.entry.metadata.gid = shadow;
+                files.insert(fixed(path), file);
+            }
+        }
+        files.retain(|path, file| {
+            let is_packages =
+                self.tree.get(path).is_some_and(|item| matches!(item.origin, Origin::Package(_)));
+            !is_packages && self.rendered.get(path) != Some(file)
+        });
+        made.extend(self.keep(files));
+    }
+
+    /// Whether a program of the image looks into `/etc/shadow`.
+    fn reads_shadow(&self) -> bool {
+        let triplet = self.distro.triplet(self.arch).unwrap_or_default();
+        let module = format!("/usr/lib/{triplet}/security/pam_unix.so");
+        [module.as_str(), "/usr/sbin/unix_chkpwd", "/usr/bin/passwd", "/usr/bin/su", "/usr/bin/chage"]
+            .iter()
+            .any(|path| self.tree.leads(&fixed(path)))
+    }
+
+    /// The links to the best of what the image has.
+    fn make_alternatives(&mut self, made: &mut Made, excludes: &dyn Fn(&RootPath) -> bool) {
+        let links = self.alternatives.links(|path| self.tree.leads(path));
+        for (link, target) in links {
+            let path = self.tree.place(&link);
+            let there = self.tree.get(&path).map(|item| (&item.kind, &item.origin));
+            let stays = match there {
+                None => false,
+                Some((_, Origin::Package(_)) | (EntryKind::Directory, _)) => true,
+                Some((EntryKind::Symlink { target: said }, _)) => *said == target,
+                Some(_) => false,
+            };
+            if !stays && !excludes(&path) {
+                let file = MadeFile::symlink(path.clone(), &target);
+                self.tree.make(self.layer, &file);
+                made.insert(path, file);
+            }
+        }
+    }
+
+    fn exclusions(&self, number: usize) -> Vec<GlobMatcher> {
+        let (arch, triplet) = (
+            self.distro.arch_name(self.arch).unwrap_or_default(),
+            self.distro.triplet(self.arch).unwrap_or_default(),
+        );
+        let patterns = self.recipe.layers.get(number).into_iter().flat_map(|layer| &layer.exclude);
+        // What is no glob was told when the recipe was read.
+        patterns.filter_map(|glob| glob.expand(arch, triplet).ok()).collect()
+    }
+}
+
+const SYSUSERS: &str = "/usr/lib/sysusers.d";
+const TMPFILES: &str = "/usr/lib/tmpfiles.d";
+
+fn effects_in<'e>(effects: &'e BTreeMap<String, PackageEffects>, package: &str) -> &'e [Effect] {
+    effects.get(package).map_or(&[], |all| &all.effects)
+}
+
+/// The packages' file that a path leads to.
+fn source(catalog: &FileCatalog, path: &RootPath) -> Option<RootPath> {
+    resolve(catalog, path).filter(|path| !catalog.at(path).is_empty())
+}
+
+/// The links that packages' scripts would make to files of packages: alternatives, by priority, and plain
+/// links. Path and target of each; a package's own file at the path goes before.
+pub fn candidate_links(
+    effects: &BTreeMap<String, PackageEffects>,
+    catalog: &FileCatalog,
+) -> BTreeMap<RootPath, String> {
+    let mut alternatives = Alternatives::default();
+    let mut links = BTreeMap::new();
+    let canonical = |path: &RootPath| catalog.merged_usr().canonical(path);
+    for package in effects.values() {
+        alternatives.extend(&package.effects);
+        for effect in &package.effects {
+            if let Effect::Symlink { path, target } = effect
+                && source(catalog, &path.link_target(target)).is_some()
+            {
+                links.insert(canonical(path), target.clone());
+            }
+        }
+    }
+    let chosen = alternatives.links(|path| source(catalog, path).is_some());
+    links.extend(chosen.into_iter().map(|(path, target)| (canonical(&path), target)));
+    links
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,356 @@
+//! Effects on files: they change the tree of an image, and what differs afterwards is made.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalog::FileCatalog;
+use crate::effects::{Effect, Owner};
+use crate::root_path::RootPath;
+use crate::tarball::EntryKind;
+
+use super::super::image_tree::{ImageTree, Item, Origin};
+use super::super::{Accounts, Changes, Content, Made, MadeFile};
+use super::mode::changed;
+
+/// Below these nothing of an installation belongs into an image: what the kernel mounts, what does not outlive
+/// a start, what only systemd, init or the package manager's own programs read.
+const NOT_IN_IMAGES: &[&str] = &[
+    "/dev",
+    "/proc",
+    "/sys",
+    "/tmp",
+    "/var/tmp",
+    "/etc/systemd",
+    "/var/lib/systemd",
+    "/etc/rc0.d",
+    "/etc/rc1.d",
+    "/etc/rc2.d",
+    "/etc/rc3.d",
+    "/etc/rc4.d",
+    "/etc/rc5.d",
+    "/etc/rc6.d",
+    "/etc/rcS.d",
+    "/var/cache/debconf",
+    "/var/lib/dpkg",
+    "/var/lib/ucf",
+];
+
+/// Carries out effects on the files of a layer.
+pub(super) struct Files<'t, 'a> {
+    pub(super) tree: &'t mut ImageTree,
+    pub(super) layer: usize,
+    pub(super) catalog: &'a FileCatalog,
+    pub(super) accounts: &'t Accounts,
+    /// The content of files that effects copy, by path in the catalogue.
+    pub(super) contents: &'t BTreeMap<RootPath, Vec<u8>>,
+    /// What the recipe keeps out of the layer.
+    pub(super) excludes: &'t dyn Fn(&RootPath) -> bool,
+    touched: BTreeSet<RootPath>,
+}
+
+/// Why an effect did not come about although it should.
+pub(super) type Failure = String;
+
+impl<'t, 'a> Files<'t, 'a> {
+    pub(super) fn new(
+        tree: &'t mut ImageTree,
+        layer: usize,
+        catalog: &'a FileCatalog,
+        accounts: &'t Accounts,
+        contents: &'t BTreeMap<RootPath, Vec<u8>>,
+        excludes: &'t dyn Fn(&RootPath) -> bool,
+    ) -> Self {
+        Files { tree, layer, catalog, accounts, contents, excludes, touched: BTreeSet::new() }
+    }
+
+    /// Carries out one effect; `whole` says whether the package is in the image for its own sake, so that what
+    /// it makes anew belongs there as well.
+    pub(super) fn apply(&mut self, effect: &Effect, whole: bool) -> Result<(), Failure> {
+        match effect {
+            Effect::Owner { path, user, group, recursive } => {
+                let owner = Owner { user: user.clone(), group: group.clone() };
+                self.each(path, *recursive, |files, path| files.own(path, &owner))
+            }
+            Effect::Mode { path, mode, recursive } => self.each(path, *recursive, |files, path| {
+                let Some(item) = files.tree.get(path) else { return Ok(()) };
+                let is_directory = item.kind == EntryKind::Directory;
+                let mode = changed(item.metadata.mode, mode, is_directory)
+                    .ok_or_else(|| format!("the mode of {path} is none"))?;
+                files.set_mode(path, mode);
+                Ok(())
+            }),
+            Effect::StatOverride { path, user, group, mode } => {
+                let owner = Owner { user: Some(user.clone()), group: Some(group.clone()) };
+                self.each(path, false, |files, path| {
+                    files.own(path, &owner)?;
+                    files.set_mode(path, *mode);
+                    Ok(())
+                })
+            }
+            Effect::Rename { from, to } => self.rename(from, to),
+            Effect::Remove { path, recursive } => {
+                self.remove(path, *recursive);
+                Ok(())
+            }
+            _ if !whole => Ok(()),
+            Effect::Directory { path, mode, owner } => self.directory(path, *mode, owner.as_ref()),
+            Effect::Symlink { path, target } => {
+                self.symlink(path, target);
+                Ok(())
+            }
+            Effect::File { path, content, mode } => {
+                self.file(path, content.clone(), *mode);
+                Ok(())
+            }
+            Effect::Copy { from, to, mode, owner } => self.copy(from, to, *mode, owner.as_ref()),
+            Effect::Group { .. }
+            | Effect::User { .. }
+            | Effect::Member { .. }
+            | Effect::Alternative { .. }
+            | Effect::Divert { .. }
+            | Effect::Tool(_) => Ok(()),
+        }
+    }
+
+    /// Moves the files of other packages that a package diverts.
+    pub(super) fn divert(&mut self, package: &str, path: &RootPath, to: &RootPath) {
+        let is_others = self.tree.get(path).is_some_and(|item| match &item.origin {
+            Origin::Package(file) => self.catalog.get(*file).0.name != package,
+            Origin::Made(_) | Origin::Implied => false,
+        });
+        if is_others && self.tree.get(to).is_none() {
+            self.shift(path, to);
+        }
+    }
+
+    /// Makes a directory with its owner unless something is there.
+    pub(super) fn home(&mut self, path: &RootPath, owner: [u32; 2], mode: u32) {
+        let path = self.tree.place(path);
+        if self.wanted(&path) && self.tree.get(&path).is_none_or(|item| item.origin == Origin::Implied) {
+            let mut made = MadeFile::directory(path.clone(), mode);
+            [made.entry.metadata.uid, made.entry.metadata.gid] = owner;
+            self.make(&made);
+        }
+    }
+
+    /// What is to be made, and what becomes of packages' files.
+    pub(super) fn finish(self) -> (Made, Changes, Vec<Failure>) {
+        let (mut made, mut changes, mut failures) = (Made::new(), Changes::default(), Vec::new());
+        for path in &self.touched {
+            let Some(item) = self.tree.get(path) else { continue };
+            let entry = crate::tarball::Entry {
+                path: path.clone(),
+                metadata: item.metadata.clone(),
+                kind: item.kind.clone(),
+            };
+            match &item.origin {
+                Origin::Made(content) => {
+                    made.insert(path.clone(), MadeFile { entry, content: content.clone() });
+                }
+                Origin::Package(_) | Origin::Implied if item.kind == EntryKind::Directory => {
+                    let mut directory = MadeFile::directory(path.clone(), item.metadata.mode);
+                    directory.entry.metadata.uid = item.metadata.uid;
+                    directory.entry.metadata.gid = item.metadata.gid;
+                    made.insert(path.clone(), directory);
+                }
+                Origin::Package(file) if item.layer == self.layer => {
+                    let (_, original) = self.catalog.get(*file);
+                    let (before, after) = (&original.entry.metadata, &item.metadata);
+                    let source = &original.entry.path;
+                    if [before.uid, before.gid] != [after.uid, after.gid] {
+                        changes.owners.insert(source.clone(), [after.uid, after.gid]);
+                    }
+                    if before.mode != after.mode {
+                        changes.modes.insert(source.clone(), after.mode);
+                    }
+                    if source != path {
+                        changes.moved.insert(source.clone(), path.clone());
+                    }
+                }
+                Origin::Package(_) | Origin::Implied => {
+                    failures.push(format!("{path} is in a lower layer and stays as it is"));
+                }
+            }
+        }
+        let gone = self.touched.iter().filter(|path| self.tree.get(path).is_none());
+        changes.removed = gone.filter(|path| !changes.moved.contains_key(*path)).cloned().collect();
+        (made, changes, failures)
+    }
+
+    fn wanted(&self, path: &RootPath) -> bool {
+        let outside = NOT_IN_IMAGES.iter().any(|dir| {
+            path.as_str().strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+        !outside && !path.is_root() && !(self.excludes)(path)
+    }
+
+    fn make(&mut self, file: &MadeFile) {
+        self.touched.insert(file.entry.path.clone());
+        self.tree.remove(&file.entry.path);
+        self.tree.make(self.layer, file);
+    }
+
+    /// Does something to a path, which may lead through links, and to all in it.
+    fn each(
+        &mut self,
+        path: &RootPath,
+        recursive: bool,
+        mut change: impl FnMut(&mut Self, &RootPath) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let Some(path) = self.tree.resolve(path) else { return Ok(()) };
+        if !self.wanted(&path) {
+            return Ok(());
+        }
+        let mut paths = vec![path.clone()];
+        if recursive {
+            let below = self.tree.within(&path).skip(1);
+            let below = below.filter(|(_, item)| !matches!(item.kind, EntryKind::Symlink { .. }));
+            paths.extend(below.map(|(path, _)| path.clone()));
+        }
+        paths.iter().try_for_each(|path| change(self, path))
+    }
+
+    fn own(&mut self, path: &RootPath, owner: &Owner) -> Result<(), Failure> {
+        let unknown = |name: &str| format!("nobody defines `{name}`, to whom {path} is to belong");
+        let user = owner.user.as_deref().map(|user| self.accounts.uid(user).ok_or_else(|| unknown(user)));
+        let group =
+            owner.group.as_deref().map(|group| self.accounts.gid(group).ok_or_else(|| unknown(group)));
+        let (user, group) = (user.transpose()?, group.transpose()?);
+        if let Some(item) = self.tree.get_mut(path) {
+            let [uid, gid] = [user.unwrap_or(item.metadata.uid), group.unwrap_or(item.metadata.gid)];
+            if [uid, gid] != [item.metadata.uid, item.metadata.gid] {
+                [item.metadata.uid, item.metadata.gid] = [uid, gid];
+                // As the kernel does for files that can be executed.
+                if matches!(item.kind, EntryKind::File { .. }) {
+                    item.metadata.mode &= !0o4000;
+                    if item.metadata.mode & 0o010 != 0 {
+                        item.metadata.mode &= !0o2000;
+                    }
+                }
+                self.touched.insert(path.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn set_mode(&mut self, path: &RootPath, mode: u32) {
+        if let Some(item) = self.tree.get_mut(path).filter(|item| item.metadata.mode != mode) {
+            item.metadata.mode = mode;
+            self.touched.insert(path.clone());
+        }
+    }
+
+    fn directory(
+        &mut self,
+        path: &RootPath,
+        mode: Option<u32>,
+        owner: Option<&Owner>,
+    ) -> Result<(), Failure> {
+        let path = self.tree.resolve(path).unwrap_or_else(|| self.tree.place(path));
+        if !self.wanted(&path) {
+            return Ok(());
+        }
+        match self.tree.get(&path).map(|item| item.kind == EntryKind::Directory) {
+            Some(true) => mode.into_iter().for_each(|mode| self.set_mode(&path, mode)),
+            Some(false) => return Ok(()),
+            None => self.make(&MadeFile::directory(path.clone(), mode.unwrap_or(0o755))),
+        }
+        owner.map_or(Ok(()), |owner| self.own(&path, owner))?;
+        // What is chown'ed keeps the mode that it was made with.
+        mode.into_iter().for_each(|mode| self.set_mode(&path, mode));
+        Ok(())
+    }
+
+    fn symlink(&mut self, path: &RootPath, target: &str) {
+        let path = self.tree.place(path);
+        let aim = path.link_target(target);
+        // What the packages have and the image was not to have needs no link to it.
+        let left_out =
+            !self.tree.leads(&aim) && !self.catalog.at(&self.catalog.merged_usr().canonical(&aim)).is_empty();
+        let is_there = self.tree.get(&path).is_some_and(|item| match &item.kind {
+            EntryKind::Directory => true,
+            EntryKind::Symlink { target: there } => there == target,
+            _ => false,
+        });
+        if self.wanted(&path) && !left_out && !is_there && aim != path {
+            self.make(&MadeFile::symlink(path, target));
+        }
+    }
+
+    fn file(&mut self, path: &RootPath, content: Vec<u8>, mode: Option<u32>) {
+        let path = self.tree.resolve(path).unwrap_or_else(|| self.tree.place(path));
+        if !self.wanted(&path) {
+            return;
+        }
+        let mut made = MadeFile::file(path.clone(), mode.unwrap_or(0o644), content);
+        if let Some(Item { kind: EntryKind::File { .. }, metadata, .. }) = self.tree.get(&path) {
+            made.entry.metadata.uid = metadata.uid;
+            made.entry.metadata.gid = metadata.gid;
+            made.entry.metadata.mode = mode.unwrap_or(metadata.mode);
+        } else if self.tree.get(&path).is_some() {
+            return;
+        }
+        self.make(&made);
+    }
+
+    fn copy(
+        &mut self,
+        from: &RootPath,
+        to: &RootPath,
+        mode: Option<u32>,
+        owner: Option<&Owner>,
+    ) -> Result<(), Failure> {
+        let source = super::source(self.catalog, from);
+        let here = self.tree.resolve(from).and_then(|path| self.tree.get(&path));
+        let made = match here.map(|item| (&item.origin, item.metadata.mode)) {
+            Some((Origin::Made(Content::Bytes(bytes)), mode)) => Some((bytes.clone(), mode)),
+            _ => None,
+        };
+        let packaged = source.as_ref().and_then(|source| {
+            let (_, file) = self.catalog.get(*self.catalog.at(source).first()?);
+            Some((self.contents.get(source)?.clone(), file.entry.metadata.mode))
+        });
+        let Some((content, own_mode)) = made.or(packaged) else {
+            return Err(format!("{from}, which is to be copied to {to}, is not there"));
+        };
+        let path = self.tree.resolve(to).unwrap_or_else(|| self.tree.place(to));
+        self.file(&path, content, Some(mode.unwrap_or(own_mode & 0o777)));
+        match owner.filter(|_| self.touched.contains(&path)) {
+            Some(owner) => self.own(&path, owner),
+            None => Ok(()),
+        }
+    }
+
+    fn rename(&mut self, from: &RootPath, to: &RootPath) -> Result<(), Failure> {
+        let (from, to) = (self.tree.place(from), self.tree.place(to));
+        let Some(item) = self.tree.get(&from) else { return Ok(()) };
+        if item.layer != self.layer {
+            return Err(format!("{from} is in a lower layer and does not move to {to}"));
+        }
+        if self.wanted(&to) {
+            self.shift(&from, &to);
+        }
+        Ok(())
+    }
+
+    /// Moves a path and all below it.
+    fn shift(&mut self, from: &RootPath, to: &RootPath) {
+        for (path, item) in self.tree.remove(from) {
+            let below = path.as_str().get(from.as_str().len()..).unwrap_or_default();
+            let Ok(new) = RootPath::parse(&format!("{to}{below}")) else { continue };
+            self.touched.extend([path, new.clone()]);
+            self.tree.insert(new, item);
+        }
+    }
+
+    fn remove(&mut self, path: &RootPath, recursive: bool) {
+        let path = self.tree.place(path);
+        let Some(item) = self.tree.get(&path).filter(|item| item.layer == self.layer) else { return };
+        let is_directory = item.kind == EntryKind::Directory;
+        if !self.wanted(&path) || (is_directory && !recursive && self.tree.within(&path).nth(1).is_some()) {
+            return;
+        }
+        for (path, _) in self.tree.remove(&path) {
+            self.touched.insert(path);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! tmpfiles.d(5) -> what `systemd-tmpfiles --create --boot` would make.
+//!
+//! Left out: what is removed or cleaned, access lists and attributes, quotas, devices and pipes, sockets.
+
+use crate::effects::{Effect, ModeChange, Owner};
+use crate::root_path::RootPath;
+
+use super::words::{fields, specify};
+
+/// What a file's lines make in an image where `exists` tells what is there. What cannot be read is passed
+/// over.
+pub(super) fn effects(text: &str, exists: impl Fn(&RootPath) -> bool) -> Vec<Effect> {
+    text.lines().filter_map(|line| fields(line, 7)).flat_map(|fields| of_line(&fields, &exists)).collect()
+}
+
+fn of_line(fields: &[String], exists: &impl Fn(&RootPath) -> bool) -> Vec<Effect> {
+    let field =
+        |at: usize| fields.get(at).map(String::as_str).filter(|text| *text != "-" && !text.is_empty());
+    let Some(path) = field(1).and_then(specify).filter(|path| path.starts_with('/')) else {
+        return Vec::new();
+    };
+    let Ok(path) = RootPath::parse(&path) else { return Vec::new() };
+    let mode = field(2).and_then(|text| u32::from_str_radix(text.trim_start_matches(['~', ':']), 8).ok());
+    let name = |at: usize| field(at).map(|text| text.trim_start_matches(':')).and_then(specify);
+    let owner = Owner { user: name(3), group: name(4) };
+    let argument = field(6).and_then(specify);
+    let kind = fields[0].trim_end_matches(['!', '=', '-', '~', '^', '$', '?']);
+    let (letter, again) = (kind.trim_end_matches('+'), kind.ends_with('+'));
+    let is_new = again || !exists(&path);
+    match letter {
+        "d" | "D" | "v" | "q" | "Q" => vec![Effect::Directory {
+            path,
+            mode: Some(mode.unwrap_or(0o755)),
+            owner: Some(Owner {
+                user: owner.user.or_else(|| Some("root".to_owned())),
+                group: owner.group.or_else(|| Some("root".to_owned())),
+            }),
+        }],
+        "e" if exists(&path) => adjust(&path, mode, owner, false),
+        "f" | "F" if letter == "F" || is_new => {
+            let content = argument.unwrap_or_default().into_bytes();
+            let mut made =
+                vec![Effect::File { path: path.clone(), content, mode: Some(mode.unwrap_or(0o644)) }];
+            made.extend(adjust(&path, None, owner, false));
+            made
+        }
+        "L" if is_new => {
+            let target = argument.unwrap_or_else(|| format!("/usr/share/factory{path}"));
+            vec![Effect::Symlink { path, target }]
+        }
+        "C" if is_new => {
+            let from = argument.unwrap_or_else(|| format!("/usr/share/factory{path}"));
+            let Ok(from) = RootPath::parse(&from) else { return Vec::new() };
+            let owner = Some(owner).filter(|owner| *owner != Owner::default());
+            vec![Effect::Copy { from, to: path, mode, owner }]
+        }
+        "z" if exists(&path) => adjust(&path, mode, owner, false),
+        "Z" if exists(&path) => adjust(&path, mode, owner, true),
+        _ => Vec::new(),
+    }
+}
+
+fn adjust(path: &RootPath, mode: Option<u32>, owner: Owner, recursive: bool) -> Vec<Effect> {
+    let Owner { user, group } = owner;
+    let mut effects = Vec::new();
+    if user.is_some() || group.is_some() {
+        effects.push(Effect::Owner { path: path.clone(), user, group, recursive });
+    }
+    if let Some(mode) = mode {
+        effects.push(Effect::Mode { path: path.clone(), mode: ModeChange::Bits(mode), recursive });
+    }
+    effects
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> RootPath {
+        RootPath::parse(text).unwrap()
+    }
+
+    #[test]
+    fn directories_links_and_files() {
+        let text = "d %t/sshd 0755 root root -\nD! /run/pg 2775 postgres postgres\nL /etc/mtab - - - - ../proc/self/mounts\nL+ /there - - - - /x\nL /there - - - - /y\nf /run/motd - - - - hello\nr! /tmp/x\nz /there 0600 - adm\nd /%m/x\n";
+        let made = effects(text, |path| path.as_str() == "/there");
+        let owner = |user: &str| Some(Owner { user: Some(user.into()), group: Some(user.into()) });
+        assert_eq!(
+            made,
+            [
+                Effect::Directory { path: path("/run/sshd"), mode: Some(0o755), owner: owner("root") },
+                Effect::Directory { path: path("/run/pg"), mode: Some(0o2775), owner: owner("postgres") },
+                Effect::Symlink { path: path("/etc/mtab"), target: "../proc/self/mounts".into() },
+                Effect::Symlink { path: path("/there"), target: "/x".into() },
+                Effect::File { path: path("/run/motd"), content: b"hello".to_vec(), mode: Some(0o644) },
+                Effect::Owner {
+                    path: path("/there"),
+                    user: None,
+                    group: Some("adm".into()),
+                    recursive: false
+                },
+                Effect::Mode { path: path("/there"), mode: ModeChange::Bits(0o600), recursive: false },
+            ]
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn anything_is_read(text in "[dfLCzZ+!]{1,2} [/a%t.-]{0,6} [0-9~:-]{0,4} [a:-]{0,3} [a:-]{0,3} - [a/%\\n]{0,6}") {
+            let _ = effects(&text, |_| true);
+        }
+    }
+}

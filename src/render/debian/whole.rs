@@ -1,0 +1,135 @@
+//! The files that are made of a whole image: the loader's cache, certificates, PAM's configuration, and
+//! what every installation of glibc has.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::loader::Search;
+use crate::root_path::RootPath;
+
+use super::{EntryKind, Made, MadeFile, Setup, certificates, fixed, ld_so_cache, pam};
+
+/// Where names are looked up, in the order of Debian: glibc's own default asks the network before `/etc/hosts`.
+const NSSWITCH: &str = "\
+passwd:         files
+group:          files
+shadow:         files
+gshadow:        files
+
+hosts:          files dns
+networks:       files
+
+protocols:      files
+services:       files
+ethers:         files
+rpc:            files
+
+netgroup:       files
+";
+
+/// Where a Java from packages looks for its keystore.
+const JAVA_KEYSTORE: &str = "/etc/ssl/certs/java/cacerts";
+
+/// Whether a package's file is one from which whole-image files are made.
+pub(super) fn is_source(path: &RootPath) -> bool {
+    let text = path.as_str();
+    text == ld_so_cache::CONFIG
+        || text == certificates::CONFIG
+        || (text.starts_with("/etc/ld.so.conf.d/") && text.ends_with(".conf"))
+        || (text.ends_with(".crt")
+            && (path.is_within(&fixed(certificates::PACKAGED))
+                || path.is_within(&fixed(certificates::LOCAL))))
+}
+
+impl Setup<'_> {
+    /// All of them, as the image stands.
+    pub(super) fn whole_image_files(&self) -> Made {
+        let mut made = self.loader_cache();
+        made.extend(self.certificate_files());
+        made.extend(self.pam_files());
+        let has_libc = self.tree.leads(&self.library("libc.so.6"));
+        let nsswitch = fixed("/etc/nsswitch.conf");
+        if has_libc && self.recipe.skeleton {
+            made.insert(nsswitch.clone(), MadeFile::file(nsswitch, 0o644, NSSWITCH.into()));
+        }
+        if self.tree.leads(&fixed("/usr/bin/dpkg")) {
+            made.extend(self.alternatives.records(|path| self.tree.leads(path)));
+        }
+        made
+    }
+
+    fn library(&self, name: &str) -> RootPath {
+        fixed(&format!("/usr/lib/{}/{name}", self.distro.triplet(self.arch).unwrap_or_default()))
+    }
+
+    /// The content of some files of the image, packages' or made.
+    fn contents_of(&self, paths: impl IntoIterator<Item = RootPath>) -> BTreeMap<RootPath, Vec<u8>> {
+        let content = |path: &RootPath| {
+            let made = self.tree.made_content(path);
+            made.or_else(|| self.contents.get(&self.tree.resolve(path)?).cloned())
+        };
+        paths.into_iter().filter_map(|path| Some((path.clone(), content(&path)?))).collect()
+    }
+
+    /// `/etc/ld.so.cache`, and the links that ldconfig makes. An image without a skeleton gets them only for
+    /// directories that the loader does not know by itself.
+    fn loader_cache(&self) -> Made {
+        let mut made = Made::new();
+        let Some(triplet) = self.distro.triplet(self.arch) else { return made };
+        let machine = self.arch.elf_machine();
+        let search = Search::glibc(machine, triplet, Vec::new());
+        let contents = self.contents_of(ld_so_cache::config_files(&self.tree));
+        let dirs = ld_so_cache::directories(&contents, search.default_dirs());
+        let scan = ld_so_cache::scan(&self.tree, &dirs, machine);
+        let is_known = |path: &str| {
+            RootPath::parse(path)
+                .ok()
+                .and_then(|path| path.parent())
+                .is_some_and(|dir| search.default_dirs().contains(&dir))
+        };
+        let is_needed = self.recipe.skeleton || scan.entries.iter().any(|entry| !is_known(&entry.path));
+        // Without glibc there is nobody to read it.
+        if scan.entries.is_empty() || !is_needed || !self.tree.leads(&self.library("libc.so.6")) {
+            return made;
+        }
+        for (path, target) in &scan.missing_links {
+            made.insert(path.clone(), MadeFile::symlink(path.clone(), target));
+        }
+        let cache = fixed("/etc/ld.so.cache");
+        made.insert(cache.clone(), MadeFile::file(cache, 0o644, ld_so_cache::write(scan.entries, self.arch)));
+        made
+    }
+
+    fn certificate_files(&self) -> Made {
+        let contents = self.contents_of(certificates::sources(&self.tree));
+        let trusted = certificates::trusted(&contents);
+        if trusted.is_empty() {
+            return Made::new();
+        }
+        let mut made = certificates::files(&trusted, |path| self.tree.leads(path));
+        // Java comes with a link to where ca-certificates-java makes the keystore.
+        let keystore = fixed(JAVA_KEYSTORE);
+        if self.done.contains_key("ca-certificates-java") || self.names_keystore() {
+            made.insert(keystore.clone(), MadeFile::file(keystore, 0o644, certificates::keystore(&trusted)));
+        }
+        made
+    }
+
+    /// Whether a link of the image leads to Java's keystore.
+    fn names_keystore(&self) -> bool {
+        let jvm = fixed("/usr/lib/jvm");
+        let mut links = self.tree.within(&jvm);
+        links.any(|(_, item)| matches!(&item.kind, EntryKind::Symlink { target } if target == JAVA_KEYSTORE))
+    }
+
+    fn pam_files(&self) -> Made {
+        let mut sources: BTreeSet<RootPath> = BTreeSet::new();
+        for dir in ["/usr/share/pam", "/usr/share/pam-configs"] {
+            let dir = fixed(dir);
+            sources.extend(
+                self.tree.entries(&dir).map(|(path, _)| path.clone()).filter(|path| pam::is_source(path)),
+            );
+        }
+        let contents = self.contents_of(sources);
+        pam::files(&contents, |module| self.tree.leads(&self.library(&format!("security/{module}"))))
+    }
+}

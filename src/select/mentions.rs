@@ -1,0 +1,155 @@
+//! What a chosen ELF file names in its data: paths of files (rule 7), and libraries that it opens by itself.
+//!
+//! An absolute path that the file's own package or a direct dependency of it holds is pulled. A library by
+//! `.note.dlopen` (the ELF note metadata of systemd's `ELF_DLOPEN_METADATA`) is pulled where it is required or
+//! recommended and a locked package has it. What merely looks like a library's name is told, not pulled.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::catalog::PackageFiles;
+use crate::elf::{DlopenPriority, ElfFacts};
+use crate::loader::Requester;
+use crate::root_path::RootPath;
+use crate::tarball::EntryKind;
+
+use super::selector::Selector;
+use super::{Reason, Warning};
+
+/// A library that a chosen file may open, looked at again once everything is chosen.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Opened {
+    by: RootPath,
+    soname: String,
+}
+
+impl Selector<'_> {
+    /// Rule 7, and the libraries that a file opens.
+    pub(super) fn follow_mentions(&mut self, path: &RootPath, package: &PackageFiles, facts: &Arc<ElfFacts>) {
+        if !self.keeps_whole_packages() || self.is_c_library(package) {
+            return;
+        }
+        let depends: BTreeSet<&str> = self
+            .inputs
+            .packages
+            .get(package.name.as_str())
+            .into_iter()
+            .flat_map(|locked| &locked.requires)
+            .map(String::as_str)
+            .filter(|name| !self.is_helper(name))
+            .collect();
+        for mention in &facts.mentions {
+            if mention.starts_with('/') {
+                self.follow_path(path, mention, &package.name, &depends);
+            } else {
+                self.opened.insert(Opened { by: path.clone(), soname: mention.clone() });
+            }
+        }
+        self.follow_notes(path, facts);
+    }
+
+    fn follow_path(&mut self, by: &RootPath, mention: &str, package: &str, depends: &BTreeSet<&str>) {
+        let Ok(mentioned) = RootPath::parse(mention) else { return };
+        let mentioned = self.inputs.catalog.merged_usr().canonical(&mentioned);
+        let Some((_, owner, file)) = self.file_at(&mentioned) else { return };
+        let is_held = owner.name == package || depends.contains(owner.name.as_str());
+        if is_held && file.entry.kind != EntryKind::Directory && !self.is_stripped(&mentioned) {
+            self.pull(&mentioned, Reason::Mention { by: by.clone() });
+        }
+    }
+
+    fn follow_notes(&mut self, path: &RootPath, facts: &Arc<ElfFacts>) {
+        for note in &facts.dlopen {
+            let found = note.soname.iter().find_map(|soname| {
+                let requester = [Requester { path, facts }];
+                let found = self.search.find(&self.visible(), soname, &requester, &self.library_path)?;
+                Some((soname.clone(), found))
+            });
+            let is_wanted = note.priority != DlopenPriority::Suggested;
+            match found {
+                Some((soname, found)) if is_wanted => {
+                    let reason = Reason::Opened { by: path.clone(), soname };
+                    self.pull_along(&found.link, &reason);
+                    self.pull(&found.file, reason);
+                }
+                Some((soname, _)) => {
+                    self.opened.insert(Opened { by: path.clone(), soname });
+                }
+                None if is_wanted && self.want_libraries(&note.soname) => {}
+                None => {
+                    let (by, sonames) = (path.clone(), note.soname.clone());
+                    let feature = note.feature.clone().or_else(|| note.description.clone());
+                    let required = note.priority == DlopenPriority::Required;
+                    self.unopened.insert(Warning::OpensMissing { by, sonames, feature, required });
+                }
+            }
+        }
+    }
+
+    /// Wants the locked packages that by their names have one of some libraries; false where all of them are
+    /// catalogued.
+    fn want_libraries(&mut self, sonames: &[String]) -> bool {
+        let names: Vec<String> = sonames
+            .iter()
+            .flat_map(|soname| package_names(soname))
+            .filter(|name| self.is_uncatalogued(name))
+            .collect();
+        let any = !names.is_empty();
+        self.wants.extend(names);
+        any
+    }
+
+    /// Tells of libraries that chosen files name and nobody selected, though a package at hand has them.
+    pub(super) fn warn_of_opened(&mut self) {
+        let mut provided: BTreeSet<String> = BTreeSet::new();
+        for (path, file) in self.chosen_files() {
+            provided.insert(path.file_name().to_owned());
+            provided.extend(file.elf.as_ref().and_then(|facts| facts.soname.clone()));
+        }
+        for Opened { by, soname } in std::mem::take(&mut self.opened) {
+            if provided.contains(&soname) {
+                continue;
+            }
+            let Some((_, _, file)) = self.file_at(&by) else { continue };
+            let Some(facts) = &file.elf else { continue };
+            let requester = [Requester { path: &by, facts }];
+            let Some(found) = self.search.find(&self.visible(), &soname, &requester, &self.library_path)
+            else {
+                continue;
+            };
+            let package = self.package_at(&found.file);
+            if self.looked_into.contains(&package) && !self.is_chosen(&found.file) {
+                self.warnings.insert(Warning::Unselected { by, soname, path: found.link, package });
+            }
+        }
+        for warning in std::mem::take(&mut self.unopened) {
+            let Warning::OpensMissing { sonames, .. } = &warning else { continue };
+            if !sonames.iter().any(|soname| provided.contains(soname)) {
+                self.warnings.insert(warning);
+            }
+        }
+    }
+}
+
+/// What Debian (Policy 8.1) and Alpine may call the package of a library.
+fn package_names(soname: &str) -> Vec<String> {
+    let Some((name, version)) = soname.split_once(".so") else { return Vec::new() };
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    let version = version.trim_start_matches('.');
+    let dash = if name.ends_with(|c: char| c.is_ascii_digit()) && !version.is_empty() { "-" } else { "" };
+    let debian = format!("{name}{dash}{version}");
+    vec![format!("{debian}t64"), debian, name]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_packages_follow_from_sonames() {
+        assert_eq!(package_names("libz.so.1"), ["libz1t64", "libz1", "libz"]);
+        assert_eq!(package_names("libpcre2-8.so.0"), ["libpcre2-8-0t64", "libpcre2-8-0", "libpcre2-8"]);
+        assert_eq!(package_names("libLLVM_X.so.19.1"), ["libllvm-x19.1t64", "libllvm-x19.1", "libllvm-x"]);
+        assert!(package_names("plain").is_empty());
+    }
+}

@@ -1,0 +1,226 @@
+//! Run-time rules in selection (rules 8 and 9): what a chosen file imports or names fires a rule, and the rule
+//! gives files, packages and more. The rules are data ([`Recipe::runtime_rules`](crate::recipe::Recipe)).
+//!
+//! A rule fires once, in the lowest layer that has something to fire it, and only where a layer keeps what is
+//! needed. Its packages are locked on demand: they are wanted here for the first time.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use globset::{GlobMatcher, GlobSet, GlobSetBuilder};
+
+use crate::catalog::PackageFiles;
+use crate::elf::ElfFacts;
+use crate::recipe::{Pattern, Rule, RuleTool};
+use crate::root_path::RootPath;
+
+use super::packages::Role;
+use super::selector::Selector;
+use super::{MadeByRule, Reason, SelectError, Warning};
+
+/// The source packages of the C libraries: what they import and name is about everything.
+const C_LIBRARIES: [&str; 2] = ["glibc", "musl"];
+
+/// A rule, ready to be asked.
+#[derive(Debug)]
+struct Compiled<'a> {
+    rule: &'a Rule,
+    sonames: GlobSet,
+    strings: GlobSet,
+    paths: Vec<GlobMatcher>,
+    except: Vec<GlobMatcher>,
+    files: Vec<GlobMatcher>,
+}
+
+/// The rules of a selection, and what has become of them.
+#[derive(Debug, Default)]
+pub(super) struct RuntimeRules<'a> {
+    rules: Vec<Compiled<'a>>,
+    /// Which rules an imported symbol fires.
+    by_import: HashMap<&'a str, Vec<usize>>,
+    /// What fired each rule so far; nothing of the image's environment.
+    fired: BTreeMap<usize, Option<RootPath>>,
+    /// The environment that rules give.
+    pub(super) env: BTreeMap<String, String>,
+    /// What rules make, by layer.
+    pub(super) made: BTreeMap<RootPath, (usize, MadeByRule)>,
+    /// The tools that rules ask for, by layer.
+    pub(super) tools: BTreeMap<RuleTool, (usize, Reason)>,
+}
+
+impl<'a> RuntimeRules<'a> {
+    /// Compiles the rules that hold for a recipe.
+    pub(super) fn new(rules: Vec<&'a Rule>, arch_name: &str, triplet: &str) -> Result<Self, SelectError> {
+        let mut all = RuntimeRules::default();
+        for rule in rules {
+            let wrong = |error: globset::Error| SelectError::Rule {
+                rule: rule.name.clone(),
+                pattern: error.glob().unwrap_or_default().to_owned(),
+                reason: error.kind().to_string(),
+            };
+            let set = |globs: &[String]| -> Result<GlobSet, globset::Error> {
+                let mut set = GlobSetBuilder::new();
+                for glob in globs {
+                    set.add(globset::Glob::new(glob)?);
+                }
+                set.build()
+            };
+            let paths = |patterns: &[Pattern]| -> Result<Vec<GlobMatcher>, globset::Error> {
+                patterns.iter().map(|pattern| pattern.expand(arch_name, triplet)).collect()
+            };
+            let number = all.rules.len();
+            for import in &rule.when.imports {
+                all.by_import.entry(import).or_default().push(number);
+            }
+            all.rules.push(Compiled {
+                rule,
+                sonames: set(&rule.when.sonames).map_err(wrong)?,
+                strings: set(&rule.when.strings).map_err(wrong)?,
+                paths: paths(&rule.when.files).map_err(wrong)?,
+                except: paths(&rule.except).map_err(wrong)?,
+                files: paths(&rule.files).map_err(wrong)?,
+            });
+        }
+        Ok(all)
+    }
+
+    /// The rules that a file fires and that did not fire before.
+    fn fired_by(&self, path: &RootPath, facts: Option<&ElfFacts>) -> BTreeSet<usize> {
+        let mut found: BTreeSet<usize> = BTreeSet::new();
+        if let Some(facts) = facts {
+            for symbol in facts.symbols.imported() {
+                found.extend(self.by_import.get(symbol).into_iter().flatten());
+            }
+        }
+        for (number, rule) in self.rules.iter().enumerate() {
+            let at_path = || rule.paths.iter().any(|glob| glob.is_match(path.as_str()));
+            let by_elf = |facts: &ElfFacts| {
+                facts.needed.iter().any(|name| rule.sonames.is_match(name))
+                    || facts.mentions.iter().any(|text| rule.strings.is_match(text))
+            };
+            if !found.contains(&number) && (at_path() || facts.is_some_and(by_elf)) {
+                found.insert(number);
+            }
+        }
+        found.retain(|number| {
+            let excepted = self.rules[*number].except.iter().any(|glob| glob.is_match(path.as_str()));
+            !excepted && !self.fired.contains_key(number)
+        });
+        found
+    }
+}
+
+impl Selector<'_> {
+    /// Fires the rules that the image's environment fires.
+    pub(super) fn fire_by_environment(&mut self) {
+        if self.layer().named.is_empty() {
+            return;
+        }
+        let env = &self.inputs.recipe.image.env;
+        let fired: Vec<usize> = self
+            .runtime
+            .rules
+            .iter()
+            .enumerate()
+            .filter(|(number, one)| {
+                !self.runtime.fired.contains_key(number)
+                    && one.rule.when.env.iter().any(|name| env.contains_key(name))
+            })
+            .map(|(number, _)| number)
+            .collect();
+        fired.into_iter().for_each(|number| self.fire(number, None));
+    }
+
+    /// Fires the rules that a chosen file fires.
+    pub(super) fn fire_rules(&mut self, path: &RootPath, package: &PackageFiles, facts: Option<&ElfFacts>) {
+        if !self.keeps_whole_packages() || self.is_c_library(package) {
+            return;
+        }
+        for number in self.runtime.fired_by(path, facts) {
+            self.fire(number, Some(path));
+        }
+    }
+
+    /// Whether a package is of the C library itself.
+    pub(super) fn is_c_library(&self, package: &PackageFiles) -> bool {
+        let locked = self.inputs.packages.get(package.name.as_str());
+        locked.is_some_and(|locked| C_LIBRARIES.contains(&locked.source.as_str()))
+    }
+
+    fn fire(&mut self, number: usize, by: Option<&RootPath>) {
+        self.runtime.fired.insert(number, by.cloned());
+        let rule = self.runtime.rules[number].rule;
+        let reason = Reason::Rule { rule: rule.name.clone(), by: by.cloned() };
+        let layer = self.layers.len() - 1;
+        for (name, value) in &rule.env {
+            self.runtime.env.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        for made in &rule.make {
+            let path = self.inputs.catalog.merged_usr().canonical(&made.path);
+            let made = MadeByRule { content: made.content.clone(), reason: reason.clone() };
+            self.runtime.made.entry(path).or_insert((layer, made));
+        }
+        for tool in &rule.tools {
+            self.runtime.tools.entry(*tool).or_insert_with(|| (layer, reason.clone()));
+        }
+        let locked: Vec<&String> =
+            rule.packages.iter().filter(|name| self.inputs.packages.contains_key(name.as_str())).collect();
+        if locked.is_empty() && !rule.packages.is_empty() {
+            let (rule, packages) = (rule.name.clone(), rule.packages.clone());
+            self.warnings.insert(Warning::RuleLacks { rule, by: by.cloned(), packages });
+        }
+        for name in locked {
+            if rule.files.is_empty() {
+                self.reach_for(name, by);
+            } else if let Some(package) = self.catalogued(name) {
+                self.take_matching(number, package, &reason);
+            }
+        }
+    }
+
+    /// Reaches a package that a rule asks for.
+    fn reach_for(&mut self, name: &str, by: Option<&RootPath>) {
+        if let Some(by) = by {
+            self.bonds.file_to_package(by, name);
+        } else {
+            self.bonds.root_to_package(name);
+        }
+        self.expand(name, Role::Reached);
+    }
+
+    fn take_matching(&mut self, number: usize, package: &PackageFiles, reason: &Reason) {
+        for file in &package.manifest.files {
+            let path = &file.entry.path;
+            let globs = &self.runtime.rules[number].files;
+            if globs.iter().any(|glob| glob.is_match(path.as_str())) {
+                self.choose(path, reason.clone());
+            }
+        }
+    }
+
+    /// What rules without packages give, of the packages that were reached. Whether there was anything new is for
+    /// the queue to show.
+    pub(super) fn take_of_reached(&mut self) {
+        let fired: Vec<(usize, Option<RootPath>)> = self
+            .runtime
+            .fired
+            .iter()
+            .filter(|(number, _)| {
+                let rule = &self.runtime.rules[**number];
+                rule.rule.packages.is_empty() && !rule.files.is_empty()
+            })
+            .map(|(number, by)| (*number, by.clone()))
+            .collect();
+        if fired.is_empty() || !self.keeps_whole_packages() {
+            return;
+        }
+        let reached: Vec<String> = self.roles.keys().cloned().collect();
+        for (number, by) in fired {
+            let reason = Reason::Rule { rule: self.runtime.rules[number].rule.name.clone(), by };
+            for name in &reached {
+                if let Some(package) = self.inputs.catalog.package(name) {
+                    self.take_matching(number, package, &reason);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Shell words in selection (rule 6): the commands that a chosen script calls, and the files it sources.
+//!
+//! A command is pulled where a direct dependency of the script's package or an Essential package has it;
+//! one that the image lacks in the end is told of. Helpers count here: that a script calls `sed` is a use of it.
+
+use std::collections::BTreeSet;
+
+use crate::distro::{essential_package_with, essential_packages};
+use crate::loader::resolve;
+use crate::root_path::RootPath;
+
+use super::Reason;
+use super::packages::Role;
+use super::selector::Selector;
+
+/// The shells whose scripts are understood.
+const SHELLS: [&str; 6] = ["ash", "bash", "dash", "ksh", "mksh", "sh"];
+
+/// As many files are followed from one script.
+const MAX_SOURCES: usize = 64;
+
+/// A command that a script calls, looked at again once everything is chosen.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Called {
+    pub(super) script: RootPath,
+    pub(super) command: String,
+}
+
+/// Whether a program is a shell whose scripts are understood.
+pub(super) fn is_shell(program: &str) -> bool {
+    SHELLS.contains(&program.rsplit('/').next().unwrap_or(program))
+}
+
+impl Selector<'_> {
+    /// Rule 6, for a script that is run by a shell.
+    pub(super) fn follow_words(&mut self, script: &RootPath, package: &str) {
+        if !self.keeps_whole_packages() {
+            return;
+        }
+        let inputs = self.inputs;
+        let mut commands: BTreeSet<&str> = BTreeSet::new();
+        let mut sought: BTreeSet<&str> = BTreeSet::new();
+        let mut functions: BTreeSet<&str> = BTreeSet::new();
+        let mut seen = BTreeSet::from([script.clone()]);
+        let mut stack = vec![script.clone()];
+        let mut is_whole = true;
+        let mut is_certain = true;
+        while let Some(path) = stack.pop() {
+            let Some(words) = inputs.scripts.get(&path) else {
+                self.reads.insert(path);
+                is_whole = false;
+                continue;
+            };
+            let Some(words) = words else { continue };
+            is_certain &= !words.sources_unknown;
+            commands.extend(words.commands.iter().map(String::as_str));
+            sought.extend(words.sought.iter().map(String::as_str));
+            functions.extend(words.functions.iter().map(String::as_str));
+            for source in &words.sources {
+                let Some(file) = self.source(source, &path, package) else {
+                    is_certain = false;
+                    continue;
+                };
+                if seen.len() < MAX_SOURCES && seen.insert(file.clone()) {
+                    stack.push(file);
+                }
+            }
+        }
+        if is_whole {
+            for command in commands.difference(&functions) {
+                // A function that nobody knows of may have the name.
+                let can_do_without = sought.contains(command) || !(is_certain || command.starts_with('/'));
+                self.call(script, command, package, can_do_without);
+            }
+        }
+    }
+
+    /// Pulls a file that a script sources.
+    fn source(&mut self, source: &str, script: &RootPath, package: &str) -> Option<RootPath> {
+        let tree = self.visible();
+        let beside = script.parent().and_then(|directory| directory.join(source).ok());
+        let path = if source.starts_with('/') {
+            RootPath::parse(source).ok()
+        } else {
+            beside.filter(|path| resolve(&tree, path).is_some())
+        };
+        let (path, file) = match path.and_then(|path| resolve(&tree, &path).map(|file| (path, file))) {
+            Some(found) => found,
+            None if source.contains('/') => return None,
+            None => self.find_command(source)?,
+        };
+        if !self.may_call(&file, package) && self.package_at(&file) != package {
+            return None;
+        }
+        let reason = Reason::Word { by: script.clone(), word: source.to_owned() };
+        self.pull_along(&path, &reason);
+        self.pull(&file, reason);
+        Some(file)
+    }
+
+    fn call(&mut self, script: &RootPath, command: &str, package: &str, is_sought: bool) {
+        if command.contains('/') && !command.starts_with('/') {
+            return;
+        }
+        let found = self.find_command(command);
+        if let Some((path, file)) = found.filter(|(_, file)| self.may_call(file, package)) {
+            let reason = Reason::Word { by: script.clone(), word: command.to_owned() };
+            self.pull_along(&path, &reason);
+            self.pull(&file, reason);
+            // An Essential package's interpreter is enough for what stands in a command line.
+            let owner = self.package_at(&file);
+            if self.inputs.packages.get(owner.as_str()).is_none_or(|owner| !owner.essential) {
+                self.reach_interpreter(&owner, package);
+            }
+        } else if !self.want_command(command, package, is_sought) && !is_sought {
+            self.called.insert(Called { script: script.clone(), command: command.to_owned() });
+        }
+    }
+
+    /// Whether a script of a package may count on a file: a direct dependency's, an Essential package's, or what is in
+    /// the image anyway. The commands of its own package are, if that is named; of others they may be for
+    /// administrators alone.
+    fn may_call(&self, file: &RootPath, package: &str) -> bool {
+        let owner = self.package_at(file);
+        let locked = self.inputs.packages.get(package);
+        self.is_chosen(file)
+            || (owner == package && self.roles.get(package) == Some(&Role::Named))
+            || locked.is_some_and(|locked| locked.requires.contains(&owner))
+            || self.inputs.packages.get(owner.as_str()).is_some_and(|owner| owner.essential)
+            || essential_packages(self.inputs.distro).contains(&owner.as_str())
+    }
+
+    /// Wants what may have a command: the Essential package that does, else direct dependencies, unless the
+    /// script can do without; false where all of them are catalogued.
+    fn want_command(&mut self, command: &str, package: &str, is_sought: bool) -> bool {
+        let name = command.rsplit('/').next().unwrap_or(command);
+        let essential = essential_package_with(self.inputs.distro, name);
+        if let Some(essential) = essential.filter(|name| self.is_uncatalogued(name)) {
+            self.wants.insert(essential.to_owned());
+            return true;
+        }
+        if is_sought {
+            return false;
+        }
+        let direct: Vec<String> = self
+            .inputs
+            .packages
+            .get(package)
+            .into_iter()
+            .flat_map(|locked| &locked.requires)
+            .filter(|name| self.is_uncatalogued(name))
+            .cloned()
+            .collect();
+        let any = !direct.is_empty();
+        self.wants.extend(direct);
+        any
+    }
+}

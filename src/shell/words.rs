@@ -1,0 +1,585 @@
+//! A script -> the commands it may call, and the files it sources.
+//!
+//! Every command word counts wherever it stands: in functions, branches, substitutions (POSIX.1-2024, XCU
+//! chapter 2). A word may hold variables, if all that the script ever assigns to them is one plain text. Left out:
+//! words that only running the script could tell, text for `eval`, scripts of other languages in arguments.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use brush_parser::ast::{
+    AndOr, AndOrList, AssignmentName, AssignmentValue, Command, CommandPrefixOrSuffixItem, CompoundCommand,
+    CompoundList, IoFileRedirectTarget, IoRedirect, Program, SimpleCommand, Word,
+};
+use brush_parser::word::{Parameter, ParameterExpr, WordPiece, WordPieceWithSource};
+use brush_parser::{Parser, ParserOptions};
+
+/// Longer scripts are not looked into, in bytes: what is longer carries an archive or a program.
+const MAX_SCRIPT: usize = 256 << 10;
+/// Deeper nesting is not looked into: the parser recurses.
+const MAX_DEPTH: usize = 60;
+/// Where a script ends and what it carries begins.
+const LONGEST_WORD: usize = 256;
+
+/// What shells do themselves: POSIX's special and regular built-in utilities, and those of dash and bash.
+const BUILTINS: &[&str] = &[
+    ".",
+    ":",
+    "[",
+    "[[",
+    "alias",
+    "bg",
+    "bind",
+    "break",
+    "builtin",
+    "caller",
+    "case",
+    "cd",
+    "chdir",
+    "command",
+    "compgen",
+    "complete",
+    "continue",
+    "declare",
+    "dirs",
+    "disown",
+    "do",
+    "done",
+    "echo",
+    "elif",
+    "else",
+    "enable",
+    "esac",
+    "eval",
+    "exec",
+    "exit",
+    "export",
+    "false",
+    "fc",
+    "fg",
+    "fi",
+    "for",
+    "function",
+    "getopts",
+    "hash",
+    "help",
+    "history",
+    "if",
+    "in",
+    "jobs",
+    "kill",
+    "let",
+    "local",
+    "logout",
+    "mapfile",
+    "popd",
+    "printf",
+    "pushd",
+    "pwd",
+    "read",
+    "readarray",
+    "readonly",
+    "return",
+    "select",
+    "set",
+    "shift",
+    "shopt",
+    "source",
+    "suspend",
+    "test",
+    "then",
+    "time",
+    "times",
+    "trap",
+    "true",
+    "type",
+    "typeset",
+    "ulimit",
+    "umask",
+    "unalias",
+    "unset",
+    "until",
+    "wait",
+    "while",
+    "{",
+    "}",
+    "!",
+];
+
+/// Commands that run the command named by their arguments, and their options that take a value.
+const RUNNERS: &[(&str, &[&str])] = &[
+    ("builtin", &[]),
+    ("chroot", &[]),
+    ("command", &[]),
+    ("env", &["-u", "-C", "-S"]),
+    ("exec", &["-a"]),
+    ("ionice", &["-c", "-n"]),
+    ("nice", &["-n"]),
+    ("nohup", &[]),
+    ("setsid", &[]),
+    ("stdbuf", &["-i", "-o", "-e"]),
+    ("time", &["-f", "-o"]),
+    ("timeout", &["-s", "-k"]),
+    ("xargs", &["-I", "-n", "-P", "-d", "-L", "-s", "-a", "-E"]),
+];
+
+/// What a script calls and sources.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScriptWords {
+    /// The commands it may call, each once: names, or paths. Its own functions and what shells do themselves are
+    /// left out.
+    pub commands: BTreeSet<String>,
+    /// Commands that it looks for before it calls them, so that it can do without.
+    pub sought: BTreeSet<String>,
+    /// What it sources: paths from the root, or names that are looked for beside it and among the commands.
+    pub sources: BTreeSet<String>,
+    /// It sources files that only running it could tell, and so may have functions that nobody knows of.
+    pub sources_unknown: bool,
+    /// The functions it defines.
+    pub functions: BTreeSet<String>,
+}
+
+/// The command words of a script; none where it is no script of a shell, or too intricate to be looked into.
+pub fn words(text: &[u8]) -> Option<ScriptWords> {
+    if text.len() > MAX_SCRIPT || text.contains(&0) {
+        return None;
+    }
+    let text = std::str::from_utf8(text).ok()?;
+    let program = parse(text)?;
+    let mut variables = Variables::default();
+    Walk { see: &mut |command| variables.note(command), functions: &mut |_| {}, depth: 0 }.program(&program);
+    let mut words = ScriptWords::default();
+    let mut functions = BTreeSet::new();
+    Walk {
+        see: &mut |command| words.note(command, &variables),
+        functions: &mut |name| {
+            functions.insert(name.to_owned());
+        },
+        depth: 0,
+    }
+    .program(&program);
+    words.commands.retain(|command| !functions.contains(command) && !is_builtin(command));
+    words.sought.retain(|command| !is_builtin(command));
+    words.functions = functions;
+    Some(words)
+}
+
+fn is_builtin(word: &str) -> bool {
+    BUILTINS.contains(&word)
+}
+
+fn parse(text: &str) -> Option<Program> {
+    if is_deep(text) {
+        return None;
+    }
+    Parser::new(text.as_bytes(), &ParserOptions::default()).parse_program().ok()
+}
+
+/// Whether brackets and compound commands are nested too deep. Errs towards "deep" only.
+fn is_deep(text: &str) -> bool {
+    let mut depth = 0_usize;
+    let mut deepest = 0;
+    for line in text.lines() {
+        if line.trim_start().starts_with('#') {
+            continue;
+        }
+        for word in line.split(|c: char| c.is_whitespace() || c == ';') {
+            match word {
+                "if" | "case" | "while" | "until" | "for" | "select" => depth += 1,
+                "fi" | "esac" | "done" => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            depth += word.matches(['(', '{', '`']).count();
+            deepest = deepest.max(depth);
+            depth = depth.saturating_sub(word.matches([')', '}', '`']).count());
+        }
+    }
+    deepest > MAX_DEPTH
+}
+
+/// A walk over every simple command of a script, those in substitutions included.
+struct Walk<'w> {
+    see: &'w mut dyn FnMut(&SimpleCommand),
+    functions: &'w mut dyn FnMut(&str),
+    depth: usize,
+}
+
+impl Walk<'_> {
+    fn program(&mut self, program: &Program) {
+        program.complete_commands.iter().for_each(|list| self.list(list));
+    }
+
+    fn list(&mut self, list: &CompoundList) {
+        list.0.iter().for_each(|item| self.and_or(&item.0));
+    }
+
+    fn and_or(&mut self, list: &AndOrList) {
+        list.first.seq.iter().for_each(|command| self.command(command));
+        for next in &list.additional {
+            let (AndOr::And(pipeline) | AndOr::Or(pipeline)) = next;
+            pipeline.seq.iter().for_each(|command| self.command(command));
+        }
+    }
+
+    fn command(&mut self, command: &Command) {
+        match command {
+            Command::Simple(simple) => self.simple(simple),
+            Command::Compound(compound, redirects) => {
+                self.compound(compound);
+                redirects.iter().flat_map(|list| &list.0).for_each(|redirect| self.redirect(redirect));
+            }
+            Command::Function(function) => {
+                (self.functions)(&function.fname.value);
+                self.compound(&function.body.0);
+            }
+            Command::ExtendedTest(test, _) => self.text(&test.to_string()),
+        }
+    }
+
+    fn compound(&mut self, compound: &CompoundCommand) {
+        match compound {
+            CompoundCommand::Arithmetic(arithmetic) => self.text(&arithmetic.expr.value),
+            CompoundCommand::ArithmeticForClause(clause) => self.list(&clause.body.list),
+            CompoundCommand::BraceGroup(group) => self.list(&group.list),
+            CompoundCommand::Subshell(subshell) => self.list(&subshell.list),
+            CompoundCommand::ForClause(clause) => {
+                clause.values.iter().flatten().for_each(|word| self.word(word));
+                self.list(&clause.body.list);
+            }
+            CompoundCommand::CaseClause(clause) => {
+                self.word(&clause.value);
+                clause.cases.iter().filter_map(|case| case.cmd.as_ref()).for_each(|list| self.list(list));
+            }
+            CompoundCommand::IfClause(clause) => {
+                self.list(&clause.condition);
+                self.list(&clause.then);
+                for branch in clause.elses.iter().flatten() {
+                    branch.condition.iter().for_each(|list| self.list(list));
+                    self.list(&branch.body);
+                }
+            }
+            CompoundCommand::WhileClause(clause) | CompoundCommand::UntilClause(clause) => {
+                self.list(&clause.0);
+                self.list(&clause.1.list);
+            }
+            CompoundCommand::Coprocess(process) => self.command(&process.body),
+        }
+    }
+
+    fn simple(&mut self, simple: &SimpleCommand) {
+        (self.see)(simple);
+        let prefix = simple.prefix.iter().flat_map(|prefix| &prefix.0);
+        let suffix = simple.suffix.iter().flat_map(|suffix| &suffix.0);
+        for item in prefix.chain(suffix) {
+            match item {
+                CommandPrefixOrSuffixItem::Word(word)
+                | CommandPrefixOrSuffixItem::AssignmentWord(_, word) => {
+                    self.word(word);
+                }
+                CommandPrefixOrSuffixItem::IoRedirect(redirect) => self.redirect(redirect),
+                CommandPrefixOrSuffixItem::ProcessSubstitution(_, subshell) => self.list(&subshell.list),
+            }
+        }
+        simple.word_or_name.iter().for_each(|word| self.word(word));
+    }
+
+    fn redirect(&mut self, redirect: &IoRedirect) {
+        match redirect {
+            IoRedirect::File(_, _, IoFileRedirectTarget::ProcessSubstitution(_, subshell)) => {
+                self.list(&subshell.list);
+            }
+            IoRedirect::HereDocument(_, document) if document.requires_expansion => self.word(&document.doc),
+            IoRedirect::HereString(_, word)
+            | IoRedirect::OutputAndError(word, _)
+            | IoRedirect::File(_, _, IoFileRedirectTarget::Filename(word)) => self.word(word),
+            _ => {}
+        }
+    }
+
+    fn word(&mut self, word: &Word) {
+        self.text(&word.value);
+    }
+
+    /// The substitutions of a text.
+    fn text(&mut self, text: &str) {
+        if text.contains("$(") || text.contains('`') {
+            let pieces = brush_parser::word::parse(text, &ParserOptions::default()).unwrap_or_default();
+            self.pieces(&pieces);
+        }
+    }
+
+    fn pieces(&mut self, pieces: &[WordPieceWithSource]) {
+        for piece in pieces {
+            match &piece.piece {
+                WordPiece::DoubleQuotedSequence(inner) | WordPiece::GettextDoubleQuotedSequence(inner) => {
+                    self.pieces(inner);
+                }
+                WordPiece::CommandSubstitution(script) => self.nested(script),
+                WordPiece::BackquotedCommandSubstitution(script) => self.nested(&script.replace("\\`", "`")),
+                WordPiece::ParameterExpansion(
+                    ParameterExpr::UseDefaultValues { default_value: Some(text), .. }
+                    | ParameterExpr::AssignDefaultValues { default_value: Some(text), .. }
+                    | ParameterExpr::UseAlternativeValue { alternative_value: Some(text), .. },
+                ) => self.deeper(|walk| walk.text(text)),
+                _ => {}
+            }
+        }
+    }
+
+    fn nested(&mut self, script: &str) {
+        self.deeper(|walk| {
+            if let Some(program) = parse(script) {
+                walk.program(&program);
+            }
+        });
+    }
+
+    fn deeper(&mut self, go: impl FnOnce(&mut Self)) {
+        if self.depth < MAX_DEPTH {
+            self.depth += 1;
+            go(self);
+            self.depth -= 1;
+        }
+    }
+}
+
+/// What a script assigns to its variables; none where that is more than one plain text.
+#[derive(Debug, Default)]
+struct Variables(BTreeMap<String, Option<String>>);
+
+impl Variables {
+    fn note(&mut self, command: &SimpleCommand) {
+        let is_plain = command.word_or_name.is_none();
+        let name = command.word_or_name.as_ref().map(|word| word.value.as_str());
+        let sets = matches!(name, None | Some("export" | "readonly" | "local" | "declare" | "typeset"));
+        let prefix = command.prefix.iter().flat_map(|prefix| &prefix.0);
+        let suffix = command.suffix.iter().flat_map(|suffix| &suffix.0);
+        for item in prefix.filter(|_| is_plain).chain(suffix.filter(|_| sets)) {
+            let CommandPrefixOrSuffixItem::AssignmentWord(assignment, _) = item else { continue };
+            let AssignmentName::VariableName(name) = &assignment.name else { continue };
+            let value = match &assignment.value {
+                AssignmentValue::Scalar(word) if !assignment.append => self.literal(&word.value),
+                _ => None,
+            };
+            self.assign(name, value);
+        }
+        if matches!(name, Some("read" | "getopts")) {
+            command.suffix.iter().flat_map(|suffix| &suffix.0).for_each(|item| {
+                if let CommandPrefixOrSuffixItem::Word(word) = item {
+                    self.assign(&word.value, None);
+                }
+            });
+        }
+    }
+
+    fn assign(&mut self, name: &str, value: Option<String>) {
+        let known = self.0.entry(name.to_owned()).or_insert_with(|| value.clone());
+        if *known != value {
+            *known = None;
+        }
+    }
+
+    /// The text that a word comes to, where that is certain.
+    fn literal(&self, word: &str) -> Option<String> {
+        if word.len() > LONGEST_WORD {
+            return None;
+        }
+        let pieces = brush_parser::word::parse(word, &ParserOptions::default()).ok()?;
+        let text = self.joined(&pieces)?;
+        (!text.contains(['*', '?']) && text.len() <= LONGEST_WORD).then_some(text)
+    }
+
+    fn joined(&self, pieces: &[WordPieceWithSource]) -> Option<String> {
+        let mut text = String::new();
+        for piece in pieces {
+            match &piece.piece {
+                WordPiece::Text(part) | WordPiece::SingleQuotedText(part) => text.push_str(part),
+                WordPiece::EscapeSequence(part) => text.push_str(part.strip_prefix('\\').unwrap_or(part)),
+                WordPiece::DoubleQuotedSequence(inner) => text.push_str(&self.joined(inner)?),
+                WordPiece::ParameterExpansion(
+                    ParameterExpr::Parameter { parameter: Parameter::Named(name), indirect: false }
+                    | ParameterExpr::UseDefaultValues { parameter: Parameter::Named(name), .. },
+                ) if self.0.get(name).is_some_and(Option::is_some) => {
+                    text.push_str(self.0.get(name)?.as_deref()?);
+                }
+                WordPiece::ParameterExpansion(
+                    ParameterExpr::UseDefaultValues {
+                        parameter: Parameter::Named(name), default_value, ..
+                    }
+                    | ParameterExpr::AssignDefaultValues {
+                        parameter: Parameter::Named(name),
+                        default_value,
+                        ..
+                    },
+                ) if !self.0.contains_key(name) => {
+                    let default = default_value.as_deref().unwrap_or_default();
+                    if default.contains(['$', '`', '"', '\'']) {
+                        return None;
+                    }
+                    text.push_str(default);
+                }
+                _ => return None,
+            }
+        }
+        Some(text)
+    }
+}
+
+impl ScriptWords {
+    fn note(&mut self, command: &SimpleCommand, variables: &Variables) {
+        let Some(name) = &command.word_or_name else { return };
+        let arguments = command.suffix.iter().flat_map(|suffix| &suffix.0).filter_map(|item| match item {
+            CommandPrefixOrSuffixItem::Word(word) => Some(variables.literal(&word.value)),
+            CommandPrefixOrSuffixItem::AssignmentWord(_, word) => Some(Some(word.value.clone())),
+            _ => None,
+        });
+        // A variable may hold a command with its first arguments.
+        let mut words: Vec<Option<String>> = match variables.literal(&name.value) {
+            Some(text) if name.value.starts_with('$') => {
+                text.split_whitespace().map(|word| Some(word.to_owned())).collect()
+            }
+            other => vec![other],
+        };
+        words.extend(arguments);
+        self.call(&words);
+    }
+
+    /// Notes a command and, where it runs another, that.
+    fn call(&mut self, words: &[Option<String>]) {
+        let [Some(name), arguments @ ..] = words else { return };
+        if !is_command_word(name) {
+            return;
+        }
+        let base = name.rsplit('/').next().unwrap_or(name);
+        match base {
+            "." | "source" => {
+                let source = arguments.iter().find(|word| word.as_deref() != Some("--"));
+                match source {
+                    Some(Some(source)) => {
+                        self.sources.insert(source.clone());
+                    }
+                    _ => self.sources_unknown = true,
+                }
+                return;
+            }
+            "which" | "type" | "hash" => self.seek(arguments),
+            "command" if arguments.iter().flatten().any(|word| word == "-v" || word == "-V") => {
+                self.seek(arguments);
+                return;
+            }
+            "[" | "test" => {
+                let mut arguments = arguments.iter().flatten();
+                if arguments.by_ref().any(|word| word == "-x")
+                    && let Some(path) = arguments.next().filter(|path| path.starts_with('/'))
+                {
+                    self.sought.insert(path.clone());
+                }
+            }
+            _ => {}
+        }
+        self.commands.insert(name.clone());
+        if let Some((_, valued)) = RUNNERS.iter().find(|(runner, _)| *runner == base) {
+            let mut rest = arguments;
+            while let [Some(first), others @ ..] = rest {
+                let skipped = valued.contains(&first.as_str());
+                let is_number = base == "timeout" && first.starts_with(|c: char| c.is_ascii_digit());
+                if first.starts_with('-') || first.contains('=') || is_number {
+                    rest = if skipped { others.get(1..).unwrap_or_default() } else { others };
+                } else {
+                    break;
+                }
+            }
+            self.call(rest);
+        }
+    }
+
+    fn seek(&mut self, arguments: &[Option<String>]) {
+        let names = arguments.iter().flatten().filter(|word| is_command_word(word));
+        self.sought.extend(names.cloned());
+    }
+}
+
+/// Whether a word can be a command's name or path.
+fn is_command_word(word: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "/._+-[".contains(c);
+    !word.is_empty()
+        && word.len() <= LONGEST_WORD
+        && word.chars().all(allowed)
+        && !word.starts_with('-')
+        && !word.ends_with('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn commands(script: &str) -> Vec<String> {
+        words(script.as_bytes()).unwrap().commands.into_iter().collect()
+    }
+
+    #[test]
+    fn commands_wherever_they_stand() {
+        for (script, expected) in [
+            ("#!/bin/sh\nset -e\ngrep x y | sed s/a/b/ && echo done\n", &["grep", "sed"][..]),
+            ("if test -f x; then cat x; elif cmp a b; then :; else rm x; fi\n", &["cat", "cmp", "rm"]),
+            ("f() { sort; }\nf\nfoo() (uniq)\n", &["sort", "uniq"]),
+            ("x=$(basename \"$0\")\ny=`dirname $0`\n", &["basename", "dirname"]),
+            ("echo \"a $(date) b\" > $(mktemp)\n", &["date", "mktemp"]),
+            ("case $1 in a|b) tar xf x ;; *) exit 1 ;; esac\n", &["tar"]),
+            (
+                "for i in $(seq 1 3); do sleep 1; done\nwhile find .; do awk 1; done\n",
+                &["awk", "find", "seq", "sleep"],
+            ),
+            ("cat <<EOF\n$(hostname)\nEOF\ncat <<'EOF'\n$(nothere)\nEOF\n", &["cat", "hostname"]),
+            ("exec /usr/lib/x/y \"$@\"\n", &["/usr/lib/x/y"]),
+            (
+                "find . | xargs -n 1 gzip\nexec env -i A=b ls\nnohup nice -n 5 make\n",
+                &["env", "find", "gzip", "ls", "make", "nice", "nohup", "xargs"],
+            ),
+            ("PAGER=less\n$PAGER x\n\"$EDITOR\" y\n", &["less"]),
+            ("A=one\nA=two\n$A\n", &[]),
+            ("prog=\"expr 1\"\n$prog + 2\n", &["expr"]),
+            ("${SED:-sed} x\n", &["sed"]),
+            ("FOO=bar baz\n", &["baz"]),
+            ("x=\"${y:-$(stat z)}\"\n", &["stat"]),
+            ("diff <(sort a) b\n[[ -n $(id -u) ]] && true\n", &["diff", "id", "sort"]),
+            ("(cd / && du) & wait\n{ wc -l; }\n! cut -c1\n", &["cut", "du", "wc"]),
+        ] {
+            assert_eq!(commands(script), expected, "{script}");
+        }
+    }
+
+    #[test]
+    fn sources_and_what_is_only_sought() {
+        let found = words(
+            b"LIB=/usr/share/x\n. /lib/lsb/init-functions\n. \"$LIB/common.sh\"\n. git-sh-setup\nsource \"$1\"\n\
+              if command -v systemctl >/dev/null; then systemctl start; fi\n[ -x /usr/bin/y ] && /usr/bin/y\n",
+        )
+        .unwrap();
+        assert_eq!(
+            found.sources.into_iter().collect::<Vec<_>>(),
+            ["/lib/lsb/init-functions", "/usr/share/x/common.sh", "git-sh-setup"]
+        );
+        assert!(found.sources_unknown);
+        assert_eq!(found.sought.into_iter().collect::<Vec<_>>(), ["/usr/bin/y", "systemctl"]);
+        assert_eq!(found.commands.into_iter().collect::<Vec<_>>(), ["/usr/bin/y", "systemctl"]);
+    }
+
+    #[test]
+    fn what_is_no_script_is_left_alone() {
+        assert_eq!(words(b"a\0b"), None);
+        assert_eq!(words(&vec![b'a'; MAX_SCRIPT + 1]), None);
+        assert_eq!(words("(".repeat(100_000).as_bytes()), None);
+        assert_eq!(words("$(".repeat(100_000).as_bytes()), None);
+        assert_eq!(words("if ".repeat(50_000).as_bytes()), None);
+        assert_eq!(words(b"if then fi ((("), None);
+        assert_eq!(words(b""), Some(ScriptWords::default()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_much(text in "(a|if|then|fi|\\$\\(|\\)|`|\"|'|;|\\n| |do|done|case|esac|in|<<E|\\{|\\}|&&|\\||=|\\$|#){0,60}") {
+            words(text.as_bytes());
+        }
+    }
+}

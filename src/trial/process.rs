@@ -1,0 +1,126 @@
+//! A process with a time limit, what it reads given to it, and what it writes kept within bounds.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// What is kept of each stream, in bytes; the rest is read and dropped.
+const MAX_KEPT: u64 = 1 << 20;
+
+/// What a process did.
+#[derive(Clone, Debug)]
+pub(super) struct Ended {
+    /// None where it was stopped because its time was over.
+    pub(super) status: Option<ExitStatus>,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: Vec<u8>,
+}
+
+/// Runs a command. With `maps_ids` it starts in a user namespace of its own, and waits for a line on its standard
+/// input until all users and groups are mapped to themselves there; only root can do that.
+pub(super) fn run(command: &mut Command, stdin: &[u8], limit: Duration, maps_ids: bool) -> io::Result<Ended> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    if maps_ids && let Err(error) = map_ids(&mut child) {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(error);
+    }
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // A program that does not read its input is no mistake.
+            if let Some(mut input) = input {
+                let _ = if maps_ids { input.write_all(b"\n") } else { Ok(()) };
+                let _ = input.write_all(stdin);
+            }
+        });
+        let stdout = scope.spawn(move || output.map(kept).unwrap_or_default());
+        let stderr = scope.spawn(move || errors.map(kept).unwrap_or_default());
+        let status = wait(&mut child, limit)?;
+        Ok(Ended {
+            status,
+            stdout: stdout.join().unwrap_or_default(),
+            stderr: stderr.join().unwrap_or_default(),
+        })
+    })
+}
+
+fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
+    let end = Instant::now().checked_add(limit);
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if end.is_some_and(|end| Instant::now() >= end) {
+            // The sandbox dies with it, and everything in the sandbox.
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+}
+
+fn kept(mut stream: impl Read) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = stream.by_ref().take(MAX_KEPT).read_to_end(&mut bytes);
+    let _ = io::copy(&mut stream, &mut io::sink());
+    bytes
+}
+
+/// Maps every user and group to itself, once the process has its own user namespace.
+fn map_ids(child: &mut Child) -> io::Result<()> {
+    let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/user"));
+    let (own, id) = (of("self")?, child.id().to_string());
+    let end = Instant::now() + Duration::from_secs(10);
+    while of(&id)? == own {
+        if child.try_wait()?.is_some() || Instant::now() > end {
+            return Err(io::Error::other("it got no user namespace of its own"));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    for map in ["uid_map", "gid_map"] {
+        fs::write(format!("/proc/{id}/{map}"), fs::read(format!("/proc/self/{map}")).map(identity)?)?;
+    }
+    Ok(())
+}
+
+/// The caller's own map (user_namespaces(7)) with what is inside on both sides.
+fn identity(map: Vec<u8>) -> String {
+    let text = String::from_utf8_lossy(&map).into_owned();
+    let lines = text.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let (inside, _, count) = (words.next()?, words.next()?, words.next()?);
+        Some(format!("{inside} {inside} {count}\n"))
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_limited_and_streams_are_kept() {
+        let mut shell = Command::new("/bin/sh");
+        let ended = run(shell.args(["-c", "cat; echo e >&2; exit 3"]), b"in", Duration::from_secs(20), false)
+            .unwrap();
+        assert_eq!(
+            (ended.status.unwrap().code(), &ended.stdout[..], &ended.stderr[..]),
+            (Some(3), &b"in"[..], &b"e\n"[..])
+        );
+        let mut sleep = Command::new("/bin/sleep");
+        let begun = Instant::now();
+        let ended = run(sleep.arg("60"), b"", Duration::from_millis(100), false).unwrap();
+        assert!(ended.status.is_none() && begun.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn maps_are_turned_to_identity() {
+        assert_eq!(identity(b"         0     100000      65536\n".to_vec()), "0 0 65536\n");
+    }
+}
