@@ -58,8 +58,8 @@ impl<'a> CatalogFiles<'a> {
             return None;
         }
         let mut bytes = Vec::new();
-        let wanted = BTreeMap::from([(index, ())]);
-        read_contents(package, &wanted, |_, (), content: &mut dyn Read| {
+        let wanted = BTreeMap::from([(index, index)]);
+        read_contents(package, &wanted, |_, _, content: &mut dyn Read| {
             content.read_to_end(&mut bytes).map_err(|error| CatalogError::unread(package, error))?;
             Ok::<_, CatalogError>(())
         })

@@ -477,15 +477,12 @@ impl World for Machine<'_> {
         if self.passes(path) {
             return Ok(());
         }
-        match encode(&text) {
-            Some(bytes) => {
-                self.file_effect(path, bytes, None);
-                Ok(())
-            }
-            None => {
-                self.forget(path);
-                Err("what it writes depends on what is not known".to_owned())
-            }
+        if let Some(bytes) = encode(&text) {
+            self.file_effect(path, bytes, None);
+            Ok(())
+        } else {
+            self.forget(path);
+            Err("what it writes depends on what is not known".to_owned())
         }
     }
 
