@@ -245,3 +245,6 @@ pub enum Tool {
     /// Another whose result is left out.
     Other(String),
 }
+
+#[cfg(test)]
+mod tests;

@@ -35,7 +35,7 @@ mod summary;
 mod why;
 
 use assembly::{Parts, Planned, layer_plans};
-use loader_path::musl_path;
+use loader_path::{LoaderConfiguration, musl_path};
 use made_links::MadeLinks;
 use script_effects::ScriptEffects;
 use scripts::script_words;
@@ -151,6 +151,7 @@ impl Forge<'_> {
         let mut catalog = FileCatalog::new(links.clone());
         let mut effects = ScriptEffects::default();
         let mut made_links = MadeLinks::default();
+        let mut loader_configuration = LoaderConfiguration::default();
         let mut scripts = BTreeMap::new();
         let mut wants = likely_packages(recipe, arch, &packages);
         loop {
@@ -166,6 +167,7 @@ impl Forge<'_> {
             effects.update(recipe, arch, &catalog);
             made_links.update(distro.format(), &catalog, &effects.packages)?;
             let musl_path = musl_path(recipe, arch, &catalog)?;
+            loader_configuration.update(recipe, arch, &catalog)?;
             let inputs = Inputs {
                 recipe,
                 distro,
@@ -174,6 +176,7 @@ impl Forge<'_> {
                 catalog: &catalog,
                 made_links: &made_links.links,
                 musl_path: musl_path.as_deref(),
+                loader_configuration: &loader_configuration.files,
                 scripts: &scripts,
             };
             match select(inputs).map_err(|source| ForgeError::Select { arch, source })? {

@@ -9,7 +9,7 @@
 //! by itself: ways that end alike are as good as one, otherwise the place is told ([`Finding`]) and neither is
 //! taken. Steps, depth and the size of texts are bounded.
 //!
-//! [`words`] only lists the commands that a script may call.
+//! [`words()`] lists the commands that a script may call, whatever way it takes.
 //!
 //! Left out: job control (a command in the background is done in its turn), signals, arrays, process
 //! substitution, `select` and co-processes. They end in findings.

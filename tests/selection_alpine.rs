@@ -151,6 +151,7 @@ fn selection(
             catalog: &catalog,
             made_links,
             musl_path,
+            loader_configuration: &BTreeMap::new(),
             scripts: &scripts,
         };
         match select(inputs) {

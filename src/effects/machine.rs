@@ -96,7 +96,6 @@ pub(super) enum Item {
 /// What does not change while a package's scripts are evaluated.
 pub(super) struct Facts {
     pub(super) package: String,
-    pub(super) version: String,
     pub(super) architecture: String,
     /// The questions of the package's debconf templates, with type and default.
     pub(super) questions: BTreeMap<String, (String, String)>,
@@ -159,11 +158,6 @@ impl<'a> Machine<'a> {
         path
     }
 
-    /// What the script itself put at a path.
-    pub(super) fn made(&self, path: &RootPath) -> Option<&Item> {
-        self.changes.get(path).and_then(Option::as_ref)
-    }
-
     /// What a file holds, wherever that comes from.
     pub(super) fn content(&self, path: &RootPath) -> Content {
         match self.changes.get(path) {
@@ -224,6 +218,7 @@ impl<'a> Machine<'a> {
             }
             Content::Text(text) => {
                 let Some(bytes) = encode(&text) else {
+                    self.forget(path);
                     return Err("what it holds depends on what is not known".to_owned());
                 };
                 self.file_effect(path, bytes, mode);
@@ -484,7 +479,10 @@ impl World for Machine<'_> {
                 self.file_effect(path, bytes, None);
                 Ok(())
             }
-            None => Err("what it writes depends on what is not known".to_owned()),
+            None => {
+                self.forget(path);
+                Err("what it writes depends on what is not known".to_owned())
+            }
         }
     }
 

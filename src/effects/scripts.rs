@@ -22,7 +22,6 @@ pub fn effects_of(package: &PackageFiles, image: &dyn ImageFiles) -> PackageEffe
     let control = &package.manifest.control;
     let facts = Facts {
         package: package.name.clone(),
-        version: package.version.clone(),
         architecture: architecture_of(package),
         questions: control.member("templates").map(|text| questions(&text)).unwrap_or_default(),
         is_apk,

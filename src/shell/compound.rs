@@ -15,6 +15,11 @@ const MOST_ROUNDS: usize = 10_000;
 
 const UNKNOWN_CONDITION: &str = "its condition depends on what is not known";
 
+/// Whether `set -e` looks at the status of a pipeline: compound commands have looked at theirs already.
+fn counts(stages: &[Command]) -> bool {
+    matches!(stages, [Command::Simple(_) | Command::Compound(CompoundCommand::Subshell(_), _)] | [_, _, ..])
+}
+
 impl<W: World> Shell<W> {
     pub(super) fn list(&mut self, list: &CompoundList) -> Flow {
         for item in &list.0 {
@@ -73,18 +78,13 @@ impl<W: World> Shell<W> {
             [one] => self.command(one),
             stages => self.stages(stages),
         };
+        let flow =
+            if flow == Flow::Next && !pipeline.bang && counts(&pipeline.seq) { self.checked() } else { flow };
         self.own.forgiving -= usize::from(forgiven);
-        if flow != Flow::Next {
-            return flow;
-        }
-        if pipeline.bang {
+        if flow == Flow::Next && pipeline.bang {
             self.status = self.status.map(|status| i32::from(status == 0));
-        } else if let [Command::Simple(_) | Command::Compound(CompoundCommand::Subshell(_), _)] | [_, _, ..] =
-            pipeline.seq.as_slice()
-        {
-            return self.checked();
         }
-        Flow::Next
+        flow
     }
 
     /// Applies `set -e` to a command that has just ended. One whose status nobody knows went well: an

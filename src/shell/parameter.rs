@@ -42,7 +42,7 @@ impl<W: World> Shell<W> {
                     Some(true) => value.unwrap_or_default(),
                     Some(false) => {
                         let word = default_value.as_deref().unwrap_or_default();
-                        return self.word(word, quoted, split, fields);
+                        return self.instead(word, quoted, split, fields);
                     }
                     None => unknown(),
                 }
@@ -52,7 +52,7 @@ impl<W: World> Shell<W> {
                 match is_there(value.as_deref(), test_type) {
                     Some(true) => {
                         let word = alternative_value.as_deref().unwrap_or_default();
-                        return self.word(word, quoted, split, fields);
+                        return self.instead(word, quoted, split, fields);
                     }
                     Some(false) => String::new(),
                     None => unknown(),
@@ -94,6 +94,14 @@ impl<W: World> Shell<W> {
         };
         self.expansion(&text, quoted, split, fields);
         Some(())
+    }
+
+    /// The word that stands in for a parameter; within quotes it is a field even if it is empty.
+    fn instead(&mut self, word: &str, quoted: bool, split: bool, fields: &mut Fields) -> Option<()> {
+        if quoted {
+            fields.text("", true);
+        }
+        self.word(word, quoted, split, fields)
     }
 
     fn changed(&mut self, expression: &ParameterExpr) -> Option<String> {

@@ -219,6 +219,7 @@ fn copy_file(
 
 pub(super) fn cp(machine: &mut Machine<'_>, call: &Call) -> Reply {
     let flags = [
+        ('Z', "", false),
         ('a', "archive", false),
         ('r', "recursive", false),
         ('R', "", false),
@@ -644,7 +645,10 @@ pub(super) fn ucf(machine: &mut Machine<'_>, call: &Call) -> Reply {
         ('Z', "", false),
         ('\0', "state-dir", true),
     ];
-    let arguments = match read(call, &flags) {
+    // It takes long options with one dash too.
+    let one_dash = |word: &String| word.starts_with('-') && !word.starts_with("--") && word.len() > 4;
+    let argv = call.argv.iter().map(|word| if one_dash(word) { format!("-{word}") } else { word.clone() });
+    let arguments = match read(&Call { argv: argv.collect(), ..call.clone() }, &flags) {
         Ok(arguments) => arguments,
         Err(reply) => return reply,
     };

@@ -395,7 +395,7 @@ fn grep_as(machine: &mut Machine<'_>, call: &Call, kind: Option<&str>) -> Reply 
     if let Some(kind) = kind {
         arguments.options.push((kind.to_owned(), String::new()));
     }
-    for option in ["z", "P", "r", "R", "n"] {
+    for option in ["z", "r", "R", "n"] {
         if arguments.has(option) {
             return Reply::Unknown(format!("there is no model of its option `-{option}`"));
         }
@@ -411,7 +411,8 @@ fn grep_as(machine: &mut Machine<'_>, call: &Call, kind: Option<&str>) -> Reply 
     if patterns.iter().any(|pattern| !is_known(pattern)) {
         return vague();
     }
-    let extended = arguments.has("E");
+    // Of Perl's expressions those that are no extended ones are not compiled, which is told.
+    let extended = arguments.has("E") || arguments.has("P");
     let mut compiled = Vec::new();
     for pattern in &patterns {
         let expression = if arguments.has("F") { Ok(regex::escape(pattern)) } else { Err(pattern) };
