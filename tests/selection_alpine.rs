@@ -11,7 +11,7 @@ use std::sync::Arc as Shared;
 use crate::support::Package;
 use rootforge::apk::archive::Marks;
 use rootforge::arch::Arch;
-use rootforge::catalog::{CataloguedFile, Control, FileCatalog, Manifest, MergedUsr, PackageFiles};
+use rootforge::catalog::{CataloguedFile, Control, FileCatalog, Manifest, MergedUsr, OwnElfs, PackageFiles};
 use rootforge::digest::Digest;
 use rootforge::distro::Distro;
 use rootforge::elf;
@@ -151,6 +151,8 @@ fn selection(
             catalog: &catalog,
             made_links,
             musl_path,
+            own: &OwnElfs::default(),
+            own_packages: &BTreeMap::new(),
             scripts: &scripts,
         };
         match select(inputs) {
