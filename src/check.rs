@@ -4,9 +4,9 @@
 //! compared: digests and sizes; media types; the number of layers in manifest, config and history;
 //! `diff_ids`; the platform in index and config (image-spec v1.1); the members of each layer (see
 //! [`crate::oci::MergeFault`]); and in the merged tree that the program to run exists, that its user does,
-//! and that every ELF file finds its libraries as the loader would.
+//! and that every ELF file finds its libraries as the loader would, and in these what it needs.
 //!
-//! Not proved here: that the symbols of those libraries fit, and that scripts find their commands.
+//! Not proved here: that scripts find their commands.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,6 +16,7 @@ use std::rc::Rc;
 
 use crate::digest::Digest;
 use crate::hint::Hint;
+use crate::loader::Finding;
 use crate::oci::{MergeFault, OciError, Output};
 use crate::root_path::RootPath;
 
@@ -175,13 +176,18 @@ pub enum Fault {
     #[error("the group `{0}` is not in /etc/group")]
     Group(String),
     /// A library that the loader will not find.
-    #[error("`{file}` needs `{soname}`, which the loader will not find")]
+    #[error("`{file}` needs `{soname}`, which the loader will not find{}", unfit_text(.unfit))]
     Library {
         /// The ELF file.
         file: RootPath,
         /// As its `DT_NEEDED` has it.
         soname: String,
+        /// Files of that name that are for another machine, or damaged.
+        unfit: Vec<RootPath>,
     },
+    /// Libraries are there, and not what is needed of them. Whether it is a warning, it says itself.
+    #[error("{0}")]
+    Unproven(Finding),
     /// A plug-in, or another library that no executable leads to, lacks a library that is nowhere in the image. A
     /// warning: the image was built with it (see [`crate::select::Warning::PluginLacks`]).
     #[error("the plug-in {plugin} lacks `{needed}` and will not load")]
@@ -199,6 +205,21 @@ pub enum Fault {
         /// Its `PT_INTERP`.
         interp: String,
     },
+}
+
+impl Fault {
+    /// It may do no harm.
+    pub fn is_warning(&self) -> bool {
+        match self {
+            Fault::Plugin { .. } => true,
+            Fault::Unproven(finding) => !finding.is_error,
+            _ => false,
+        }
+    }
+}
+
+fn unfit_text(unfit: &[RootPath]) -> String {
+    unfit.first().map_or_else(String::new, |path| format!(": {path} is for another machine or damaged"))
 }
 
 /// Why there was nothing to check.
@@ -298,7 +319,7 @@ impl Checking {
     fn problem(&mut self, place: &str, fault: Fault) {
         let problem = Problem { place: place.to_owned(), fault };
         let Report { problems, warnings, .. } = &mut self.report;
-        let list = if matches!(problem.fault, Fault::Plugin { .. }) { warnings } else { problems };
+        let list = if problem.fault.is_warning() { warnings } else { problems };
         if !list.contains(&problem) {
             list.push(problem);
         }

@@ -7,6 +7,15 @@ use std::fmt;
 
 use crate::root_path::RootPath;
 
+mod accounts;
+mod files;
+mod machine;
+mod models;
+mod scripts;
+
+pub use files::{CatalogFiles, ImageFiles};
+pub use scripts::effects_of;
+
 /// What one package's scripts do on a fresh installation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PackageEffects {
@@ -236,3 +245,6 @@ pub enum Tool {
     /// Another whose result is left out.
     Other(String),
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ use crate::arch::ElfMachine;
 use crate::elf::{ElfFacts, ElfKind};
 use crate::root_path::RootPath;
 
+mod configuration;
 mod glibc;
 mod musl;
 mod process;
@@ -22,6 +23,8 @@ mod proof;
 mod tokens;
 mod tree;
 
+pub use configuration::{configured_dirs, configures_dirs};
+pub use glibc::hwcaps_levels;
 pub use musl::{musl_arch, musl_name, musl_path_file};
 pub use process::{Loaded, Missing, Process};
 pub use proof::{Finding, LinkFault, MissingSymbol, Role, Subject, prove};
@@ -37,6 +40,8 @@ pub struct Search {
     /// Of ld.so.conf(5), in its order.
     extra_dirs: Vec<RootPath>,
     default_dirs: Vec<RootPath>,
+    /// Subdirectories of `glibc-hwcaps` that come before each directory itself, the best first.
+    hwcaps: Vec<String>,
 }
 
 /// Whose rules are followed.
@@ -104,9 +109,32 @@ impl Search {
         &self.default_dirs
     }
 
+    /// The directories of ld.so.conf(5).
+    pub fn extra_dirs(&self) -> &[RootPath] {
+        &self.extra_dirs
+    }
+
+    /// The same with other directories of ld.so.conf(5) ([`configured_dirs`]), which musl does not know.
+    #[must_use]
+    pub fn with_extra_dirs(mut self, dirs: Vec<RootPath>) -> Self {
+        if !self.is_musl() {
+            self.extra_dirs = dirs;
+        }
+        self
+    }
+
     /// The directories of ld.so.conf(5), then the default ones.
     pub fn system_dirs(&self) -> impl Iterator<Item = &RootPath> {
         self.extra_dirs.iter().chain(&self.default_dirs)
+    }
+
+    /// The same on a processor with these `glibc-hwcaps`, the best first. musl has none.
+    #[must_use]
+    pub fn with_hwcaps(mut self, names: Vec<String>) -> Self {
+        if !self.is_musl() {
+            self.hwcaps = names;
+        }
+        self
     }
 
     /// Whether a path lies directly in a directory that is searched for every program. Compared by name:

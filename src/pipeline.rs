@@ -36,7 +36,7 @@ mod summary;
 mod why;
 
 use assembly::{Parts, Planned, layer_plans};
-use loader_path::musl_path;
+use loader_path::{LoaderConfiguration, musl_path};
 use locking::Resolved;
 use made_links::MadeLinks;
 use programs::{own_elfs, own_packages};
@@ -156,6 +156,7 @@ impl Forge<'_> {
         let mut catalog = FileCatalog::new(links.clone());
         let mut effects = ScriptEffects::default();
         let mut made_links = MadeLinks::default();
+        let mut loader_configuration = LoaderConfiguration::default();
         let mut scripts = BTreeMap::new();
         let own = own_elfs(recipe, arch);
         let own_packages = own_packages(lock, arch);
@@ -171,9 +172,10 @@ impl Forge<'_> {
                 }
                 catalog.order_owners();
             }
-            effects.update(recipe, arch, &catalog)?;
+            effects.update(recipe, arch, &catalog);
             made_links.update(distro.format(), &catalog, &effects.packages)?;
             let musl_path = musl_path(recipe, arch, &catalog)?;
+            loader_configuration.update(recipe, arch, &catalog)?;
             let inputs = Inputs {
                 recipe,
                 distro,
@@ -184,6 +186,7 @@ impl Forge<'_> {
                 musl_path: musl_path.as_deref(),
                 own: &own,
                 own_packages: &own_packages,
+                loader_configuration: &loader_configuration.files,
                 scripts: &scripts,
             };
             match select(inputs).map_err(|source| ForgeError::Select { arch, source })? {
@@ -205,10 +208,10 @@ impl Forge<'_> {
         prepared: &Prepared,
         layout: &Layout,
     ) -> Result<Built, ForgeError> {
-        let Prepared { arch, catalog, effects, selection } = prepared;
+        let Prepared { arch, catalog, selection, .. } = prepared;
         self.progress.stage(&format!("packing {} for {arch}", recipe.name));
-        let (arch, effects, newest) = (*arch, &effects.packages, self.options.newest);
-        let parts = Parts { recipe, lock, arch, catalog, selection, effects, newest };
+        let arch = *arch;
+        let parts = Parts::of(recipe, lock, prepared, self.options.newest);
         let Planned { layers: plans, undone } = layer_plans(parts)?;
         if recipe.strict && !undone.is_empty() {
             return Err(ForgeError::Undone { arch, steps: undone });

@@ -25,6 +25,7 @@ mod links;
 mod mentions;
 mod packages;
 mod patterns;
+mod proof;
 mod rules;
 mod scripts;
 mod selector;
@@ -35,6 +36,7 @@ pub use bonds::PluginCost;
 
 pub use mentions::package_names as library_packages;
 pub use packages::{is_command, named as named_packages};
+pub use proof::Unproven;
 pub use selector::loader_for;
 pub use strip::StripRules;
 
@@ -61,6 +63,9 @@ pub struct Inputs<'a> {
     pub own: &'a OwnElfs,
     /// The packages that were locked for each of them.
     pub own_packages: &'a BTreeMap<RootPath, BTreeSet<String>>,
+    /// The files that may say where glibc's loader looks ([`crate::loader::configures_dirs`]): the recipe's, and
+    /// those of the packages at hand, which count if they are chosen.
+    pub loader_configuration: &'a BTreeMap<RootPath, String>,
     /// The words of scripts read so far; none for a file that is no script of a shell.
     pub scripts: &'a BTreeMap<RootPath, Option<ScriptWords>>,
 }
@@ -257,6 +262,8 @@ pub enum Warning {
         /// The loader that it names.
         interp: String,
     },
+    /// Something that may fail for want of a symbol, or a plug-in that will not load.
+    Unproven(Unproven),
     /// A script that calls what the image lacks.
     NoCommands {
         /// The script.
@@ -323,6 +330,9 @@ pub enum SelectError {
     /// Programs would not start.
     #[error("{}", unlinked_text(.0))]
     Unlinked(Vec<Unlinked>),
+    /// Programs would find their libraries, but not in these what they need.
+    #[error("{}", unproven_text(.0))]
+    Unproven(Vec<Unproven>),
     /// A pattern cannot be compiled.
     #[error("layer `{layer}`: the pattern `{pattern}` cannot be used: {reason}")]
     Pattern {
@@ -364,20 +374,36 @@ pub struct Unlinked {
     pub needed: String,
     /// The pattern that excludes it, where it would be there.
     pub excluded_by: Option<String>,
+    /// Files of that name on the way that are for another machine, or damaged.
+    pub unfit: Vec<RootPath>,
+    /// A file of that name where the loader does not look, and its package.
+    pub elsewhere: Option<(RootPath, String)>,
+}
+
+fn unproven_text(all: &[Unproven]) -> String {
+    let mut lines: Vec<String> = all.iter().map(ToString::to_string).collect();
+    if lines.len() > 1 {
+        lines.insert(0, format!("{} files do not link", all.len()));
+    }
+    lines.join("\n  ")
 }
 
 fn unlinked_text(all: &[Unlinked]) -> String {
     let mut lines: Vec<String> = all
         .iter()
-        .map(|one| match &one.excluded_by {
-            Some(glob) => format!(
-                "{} (from {}) needs `{}`, which the recipe excludes with `{glob}`",
-                one.file, one.package, one.needed
-            ),
-            None => format!(
-                "{} (from {}) needs `{}`, which no locked package puts where the loader looks",
-                one.file, one.package, one.needed
-            ),
+        .map(|one| {
+            let Unlinked { file, package, needed, excluded_by, unfit, elsewhere } = one;
+            let why = match (excluded_by, unfit.first(), elsewhere) {
+                (Some(glob), ..) => format!("the recipe excludes with `{glob}`"),
+                (None, Some(unfit), _) => {
+                    format!("is not to be had: {unfit} is for another machine or damaged")
+                }
+                (None, None, Some((path, owner))) => {
+                    format!("no locked package puts where the loader looks; {owner} has it as {path}")
+                }
+                (None, None, None) => "no locked package puts where the loader looks".to_owned(),
+            };
+            format!("{file} (from {package}) needs `{needed}`, which {why}")
         })
         .collect();
     if lines.len() > 1 {
@@ -395,6 +421,10 @@ impl Hint for SelectError {
             SelectError::Unlinked(_) => {
                 vec!["name the package that has the library in the layer's `packages`".into()]
             }
+            SelectError::Unproven(_) => vec![
+                "the packages do not belong together: run `rootforge lock --update`, or pin versions that do"
+                    .into(),
+            ],
             SelectError::Pattern { .. } | SelectError::Rule { .. } => vec![],
             SelectError::NoPort { .. } => vec!["remove the architecture from `arch` or `--arch`".into()],
         }
@@ -471,6 +501,7 @@ impl fmt::Display for Warning {
                     "{program} is made for glibc's loader {interp}; its libraries are sought by musl's rules"
                 )
             }
+            Warning::Unproven(unproven) => unproven.fmt(f),
             Warning::NoCommands { script, commands } => {
                 write!(f, "the script {script} calls `{}`, which the image lacks", commands.join("`, `"))
             }

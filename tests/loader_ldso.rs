@@ -17,7 +17,7 @@ use rootforge::root_path::RootPath;
 
 /// The machine's own root directory. Facts live as long as the test.
 #[derive(Default)]
-struct Host {
+pub(crate) struct Host {
     known: RefCell<HashMap<RootPath, Option<Node<'static>>>>,
 }
 
@@ -27,7 +27,7 @@ impl FileTree for Host {
     }
 }
 
-fn look(path: &str) -> Option<Node<'static>> {
+pub(crate) fn look(path: &str) -> Option<Node<'static>> {
     let kind = fs::symlink_metadata(path).ok()?.file_type();
     Some(if kind.is_dir() {
         Node::Directory
@@ -41,7 +41,7 @@ fn look(path: &str) -> Option<Node<'static>> {
     })
 }
 
-fn path(text: impl AsRef<Path>) -> RootPath {
+pub(crate) fn path(text: impl AsRef<Path>) -> RootPath {
     RootPath::parse(text.as_ref().to_str().unwrap()).unwrap()
 }
 
@@ -72,7 +72,7 @@ fn triplet() -> Option<&'static str> {
     Path::new("/usr/lib").join(triplet).join("libc.so.6").exists().then_some(triplet)
 }
 
-fn search() -> Option<Search> {
+pub(crate) fn search() -> Option<Search> {
     let search = triplet().map(|name| Search::glibc(Arch::host().unwrap().elf_machine(), name, extra_dirs()));
     if search.is_none() {
         assert!(std::env::var_os("CI").is_none(), "this machine has no Debian's libc");

@@ -25,6 +25,7 @@ mod image;
 mod interrupted;
 mod loader_ldso;
 mod loader_musl;
+mod loader_proof;
 mod local_program;
 mod lock;
 mod mirrors;

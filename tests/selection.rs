@@ -1644,3 +1644,122 @@ fn the_skeletons_directories_keep_their_modes() {
         assert_eq!(entry.metadata.mode, mode, "{path}");
     }
 }
+
+#[test]
+fn shell_words_and_run_time_rules() {
+    const WORDS: &str = "Package: app
+         Depends: dash, tool, other
+         /usr/bin/app 0755 #!/bin/sh\\n. /usr/share/app/lib.sh\\ntool | sed s/a/b/; known; nosuch; command -v perhaps && perhaps
+         /usr/share/app/lib.sh 0644 known() { uniq; }
+
+         Package: dash
+         Essential: yes
+         /usr/bin/dash elf program
+         /usr/bin/sh -> dash
+
+         Package: sed
+         Essential: yes
+         Depends: libx1
+         /usr/bin/sed elf program needed=libx.so.1
+         /usr/share/sed/data 0644 data
+
+         Package: coreutils
+         Essential: yes
+         /usr/bin/uniq elf program
+         /usr/bin/perhaps elf program
+
+         Package: libx1
+         /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1
+
+         Package: tool
+         Depends: far
+         /usr/bin/tool elf program
+         /usr/share/tool/data 0644 data
+
+         Package: far
+         /usr/bin/nosuch elf program
+
+         Package: other
+         /usr/bin/unasked elf program";
+    const RULES: &str = "Package: app
+         Depends: libx1
+         /usr/bin/app elf program needed=libx.so.1
+
+         Package: libx1
+         /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1
+
+         Package: extra
+         Depends: deep
+         /usr/lib/extra/one.so elf
+         /usr/lib/extra/two 0644 two
+
+         Package: deep
+         /usr/share/deep 0644 deep";
+    let rule = |text: &str| layer(r#""app""#, &format!("[[rule]]\nname = \"x\"\n{text}"));
+    let plain = r#"/usr/bin/app: file 0755 of app
+               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1"#;
+    all_hold(&[
+        case(
+            "commands of Essential packages and direct dependencies come, and what scripts source",
+            &layer(r#""app""#, ""),
+            WORDS,
+            r##"/usr/bin/app: file 0755 "#!/bin/sh\n. /usr/share/app/lib.sh\ntool | sed s/a/b/; known; nosuch; command -v perhaps && perhaps"
+               /usr/bin/dash: file 0755 of dash
+               /usr/bin/sed: file 0755 of sed
+               /usr/bin/sh: symlink -> dash
+               /usr/bin/tool: file 0755 of tool
+               /usr/bin/uniq: file 0755 of coreutils
+               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1
+               /usr/share/app/lib.sh: file 0644 "known() { uniq; }"
+               /usr/share/tool/data: file 0644 "data""##,
+        )
+        .says(&["the script /usr/bin/app calls `nosuch`, which the image lacks"]),
+        case("no rule fires by itself", &layer(r#""app""#, ""), RULES, plain),
+        case(
+            "a rule takes files of a package on demand, and no more",
+            &rule("when = { sonames = [\"libx.so.*\"] }\npackages = [\"extra\"]\nfiles = [\"/usr/lib/extra/t*\"]"),
+            RULES,
+            r#"/usr/bin/app: file 0755 of app
+               /usr/lib/extra/two: file 0644 "two"
+               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1"#,
+        ),
+        case(
+            "a rule without files reaches its packages",
+            &rule("when = { files = [\"/usr/bin/a*\"] }\npackages = [\"extra\"]"),
+            RULES,
+            r#"/usr/bin/app: file 0755 of app
+               /usr/lib/extra/one.so: file 0755 of extra
+               /usr/lib/extra/two: file 0644 "two"
+               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1
+               /usr/share/deep: file 0644 "deep""#,
+        ),
+        case(
+            "what is excepted fires nothing",
+            &rule("when = { sonames = [\"libx*\"] }\nexcept = [\"/usr/bin/app\"]\npackages = [\"extra\"]"),
+            RULES,
+            plain,
+        ),
+        case(
+            "a rule makes a file, and says what it lacks",
+            &rule(
+                "when = { sonames = [\"libx*\"] }\npackages = [\"nowhere\"]\nmake = [{ path = \"/etc/x\", content = \"y\" }]",
+            ),
+            RULES,
+            r#"/etc/x: file 0644 "y"
+               /usr/bin/app: file 0755 of app
+               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1"#,
+        )
+        .says(&["/usr/bin/app fires the rule `x`, whose packages are not locked: nowhere"]),
+        case(
+            "the recipe's own file takes the place of a rule's",
+            &rule(
+                "when = { sonames = [\"libx*\"] }\nmake = [{ path = \"/etc/x\", content = \"y\" }]\n\
+                 [[layer]]\nname = \"files\"\nfiles = [{ path = \"/etc/x\", content = \"z\" }]",
+            ),
+            RULES,
+            r#"/etc/x: file 0644 "z"
+               /usr/bin/app: file 0755 of app
+               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1"#,
+        ),
+    ]);
+}

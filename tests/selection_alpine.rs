@@ -153,6 +153,7 @@ fn selection(
             musl_path,
             own: &OwnElfs::default(),
             own_packages: &BTreeMap::new(),
+            loader_configuration: &BTreeMap::new(),
             scripts: &scripts,
         };
         match select(inputs) {

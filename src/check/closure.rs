@@ -1,10 +1,11 @@
-//! Does every ELF file of an image find its libraries, as the loader would look for them?
+//! Does every ELF file of an image find its libraries, as the loader would look for them, and in these the versions
+//! and symbols that it needs?
 //!
 //! Executables are loaded as their own loader does it, glibc's or musl's. What no executable leads to (plug-ins) is
 //! loaded for itself, by the loader of the image's programs; there a library that lies somewhere in the image, only
 //! not where the plug-in alone would find it, is taken for one that the program has loaded before (libjvm).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -12,8 +13,11 @@ use super::Fault;
 use super::tree::ImageTree;
 use crate::arch::{Arch, ElfMachine};
 use crate::distro::{DebianRelease, Distro};
-use crate::elf::ElfFacts;
-use crate::loader::{self, FileTree, Node, Search, musl_arch, musl_name, musl_path_file};
+use crate::elf::{ElfFacts, ElfKind};
+use crate::loader::{
+    self, FileTree, Node, Role, Search, Subject, configured_dirs, hwcaps_levels, musl_arch, musl_name,
+    musl_path_file, prove,
+};
 use crate::root_path::RootPath;
 
 /// Triplets do not differ between releases; Debian has one for every architecture.
@@ -34,7 +38,14 @@ pub(super) struct Closure<'a> {
     files: Vec<(&'a RootPath, &'a ElfFacts)>,
     /// Files that were loaded by some executable.
     reached: BTreeSet<RootPath>,
-    missing: BTreeSet<(RootPath, String)>,
+    /// What files lack, with files of that name that do not do.
+    missing: BTreeMap<(RootPath, String), Vec<RootPath>>,
+    /// What was loaded.
+    subjects: Vec<Subject<'a>>,
+    /// `LD_BIND_NOW` of the image.
+    bind_now: bool,
+    /// Kinds of processors that have libraries of their own.
+    hwcaps: Vec<Vec<String>>,
 }
 
 impl<'a> Closure<'a> {
@@ -42,12 +53,25 @@ impl<'a> Closure<'a> {
     pub(super) fn of(tree: &'a ImageTree, arch: Arch, config: &'a Value) -> Option<Self> {
         let machine = arch.elf_machine();
         let glibc = Search::glibc(machine, TRIPLETS.triplet(arch)?, library_directories(tree));
-        let files = tree.elf_files().filter(|(_, facts)| facts.machine == machine && facts.dynamic).collect();
-        let mut variables = config["Env"].as_array().into_iter().flatten();
-        let library_path = variables.find_map(|variable| variable.as_str()?.strip_prefix("LD_LIBRARY_PATH="));
-        let (reached, missing) = (BTreeSet::new(), BTreeSet::new());
-        let musl_name = musl_name(arch);
-        Some(Closure { tree, machine, musl_name, glibc, library_path, files, reached, missing })
+        let files: Vec<_> =
+            tree.elf_files().filter(|(_, facts)| facts.machine == machine && facts.dynamic).collect();
+        let variable = |name: &str| {
+            let mut variables = config["Env"].as_array().into_iter().flatten();
+            variables.find_map(|variable| variable.as_str()?.strip_prefix(name)?.strip_prefix('='))
+        };
+        Some(Closure {
+            tree,
+            machine,
+            musl_name: musl_name(arch),
+            glibc,
+            library_path: variable("LD_LIBRARY_PATH"),
+            hwcaps: hwcaps_levels(files.iter().map(|(path, _)| *path)),
+            files,
+            reached: BTreeSet::new(),
+            missing: BTreeMap::new(),
+            subjects: Vec::new(),
+            bind_now: variable("LD_BIND_NOW").is_some_and(|value| !value.is_empty()),
+        })
     }
 
     /// Every library and loader that is missing, each once for each file that names it.
@@ -61,7 +85,14 @@ impl<'a> Closure<'a> {
                 faults.push(Fault::Interpreter { file: (*path).clone(), interp: interp.clone() });
             }
             let arch = self.musl_of(interp);
-            self.load(&self.search(arch.as_deref()), path);
+            let search = self.search(arch.as_deref());
+            // A stand-in for glibc (gcompat) has more than its symbols tell.
+            let is_proven = arch.is_none() || musl_arch(interp).is_some();
+            let role = is_proven.then_some(Role::Program);
+            self.load(&search, path, role);
+            for names in self.hwcaps.clone() {
+                self.load(&search.clone().with_hwcaps(names), path, role);
+            }
             flavours.insert(arch);
         }
         let present: BTreeSet<&str> = files
@@ -72,26 +103,38 @@ impl<'a> Closure<'a> {
         let by_executables = std::mem::take(&mut self.missing);
         for (path, facts) in &files {
             if facts.interp.is_none() && !self.reached.contains(*path) {
-                self.load(&self.search_of_plugin(facts, &flavours), path);
+                let is_program = facts.kind == ElfKind::Executable;
+                let role = if is_program { Role::Program } else { Role::Plugin };
+                self.load(&self.search_of_plugin(facts, &flavours), path, Some(role));
             }
         }
         let by_plugins = std::mem::take(&mut self.missing);
         let plugins = by_plugins
             .into_iter()
-            .filter(|one| !present.contains(one.1.as_str()) && !by_executables.contains(one))
-            .map(|(plugin, needed)| Fault::Plugin { plugin, needed })
+            .filter(|(one, _)| !present.contains(one.1.as_str()) && !by_executables.contains_key(one))
+            .map(|((plugin, needed), _)| Fault::Plugin { plugin, needed })
             .collect::<Vec<_>>();
-        faults.extend(by_executables.into_iter().map(|(file, soname)| Fault::Library { file, soname }));
+        let libraries = by_executables.into_iter();
+        faults.extend(libraries.map(|((file, soname), unfit)| Fault::Library { file, soname, unfit }));
         faults.extend(plugins);
+        faults.extend(prove(&self.subjects).into_iter().map(Fault::Unproven));
         faults
     }
 
-    fn load(&mut self, search: &Search, path: &RootPath) {
+    /// Loads a file; with a role, it is to be proven that it links.
+    fn load(&mut self, search: &Search, path: &RootPath, role: Option<Role>) {
         let library_path = self.library_path.map(|value| search.library_path(value)).unwrap_or_default();
         let Some(process) = search.load(self.tree, path, &library_path) else { return };
         self.reached.extend(process.objects.iter().skip(1).map(|object| object.file.clone()));
         let missing = process.missing.iter();
-        self.missing.extend(missing.map(|one| (process.objects[one.by].file.clone(), one.needed.clone())));
+        self.missing.extend(missing.map(|one| {
+            let file = process.objects[one.by].file.clone();
+            ((file, one.needed.clone()), one.unfit.clone())
+        }));
+        if let Some(role) = role {
+            let (by_musl, bind_now) = (search.is_musl(), self.bind_now);
+            self.subjects.push(Subject { process, role, by_musl, bind_now });
+        }
     }
 
     fn follow(&self, path: &str) -> Option<RootPath> {
@@ -146,10 +189,5 @@ fn library_directories(tree: &ImageTree) -> Vec<RootPath> {
     if cache.is_none() {
         return Vec::new();
     }
-    tree.loader_configuration()
-        .flat_map(str::lines)
-        .map(|line| line.split('#').next().unwrap_or_default().trim())
-        .filter(|line| line.starts_with('/'))
-        .filter_map(|line| RootPath::parse(line).ok())
-        .collect()
+    configured_dirs(&tree.loader_configuration())
 }

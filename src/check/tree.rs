@@ -1,6 +1,7 @@
 //! The merged tree of an image: is there what it is to run, as whom, and do its ELF files find their
 //! libraries?
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -10,7 +11,7 @@ use super::closure::Closure;
 use super::layers::LayerContent;
 use crate::arch::Arch;
 use crate::elf::ElfFacts;
-use crate::loader::{self, FileTree, Node};
+use crate::loader::{self, FileTree, Node, configures_dirs};
 use crate::oci::{MergedNode, MergedTree};
 use crate::root_path::RootPath;
 use crate::tarball::EntryKind;
@@ -59,10 +60,10 @@ impl ImageTree {
         self.merged.iter().filter_map(|(path, node)| Some((path, self.facts(node)?)))
     }
 
-    /// The texts of `/etc/ld.so.conf` and the files it includes, in the order of their names.
-    pub(super) fn loader_configuration(&self) -> impl Iterator<Item = &str> {
-        let files = self.merged.iter().filter(|(path, _)| path.as_str().starts_with("/etc/ld.so.conf"));
-        files.filter_map(|(path, _)| self.text(path))
+    /// The texts of `/etc/ld.so.conf` and the files it may include.
+    pub(super) fn loader_configuration(&self) -> BTreeMap<RootPath, &str> {
+        let files = self.merged.iter().filter(|(path, _)| configures_dirs(path));
+        files.filter_map(|(path, _)| Some((path.clone(), self.text(path)?))).collect()
     }
 
     fn facts(&self, node: &MergedNode) -> Option<&ElfFacts> {

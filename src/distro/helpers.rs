@@ -7,7 +7,8 @@ use super::{Distro, PackageFormat};
 
 /// Debian's and Ubuntu's, sorted.
 ///
-/// `perl` and `python3` are here because most packages want them only in a maintainer script; a script
+/// `openssl` is here because most want it to make a key or list certificates when they are installed; its
+/// configuration comes by a run-time rule. `perl` and `python3` are here because most packages want them only in a maintainer script; a script
 /// that is shipped brings them back through its first line.
 const OF_DEBIAN: &[&str] = &[
     "adduser",
@@ -43,12 +44,14 @@ const OF_DEBIAN: &[&str] = &[
     "mount",
     "ncurses-base",
     "ncurses-bin",
+    "openssl",
     "opensysusers",
     "passwd",
     "perl",
     "perl-base",
     "python3",
     "python3-minimal",
+    "runit-helper",
     "sed",
     "sensible-utils",
     "systemd",

@@ -11,8 +11,13 @@
 //!
 //! A file for another machine is passed over.
 //!
-//! Left out: `glibc-hwcaps` and other subdirectories for certain processors, which hold faster copies of what
-//! must be in the directory itself; `$PLATFORM`, which depends on the processor.
+//! `glibc-hwcaps` hold faster copies for certain processors of what must be in the directory itself: they count
+//! where a processor is told ([`Search::with_hwcaps`]), in each directory before what lies in it.
+//!
+//! Left out: the older subdirectories for processors (`tls`, `haswell`), which glibc 2.37 has given up;
+//! `$PLATFORM`, which depends on the processor.
+
+use std::collections::BTreeSet;
 
 use super::tokens::expand;
 use super::tree::FileTree;
@@ -37,7 +42,13 @@ impl Search {
 
     fn glibc_in(machine: ElfMachine, lib: &str, dirs: &[&str], extra_dirs: Vec<RootPath>) -> Self {
         let default_dirs = dirs.iter().filter_map(|dir| RootPath::parse(dir).ok()).collect();
-        Search { machine, flavour: Flavour::Glibc { lib: lib.to_owned() }, extra_dirs, default_dirs }
+        Search {
+            machine,
+            flavour: Flavour::Glibc { lib: lib.to_owned() },
+            extra_dirs,
+            default_dirs,
+            hwcaps: Vec::new(),
+        }
     }
 
     pub(super) fn look_as_glibc(
@@ -63,6 +74,11 @@ impl Search {
         }
         // Opens what is in a directory; nothing happens after something was taken.
         let mut try_dir = |dir: &str| {
+            for hwcap in &self.hwcaps {
+                if lookup.found.is_none() {
+                    self.open(tree, &format!("{dir}/glibc-hwcaps/{hwcap}/{needed}"), &mut lookup);
+                }
+            }
             if lookup.found.is_none() {
                 self.open(tree, &format!("{dir}/{needed}"), &mut lookup);
             }
@@ -94,4 +110,15 @@ impl Search {
         }
         lookup
     }
+}
+
+/// What [`Search::with_hwcaps`] takes for each kind of processor that some of these files are for: its own
+/// `glibc-hwcaps` first, then those of lesser processors.
+pub fn hwcaps_levels<'p>(paths: impl IntoIterator<Item = &'p RootPath>) -> Vec<Vec<String>> {
+    let name = |path: &'p RootPath| path.as_str().split_once("/glibc-hwcaps/")?.1.split_once('/');
+    // `power9` comes before `power10`.
+    let names: BTreeSet<(usize, &str)> =
+        paths.into_iter().filter_map(name).map(|(name, _)| (name.len(), name)).collect();
+    let names: Vec<String> = names.into_iter().map(|(_, name)| name.to_owned()).collect();
+    (1..=names.len()).map(|count| names[..count].iter().rev().cloned().collect()).collect()
 }

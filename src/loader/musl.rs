@@ -68,7 +68,7 @@ impl Search {
             .filter_map(|element| RootPath::parse(element).ok())
             .collect();
         let flavour = Flavour::Musl { loader: format!("/lib/ld-musl-{ld_arch}.so.1") };
-        Search { machine, flavour, extra_dirs: Vec::new(), default_dirs }
+        Search { machine, flavour, extra_dirs: Vec::new(), default_dirs, hwcaps: Vec::new() }
     }
 
     pub(super) fn look_as_musl(

@@ -230,7 +230,8 @@ impl<'p, 't> Proof<'p, 't> {
         let files = self.index.files_of(subject);
         let scope: BTreeSet<u32> = files.iter().copied().collect();
         for (number, file) in files.into_iter().enumerate() {
-            let missing = self.missing(file, subject.by_musl, &scope);
+            let mut missing = self.missing(file, subject.by_musl, &scope);
+            missing.retain(|import| !self.lacks_version(subject, import));
             let bind_now =
                 subject.by_musl || subject.bind_now || subject.process.objects[number].facts.bind_now;
             let (now, later): (Vec<_>, Vec<_>) =
@@ -255,11 +256,20 @@ impl<'p, 't> Proof<'p, 't> {
                 continue;
             }
             let wider = wider.get_or_insert_with(|| scope.union(hosts).copied().collect());
-            let missing = self.missing(file, subject.by_musl, wider);
+            let mut missing = self.missing(file, subject.by_musl, wider);
+            missing.retain(|import| !self.lacks_version(subject, import));
             if !missing.is_empty() {
                 self.find(subject, number, false, LinkFault::Symbols(named(&missing)));
             }
         }
+    }
+
+    /// Whether the very version of an import is not defined, which is told already.
+    fn lacks_version(&self, subject: &Subject<'_>, import: &Import<'_>) -> bool {
+        let Some((soname, version)) = import.version.filter(|_| !subject.by_musl) else { return false };
+        library(&subject.process, soname)
+            .and_then(|number| self.index.definitions(subject.process.objects[number].facts))
+            .is_some_and(|defined| !defined.contains(version))
     }
 
     /// What a file does not find in a set of files.

@@ -36,6 +36,19 @@ pub(super) struct Parts<'a> {
     pub(super) newest: Option<u64>,
 }
 
+impl<'a> Parts<'a> {
+    /// Of what was prepared from a recipe and its lock.
+    pub(super) fn of(
+        recipe: &'a Recipe,
+        lock: &'a Lock,
+        prepared: &'a Prepared,
+        newest: Option<u64>,
+    ) -> Self {
+        let Prepared { arch, catalog, effects, selection } = prepared;
+        Parts { recipe, lock, arch: *arch, catalog, selection, effects: &effects.packages, newest }
+    }
+}
+
 /// What is planned, lowest first, and what is left undone.
 pub(super) struct Planned {
     /// Every layer that holds anything.

@@ -1,8 +1,11 @@
-//! The one file whose content decides what selection finds: `/etc/ld-musl-ARCH.path`.
+//! The files whose content decides what selection finds: `/etc/ld-musl-ARCH.path`, and those of ld.so.conf(5).
+
+use std::collections::BTreeMap;
 
 use crate::arch::Arch;
 use crate::catalog::FileCatalog;
-use crate::loader::{musl_name, musl_path_file};
+use crate::distro::Distro;
+use crate::loader::{configures_dirs, musl_name, musl_path_file};
 use crate::recipe::{FileSource, Recipe};
 use crate::root_path::RootPath;
 
@@ -16,22 +19,65 @@ pub(super) fn musl_path(
     arch: Arch,
     catalog: &FileCatalog,
 ) -> Result<Option<String>, ForgeError> {
-    let distro = recipe.conventions();
-    let (arch_name, triplet) =
-        (distro.arch_name(arch).unwrap_or_default(), distro.triplet(arch).unwrap_or_default());
     let Ok(path) = RootPath::parse(&musl_path_file(musl_name(arch))) else { return Ok(None) };
-    let files = recipe.layers.iter().rev().flat_map(|layer| &layer.files);
-    let mut of_recipe = files.filter(|file| file.path(arch_name, triplet).is_ok_and(|at| at == path));
-    match of_recipe.next().map(|file| &file.source) {
-        Some(FileSource::Content(text)) => return Ok(Some(text.clone())),
-        Some(FileSource::Host(template)) => {
-            let host = recipe.dir.join(template.expand(arch_name, triplet));
-            let bytes = std::fs::read(host).ok();
-            return Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()));
-        }
-        Some(FileSource::Directory | FileSource::Symlink(_)) => return Ok(None),
-        None => {}
+    if let Some(text) = of_recipe(recipe, arch, &path) {
+        return Ok(text);
     }
     let found = contents(catalog, [&path])?.remove(&path);
     Ok(found.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// The text of a file that the recipe makes; one of the host that cannot be read, and what is no file, has none.
+fn of_recipe(recipe: &Recipe, arch: Arch, path: &RootPath) -> Option<Option<String>> {
+    let distro = recipe.conventions();
+    let (arch_name, triplet) =
+        (distro.arch_name(arch).unwrap_or_default(), distro.triplet(arch).unwrap_or_default());
+    let mut files = recipe.layers.iter().rev().flat_map(|layer| &layer.files);
+    let file = files.find(|file| file.path(arch_name, triplet).is_ok_and(|at| at == *path))?;
+    Some(match &file.source {
+        FileSource::Content(text) => Some(text.clone()),
+        FileSource::Host(template) => {
+            let host = recipe.dir.join(template.expand(arch_name, triplet));
+            let bytes = std::fs::read(host).ok();
+            bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        }
+        FileSource::Directory | FileSource::Symlink(_) => None,
+    })
+}
+
+/// What ldconfig would read, as far as it is at hand; each file of a package is read once.
+#[derive(Debug, Default)]
+pub(super) struct LoaderConfiguration {
+    /// The texts, by path.
+    pub(super) files: BTreeMap<RootPath, String>,
+}
+
+impl LoaderConfiguration {
+    /// Adds the files of packages that were catalogued since, and of the recipe, which come first.
+    pub(super) fn update(
+        &mut self,
+        recipe: &Recipe,
+        arch: Arch,
+        catalog: &FileCatalog,
+    ) -> Result<(), ForgeError> {
+        if matches!(recipe.conventions(), Distro::Alpine(_)) {
+            return Ok(());
+        }
+        let Ok(etc) = RootPath::parse("/etc") else { return Ok(()) };
+        let of_packages = catalog.within(&etc).map(|(path, _)| path);
+        let new: Vec<&RootPath> =
+            of_packages.filter(|path| configures_dirs(path) && !self.files.contains_key(path)).collect();
+        for (path, bytes) in contents(catalog, new)? {
+            self.files.insert(path, String::from_utf8_lossy(&bytes).into_owned());
+        }
+        let distro = recipe.conventions();
+        let names = (distro.arch_name(arch).unwrap_or_default(), distro.triplet(arch).unwrap_or_default());
+        let files = recipe.layers.iter().flat_map(|layer| &layer.files);
+        for path in files.filter_map(|file| file.path(names.0, names.1).ok()).filter(configures_dirs) {
+            if let Some(Some(text)) = of_recipe(recipe, arch, &path) {
+                self.files.insert(path, text);
+            }
+        }
+        Ok(())
+    }
 }

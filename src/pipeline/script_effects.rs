@@ -4,21 +4,31 @@ use std::collections::BTreeMap;
 
 use crate::arch::Arch;
 use crate::catalog::FileCatalog;
-use crate::effects::PackageEffects;
+use crate::distro::PackageFormat;
+use crate::effects::{CatalogFiles, PackageEffects, effects_of};
 use crate::recipe::Recipe;
-
-use super::ForgeError;
 
 /// The effects of packages' scripts so far.
 #[derive(Debug, Default)]
 pub(super) struct ScriptEffects {
     /// By package.
     pub(super) packages: BTreeMap<String, PackageEffects>,
+    /// How many packages they were evaluated among.
+    known: usize,
 }
 
 impl ScriptEffects {
-    /// Evaluates the scripts of what was catalogued since.
-    pub(super) fn update(&mut self, _: &Recipe, _: Arch, _: &FileCatalog) -> Result<(), ForgeError> {
-        Ok(())
+    /// Evaluates the scripts of the catalogued packages among one another, if more were catalogued since: what a
+    /// script does may depend on the others' files, but not on the order in which they were fetched.
+    pub(super) fn update(&mut self, recipe: &Recipe, arch: Arch, catalog: &FileCatalog) {
+        let (distro, count) = (recipe.conventions(), catalog.packages().count());
+        if distro.format() == PackageFormat::Apk || self.known == count {
+            return;
+        }
+        let names = (distro.arch_name(arch).unwrap_or_default(), distro.triplet(arch).unwrap_or_default());
+        let files = CatalogFiles::new(catalog, names.0, names.1);
+        let of = catalog.packages().map(|package| (package.name.clone(), effects_of(package, &files)));
+        self.packages = of.collect();
+        self.known = count;
     }
 }

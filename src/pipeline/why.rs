@@ -25,15 +25,7 @@ impl Forge<'_> {
         subject: &str,
     ) -> Result<Option<Answer>, ForgeError> {
         let mut prepared = self.prepare(recipe, lock, arch)?;
-        let parts = Parts {
-            recipe,
-            lock,
-            arch,
-            catalog: &prepared.catalog,
-            selection: &prepared.selection,
-            effects: &prepared.effects.packages,
-            newest: self.options.newest,
-        };
+        let parts = Parts::of(recipe, lock, &prepared, self.options.newest);
         let plans = layer_plans(parts)?.layers;
         let packages = lock.packages_of(arch);
         let more: BTreeSet<String> = if packages.contains_key(subject) {

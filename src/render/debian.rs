@@ -2,8 +2,8 @@
 //!
 //! A [`Setup`] is led through the layers of an image, lowest first. For each it says which files' content it
 //! [`wants`](Setup::wants); carries out the effects of the packages that the layer brings
-//! ([`Setup::layer`]): accounts, alternatives, directories, links, owners, modes, sysusers.d(5) and
-//! tmpfiles.d(5); and, when the recipe's files are known, makes the files of the whole image
+//! ([`Setup::layer`]): accounts, alternatives, directories, links, owners, modes, sysusers.d(5),
+//! tmpfiles.d(5) and the directories that services are started with; and, when the recipe's files are known, makes the files of the whole image
 //! ([`Setup::finish`]): the loader's cache, the bundle of certificates, PAM's common configuration. A layer's
 //! files depend on it and on those below it alone; what is the same as in the layers below is not made again.
 //!
@@ -20,7 +20,7 @@ use crate::catalog::FileCatalog;
 use crate::distro::Distro;
 use crate::effects::{Effect, PackageEffects, Undone};
 use crate::loader::resolve;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, RuleTool};
 use crate::root_path::RootPath;
 use crate::select::{Reason, SelectedLayer};
 use crate::tarball::EntryKind;
@@ -35,6 +35,7 @@ mod files;
 mod mode;
 mod sysusers;
 mod tmpfiles;
+mod units;
 mod whole;
 mod words;
 
@@ -66,6 +67,8 @@ pub struct Setup<'a> {
     alternatives: Alternatives<'a>,
     /// The packages whose effects have come about, and whether all of them have.
     done: BTreeMap<&'a str, bool>,
+    /// What run-time rules ask for.
+    tools: BTreeSet<RuleTool>,
     /// The content of packages' files from which others are made.
     contents: BTreeMap<RootPath, Vec<u8>>,
     /// Whole-image files as they were last made.
@@ -90,7 +93,9 @@ impl<'a> Setup<'a> {
         let distro = recipe.conventions();
         let mut tree = ImageTree::default();
         for (path, target) in directory_links(distro, arch) {
-            tree.make(0, &MadeFile::symlink(fixed(path), target));
+            let link = fixed(path);
+            tree.make(0, &MadeFile::directory(link.link_target(target), 0o755));
+            tree.make(0, &MadeFile::symlink(link, target));
         }
         Setup {
             recipe,
@@ -103,6 +108,7 @@ impl<'a> Setup<'a> {
             accounts,
             alternatives: Alternatives::default(),
             done: BTreeMap::new(),
+            tools: BTreeSet::new(),
             contents: BTreeMap::new(),
             rendered: Made::new(),
             undone: Vec::new(),
@@ -122,6 +128,7 @@ impl<'a> Setup<'a> {
             wanted.extend(self.declared(package, SYSUSERS));
             if whole {
                 wanted.extend(self.declared(package, TMPFILES));
+                wanted.extend(self.declared(package, UNITS));
                 for effect in self.effects_of(package) {
                     if let Effect::Copy { from, .. } = effect {
                         wanted.extend(source(self.catalog, from));
@@ -152,6 +159,7 @@ impl<'a> Setup<'a> {
     ) -> Result<LayerSetup, RenderError> {
         self.layer = number;
         self.contents.extend(contents);
+        self.take_tools(selected.tools.keys().copied());
         let brought = self.brought(selected);
         self.tree.lay(number, selected, self.catalog);
         self.tree.lay_made(number, laid);
@@ -161,7 +169,7 @@ impl<'a> Setup<'a> {
         let declared: BTreeMap<&str, Vec<Effect>> = brought
             .iter()
             .filter(|(_, whole)| **whole)
-            .map(|(name, _)| (*name, self.tmpfiles(name)))
+            .map(|(name, _)| (*name, self.declared_effects(name)))
             .collect();
         let catalog = self.catalog;
         let mut files =
@@ -272,9 +280,13 @@ impl<'a> Setup<'a> {
         texts.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
     }
 
-    fn tmpfiles(&self, package: &str) -> Vec<Effect> {
+    /// What a package's declarations ask for beside accounts.
+    fn declared_effects(&self, package: &str) -> Vec<Effect> {
         let exists = |path: &RootPath| self.tree.leads(path);
-        self.declarations(package, TMPFILES).iter().flat_map(|text| tmpfiles::effects(text, exists)).collect()
+        let tmpfiles = self.declarations(package, TMPFILES);
+        let units = self.declarations(package, UNITS);
+        let units = units.iter().flat_map(|text| units::effects(text, exists));
+        tmpfiles.iter().flat_map(|text| tmpfiles::effects(text, exists)).chain(units).collect()
     }
 
     fn make_accounts(
@@ -354,6 +366,7 @@ impl<'a> Setup<'a> {
 
 const SYSUSERS: &str = "/usr/lib/sysusers.d";
 const TMPFILES: &str = "/usr/lib/tmpfiles.d";
+const UNITS: &str = "/usr/lib/systemd/system";
 
 fn effects_in<'e>(effects: &'e BTreeMap<String, PackageEffects>, package: &str) -> &'e [Effect] {
     effects.get(package).map_or(&[], |all| &all.effects)

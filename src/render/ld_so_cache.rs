@@ -170,12 +170,12 @@ impl<'a> Strings<'a> {
     }
 }
 
-/// From the last byte to the first; what ends another comes after it.
+/// From the last byte to the first, the highest first; what ends another comes after it.
 fn compare_ends(a: &[u8], b: &[u8]) -> Ordering {
-    a.iter()
+    b.iter()
         .rev()
-        .zip(b.iter().rev())
-        .map(|(a, b)| a.cmp(b))
+        .zip(a.iter().rev())
+        .map(|(b, a)| b.cmp(a))
         .find(|order| order.is_ne())
         .unwrap_or(b.len().cmp(&a.len()))
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::elf::{ElfFacts, ElfKind};
-use crate::loader::{Process, Requester, Search, musl_arch, resolve};
+use crate::loader::{Process, Requester, Search, configured_dirs, musl_arch, resolve};
 use crate::root_path::RootPath;
 
 use super::selector::{Lacking, Selector};
@@ -27,10 +27,13 @@ pub(super) struct ElfWork {
 /// A program, or a plug-in by itself.
 #[derive(Clone, Debug)]
 pub(super) struct ElfRoot {
-    path: RootPath,
+    pub(super) path: RootPath,
     /// Whether what it lacks stops a program from starting.
     strict: bool,
-    search: Rc<Search>,
+    pub(super) is_program: bool,
+    /// A program for glibc, where musl's loader runs it.
+    pub(super) is_foreign: bool,
+    pub(super) search: Rc<Search>,
 }
 
 /// A file being loaded, and the one that asked for it.
@@ -61,7 +64,16 @@ impl Selector<'_> {
         if let Some(interp) = &facts.interp {
             self.load_interpreter(path, interp);
         }
-        self.elf_roots.push(ElfRoot { path: path.clone(), strict, search: Rc::clone(&search) });
+        let is_foreign =
+            search.is_musl() && facts.interp.as_deref().is_some_and(|interp| musl_arch(interp).is_none());
+        let search_of_root = Rc::clone(&search);
+        self.elf_roots.push(ElfRoot {
+            path: path.clone(),
+            strict,
+            is_program,
+            is_foreign,
+            search: search_of_root,
+        });
         let root =
             Rc::new(Loaded { path: path.clone(), file: path.clone(), facts: Arc::clone(facts), by: None });
         let mut stack = vec![root];
@@ -130,6 +142,8 @@ impl Selector<'_> {
                 package: self.package_at(by),
                 needed: interp.to_owned(),
                 excluded_by,
+                unfit: Vec::new(),
+                elsewhere: None,
             });
         }
     }
@@ -141,7 +155,7 @@ impl Selector<'_> {
         }
         let mut unlinked = Vec::new();
         let mut lacking = Vec::new();
-        for ElfRoot { path, strict, search } in &self.elf_roots {
+        for ElfRoot { path, strict, search, .. } in &self.elf_roots {
             let tree = self.visible();
             let Some(process) = search.load(&tree, path, &self.library_path) else { continue };
             for missing in &process.missing {
@@ -150,7 +164,13 @@ impl Selector<'_> {
                 let excluded_by = self.excluding(search, &process, missing.by, &needed);
                 if *strict {
                     let package = self.package_at(&file);
-                    unlinked.push(Unlinked { file, package, needed, excluded_by });
+                    let unfit = missing.unfit.clone();
+                    let elsewhere = if excluded_by.is_none() && unfit.is_empty() {
+                        self.elsewhere(&needed)
+                    } else {
+                        None
+                    };
+                    unlinked.push(Unlinked { file, package, needed, excluded_by, unfit, elsewhere });
                 } else {
                     lacking.push(Lacking { plugin: file, needed, excluded_by });
                 }
@@ -158,6 +178,40 @@ impl Selector<'_> {
         }
         self.unlinked.extend(unlinked);
         self.lacking.extend(lacking);
+    }
+
+    /// A library of a name where the loader does not look for it, and its package.
+    fn elsewhere(&self, needed: &str) -> Option<(RootPath, String)> {
+        let catalog = self.inputs.catalog;
+        catalog.paths().find_map(|(path, references)| {
+            let (package, file) = catalog.get(*references.first()?);
+            let facts = file.elf.as_ref()?;
+            let named = path.file_name() == needed || facts.soname.as_deref() == Some(needed);
+            let fits = named && facts.machine == self.search.machine();
+            fits.then(|| (path.clone(), package.name.clone()))
+        })
+    }
+
+    /// Takes the directories that chosen configuration files name for the loader's, as ldconfig will. True where
+    /// that changes them: then what was linked must be linked anew.
+    pub(super) fn update_library_dirs(&mut self) -> bool {
+        if self.search.is_musl() {
+            return false;
+        }
+        let files = self.inputs.loader_configuration.iter().filter(|(path, _)| {
+            // The recipe's own are in no package.
+            self.chosen.contains_key(*path) || self.inputs.catalog.at(path).is_empty()
+        });
+        let files = files.map(|(path, text)| (path.clone(), text.as_str())).collect();
+        let dirs = configured_dirs(&files);
+        if self.search.extra_dirs() == dirs {
+            return false;
+        }
+        self.search = Rc::new(self.search.as_ref().clone().with_extra_dirs(dirs));
+        self.elf_seen.clear();
+        let roots = std::mem::take(&mut self.elf_roots);
+        self.queue.extend(roots.into_iter().map(|root| root.path));
+        true
     }
 
     /// The pattern of the recipe but for which an object would find a library.

@@ -27,8 +27,9 @@ pub(super) enum Role {
     Named,
 }
 
-/// Plug-ins that come only when a run-time rule asks for them, by a directory of their path.
-const GOVERNED_DIRECTORIES: &[&str] = &["/gconv/", "/glibc-hwcaps/"];
+/// Plug-ins that come only when a run-time rule asks for them, by a part of their path: conversions, libraries for
+/// better processors, mechanisms for authentication (some with a database of their own).
+const GOVERNED: &[&str] = &["/gconv/", "/glibc-hwcaps/", "/sasl2/", "/security/pam_userdb.so"];
 
 impl Selector<'_> {
     /// Rule of `all`: every file of the layer's packages and of all they depend on.
@@ -153,7 +154,7 @@ impl Selector<'_> {
         let path = &file.entry.path;
         let is_library =
             self.search.in_default_dirs(path) && (path.file_name().contains(".so") || file.elf.is_some());
-        let is_governed = GOVERNED_DIRECTORIES.iter().any(|directory| path.as_str().contains(directory));
+        let is_governed = GOVERNED.iter().any(|part| path.as_str().contains(part));
         !is_command(path) && !is_library && !is_governed
     }
 

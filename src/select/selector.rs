@@ -48,7 +48,7 @@ pub(super) struct Lacking {
 
 /// A path already chosen.
 #[derive(Debug)]
-struct Chosen {
+pub(super) struct Chosen {
     layer: usize,
     selected: Selected,
 }
@@ -79,16 +79,18 @@ pub(super) struct Selector<'a> {
     /// What plug-ins lack, unless something else in the image brings it.
     pub(super) lacking: BTreeSet<Lacking>,
     /// Links that no package has, by which something chosen is found, and the layer that first needs them.
-    passed: BTreeMap<RootPath, (usize, PassedLink)>,
+    pub(super) passed: BTreeMap<RootPath, (usize, PassedLink)>,
     pub(super) elf_seen: HashSet<ElfWork>,
     /// What was linked in the current layer, and whether something seemed to be missing.
     pub(super) elf_roots: Vec<ElfRoot>,
+    /// What was linked in the layers below.
+    pub(super) settled_roots: Vec<ElfRoot>,
     pub(super) doubtful: bool,
     pub(super) arch_name: &'static str,
     strip: StripRules,
     pub(super) layers: Vec<LayerRules>,
-    chosen: BTreeMap<RootPath, Chosen>,
-    queue: VecDeque<RootPath>,
+    pub(super) chosen: BTreeMap<RootPath, Chosen>,
+    pub(super) queue: VecDeque<RootPath>,
 }
 
 impl<'a> Selector<'a> {
@@ -126,6 +128,7 @@ impl<'a> Selector<'a> {
             passed: BTreeMap::new(),
             elf_seen: HashSet::new(),
             elf_roots: Vec::new(),
+            settled_roots: Vec::new(),
             doubtful: false,
             arch_name,
             strip,
@@ -141,7 +144,7 @@ impl<'a> Selector<'a> {
         self.roles.clear();
         self.interpreters.clear();
         self.elf_seen.clear();
-        self.elf_roots.clear();
+        self.settled_roots.append(&mut self.elf_roots);
         let layer = &self.inputs.recipe.layers[index];
         let named = packages::named(layer, self.inputs.packages, self.arch_name, self.triplet);
         let closure = packages::closure(&named, self.inputs.packages);
@@ -206,8 +209,10 @@ impl<'a> Selector<'a> {
         let Some((_, package, _)) = self.file_at(path) else { return };
         self.looked_into.insert(package.name.clone());
         let by_interpreter = matches!(reason, Reason::Interpreter { .. }) && self.helpers_have_modules();
+        // Of its own package a file pulls what it needs and no more: where that is reached, it was so before.
+        let is_own = reason.by().is_some_and(|by| self.package_at(by) == package.name);
         self.choose(path, reason);
-        if self.keeps_whole_packages() && (by_interpreter || !self.is_helper(&package.name)) {
+        if !is_own && self.keeps_whole_packages() && (by_interpreter || !self.is_helper(&package.name)) {
             self.bonds.file_to_package(path, &package.name);
             self.expand(&package.name, Role::Reached);
         }
@@ -270,6 +275,15 @@ impl<'a> Selector<'a> {
 
     /// Follows everything that the chosen files lead to.
     pub(super) fn settle(&mut self) {
+        self.drain();
+        while self.update_library_dirs() {
+            self.doubtful = false;
+            self.drain();
+        }
+        self.judge_missing();
+    }
+
+    fn drain(&mut self) {
         loop {
             while let Some(path) = self.queue.pop_front() {
                 self.follow(&path);
@@ -279,7 +293,6 @@ impl<'a> Selector<'a> {
                 break;
             }
         }
-        self.judge_missing();
     }
 
     fn follow(&mut self, path: &RootPath) {
@@ -352,6 +365,10 @@ impl<'a> Selector<'a> {
         }
         if !self.unlinked.is_empty() {
             return Err(SelectError::Unlinked(self.unlinked.into_iter().collect()));
+        }
+        let unproven = self.prove();
+        if !unproven.is_empty() {
+            return Err(SelectError::Unproven(unproven));
         }
         let unmatched = self.unmatched();
         self.warn_of_plugins();

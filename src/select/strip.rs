@@ -29,7 +29,7 @@ const fn patterns(class: StripClass) -> &'static [&'static str] {
         StripClass::Lintian => &["/usr/share/lintian/**"],
         StripClass::Bug => &["/usr/share/bug/**"],
         StripClass::DocBase => &["/usr/share/doc-base/**"],
-        StripClass::Gdb => &["/usr/share/gdb/**"],
+        StripClass::Gdb => &["/usr/share/gcc*/python/**", "/usr/share/gdb/**"],
         StripClass::Metainfo => &["/usr/share/appdata/**", "/usr/share/metainfo/**"],
         StripClass::Systemd => &[
             "/etc/systemd/**",

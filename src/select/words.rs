@@ -1,6 +1,6 @@
 //! Shell words in selection (rule 6): the commands that a chosen script calls, and the files it sources.
 //!
-//! A command is pulled where the script's own package, a direct dependency of it or an Essential package has it;
+//! A command is pulled where a direct dependency of the script's package or an Essential package has it;
 //! one that the image lacks in the end is told of. Helpers count here: that a script calls `sed` is a use of it.
 
 use std::collections::BTreeSet;
@@ -10,6 +10,7 @@ use crate::loader::resolve;
 use crate::root_path::RootPath;
 
 use super::Reason;
+use super::packages::Role;
 use super::selector::Selector;
 
 /// The shells whose scripts are understood.
@@ -43,6 +44,7 @@ impl Selector<'_> {
         let mut seen = BTreeSet::from([script.clone()]);
         let mut stack = vec![script.clone()];
         let mut is_whole = true;
+        let mut is_certain = true;
         while let Some(path) = stack.pop() {
             let Some(words) = inputs.scripts.get(&path) else {
                 self.reads.insert(path);
@@ -50,11 +52,15 @@ impl Selector<'_> {
                 continue;
             };
             let Some(words) = words else { continue };
+            is_certain &= !words.sources_unknown;
             commands.extend(words.commands.iter().map(String::as_str));
             sought.extend(words.sought.iter().map(String::as_str));
             functions.extend(words.functions.iter().map(String::as_str));
             for source in &words.sources {
-                let Some(file) = self.source(source, &path, package) else { continue };
+                let Some(file) = self.source(source, &path, package) else {
+                    is_certain = false;
+                    continue;
+                };
                 if seen.len() < MAX_SOURCES && seen.insert(file.clone()) {
                     stack.push(file);
                 }
@@ -62,7 +68,9 @@ impl Selector<'_> {
         }
         if is_whole {
             for command in commands.difference(&functions) {
-                self.call(script, command, package, sought.contains(command));
+                // A function that nobody knows of may have the name.
+                let can_do_without = sought.contains(command) || !(is_certain || command.starts_with('/'));
+                self.call(script, command, package, can_do_without);
             }
         }
     }
@@ -81,7 +89,7 @@ impl Selector<'_> {
             None if source.contains('/') => return None,
             None => self.find_command(source)?,
         };
-        if !self.may_call(&file, package) {
+        if !self.may_call(&file, package) && self.package_at(&file) != package {
             return None;
         }
         let reason = Reason::Word { by: script.clone(), word: source.to_owned() };
@@ -99,20 +107,24 @@ impl Selector<'_> {
             let reason = Reason::Word { by: script.clone(), word: command.to_owned() };
             self.pull_along(&path, &reason);
             self.pull(&file, reason);
+            // An Essential package's interpreter is enough for what stands in a command line.
             let owner = self.package_at(&file);
-            self.reach_interpreter(&owner, package);
+            if self.inputs.packages.get(owner.as_str()).is_none_or(|owner| !owner.essential) {
+                self.reach_interpreter(&owner, package);
+            }
         } else if !self.want_command(command, package, is_sought) && !is_sought {
             self.called.insert(Called { script: script.clone(), command: command.to_owned() });
         }
     }
 
-    /// Whether a script of a package may count on a file: its own package's, a direct dependency's, an Essential
-    /// one's, or what is in the image anyway.
+    /// Whether a script of a package may count on a file: a direct dependency's, an Essential package's, or what is in
+    /// the image anyway. The commands of its own package are, if that is named; of others they may be for
+    /// administrators alone.
     fn may_call(&self, file: &RootPath, package: &str) -> bool {
         let owner = self.package_at(file);
         let locked = self.inputs.packages.get(package);
-        owner == package
-            || self.is_chosen(file)
+        self.is_chosen(file)
+            || (owner == package && self.roles.get(package) == Some(&Role::Named))
             || locked.is_some_and(|locked| locked.requires.contains(&owner))
             || self.inputs.packages.get(owner.as_str()).is_some_and(|owner| owner.essential)
             || essential_packages(self.inputs.distro).contains(&owner.as_str())

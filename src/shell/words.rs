@@ -132,6 +132,8 @@ pub struct ScriptWords {
     pub sought: BTreeSet<String>,
     /// What it sources: paths from the root, or names that are looked for beside it and among the commands.
     pub sources: BTreeSet<String>,
+    /// It sources files that only running it could tell, and so may have functions that nobody knows of.
+    pub sources_unknown: bool,
     /// The functions it defines.
     pub functions: BTreeSet<String>,
 }
@@ -451,8 +453,11 @@ impl ScriptWords {
         match base {
             "." | "source" => {
                 let source = arguments.iter().find(|word| word.as_deref() != Some("--"));
-                if let Some(Some(source)) = source {
-                    self.sources.insert(source.clone());
+                match source {
+                    Some(Some(source)) => {
+                        self.sources.insert(source.clone());
+                    }
+                    _ => self.sources_unknown = true,
                 }
                 return;
             }
@@ -555,6 +560,7 @@ mod tests {
             found.sources.into_iter().collect::<Vec<_>>(),
             ["/lib/lsb/init-functions", "/usr/share/x/common.sh", "git-sh-setup"]
         );
+        assert!(found.sources_unknown);
         assert_eq!(found.sought.into_iter().collect::<Vec<_>>(), ["/usr/bin/y", "systemctl"]);
         assert_eq!(found.commands.into_iter().collect::<Vec<_>>(), ["/usr/bin/y", "systemctl"]);
     }

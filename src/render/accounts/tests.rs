@@ -4,7 +4,9 @@ use super::*;
 use crate::effects::Effect;
 
 fn recipe(text: &str) -> Recipe {
-    let text = format!("name = \"x\"\nfrom = \"debian:trixie\"\n{text}");
+    let text = format!(
+        "name = \"x\"\nfrom = \"debian:trixie\"\n[[layer]]\nname = \"l\"\npackages = [\"any\"]\n{text}"
+    );
     Recipe::parse(&text, Path::new("x.toml")).unwrap()
 }
 

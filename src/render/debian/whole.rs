@@ -1,30 +1,13 @@
-//! The files that are made of a whole image: the loader's cache, certificates, PAM's configuration, and
-//! what every installation of glibc has.
+//! The files that are made of a whole image: the loader's cache, certificates, PAM's configuration, and what
+//! update-alternatives remembers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::loader::Search;
+use crate::recipe::RuleTool;
 use crate::root_path::RootPath;
 
-use super::{EntryKind, Made, MadeFile, Setup, certificates, fixed, ld_so_cache, pam};
-
-/// Where names are looked up, in the order of Debian: glibc's own default asks the network before `/etc/hosts`.
-const NSSWITCH: &str = "\
-passwd:         files
-group:          files
-shadow:         files
-gshadow:        files
-
-hosts:          files dns
-networks:       files
-
-protocols:      files
-services:       files
-ethers:         files
-rpc:            files
-
-netgroup:       files
-";
+use super::{Made, MadeFile, Setup, certificates, fixed, ld_so_cache, pam};
 
 /// Where a Java from packages looks for its keystore.
 const JAVA_KEYSTORE: &str = "/etc/ssl/certs/java/cacerts";
@@ -41,16 +24,31 @@ pub(super) fn is_source(path: &RootPath) -> bool {
 }
 
 impl Setup<'_> {
+    /// Notes what run-time rules ask for in a layer, and what of that is not made.
+    pub(super) fn take_tools(&mut self, tools: impl Iterator<Item = RuleTool>) {
+        for tool in tools {
+            let what = match tool {
+                RuleTool::GdkPixbuf => "the list of GDK-Pixbuf's loaders",
+                RuleTool::GlibSchemas => "the compiled settings schemas of GLib",
+                // GIO looks through its modules where it has no list; the others are made.
+                RuleTool::CaCertificates
+                | RuleTool::Gconv
+                | RuleTool::Gio
+                | RuleTool::JavaCacerts
+                | RuleTool::Nsswitch
+                | RuleTool::Pam => "",
+            };
+            if self.tools.insert(tool) && !what.is_empty() {
+                self.failures.push(format!("{what} is not made"));
+            }
+        }
+    }
+
     /// All of them, as the image stands.
     pub(super) fn whole_image_files(&self) -> Made {
         let mut made = self.loader_cache();
         made.extend(self.certificate_files());
         made.extend(self.pam_files());
-        let has_libc = self.tree.leads(&self.library("libc.so.6"));
-        let nsswitch = fixed("/etc/nsswitch.conf");
-        if has_libc && self.recipe.skeleton {
-            made.insert(nsswitch.clone(), MadeFile::file(nsswitch, 0o644, NSSWITCH.into()));
-        }
         if self.tree.leads(&fixed("/usr/bin/dpkg")) {
             made.extend(self.alternatives.records(|path| self.tree.leads(path)));
         }
@@ -106,19 +104,11 @@ impl Setup<'_> {
             return Made::new();
         }
         let mut made = certificates::files(&trusted, |path| self.tree.leads(path));
-        // Java comes with a link to where ca-certificates-java makes the keystore.
         let keystore = fixed(JAVA_KEYSTORE);
-        if self.done.contains_key("ca-certificates-java") || self.names_keystore() {
+        if self.tools.contains(&RuleTool::JavaCacerts) || self.done.contains_key("ca-certificates-java") {
             made.insert(keystore.clone(), MadeFile::file(keystore, 0o644, certificates::keystore(&trusted)));
         }
         made
-    }
-
-    /// Whether a link of the image leads to Java's keystore.
-    fn names_keystore(&self) -> bool {
-        let jvm = fixed("/usr/lib/jvm");
-        let mut links = self.tree.within(&jvm);
-        links.any(|(_, item)| matches!(&item.kind, EntryKind::Symlink { target } if target == JAVA_KEYSTORE))
     }
 
     fn pam_files(&self) -> Made {

@@ -1,4 +1,4 @@
-//! Lines of sysusers.d(5) and tmpfiles.d(5): fields between blanks, quotes and backslashes as in those pages,
+//! Lines of sysusers.d(5), tmpfiles.d(5) and units: fields between blanks, quotes and backslashes as in those pages,
 //! and the specifiers whose value does not depend on the machine.
 
 /// The fields of a line, at most `count`: the last has the rest of the line as it stands. None for a comment.

@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use super::super::image_tree::ImageTree;
@@ -22,72 +22,80 @@ fn common(bytes: &[u8], little: bool) -> (&[u8], usize) {
     (&bytes[..extensions], word(extensions + 4) as usize)
 }
 
-fn of_host(path: PathBuf) -> MadeFile {
-    let mut file = MadeFile::file(RootPath::parse(path.to_str().unwrap()).unwrap(), 0o644, Vec::new());
-    file.entry.kind = EntryKind::File { size: 0 };
-    file.content = Content::Host(path);
-    file
-}
-
-/// A directory of this machine as a tree: links as they are, regular files by their host path.
-fn take_in(tree: &mut ImageTree, dir: &Path, deep: bool) {
-    let Ok(entries) = std::fs::read_dir(dir) else { return };
-    for entry in entries {
+/// A directory as a tree below a root: links as they are, regular files by their host path.
+fn take_in(tree: &mut ImageTree, root: &Path, dir: &Path) {
+    for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
-        let Ok(at) = RootPath::parse(path.to_str().unwrap()) else { continue };
+        let at = RootPath::parse(path.strip_prefix(root).unwrap().to_str().unwrap()).unwrap();
         let kind = path.symlink_metadata().unwrap().file_type();
         if kind.is_symlink() {
             let target = std::fs::read_link(&path).unwrap();
             tree.make(0, &MadeFile::symlink(at, target.to_str().unwrap()));
-            if let Some(real) = path.canonicalize().ok().filter(|real| real.is_file()) {
-                tree.make(0, &of_host(real));
-            }
         } else if kind.is_dir() {
             tree.make(0, &MadeFile::directory(at, 0o755));
-            if deep || path.ends_with("glibc-hwcaps") {
-                take_in(tree, &path, true);
-            }
-        } else if kind.is_file() {
-            tree.make(0, &of_host(path));
+            take_in(tree, root, &path);
+        } else {
+            let mut file = MadeFile::file(at, 0o644, Vec::new());
+            file.entry.kind = EntryKind::File { size: 0 };
+            file.content = Content::Host(path);
+            tree.make(0, &file);
         }
     }
 }
 
-#[test]
-fn this_machines_cache_is_ldconfigs_to_the_byte() {
-    let scratch = tempfile::tempdir().unwrap();
-    let cache = scratch.path().join("cache");
-    let made = Command::new("/sbin/ldconfig").args(["-X", "-C"]).arg(&cache).status();
-    assert!(made.is_ok_and(|status| status.success()), "ldconfig of libc-bin is needed");
-    let theirs = std::fs::read(&cache).unwrap();
+/// A root with this machine's smaller libraries, some of them where configuration leads.
+fn root(scratch: &Path) {
+    let here = Path::new("/usr/lib/x86_64-linux-gnu");
+    let there = scratch.join("usr/lib/x86_64-linux-gnu");
+    let hwcaps = scratch.join("opt/lib/glibc-hwcaps/x86-64-v2");
+    for dir in [&there, &hwcaps, &scratch.join("etc/ld.so.conf.d"), &scratch.join("usr/lib64")] {
+        std::fs::create_dir_all(dir).unwrap();
+    }
+    std::os::unix::fs::symlink("usr/lib", scratch.join("lib")).unwrap();
+    std::os::unix::fs::symlink("usr/lib64", scratch.join("lib64")).unwrap();
+    std::fs::write(scratch.join("etc/ld.so.conf"), "include /etc/ld.so.conf.d/*.conf\n").unwrap();
+    std::fs::write(scratch.join("etc/ld.so.conf.d/b.conf"), "# own\n/opt/lib # here\n/nowhere\n").unwrap();
+    let multiarch = "/usr/local/lib/x86_64-linux-gnu\n/lib/x86_64-linux-gnu\n/usr/lib/x86_64-linux-gnu\n";
+    std::fs::write(scratch.join("etc/ld.so.conf.d/x86_64-linux-gnu.conf"), multiarch).unwrap();
+    for entry in std::fs::read_dir(here).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap();
+        let metadata = path.symlink_metadata().unwrap();
+        if metadata.is_symlink() {
+            std::os::unix::fs::symlink(std::fs::read_link(&path).unwrap(), there.join(name)).unwrap();
+        } else if metadata.is_file() && metadata.len() < 100_000 {
+            std::fs::copy(&path, there.join(name)).unwrap();
+        }
+    }
+    let library = here.join("libanl.so.1");
+    for copy in ["opt/lib/libanl.so.1.0", "opt/lib/libanl.so.2", "opt/lib/glibc-hwcaps/x86-64-v2/libanl.so.1"]
+    {
+        std::fs::copy(&library, scratch.join(copy)).unwrap();
+    }
+}
 
+#[test]
+fn a_roots_cache_is_ldconfigs_to_the_byte_and_so_are_its_links() {
+    let scratch = tempfile::tempdir().unwrap();
+    root(scratch.path());
     let mut tree = ImageTree::default();
-    for link in ["/lib", "/lib32", "/lib64", "/libx32"] {
-        if let Ok(target) = std::fs::read_link(link) {
-            let path = RootPath::parse(link).unwrap();
-            tree.make(0, &MadeFile::symlink(path, target.to_str().unwrap()));
-        }
-    }
-    let defaults: Vec<RootPath> = ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib", "/usr/lib"]
-        .map(|path| RootPath::parse(path).unwrap())
-        .to_vec();
-    take_in(&mut tree, Path::new("/etc/ld.so.conf.d"), false);
-    let config = RootPath::parse(CONFIG).unwrap();
-    tree.make(0, &MadeFile::file(config, 0o644, std::fs::read(CONFIG).unwrap()));
-    let mut contents = BTreeMap::new();
-    for path in config_files(&tree) {
-        contents.insert(path.clone(), std::fs::read(path.as_str()).unwrap());
-    }
-    let dirs = directories(&contents, &defaults);
-    for dir in &dirs {
-        if let Ok(real) = Path::new(dir.as_str()).canonicalize() {
-            take_in(&mut tree, &real, false);
-        }
-    }
-    let scan = scan(&tree, &dirs, Arch::Amd64.elf_machine());
+    take_in(&mut tree, scratch.path(), scratch.path());
+    let made = Command::new("/sbin/ldconfig").arg("-r").arg(scratch.path()).status();
+    assert!(made.is_ok_and(|status| status.success()), "ldconfig of libc-bin is needed");
+    let theirs = std::fs::read(scratch.path().join("etc/ld.so.cache")).unwrap();
+
+    let defaults = ["/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib", "/usr/lib"];
+    let defaults = defaults.map(|path| RootPath::parse(path).unwrap());
+    let files = config_files(&tree).into_iter();
+    let contents = files.map(|path| (path.clone(), tree.made_content(&path).unwrap())).collect();
+    let scan = scan(&tree, &directories(&contents, &defaults), Arch::Amd64.elf_machine());
     assert!(scan.entries.len() > 50, "{}", scan.entries.len());
+    for (link, target) in &scan.missing_links {
+        let real = std::fs::read_link(scratch.path().join(link.relative())).unwrap();
+        assert_eq!(real.to_str(), Some(target.as_str()), "{link}");
+    }
+    assert!(scan.missing_links.keys().any(|link| link.as_str() == "/opt/lib/libanl.so.1"));
     let ours = write(scan.entries, Arch::Amd64);
-    std::fs::write(scratch.path().join("ours"), &ours).unwrap();
     let (ours, theirs) = (common(&ours, true), common(&theirs, true));
     assert_eq!(ours.1, theirs.1);
     assert!(ours.0 == theirs.0, "{}", describe(ours.0, theirs.0));
@@ -111,7 +119,8 @@ fn describe(ours: &[u8], theirs: &[u8]) -> String {
     let (ours, theirs) = (list(ours), list(theirs));
     let only =
         |a: &[String], b: &[String]| a.iter().filter(|line| !b.contains(line)).cloned().collect::<Vec<_>>();
-    format!("only ours: {:#?}\nonly theirs: {:#?}", only(&ours, &theirs), only(&theirs, &ours))
+    let differ = ours.iter().zip(&theirs).find(|(ours, theirs)| ours != theirs);
+    format!("{differ:?}\nonly ours: {:#?}\nonly theirs: {:#?}", only(&ours, &theirs), only(&theirs, &ours))
 }
 
 #[test]

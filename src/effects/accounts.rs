@@ -1,0 +1,68 @@
+//! The users and groups that a script finds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::distro::PackageFormat;
+use crate::recipe::{base_groups, base_users};
+use crate::shell::text::UNKNOWN;
+
+/// A user, as far as scripts may ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct KnownUser {
+    pub(super) uid: Option<u32>,
+    pub(super) gid: Option<u32>,
+    pub(super) gecos: String,
+    pub(super) home: String,
+    pub(super) shell: String,
+}
+
+/// Who exists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct AccountNames {
+    pub(super) users: BTreeMap<String, KnownUser>,
+    pub(super) groups: BTreeMap<String, Option<u32>>,
+    pub(super) members: BTreeSet<(String, String)>,
+}
+
+impl AccountNames {
+    /// Those of a system on which nothing but the base is installed.
+    pub(super) fn base(format: PackageFormat) -> Self {
+        let users = base_users(format).iter().map(|user| {
+            let known = KnownUser {
+                uid: Some(user.uid),
+                gid: Some(user.gid),
+                gecos: user.gecos.to_owned(),
+                home: user.home.to_owned(),
+                shell: user.shell.to_owned(),
+            };
+            (user.name.to_owned(), known)
+        });
+        let groups = base_groups(format).iter().map(|group| (group.name.to_owned(), Some(group.gid)));
+        AccountNames { users: users.collect(), groups: groups.collect(), members: BTreeSet::new() }
+    }
+
+    /// The line of `passwd` of a user by name or number.
+    pub(super) fn passwd_line(&self, key: &str) -> Option<String> {
+        let number = key.parse::<u32>().ok();
+        let mut users = self.users.iter();
+        let (name, user) =
+            users.find(|(name, user)| *name == key || number.is_some() && user.uid == number)?;
+        let (uid, gid) = (shown(user.uid), shown(user.gid));
+        Some(format!("{name}:x:{uid}:{gid}:{}:{}:{}\n", user.gecos, user.home, user.shell))
+    }
+
+    /// The line of `group` of a group by name or number.
+    pub(super) fn group_line(&self, key: &str) -> Option<String> {
+        let number = key.parse::<u32>().ok();
+        let mut groups = self.groups.iter();
+        let (name, gid) = groups.find(|(name, gid)| *name == key || number.is_some() && **gid == number)?;
+        let members: Vec<&str> =
+            self.members.iter().filter(|(_, group)| group == name).map(|(user, _)| user.as_str()).collect();
+        Some(format!("{name}:x:{}:{}\n", shown(*gid), members.join(",")))
+    }
+}
+
+/// A number, which may not be settled yet.
+pub(super) fn shown(number: Option<u32>) -> String {
+    number.map_or_else(|| UNKNOWN.to_string(), |number| number.to_string())
+}

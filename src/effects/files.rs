@@ -1,0 +1,147 @@
+//! The files that scripts see: those of every package of the image, as if all were unpacked.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use crate::apk::pkginfo::PackageInfo;
+use crate::cache::ContentId;
+use crate::catalog::{CatalogError, FileCatalog, PackageFiles, read_contents};
+use crate::deb::control::paragraphs;
+use crate::loader::{self, FileTree};
+use crate::root_path::RootPath;
+use crate::shell::Node;
+use crate::tarball::EntryKind;
+
+/// The largest file that a script may read, in bytes.
+const LARGEST: u64 = 1 << 20;
+
+/// An image's files before any script ran.
+pub trait ImageFiles {
+    /// What is at a path, read literally: no component is followed as a link.
+    fn node(&self, path: &RootPath) -> Option<Node>;
+    /// The names in a directory, sorted.
+    fn list(&self, directory: &RootPath) -> Vec<String>;
+    /// The content of a regular file; none if it is too large or cannot be had.
+    fn read(&self, path: &RootPath) -> Option<Vec<u8>>;
+    /// The version of a package of the image.
+    fn version(&self, package: &str) -> Option<String>;
+    /// The paths of a package of the image.
+    fn paths_of(&self, package: &str) -> Vec<RootPath>;
+    /// A file of a package's control part.
+    fn control(&self, package: &str, member: &str) -> Option<Vec<u8>>;
+    /// The distro's name of the architecture: `amd64`, `x86_64`.
+    fn architecture(&self) -> &str;
+    /// The multiarch triplet; empty where the distro has none.
+    fn triplet(&self) -> &str;
+}
+
+/// A catalogue as the files of an image. Contents are read from the packages when a script asks for them.
+pub struct CatalogFiles<'a> {
+    catalog: &'a FileCatalog,
+    architecture: &'a str,
+    triplet: &'a str,
+    contents: RefCell<BTreeMap<RootPath, Option<Vec<u8>>>>,
+}
+
+impl<'a> CatalogFiles<'a> {
+    /// Of a distro's port with this name of the architecture and this triplet.
+    pub fn new(catalog: &'a FileCatalog, architecture: &'a str, triplet: &'a str) -> Self {
+        CatalogFiles { catalog, architecture, triplet, contents: RefCell::default() }
+    }
+
+    fn content(&self, path: &RootPath) -> Option<Vec<u8>> {
+        let (package, file) = self.catalog.get(*self.catalog.at(path).first()?);
+        let index = package.manifest.content_index(file)?;
+        let real = package.manifest.files.iter().find(|file| file.index == index)?;
+        if !matches!(real.entry.kind, EntryKind::File { size } if size <= LARGEST) {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        let wanted = BTreeMap::from([(index, ())]);
+        read_contents(package, &wanted, |_, (), content: &mut dyn Read| {
+            content.read_to_end(&mut bytes).map_err(|error| CatalogError::unread(package, error))?;
+            Ok::<_, CatalogError>(())
+        })
+        .ok()?;
+        Some(bytes)
+    }
+}
+
+impl ImageFiles for CatalogFiles<'_> {
+    fn node(&self, path: &RootPath) -> Option<Node> {
+        Some(match self.catalog.node(path)? {
+            loader::Node::Directory => Node::Directory,
+            loader::Node::Symlink(target) => Node::Symlink(target.to_owned()),
+            loader::Node::File(_) => {
+                let (package, file) = self.catalog.get(*self.catalog.at(path).first()?);
+                let real = package.manifest.content_index(file);
+                let real =
+                    real.and_then(|index| package.manifest.files.iter().find(|one| one.index == index));
+                let size = real.and_then(|file| match file.entry.kind {
+                    EntryKind::File { size } => Some(size),
+                    _ => None,
+                });
+                Node::File { mode: file.entry.metadata.mode, size }
+            }
+            loader::Node::Other => Node::Other,
+        })
+    }
+
+    fn list(&self, directory: &RootPath) -> Vec<String> {
+        let prefix = if directory.is_root() { 0 } else { directory.as_str().len() };
+        let mut names: Vec<String> = Vec::new();
+        for (path, _) in self.catalog.within(directory) {
+            let name = path.as_str().get(prefix + 1..).and_then(|rest| rest.split('/').next());
+            if let Some(name) =
+                name.filter(|name| !name.is_empty() && names.last().is_none_or(|last| last != name))
+            {
+                names.push(name.to_owned());
+            }
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn read(&self, path: &RootPath) -> Option<Vec<u8>> {
+        if let Some(known) = self.contents.borrow().get(path) {
+            return known.clone();
+        }
+        let content = self.content(path);
+        self.contents.borrow_mut().insert(path.clone(), content.clone());
+        content
+    }
+
+    fn version(&self, package: &str) -> Option<String> {
+        self.catalog.package(package).map(|package| package.version.clone())
+    }
+
+    fn paths_of(&self, package: &str) -> Vec<RootPath> {
+        self.catalog.files_of(package).map(|file| self.catalog.get(file).1.entry.path.clone()).collect()
+    }
+
+    fn control(&self, package: &str, member: &str) -> Option<Vec<u8>> {
+        self.catalog.package(package)?.manifest.control.members.get(member).cloned()
+    }
+
+    fn architecture(&self) -> &str {
+        self.architecture
+    }
+
+    fn triplet(&self) -> &str {
+        self.triplet
+    }
+}
+
+/// The package's own name of its architecture.
+pub(super) fn architecture_of(package: &PackageFiles) -> String {
+    let text = &package.manifest.control.text;
+    match package.content {
+        ContentId::Sha256(_) => {
+            let field = paragraphs(text).next().and_then(|control| control.field("Architecture"));
+            field.unwrap_or_default().to_owned()
+        }
+        ContentId::Apk(_) => PackageInfo::parse(text).map(|info| info.arch).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,522 @@
+//! The world a maintainer script sees: an image's files, what the script has changed of them, and the log of
+//! what it would leave behind.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::accounts::AccountNames;
+use super::files::ImageFiles;
+use super::models;
+use super::{Effect, Owner, Slave};
+use crate::root_path::RootPath;
+use crate::shell::text::{decode, encode, is_known};
+use crate::shell::{Call, Node, Reply, Source, World};
+
+/// Directories every installed system has before the first package is configured, whoever ships them.
+const DIRECTORIES: &[&str] = &[
+    "/",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/etc/default",
+    "/etc/opt",
+    "/etc/profile.d",
+    "/etc/skel",
+    "/home",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/run/lock",
+    "/srv",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/usr/bin",
+    "/usr/games",
+    "/usr/include",
+    "/usr/lib",
+    "/usr/local",
+    "/usr/local/bin",
+    "/usr/local/etc",
+    "/usr/local/games",
+    "/usr/local/include",
+    "/usr/local/lib",
+    "/usr/local/sbin",
+    "/usr/local/share",
+    "/usr/local/src",
+    "/usr/sbin",
+    "/usr/share",
+    "/usr/share/doc",
+    "/usr/share/info",
+    "/usr/share/man",
+    "/usr/share/misc",
+    "/usr/src",
+    "/var",
+    "/var/backups",
+    "/var/cache",
+    "/var/lib",
+    "/var/lib/dpkg",
+    "/var/lib/dpkg/info",
+    "/var/lib/misc",
+    "/var/local",
+    "/var/log",
+    "/var/mail",
+    "/var/opt",
+    "/var/spool",
+    "/var/tmp",
+    "/var/lib/systemd",
+    "/etc/alternatives",
+    "/var/lib/dpkg/alternatives",
+];
+/// Below these nothing a script does stays in an image.
+const PASSING: [&str; 5] = ["/tmp", "/proc", "/dev", "/sys", "/var/tmp"];
+/// Where commands are, in the order of root's `PATH`.
+const COMMANDS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/// What a file that a script made holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// This text, which may be unknown in part.
+    Text(String),
+    /// What a file of the image holds.
+    Of(RootPath),
+}
+
+/// What a script has put at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Item {
+    Directory,
+    File(Content, u32),
+    Symlink(String),
+}
+
+/// What does not change while a package's scripts are evaluated.
+pub(super) struct Facts {
+    pub(super) package: String,
+    pub(super) architecture: String,
+    /// The questions of the package's debconf templates, with type and default.
+    pub(super) questions: BTreeMap<String, (String, String)>,
+    pub(super) is_apk: bool,
+}
+
+#[derive(Clone)]
+pub(super) struct Machine<'a> {
+    pub(super) files: &'a dyn ImageFiles,
+    pub(super) facts: Rc<Facts>,
+    /// What the script changed; none where it took something away.
+    changes: BTreeMap<RootPath, Option<Item>>,
+    pub(super) effects: Vec<Effect>,
+    pub(super) skipped: BTreeSet<String>,
+    pub(super) accounts: AccountNames,
+    /// Answers to debconf's questions that differ from the defaults.
+    pub(super) answers: BTreeMap<String, String>,
+    /// Temporary files made so far.
+    temporary: BTreeSet<RootPath>,
+}
+
+impl<'a> Machine<'a> {
+    pub(super) fn new(files: &'a dyn ImageFiles, facts: Facts, accounts: AccountNames) -> Self {
+        Machine {
+            files,
+            facts: Rc::new(facts),
+            changes: BTreeMap::new(),
+            effects: Vec::new(),
+            skipped: BTreeSet::new(),
+            accounts,
+            answers: BTreeMap::new(),
+            temporary: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn effect(&mut self, effect: Effect) {
+        if self.effects.last() != Some(&effect) {
+            self.effects.push(effect);
+        }
+    }
+
+    /// Whether what is at a path is gone when the script ends, or is nobody's in an image.
+    pub(super) fn passes(&self, path: &RootPath) -> bool {
+        let passing = PASSING
+            .iter()
+            .any(|directory| path.as_str().strip_prefix(directory).is_some_and(|rest| rest.starts_with('/')));
+        passing || self.temporary.iter().any(|temporary| path.is_within(temporary))
+    }
+
+    /// A new temporary file or directory, by a template that ends in `X`s.
+    pub(super) fn temporary(&mut self, template: &RootPath, directory: bool) -> RootPath {
+        let text = template.as_str();
+        let stem = text.trim_end_matches('X');
+        let number = self.temporary.len();
+        let width = (text.len() - stem.len()).max(1);
+        let path = RootPath::parse(&format!("{stem}{number:0>width$}")).unwrap_or_else(|_| template.clone());
+        self.temporary.insert(path.clone());
+        let item = if directory { Item::Directory } else { Item::File(Content::Text(String::new()), 0o600) };
+        self.changes.insert(path.clone(), Some(item));
+        path
+    }
+
+    /// What a file holds, wherever that comes from.
+    pub(super) fn content(&self, path: &RootPath) -> Content {
+        match self.changes.get(path) {
+            Some(Some(Item::File(content, _))) => content.clone(),
+            _ => Content::Of(path.clone()),
+        }
+    }
+
+    pub(super) fn mode(&self, path: &RootPath) -> u32 {
+        match self.node(path) {
+            Some(Node::File { mode, .. }) => mode & 0o7777,
+            _ => 0o755,
+        }
+    }
+
+    pub(super) fn make_directory(&mut self, path: &RootPath, mode: Option<u32>, owner: Option<Owner>) {
+        let is_new = self.node(path) != Some(Node::Directory);
+        if is_new {
+            self.changes.insert(path.clone(), Some(Item::Directory));
+        }
+        if !self.passes(path) && (is_new || mode.is_some() || owner.is_some()) {
+            self.effect(Effect::Directory { path: path.clone(), mode, owner });
+        }
+    }
+
+    /// A directory that an effect makes beside something else.
+    pub(super) fn remember_directory(&mut self, path: &RootPath) {
+        if self.node(path).is_none() {
+            self.changes.insert(path.clone(), Some(Item::Directory));
+        }
+    }
+
+    pub(super) fn make_symlink(&mut self, path: &RootPath, target: &str) {
+        self.changes.insert(path.clone(), Some(Item::Symlink(target.to_owned())));
+        if !self.passes(path) {
+            self.forget(path);
+            self.effect(Effect::Symlink { path: path.clone(), target: target.to_owned() });
+        }
+    }
+
+    /// A file of this content; why it cannot be made.
+    pub(super) fn make_file(
+        &mut self,
+        path: &RootPath,
+        content: Content,
+        mode: Option<u32>,
+        owner: Option<Owner>,
+    ) -> Result<(), String> {
+        let item = Item::File(content.clone(), mode.unwrap_or(0o644));
+        self.changes.insert(path.clone(), Some(item));
+        if self.passes(path) {
+            return Ok(());
+        }
+        match content {
+            Content::Of(from) => {
+                self.forget(path);
+                self.effect(Effect::Copy { from, to: path.clone(), mode, owner });
+            }
+            Content::Text(text) => {
+                let Some(bytes) = encode(&text) else {
+                    self.forget(path);
+                    return Err("what it holds depends on what is not known".to_owned());
+                };
+                self.file_effect(path, bytes, mode);
+                if let Some(Owner { user, group }) = owner {
+                    let path = path.clone();
+                    self.effect(Effect::Owner { path, user, group, recursive: false });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Changes the content of the file that was made at a path, or makes one.
+    fn file_effect(&mut self, path: &RootPath, bytes: Vec<u8>, given: Option<u32>) {
+        let found = self.effects.iter_mut().rev().find(|effect| touches(effect, path));
+        if let Some(Effect::File { content, mode, .. }) = found {
+            *content = bytes;
+            *mode = given.or(*mode);
+        } else {
+            self.effects.push(Effect::File { path: path.clone(), content: bytes, mode: given });
+        }
+    }
+
+    /// Takes something away, with all in it.
+    pub(super) fn remove(&mut self, path: &RootPath, recursive: bool) {
+        let below: Vec<RootPath> = self.changes.keys().filter(|one| one.is_within(path)).cloned().collect();
+        for one in below {
+            self.changes.remove(&one);
+        }
+        self.forget(path);
+        if self.files.node(path).is_some() {
+            self.changes.insert(path.clone(), None);
+            if !self.passes(path) {
+                self.effect(Effect::Remove { path: path.clone(), recursive });
+            }
+        }
+    }
+
+    /// Moves something.
+    pub(super) fn rename(&mut self, from: &RootPath, to: &RootPath) -> Result<(), String> {
+        if from == to {
+            return Ok(());
+        }
+        match self.changes.get(from).cloned() {
+            Some(Some(Item::File(content, mode))) => {
+                // A mode that was set on it stays with it.
+                let set = self.effects.iter().rev().find_map(|effect| match effect {
+                    Effect::Mode { path, mode: super::ModeChange::Bits(bits), .. } if path == from => {
+                        Some(*bits)
+                    }
+                    Effect::File { path, mode, .. } | Effect::Copy { to: path, mode, .. } if path == from => {
+                        *mode
+                    }
+                    _ => None,
+                });
+                let owned: Vec<Effect> = self
+                    .effects
+                    .iter()
+                    .filter_map(|effect| match effect {
+                        Effect::Owner { path, user, group, recursive } if path == from => {
+                            Some(Effect::Owner {
+                                path: to.clone(),
+                                user: user.clone(),
+                                group: group.clone(),
+                                recursive: *recursive,
+                            })
+                        }
+                        _ => None,
+                    })
+                    .collect();
+                self.remove(from, false);
+                let mode = set.or((mode != 0o644 && mode != 0o600).then_some(mode));
+                let made = self.make_file(to, content, mode, None);
+                for effect in owned {
+                    self.effect(effect);
+                }
+                made
+            }
+            Some(Some(Item::Symlink(target))) => {
+                self.remove(from, false);
+                self.make_symlink(to, &target);
+                Ok(())
+            }
+            Some(Some(Item::Directory)) if !self.passes(to) => {
+                Err("it moves a directory that it has made".to_owned())
+            }
+            _ => {
+                let moved = match self.node(from) {
+                    Some(Node::Directory) => Item::Directory,
+                    Some(Node::Symlink(target)) => Item::Symlink(target),
+                    _ => Item::File(Content::Of(from.clone()), self.mode(from)),
+                };
+                self.changes.insert(to.clone(), Some(moved));
+                self.changes.insert(from.clone(), None);
+                if !self.passes(from) || !self.passes(to) {
+                    self.effect(Effect::Rename { from: from.clone(), to: to.clone() });
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Remembers a file's permission bits.
+    pub(super) fn set_mode(&mut self, path: &RootPath, bits: u32) {
+        if let Some(Some(Item::File(_, mode))) = self.changes.get_mut(path) {
+            *mode = bits;
+        } else if matches!(self.node(path), Some(Node::File { .. })) {
+            let content = Content::Of(path.clone());
+            self.changes.insert(path.clone(), Some(Item::File(content, bits)));
+        }
+    }
+
+    /// Drops what was to be made at or below a path.
+    fn forget(&mut self, path: &RootPath) {
+        self.effects.retain(|effect| {
+            let made = match effect {
+                Effect::File { path, .. }
+                | Effect::Symlink { path, .. }
+                | Effect::Directory { path, .. }
+                | Effect::Owner { path, .. }
+                | Effect::Mode { path, .. }
+                | Effect::Copy { to: path, .. } => path,
+                _ => return true,
+            };
+            !made.is_within(path)
+        });
+    }
+
+    /// Where a path leads, links followed.
+    pub(super) fn resolved(&self, call: &Call, path: &str) -> Option<RootPath> {
+        crate::shell::resolve(self, &call.directory, path)
+    }
+
+    /// Everything at and below a directory, links not followed, parents first.
+    pub(super) fn tree(&self, top: &RootPath) -> Vec<(RootPath, Node)> {
+        const MOST: usize = 20_000;
+        let mut found = Vec::new();
+        let mut pending = vec![top.clone()];
+        while let Some(path) = pending.pop() {
+            let Some(node) = self.node(&path) else { continue };
+            if node == Node::Directory {
+                let names = self.list(&path);
+                pending.extend(names.iter().rev().filter_map(|name| path.join(name).ok()));
+            }
+            found.push((path, node));
+            if found.len() >= MOST {
+                break;
+            }
+        }
+        found
+    }
+
+    /// Whether an alternative of this group was installed here, and the best of them.
+    pub(super) fn best_alternative(&self, group: &str) -> Option<(i64, &RootPath, &[Slave])> {
+        let mut best: Option<(i64, &RootPath, &[Slave])> = None;
+        for effect in &self.effects {
+            if let Effect::Alternative { name, path, priority, slaves, .. } = effect
+                && name == group
+                && best.is_none_or(|(highest, ..)| *priority > highest)
+            {
+                best = Some((*priority, path, slaves));
+            }
+        }
+        best
+    }
+}
+
+/// Whether an effect decides what is at a path.
+fn touches(effect: &Effect, path: &RootPath) -> bool {
+    match effect {
+        Effect::File { path: own, .. }
+        | Effect::Symlink { path: own, .. }
+        | Effect::Directory { path: own, .. }
+        | Effect::Remove { path: own, .. }
+        | Effect::Copy { to: own, .. } => own == path,
+        Effect::Rename { from, to } => from == path || to == path,
+        _ => false,
+    }
+}
+
+impl World for Machine<'_> {
+    fn node(&self, path: &RootPath) -> Option<Node> {
+        match self.changes.get(path) {
+            Some(None) => return None,
+            Some(Some(Item::Directory)) => return Some(Node::Directory),
+            Some(Some(Item::Symlink(target))) => return Some(Node::Symlink(target.clone())),
+            Some(Some(Item::File(content, mode))) => {
+                let size = match content {
+                    Content::Text(text) => encode(text).map(|bytes| bytes.len() as u64),
+                    Content::Of(path) => match self.files.node(path) {
+                        Some(Node::File { size, .. }) => size,
+                        _ => None,
+                    },
+                };
+                return Some(Node::File { mode: *mode, size });
+            }
+            None => {}
+        }
+        if path.ancestors().any(|above| self.changes.get(&above) == Some(&None)) {
+            return None;
+        }
+        if let Some(node) = self.files.node(path) {
+            return Some(node);
+        }
+        if DIRECTORIES.contains(&path.as_str()) {
+            return Some(Node::Directory);
+        }
+        // Commands of packages that are not looked into, yet on every system where packages are configured.
+        let is_command = COMMANDS[2..4].iter().any(|directory| {
+            let name = path.as_str().strip_prefix(directory).and_then(|rest| rest.strip_prefix('/'));
+            name.is_some_and(|name| models::is_essential(name, self.facts.is_apk))
+        });
+        is_command.then_some(Node::File { mode: 0o755, size: None })
+    }
+
+    fn list(&self, directory: &RootPath) -> Vec<String> {
+        let mut names: BTreeSet<String> = self.files.list(directory).into_iter().collect();
+        for (path, item) in &self.changes {
+            if path.parent().as_ref() == Some(directory) {
+                if item.is_some() {
+                    names.insert(path.file_name().to_owned());
+                } else {
+                    names.remove(path.file_name());
+                }
+            }
+        }
+        names.into_iter().collect()
+    }
+
+    fn read(&mut self, path: &RootPath) -> Option<String> {
+        match self.content(path) {
+            Content::Text(text) => Some(text),
+            Content::Of(path) => self.files.read(&path).map(|bytes| decode(&bytes)),
+        }
+    }
+
+    fn write(&mut self, path: &RootPath, content: &str, append: bool) -> Result<(), String> {
+        let exists = self.node(path).is_some();
+        let text = if append && exists {
+            if content.is_empty() {
+                return Ok(());
+            }
+            match self.read(path) {
+                Some(before) => before + content,
+                None => return Err("what the file holds before is not known".to_owned()),
+            }
+        } else {
+            content.to_owned()
+        };
+        let mode = if exists { self.mode(path) } else { 0o644 };
+        let item = Item::File(Content::Text(text.clone()), mode);
+        self.changes.insert(path.clone(), Some(item));
+        if self.passes(path) {
+            return Ok(());
+        }
+        match encode(&text) {
+            Some(bytes) => {
+                self.file_effect(path, bytes, None);
+                Ok(())
+            }
+            None => {
+                self.forget(path);
+                Err("what it writes depends on what is not known".to_owned())
+            }
+        }
+    }
+
+    fn source(&mut self, path: &RootPath) -> Source {
+        if path.as_str() == "/usr/share/debconf/confmodule" {
+            return Source::Modelled;
+        }
+        match self.node(path) {
+            Some(Node::File { .. }) => match self.read(path) {
+                Some(text) if is_known(&text) => Source::Script(text),
+                _ => Source::Unknown("its content is not known".to_owned()),
+            },
+            _ => models::sourced(path),
+        }
+    }
+
+    fn command(&self, name: &str) -> Option<Option<RootPath>> {
+        for directory in COMMANDS {
+            let path = RootPath::parse(directory).ok()?.join(name).ok()?;
+            let real = crate::shell::resolve(self, &RootPath::root(), path.as_str());
+            if let Some(Node::File { mode, .. }) = real.and_then(|real| self.node(&real))
+                && mode & 0o111 != 0
+            {
+                return Some(Some(path));
+            }
+        }
+        Some(None)
+    }
+
+    fn run(&mut self, call: &Call) -> Reply {
+        models::run(self, call)
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        self.effects == other.effects && self.changes == other.changes && self.answers == other.answers
+    }
+}

@@ -1,0 +1,285 @@
+//! What commands would do: one table of names and models.
+
+use super::machine::Machine;
+use crate::root_path::RootPath;
+use crate::shell::text::{is_known, unknown};
+use crate::shell::{Call, Node, Reply, Source, World};
+
+mod accounts;
+mod arguments;
+mod awk;
+mod debconf;
+mod dpkg;
+mod files;
+mod filters;
+mod find;
+mod places;
+mod regular;
+mod sed;
+mod tools;
+
+pub(super) use dpkg::tool_of_trigger;
+
+/// What a command does to the machine, and what it says.
+type Model = fn(&mut Machine<'_>, &Call) -> Reply;
+
+/// Commands of the Essential packages and of those that scripts may count on: they are there when a package is
+/// configured, whether or not they get into the image.
+const ESSENTIAL: &[(&str, Model)] = &[
+    ("addgroup", accounts::addgroup),
+    ("adduser", accounts::adduser),
+    ("awk", awk::awk),
+    ("basename", places::basename),
+    ("busybox", tools::busybox),
+    ("cat", filters::cat),
+    ("chage", tools::skipped),
+    ("chfn", tools::skipped),
+    ("chgrp", files::chgrp),
+    ("chmod", files::chmod),
+    ("chown", files::chown),
+    ("chpasswd", tools::skipped),
+    ("chsh", accounts::chsh),
+    ("clear", tools::skipped),
+    ("cmp", filters::compare),
+    ("cp", files::cp),
+    ("cut", filters::cut),
+    ("date", tools::vague),
+    ("deb-systemd-helper", tools::skipped),
+    ("deb-systemd-invoke", tools::skipped),
+    ("debconf-communicate", debconf::communicate),
+    ("debconf-show", tools::vague),
+    ("delgroup", accounts::delgroup),
+    ("deluser", accounts::deluser),
+    ("df", tools::vague),
+    ("diff", filters::compare),
+    ("dirname", places::dirname),
+    ("dpkg", dpkg::dpkg),
+    ("dpkg-divert", dpkg::divert),
+    ("dpkg-maintscript-helper", tools::skipped),
+    ("dpkg-query", dpkg::query),
+    ("dpkg-statoverride", dpkg::statoverride),
+    ("dpkg-trigger", dpkg::trigger),
+    ("du", tools::vague),
+    ("egrep", filters::egrep),
+    ("env", tools::env),
+    ("expr", filters::expr),
+    ("false", tools::fails),
+    ("fgrep", filters::fgrep),
+    ("find", find::find),
+    ("getconf", tools::vague),
+    ("getent", accounts::getent),
+    ("gpasswd", accounts::gpasswd),
+    ("grep", filters::grep),
+    ("groupadd", accounts::groupadd),
+    ("groupdel", accounts::delgroup),
+    ("groupmod", tools::unmodelled),
+    ("groups", accounts::groups),
+    ("grpconv", tools::skipped),
+    ("head", filters::head),
+    ("hostname", tools::vague),
+    ("id", accounts::id),
+    ("install", files::install),
+    ("invoke-rc.d", tools::skipped),
+    ("ldconfig", tools::ldconfig),
+    ("ln", files::ln),
+    ("logger", tools::skipped),
+    ("ls", find::ls),
+    ("mawk", awk::awk),
+    ("md5sum", filters::digest),
+    ("mkdir", files::mkdir),
+    ("mktemp", files::mktemp),
+    ("mount", tools::unmodelled),
+    ("mv", files::mv),
+    ("nproc", tools::vague),
+    ("pam-auth-update", tools::pam_auth_update),
+    ("passwd", tools::skipped),
+    ("pidof", tools::fails),
+    ("pwconv", tools::skipped),
+    ("readlink", places::readlink),
+    ("realpath", places::realpath),
+    ("rm", files::rm),
+    ("rmdir", files::rmdir),
+    ("run-parts", tools::run_parts),
+    ("savelog", tools::unmodelled),
+    ("sed", sed::sed),
+    ("seq", filters::seq),
+    ("sha1sum", filters::digest),
+    ("sha256sum", filters::digest),
+    ("sha512sum", filters::digest),
+    ("shadowconfig", tools::skipped),
+    ("sleep", tools::skipped),
+    ("sort", filters::sort),
+    ("start-stop-daemon", tools::skipped),
+    ("stat", places::stat),
+    ("sync", tools::skipped),
+    ("tac", filters::tac),
+    ("tail", filters::tail),
+    ("tempfile", files::mktemp),
+    ("tee", filters::tee),
+    ("touch", files::touch),
+    ("tr", filters::tr),
+    ("true", tools::nothing),
+    ("tty", tools::fails),
+    ("ucf", files::ucf),
+    ("ucfr", tools::skipped),
+    ("uname", tools::uname),
+    ("uniq", filters::uniq),
+    ("unlink", files::rm),
+    ("update-alternatives", dpkg::alternatives),
+    ("update-passwd", tools::skipped),
+    ("update-rc.d", tools::skipped),
+    ("useradd", accounts::useradd),
+    ("userdel", accounts::deluser),
+    ("usermod", accounts::usermod),
+    ("wc", filters::wc),
+    ("whereis", tools::vague),
+    ("which", tools::which),
+    ("whoami", tools::whoami),
+    ("xargs", tools::xargs),
+];
+
+/// Other commands, which are there only where a package brings them; scripts that call them depend on it.
+const OTHERS: &[(&str, Model)] = &[
+    ("aa-status", tools::fails),
+    ("aa-enabled", tools::fails),
+    ("add-shell", accounts::add_shell),
+    ("apparmor_parser", tools::skipped),
+    ("aptitude-create-state-bundle", tools::skipped),
+    ("aspell-autobuildhash", tools::left_out),
+    ("catdoc", tools::vague),
+    ("dbus-send", tools::skipped),
+    ("dbus-uuidgen", tools::at_run_time),
+    ("depmod", tools::skipped),
+    ("deb-systemd-run", tools::skipped),
+    ("dpkg-architecture", dpkg::architecture),
+    ("dpkg-vendor", tools::fails),
+    ("emacs-install", tools::skipped),
+    ("emacs-package-install", tools::skipped),
+    ("emacs-package-remove", tools::skipped),
+    ("fc-cache", tools::left_out),
+    ("gconf-schemas", tools::skipped),
+    ("gdk-pixbuf-query-loaders", tools::left_out),
+    ("gio-querymodules", tools::left_out),
+    ("glib-compile-schemas", tools::left_out),
+    ("gtk-query-immodules-3.0", tools::left_out),
+    ("gtk-update-icon-cache", tools::left_out),
+    ("iconvconfig", tools::iconvconfig),
+    ("initctl", tools::skipped),
+    ("install-info", tools::skipped),
+    ("install-sgmlcatalog", tools::left_out),
+    ("ispell-autobuildhash", tools::left_out),
+    ("ischroot", tools::nothing),
+    ("journalctl", tools::skipped),
+    ("kill", tools::skipped),
+    ("killall", tools::skipped),
+    ("locale-gen", tools::left_out),
+    ("localedef", tools::left_out),
+    ("make-ssl-cert", tools::at_run_time),
+    ("mandb", tools::skipped),
+    ("mktexlsr", tools::left_out),
+    ("pgrep", tools::fails),
+    ("pkill", tools::fails),
+    ("ps", tools::fails),
+    ("py3clean", tools::skipped),
+    ("py3compile", tools::skipped),
+    ("pyclean", tools::skipped),
+    ("pycompile", tools::skipped),
+    ("pypy3clean", tools::skipped),
+    ("pypy3compile", tools::skipped),
+    ("remove-shell", tools::skipped),
+    ("service", tools::skipped),
+    ("setcap", tools::unmodelled),
+    ("ssh-keygen", tools::at_run_time),
+    ("systemctl", tools::skipped),
+    ("systemd-detect-virt", tools::fails),
+    ("systemd-hwdb", tools::left_out),
+    ("systemd-machine-id-setup", tools::at_run_time),
+    ("systemd-sysusers", tools::sysusers),
+    ("systemd-tmpfiles", tools::tmpfiles),
+    ("udevadm", tools::skipped),
+    ("update-bootsystem-insserv", tools::skipped),
+    ("update-ca-certificates", tools::ca_certificates),
+    ("update-catalog", tools::left_out),
+    ("update-default-aspell", tools::left_out),
+    ("update-default-ispell", tools::left_out),
+    ("update-default-wordlist", tools::left_out),
+    ("update-desktop-database", tools::left_out),
+    ("update-dictcommon-aspell", tools::left_out),
+    ("update-dictcommon-hunspell", tools::left_out),
+    ("update-fonts-alias", tools::left_out),
+    ("update-fonts-dir", tools::left_out),
+    ("update-fonts-scale", tools::left_out),
+    ("update-grub", tools::skipped),
+    ("update-gsfontmap", tools::left_out),
+    ("update-icon-caches", tools::left_out),
+    ("update-info-dir", tools::skipped),
+    ("update-initramfs", tools::skipped),
+    ("update-language", tools::left_out),
+    ("update-locale", tools::skipped),
+    ("update-mime", tools::skipped),
+    ("update-mime-database", tools::left_out),
+    ("update-menus", tools::skipped),
+    ("update-openrc", tools::skipped),
+    ("update-pciids", tools::skipped),
+    ("update-perl-sax-parsers", tools::left_out),
+    ("update-shells", accounts::update_shells),
+    ("update-texmf", tools::left_out),
+    ("update-xmlcatalog", tools::left_out),
+    ("valgrind-listener", tools::skipped),
+];
+
+/// Whether a command is there before any package is configured that scripts do not name.
+pub(super) fn is_essential(name: &str, is_apk: bool) -> bool {
+    !is_apk && ESSENTIAL.iter().any(|(known, _)| *known == name)
+}
+
+/// What `.` does with a file that no package of the image has.
+pub(super) fn sourced(path: &RootPath) -> Source {
+    match path.as_str() {
+        // Functions for init scripts: they only write to the screen.
+        "/lib/lsb/init-functions" | "/usr/lib/lsb/init-functions" => Source::Modelled,
+        _ => Source::Missing,
+    }
+}
+
+/// Runs a command by its model.
+pub(super) fn run(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    let Some(name) = call.argv.first() else { return Reply::status(0) };
+    let short = name.rsplit('/').next().unwrap_or(name);
+    if let Some(reply) = debconf::run(machine, short, call) {
+        return reply;
+    }
+    let found = ESSENTIAL.iter().chain(OTHERS).find(|(known, _)| *known == short);
+    match found {
+        Some((_, model)) => model(machine, call),
+        None if short.starts_with("dh_") || short.starts_with("log_") => tools::skipped(machine, call),
+        None => absent(machine, call, name),
+    }
+}
+
+/// A command without a model.
+fn absent(machine: &Machine<'_>, call: &Call, name: &str) -> Reply {
+    let path =
+        if name.contains('/') { machine.resolved(call, name) } else { machine.command(name).flatten() };
+    match path.and_then(|path| machine.node(&path)) {
+        Some(Node::File { .. }) => Reply::Unknown("there is no model of this command".to_owned()),
+        _ => {
+            Reply::Unknown("there is no model of this command, and no package of the image has it".to_owned())
+        }
+    }
+}
+
+/// The reply where a word decides and is not known.
+fn doubtful() -> Reply {
+    Reply::Unknown("its arguments depend on what is not known".to_owned())
+}
+
+/// Whether all words of a call are known.
+fn all_known(call: &Call) -> bool {
+    call.argv.iter().all(|word| is_known(word))
+}
+
+/// Nothing is known of what it writes, nor whether it fails.
+fn vague() -> Reply {
+    Reply::Done { status: None, stdout: unknown(), variables: Vec::new() }
+}

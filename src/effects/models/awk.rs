@@ -1,0 +1,117 @@
+//! `awk`, in its plainest form: `-F C '/expression/ { print $1, $2 }'`.
+
+use super::super::machine::Machine;
+use super::filters::inputs;
+use super::{regular, vague};
+use crate::shell::text::is_known;
+use crate::shell::{Call, Reply};
+
+pub(super) fn awk(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    let (mut separator, mut program, mut files) = (None, None, Vec::new());
+    let mut words = call.argv.iter().skip(1);
+    while let Some(word) = words.next() {
+        if word == "-F" {
+            separator = words.next().cloned();
+        } else if let Some(text) = word.strip_prefix("-F") {
+            separator = Some(text.to_owned());
+        } else if word.starts_with('-') && program.is_none() {
+            return unmodelled();
+        } else if program.is_none() {
+            program = Some(word.clone());
+        } else {
+            files.push(word.clone());
+        }
+    }
+    let text = match inputs(machine, call, &files) {
+        Ok(texts) => texts.concat(),
+        Err(reply) => return reply,
+    };
+    let Some(program) = program.filter(|program| is_known(program)) else { return vague() };
+    let (pattern, fields) = match parsed(program.trim()) {
+        Ok(parsed) => parsed,
+        Err(reply) => return reply,
+    };
+    if !is_known(&text) {
+        return vague();
+    }
+    let mut output = String::new();
+    for line in text.lines() {
+        if pattern.as_ref().is_some_and(|pattern| !pattern.is_match(line)) {
+            continue;
+        }
+        let parts: Vec<&str> = match separator.as_deref() {
+            None | Some(" ") => line.split_whitespace().collect(),
+            Some("\\t") => line.split('\t').collect(),
+            Some(separator) if separator.chars().count() == 1 => line.split(separator).collect(),
+            Some(_) => return unmodelled(),
+        };
+        let field = |field: &Field| match field {
+            Field::Whole => line.to_owned(),
+            Field::Number(number) => parts.get(*number - 1).map_or(String::new(), |part| (*part).to_owned()),
+            Field::Last => parts.last().map_or(String::new(), |part| (*part).to_owned()),
+            Field::Text(text) => text.clone(),
+            Field::Comma => " ".to_owned(),
+        };
+        output.extend(fields.iter().map(field));
+        output.push('\n');
+    }
+    Reply::output(output)
+}
+
+fn unmodelled() -> Reply {
+    Reply::Unknown("there is no model of this program".to_owned())
+}
+
+enum Field {
+    Whole,
+    Number(usize),
+    Last,
+    Text(String),
+    Comma,
+}
+
+fn parsed(program: &str) -> Result<(Option<regex::Regex>, Vec<Field>), Reply> {
+    let (pattern, action) = match program.split_once('{') {
+        Some((pattern, action)) => (pattern.trim(), action.trim().strip_suffix('}').ok_or_else(unmodelled)?),
+        None => (program, "print"),
+    };
+    let regex = if pattern.is_empty() {
+        None
+    } else {
+        let inner = pattern.strip_prefix('/').and_then(|text| text.strip_suffix('/'));
+        let inner = inner.filter(|text| !text.replace("\\/", "").contains('/')).ok_or_else(unmodelled)?;
+        Some(regular::compile(&inner.replace("\\/", "/"), true, false).map_err(Reply::Unknown)?)
+    };
+    let action = action.trim().trim_end_matches(';').trim();
+    let mut rest =
+        action.strip_prefix("print").filter(|rest| !rest.starts_with('f')).ok_or_else(unmodelled)?.trim();
+    if rest.is_empty() {
+        return Ok((regex, vec![Field::Whole]));
+    }
+    let mut fields = Vec::new();
+    while !rest.is_empty() {
+        rest = rest.trim_start();
+        if let Some(after) = rest.strip_prefix(',') {
+            fields.push(Field::Comma);
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix("$NF") {
+            fields.push(Field::Last);
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix('$') {
+            let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+            fields.push(match after[..end].parse::<usize>().map_err(|_| unmodelled())? {
+                0 => Field::Whole,
+                number => Field::Number(number),
+            });
+            rest = &after[end..];
+        } else if let Some(after) = rest.strip_prefix('"') {
+            let (text, after) =
+                after.split_once('"').filter(|(text, _)| !text.contains('\\')).ok_or_else(unmodelled)?;
+            fields.push(Field::Text(text.to_owned()));
+            rest = after;
+        } else {
+            return Err(unmodelled());
+        }
+    }
+    Ok((regex, fields))
+}

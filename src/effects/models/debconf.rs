@@ -1,0 +1,51 @@
+//! debconf: questions are answered with the defaults of the package's own templates.
+
+use super::super::machine::Machine;
+use super::vague;
+use crate::shell::text::unknown;
+use crate::shell::{Call, Reply};
+
+/// The functions that `/usr/share/debconf/confmodule` defines; none if the name is not theirs.
+pub(super) fn run(machine: &mut Machine<'_>, name: &str, call: &Call) -> Option<Reply> {
+    let command = name.strip_prefix("db_")?;
+    let word = |at: usize| call.argv.get(at).map_or("", String::as_str);
+    let reply = match command {
+        "get" => {
+            let question = word(1);
+            let answer = machine.answers.get(question).cloned();
+            let default = machine.facts.questions.get(question).map(|(_, default)| default.clone());
+            // A question of another package may have any answer.
+            said(answer.or(default).unwrap_or_else(unknown))
+        }
+        "set" => {
+            machine.answers.insert(word(1).to_owned(), word(2).to_owned());
+            said(String::new())
+        }
+        "reset" | "unregister" => {
+            machine.answers.remove(word(1));
+            said(String::new())
+        }
+        // Nobody is asked.
+        "input" => Reply::Done { status: Some(30), stdout: String::new(), variables: Vec::new() },
+        "fget" => said("false".to_owned()),
+        "metaget" => match (machine.facts.questions.get(word(1)), word(2)) {
+            (Some((_, default)), "default") => said(default.clone()),
+            (Some((kind, _)), "type") => said(kind.clone()),
+            _ => said(unknown()),
+        },
+        "version" => said("2.0".to_owned()),
+        "capb" => said("multiselect backup progresscancel".to_owned()),
+        "go" | "stop" | "title" | "settitle" | "fset" | "subst" | "purge" | "progress" | "beginblock"
+        | "endblock" | "register" | "info" | "clear" | "data" | "x_loadtemplatefile" => said(String::new()),
+        _ => return None,
+    };
+    Some(reply)
+}
+
+fn said(answer: String) -> Reply {
+    Reply::Done { status: Some(0), stdout: String::new(), variables: vec![("RET".to_owned(), answer)] }
+}
+
+pub(super) fn communicate(_: &mut Machine<'_>, _: &Call) -> Reply {
+    vague()
+}

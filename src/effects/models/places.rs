@@ -1,0 +1,97 @@
+//! Commands that speak of paths.
+
+use super::super::machine::Machine;
+use super::vague;
+use crate::shell::text::is_known;
+use crate::shell::{Call, Node, Reply, World};
+
+pub(super) fn basename(_: &mut Machine<'_>, call: &Call) -> Reply {
+    let words: Vec<&str> =
+        call.argv.iter().skip(1).map(String::as_str).filter(|word| *word != "--").collect();
+    let (paths, suffix) = match words.as_slice() {
+        ["-a", rest @ ..] => (rest, ""),
+        ["-s", suffix, rest @ ..] => (rest, *suffix),
+        [_, suffix] => (&words[..1], *suffix),
+        rest => (rest, ""),
+    };
+    let base = |path: &str| {
+        let trimmed = path.trim_end_matches('/');
+        let name = if trimmed.is_empty() && !path.is_empty() {
+            "/"
+        } else {
+            trimmed.rsplit('/').next().unwrap_or("")
+        };
+        let cut = name.strip_suffix(suffix).filter(|cut| !cut.is_empty()).unwrap_or(name);
+        format!("{cut}\n")
+    };
+    Reply::output(paths.iter().map(|path| base(path)).collect::<String>())
+}
+
+pub(super) fn dirname(_: &mut Machine<'_>, call: &Call) -> Reply {
+    let above = |path: &String| {
+        let trimmed = path.trim_end_matches('/');
+        match trimmed.rsplit_once('/') {
+            Some(("", _)) => "/\n".to_owned(),
+            Some((above, _)) => format!("{}\n", above.trim_end_matches('/')),
+            None if trimmed.is_empty() && !path.is_empty() => "/\n".to_owned(),
+            None => ".\n".to_owned(),
+        }
+    };
+    Reply::output(call.argv.iter().skip(1).filter(|word| *word != "--").map(above).collect::<String>())
+}
+
+pub(super) fn readlink(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    let (flags, paths): (Vec<&String>, Vec<&String>) =
+        call.argv.iter().skip(1).partition(|word| word.starts_with('-') && word.len() > 1);
+    let letters: String = flags.iter().map(|flag| flag.trim_start_matches('-')).collect();
+    let canonical = letters.contains(['f', 'e', 'm']) || letters.contains("canonicalize");
+    let mut output = String::new();
+    for path in paths {
+        if !is_known(path) {
+            return vague();
+        }
+        let found = if canonical {
+            crate::shell::resolve(machine, &call.directory, path).map(|path| path.to_string()).or_else(|| {
+                // The last component need not exist.
+                let (above, name) = path.trim_end_matches('/').rsplit_once('/')?;
+                let above = if above.is_empty() { "/" } else { above };
+                let above = machine.resolved(call, above)?;
+                above.join(name).ok().map(|path| path.to_string())
+            })
+        } else {
+            let (above, name) = path.rsplit_once('/').unwrap_or((".", path));
+            let above = machine.resolved(call, if above.is_empty() { "/" } else { above });
+            above.and_then(|above| above.join(name).ok()).and_then(|path| match machine.node(&path) {
+                Some(Node::Symlink(target)) => Some(target),
+                _ => None,
+            })
+        };
+        match found {
+            Some(text) => output.push_str(&format!("{text}\n")),
+            None => return Reply::status(1),
+        }
+    }
+    Reply::output(output)
+}
+
+pub(super) fn realpath(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    let mut argv = call.argv.clone();
+    argv.insert(1, "-f".to_owned());
+    argv.retain(|word| !word.starts_with("--") && word != "-s");
+    readlink(machine, &Call { argv, ..call.clone() })
+}
+
+/// `stat -c FORMAT FILE`, of what is known without the file system.
+pub(super) fn stat(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    let Some(path) = call.argv.iter().skip(1).rfind(|word| !word.starts_with('-')) else {
+        return Reply::status(1);
+    };
+    if !is_known(path) {
+        return vague();
+    }
+    if machine.resolved(call, path).is_none() {
+        Reply::status(1)
+    } else {
+        Reply::output(crate::shell::text::unknown())
+    }
+}

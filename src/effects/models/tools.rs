@@ -1,0 +1,260 @@
+//! Commands that leave nothing of theirs in an image, and those that make a file of the whole image.
+
+use super::super::machine::Machine;
+use super::super::{Effect, Tool};
+use super::{all_known, doubtful, run};
+use crate::root_path::RootPath;
+use crate::shell::text::{is_known, unknown};
+use crate::shell::{Call, Reply, World};
+
+/// Known to be of no use in an image.
+pub(super) fn skipped(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    machine.skipped.insert(crate::shell::text::shown(&call.argv.join(" ")));
+    Reply::status(0)
+}
+
+/// What is made of a running machine's own secrets and names; an image must not have it.
+pub(super) fn at_run_time(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    skipped(machine, call)
+}
+
+pub(super) fn nothing(_: &mut Machine<'_>, _: &Call) -> Reply {
+    Reply::status(0)
+}
+
+pub(super) fn fails(_: &mut Machine<'_>, _: &Call) -> Reply {
+    Reply::status(1)
+}
+
+/// What it says differs from one machine to the next.
+pub(super) fn vague(_: &mut Machine<'_>, _: &Call) -> Reply {
+    Reply::output(unknown())
+}
+
+pub(super) fn unmodelled(_: &mut Machine<'_>, _: &Call) -> Reply {
+    Reply::Unknown("there is no model of this command".to_owned())
+}
+
+fn tool(machine: &mut Machine<'_>, tool: Tool) -> Reply {
+    let effect = Effect::Tool(tool);
+    if !machine.effects.contains(&effect) {
+        machine.effect(effect);
+    }
+    Reply::status(0)
+}
+
+/// A cache of the whole image that programs do without.
+pub(super) fn left_out(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    let name = call.argv.first().map_or("", |name| name.rsplit('/').next().unwrap_or(name));
+    tool(machine, Tool::Other(name.to_owned()))
+}
+
+pub(super) fn ldconfig(machine: &mut Machine<'_>, _: &Call) -> Reply {
+    tool(machine, Tool::Ldconfig)
+}
+
+pub(super) fn pam_auth_update(machine: &mut Machine<'_>, _: &Call) -> Reply {
+    tool(machine, Tool::PamAuthUpdate)
+}
+
+pub(super) fn ca_certificates(machine: &mut Machine<'_>, _: &Call) -> Reply {
+    tool(machine, Tool::CaCertificates)
+}
+
+pub(super) fn iconvconfig(machine: &mut Machine<'_>, _: &Call) -> Reply {
+    tool(machine, Tool::GconvConfig)
+}
+
+/// Files named by operands, in the directories where such files are.
+fn configuration(machine: &Machine<'_>, call: &Call, directories: [&str; 2]) -> Vec<RootPath> {
+    let operands = call.argv.iter().skip(1).filter(|word| !word.starts_with('-'));
+    operands
+        .filter_map(|word| {
+            if word.starts_with('/') {
+                return RootPath::parse(word).ok();
+            }
+            let paths =
+                directories.iter().filter_map(|directory| RootPath::parse(directory).ok()?.join(word).ok());
+            let mut paths = paths.collect::<Vec<_>>().into_iter();
+            paths.find(|path| machine.node(path).is_some())
+        })
+        .collect()
+}
+
+pub(super) fn sysusers(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    if !all_known(call) {
+        return doubtful();
+    }
+    let files = configuration(machine, call, ["/etc/sysusers.d", "/usr/lib/sysusers.d"]);
+    for file in &files {
+        super::accounts::read_sysusers(machine, file);
+    }
+    tool(machine, Tool::Sysusers(files))
+}
+
+pub(super) fn tmpfiles(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    if !all_known(call) {
+        return doubtful();
+    }
+    let files = configuration(machine, call, ["/etc/tmpfiles.d", "/usr/lib/tmpfiles.d"]);
+    tool(machine, Tool::Tmpfiles(files))
+}
+
+pub(super) fn uname(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    let machine_name = match machine.files.architecture() {
+        "amd64" => "x86_64",
+        "arm64" => "aarch64",
+        "i386" => "i686",
+        "ppc64el" => "ppc64le",
+        "armel" => "armv5tel",
+        "armhf" => "armv7l",
+        other => other,
+    };
+    match call.argv.get(1).map(String::as_str) {
+        None | Some("-s" | "--kernel-name") => Reply::output("Linux\n"),
+        Some("-m" | "--machine") => Reply::output(format!("{machine_name}\n")),
+        Some("-o" | "--operating-system") => Reply::output("GNU/Linux\n"),
+        Some(_) => Reply::output(unknown()),
+    }
+}
+
+pub(super) fn whoami(_: &mut Machine<'_>, _: &Call) -> Reply {
+    Reply::output("root\n")
+}
+
+pub(super) fn which(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    let (mut stdout, mut status) = (String::new(), 0);
+    for name in call.argv.iter().skip(1).filter(|word| !word.starts_with('-')) {
+        if !is_known(name) {
+            return Reply::Done { status: None, stdout: unknown(), variables: Vec::new() };
+        }
+        let found = if name.contains('/') {
+            RootPath::parse(name).ok().filter(|path| machine.node(path).is_some())
+        } else {
+            machine.command(name).flatten()
+        };
+        match found {
+            Some(path) => stdout.push_str(&format!("{path}\n")),
+            None => status = 1,
+        }
+    }
+    Reply::Done { status: Some(status), stdout, variables: Vec::new() }
+}
+
+/// `env [-i] [NAME=VALUE]... COMMAND`.
+pub(super) fn env(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    let mut inner = call.clone();
+    let mut words = call.argv.iter().skip(1).peekable();
+    while let Some(word) = words.peek() {
+        if let Some((name, value)) = word.split_once('=').filter(|_| !word.starts_with('-')) {
+            inner.env.insert(name.to_owned(), value.to_owned());
+        } else if *word == "-u" {
+            words.next();
+        } else if !word.starts_with('-') {
+            break;
+        }
+        words.next();
+    }
+    inner.argv = words.cloned().collect();
+    if inner.argv.is_empty() { Reply::output(unknown()) } else { run(machine, &inner) }
+}
+
+/// `busybox APPLET ...`.
+pub(super) fn busybox(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    let inner = Call { argv: call.argv[1..].to_vec(), ..call.clone() };
+    match inner.argv.first().map(String::as_str) {
+        // Its links are made by looking into the program.
+        Some("--install") => skipped(machine, call),
+        Some(_) => run(machine, &inner),
+        None => Reply::output(unknown()),
+    }
+}
+
+/// `run-parts` of a directory with nothing in it.
+pub(super) fn run_parts(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    let directory = call.argv.iter().skip(1).rfind(|word| !word.starts_with('-'));
+    let place = directory.and_then(|directory| machine.resolved(call, directory));
+    match place {
+        None => Reply::status(0),
+        Some(place) if machine.list(&place).is_empty() => Reply::status(0),
+        Some(_) => Reply::Unknown("the scripts that it runs are not followed".to_owned()),
+    }
+}
+
+pub(super) fn xargs(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    if !is_known(&call.stdin) {
+        return Reply::Unknown("what it reads depends on what is not known".to_owned());
+    }
+    let mut words = call.argv.iter().skip(1);
+    let (mut empty_runs, mut null, mut one_by_one, mut place) = (true, false, false, None);
+    let mut command: Vec<String> = Vec::new();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "-r" | "--no-run-if-empty" => empty_runs = false,
+            "-0" | "--null" => null = true,
+            "-0r" | "-r0" => {
+                null = true;
+                empty_runs = false;
+            }
+            "-n" | "-L" | "-n1" | "-L1" => {
+                one_by_one = true;
+                if word.len() == 2 {
+                    words.next();
+                }
+            }
+            "-I" => place = words.next().cloned(),
+            "-I{}" | "-i" => place = Some("{}".to_owned()),
+            "-d" => {
+                words.next();
+            }
+            "-t" | "--" => {}
+            flag if flag.starts_with('-') => {
+                return Reply::Unknown(format!("there is no model of its option `{flag}`"));
+            }
+            _ => {
+                command.push(word.clone());
+                command.extend(words.by_ref().cloned());
+            }
+        }
+    }
+    if command.is_empty() {
+        command.push("echo".to_owned());
+    }
+    let items: Vec<String> = if null {
+        call.stdin.split('\0').filter(|item| !item.is_empty()).map(ToOwned::to_owned).collect()
+    } else if place.is_some() {
+        call.stdin.lines().map(ToOwned::to_owned).collect()
+    } else {
+        call.stdin.split_whitespace().map(ToOwned::to_owned).collect()
+    };
+    if items.is_empty() && (!empty_runs || place.is_some()) {
+        return Reply::status(0);
+    }
+    let mut calls: Vec<Vec<String>> = Vec::new();
+    if let Some(place) = place {
+        calls
+            .extend(items.iter().map(|item| command.iter().map(|word| word.replace(&place, item)).collect()));
+    } else if one_by_one {
+        calls.extend(items.iter().map(|item| command.iter().cloned().chain([item.clone()]).collect()));
+    } else {
+        calls.push(command.into_iter().chain(items).collect());
+    }
+    let (mut status, mut output) = (Some(0), String::new());
+    for argv in calls {
+        let reply = if argv[0] == "echo" {
+            Reply::output(argv[1..].join(" ") + "\n")
+        } else {
+            run(machine, &Call { argv, stdin: String::new(), ..call.clone() })
+        };
+        match reply {
+            Reply::Done { status: one, stdout, .. } => {
+                output.push_str(&stdout);
+                if one != Some(0) {
+                    status = one.map(|_| 123);
+                }
+            }
+            unknown @ Reply::Unknown(_) => return unknown,
+        }
+    }
+    Reply::Done { status, stdout: output, variables: Vec::new() }
+}

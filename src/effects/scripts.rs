@@ -1,0 +1,138 @@
+//! A package's scripts on a fresh installation, evaluated one after the other.
+
+use std::collections::BTreeMap;
+
+use super::accounts::AccountNames;
+use super::files::{ImageFiles, architecture_of};
+use super::machine::{Facts, Machine};
+use super::models::tool_of_trigger;
+use super::{Effect, PackageEffects, Undone};
+use crate::cache::ContentId;
+use crate::catalog::PackageFiles;
+use crate::deb::control::paragraphs;
+use crate::distro::PackageFormat;
+use crate::shell::{Script, evaluate};
+
+/// What a package's scripts would do on a fresh installation, with all packages of the image unpacked: Debian's
+/// `config`, `preinst install` and `postinst configure`, or Alpine's `.pre-install` and `.post-install`; then what
+/// triggers the package itself fires.
+pub fn effects_of(package: &PackageFiles, image: &dyn ImageFiles) -> PackageEffects {
+    let is_apk = matches!(package.content, ContentId::Apk(_));
+    let format = if is_apk { PackageFormat::Apk } else { PackageFormat::Deb };
+    let control = &package.manifest.control;
+    let facts = Facts {
+        package: package.name.clone(),
+        architecture: architecture_of(package),
+        questions: control.member("templates").map(|text| questions(&text)).unwrap_or_default(),
+        is_apk,
+    };
+    let mut machine = Machine::new(image, facts, AccountNames::base(format));
+    let mut undone = Vec::new();
+    let version = package.version.as_str();
+    let calls: [(&str, &[&str]); 3] = if is_apk {
+        [(".pre-install", &[version]), (".post-install", &[version]), ("", &[])]
+    } else {
+        [("config", &["configure", ""]), ("preinst", &["install"]), ("postinst", &["configure", ""])]
+    };
+    for (member, arguments) in calls {
+        if let Some(text) = control.member(member) {
+            undone.extend(run(package, &mut machine, member, &text, arguments));
+        }
+    }
+    if let Some(triggers) = control.member("triggers") {
+        let activated = triggers.lines().filter_map(|line| {
+            let mut words = line.split_whitespace();
+            words.next().filter(|word| word.starts_with("activate"))?;
+            words.next()
+        });
+        for tool in activated.filter_map(tool_of_trigger) {
+            machine.effect(Effect::Tool(tool));
+        }
+    }
+    PackageEffects {
+        package: package.name.clone(),
+        effects: machine.effects,
+        undone,
+        skipped: machine.skipped.into_iter().collect(),
+    }
+}
+
+/// Evaluates one script; what was not understood.
+fn run(
+    package: &PackageFiles,
+    machine: &mut Machine<'_>,
+    member: &str,
+    text: &str,
+    arguments: &[&str],
+) -> Vec<Undone> {
+    let undone = |line, command: String, reason: String| Undone {
+        package: package.name.clone(),
+        script: member.to_owned(),
+        line,
+        command,
+        reason,
+    };
+    let interpreter =
+        text.lines().next().and_then(|line| line.strip_prefix("#!")).unwrap_or("/bin/sh").trim();
+    let mut words = interpreter.split_whitespace();
+    let mut program = words.next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+    if program == "env" {
+        program = words.next().unwrap_or_default();
+    }
+    if !matches!(program, "sh" | "bash" | "dash" | "ash" | "ksh" | "busybox") {
+        return vec![undone(1, interpreter.to_owned(), "only shell scripts are followed".to_owned())];
+    }
+    let name = format!("/var/lib/dpkg/info/{}.{member}", package.name);
+    let script = Script { name: &name, text, arguments, environment: environment(package, machine, member) };
+    match evaluate(&script, machine) {
+        Ok(ended) => {
+            let mut all: Vec<Undone> = ended
+                .findings
+                .into_iter()
+                .map(|finding| undone(finding.line, finding.command, finding.reason))
+                .collect();
+            if let Some(status) = ended.status.filter(|status| *status != 0 && member != "config") {
+                all.push(undone(1, member.to_owned(), format!("it would end with the status {status}")));
+            }
+            all
+        }
+        Err(error) => vec![undone(1, member.to_owned(), error.to_string())],
+    }
+}
+
+fn environment(package: &PackageFiles, machine: &Machine<'_>, member: &str) -> BTreeMap<String, String> {
+    let mut all = vec![
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("HOME", "/root"),
+        ("LC_ALL", "C"),
+        ("USER", "root"),
+        ("LOGNAME", "root"),
+    ];
+    if !machine.facts.is_apk {
+        all.extend([
+            ("DEBIAN_FRONTEND", "noninteractive"),
+            ("DEBIAN_PRIORITY", "critical"),
+            ("DPKG_MAINTSCRIPT_PACKAGE", package.name.as_str()),
+            ("DPKG_MAINTSCRIPT_PACKAGE_REFCOUNT", "1"),
+            ("DPKG_MAINTSCRIPT_NAME", member),
+            ("DPKG_MAINTSCRIPT_ARCH", machine.facts.architecture.as_str()),
+            ("DPKG_ADMINDIR", "/var/lib/dpkg"),
+            ("DPKG_ROOT", ""),
+            ("DPKG_RUNNING_VERSION", "1.22.0"),
+            ("DEBCONF_REDIR", "1"),
+        ]);
+    }
+    all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// Questions of debconf's templates, with their types and defaults (debconf-devel(7)).
+fn questions(templates: &str) -> BTreeMap<String, (String, String)> {
+    let all = paragraphs(templates).filter_map(|paragraph| {
+        let name = paragraph.field("Template")?.to_owned();
+        let kind = paragraph.field("Type").unwrap_or_default().to_owned();
+        let default = paragraph.field("Default").or_else(|| paragraph.field("_Default"));
+        let default = default.unwrap_or(if kind == "boolean" { "false" } else { "" }).to_owned();
+        Some((name, (kind, default)))
+    });
+    all.collect()
+}

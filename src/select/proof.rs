@@ -1,0 +1,152 @@
+//! The proof that what was chosen links, and what there is to say where it does not.
+//!
+//! It is made once, when nothing more is wanted, over the chosen files alone: each program and plug-in is loaded
+//! from them ([`crate::loader::prove`]). Programs for glibc on a distro with musl are left out: what their stand-in
+//! has of glibc is not told by symbols.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use crate::catalog::FileCatalog;
+use crate::elf::PackedSymbols;
+use crate::loader::{FileTree, Finding, LinkFault, Node, Role, Search, Subject, hwcaps_levels, prove};
+use crate::root_path::RootPath;
+
+use super::Warning;
+use super::selector::Selector;
+
+/// Files that do not fit together, with the packages that they come from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unproven {
+    /// What does not fit.
+    pub finding: Finding,
+    /// The package of the file that needs something.
+    pub package: String,
+    /// The package that should have it: that of the library whose versions do not do.
+    pub library_package: Option<String>,
+    /// A file that has the first of the missing symbols or a library of the right name, and its package.
+    pub elsewhere: Option<(RootPath, String)>,
+}
+
+impl fmt::Display for Unproven {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (from {}", self.finding, self.package)?;
+        if let Some(library) = self.library_package.as_ref().filter(|library| **library != self.package) {
+            write!(f, ", and the library from {library}")?;
+        }
+        f.write_str(")")?;
+        match &self.elsewhere {
+            Some((path, package)) => write!(f, "; {path} of {package} has it"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The files that were chosen, as the image will have them.
+struct Kept<'s, 'a>(&'s Selector<'a>);
+
+impl FileTree for Kept<'_, '_> {
+    fn node(&self, path: &RootPath) -> Option<Node<'_>> {
+        let selector = self.0;
+        if let Some(target) = selector.inputs.catalog.merged_usr().link(path) {
+            return Some(Node::Symlink(target));
+        }
+        if let Some(own) = selector.inputs.own.node(path).filter(|node| !matches!(node, Node::Directory)) {
+            return Some(own);
+        }
+        if selector.chosen.contains_key(path) {
+            return selector.inputs.catalog.node(path);
+        }
+        if let Some((_, link)) = selector.passed.get(path) {
+            return Some(Node::Symlink(&link.target));
+        }
+        let below = |other: &RootPath| other.is_within(path);
+        let implied = path.is_root()
+            || selector.chosen.range(path.clone()..).next().is_some_and(|(other, _)| below(other))
+            || selector.passed.range(path.clone()..).next().is_some_and(|(other, _)| below(other))
+            || selector.inputs.own.node(path).is_some();
+        implied.then_some(Node::Directory)
+    }
+}
+
+impl Selector<'_> {
+    /// Proves that the image links. What keeps a program from starting is returned, the rest becomes warnings.
+    pub(super) fn prove(&mut self) -> Vec<Unproven> {
+        let unproven: Vec<Unproven> =
+            self.findings().into_iter().map(|finding| self.explained(finding)).collect();
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            unproven.into_iter().partition(|unproven| unproven.finding.is_error);
+        self.warnings.extend(warnings.into_iter().map(Warning::Unproven));
+        errors
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        let kept = Kept(self);
+        let bind_now = self.inputs.recipe.image.env.get("LD_BIND_NOW").is_some_and(|value| !value.is_empty());
+        let levels = hwcaps_levels(self.chosen.keys());
+        let mut subjects = Vec::new();
+        let mut loaded = BTreeSet::new();
+        let roots = || self.settled_roots.iter().chain(&self.elf_roots).filter(|root| !root.is_foreign);
+        let mut load = |search: &Search, path: &RootPath, role| {
+            let Some(process) = search.load(&kept, path, &self.library_path) else { return };
+            if role == Role::Program {
+                loaded.extend(process.objects.iter().map(|object| object.file.clone()));
+            }
+            subjects.push(Subject { process, role, by_musl: search.is_musl(), bind_now });
+        };
+        for root in roots().filter(|root| root.is_program) {
+            load(&root.search, &root.path, Role::Program);
+            for level in &levels {
+                load(&root.search.as_ref().clone().with_hwcaps(level.clone()), &root.path, Role::Program);
+            }
+        }
+        let loaded = std::mem::take(&mut loaded);
+        for root in roots().filter(|root| !root.is_program && !loaded.contains(&root.path)) {
+            if let Some(process) = root.search.load(&kept, &root.path, &self.library_path) {
+                let by_musl = root.search.is_musl();
+                subjects.push(Subject { process, role: Role::Plugin, by_musl, bind_now });
+            }
+        }
+        prove(&subjects)
+    }
+
+    fn explained(&self, finding: Finding) -> Unproven {
+        let package = self.package_at(&finding.file);
+        let (library_package, elsewhere) = match &finding.fault {
+            LinkFault::Versions { library, .. } | LinkFault::Unversioned { library, .. } => {
+                (Some(self.package_at(library)), None)
+            }
+            LinkFault::Symbols(symbols) => {
+                let first = symbols.first();
+                let library = first.and_then(|symbol| {
+                    let (_, soname) = symbol.version.as_ref()?;
+                    let found = self.search.find(&Kept(self), soname, &[], &self.library_path)?;
+                    Some(self.package_at(&found.file))
+                });
+                let has = |symbols: &PackedSymbols| {
+                    let mut has = false;
+                    symbols.each_export(|export| {
+                        has |= first.is_some_and(|symbol| {
+                            symbol.name == export.name
+                                && symbol.version.as_ref().is_none_or(|(version, _)| {
+                                    export.version.is_none_or(|defined| defined == version)
+                                })
+                        });
+                    });
+                    has
+                };
+                (library, provider(self.inputs.catalog, has))
+            }
+        };
+        Unproven { finding, package, library_package, elsewhere }
+    }
+}
+
+/// The first file of a catalogue whose symbols do, and its package.
+fn provider(catalog: &FileCatalog, has: impl Fn(&PackedSymbols) -> bool) -> Option<(RootPath, String)> {
+    catalog.paths().find_map(|(path, references)| {
+        let (package, file) = catalog.get(*references.first()?);
+        file.elf.as_ref().filter(|facts| has(&facts.symbols))?;
+        Some((path.clone(), package.name.clone()))
+    })
+}

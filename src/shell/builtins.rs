@@ -1,0 +1,474 @@
+//! The shell's own commands (XCU 2.14 and 4).
+
+use super::printf::{escapes, printf};
+use super::state::{Descriptor, Flow, Shell, lookup};
+use super::text::{UNKNOWN, is_known, unknown};
+use super::{Node, Source, World};
+
+/// Built-in commands, for `command -v` and `type`.
+const NAMES: &[&str] = &[
+    ".", ":", "[", "alias", "bg", "break", "builtin", "cd", "command", "continue", "declare", "echo", "eval",
+    "exec", "exit", "export", "false", "fg", "getopts", "hash", "jobs", "let", "local", "printf", "pwd",
+    "read", "readonly", "return", "set", "shift", "shopt", "source", "test", "times", "trap", "true", "type",
+    "typeset", "ulimit", "umask", "unalias", "unset", "wait",
+];
+
+impl<W: World> Shell<W> {
+    /// Runs a built-in command; none if there is none of that name.
+    pub(super) fn builtin(&mut self, argv: &[String]) -> Option<Flow> {
+        let (name, arguments) = argv.split_first()?;
+        if !NAMES.contains(&name.as_str()) {
+            return None;
+        }
+        // Each but `return` and `exit` ends with this status unless it says otherwise.
+        let before = self.status.replace(0);
+        let first = arguments.first().map(String::as_str);
+        match name.as_str() {
+            "false" => self.status = Some(1),
+            "echo" => self.echo(arguments),
+            "printf" => self.printf(arguments),
+            "test" => self.status = self.test(arguments),
+            "[" => {
+                let expression = arguments.strip_suffix(&["]".to_owned()]);
+                self.status = expression.map_or(Some(2), |expression| self.test(expression));
+            }
+            "break" => return Some(self.leave_loop(first, Flow::Break)),
+            "continue" => return Some(self.leave_loop(first, Flow::Continue)),
+            "return" => {
+                self.status = before;
+                self.set_status(first);
+                return Some(Flow::Return);
+            }
+            "exit" => {
+                self.status = before;
+                self.set_status(first);
+                return Some(Flow::Exit);
+            }
+            "cd" => self.cd(arguments),
+            "pwd" => {
+                let text = format!("{}\n", self.own.directory.as_str());
+                self.write(1, &text);
+            }
+            "export" | "readonly" | "declare" | "typeset" => self.declare(name, arguments),
+            "local" => self.local(arguments),
+            "unset" => self.unset(arguments),
+            "set" => self.set(arguments),
+            "shift" => self.shift(first),
+            "eval" => {
+                self.status = Some(0);
+                let text = arguments.join(" ");
+                if is_known(&text) {
+                    return Some(self.text(&text));
+                }
+                self.tell(&format!("eval {text}"), "what it evaluates is not known");
+                self.status = None;
+            }
+            "." | "source" => return Some(self.source(arguments)),
+            "exec" => return Some(self.exec(arguments)),
+            "read" => self.read(arguments),
+            "trap" => self.trap(arguments),
+            "umask" => self.umask(first),
+            "getopts" => self.getopts(arguments),
+            "command" | "builtin" => return Some(self.command_builtin(arguments)),
+            "type" | "hash" => self.which(arguments, true),
+            "let" => {
+                let values: Vec<_> = arguments.iter().map(|text| self.expression(text)).collect();
+                self.status = values.last().copied().flatten().map(|value| i32::from(value == 0));
+            }
+            // `:`, `true`, `wait`, `times`, `ulimit`, `alias`, `shopt`, jobs: nothing of theirs stays.
+            _ => {}
+        }
+        Some(Flow::Next)
+    }
+
+    fn set_status(&mut self, text: Option<&str>) {
+        if let Some(text) = text {
+            self.status = text.parse::<i32>().ok().map(|status| status & 0xff);
+        }
+    }
+
+    fn leave_loop(&mut self, levels: Option<&str>, flow: fn(usize) -> Flow) -> Flow {
+        let levels = levels.and_then(|text| text.parse::<usize>().ok()).unwrap_or(1).max(1);
+        if self.own.loops == 0 { Flow::Next } else { flow(levels.min(self.own.loops)) }
+    }
+
+    fn echo(&mut self, arguments: &[String]) {
+        let (mut newline, mut interpret) = (true, true);
+        let mut rest = arguments;
+        while let Some((first, others)) = rest.split_first() {
+            match first.as_str() {
+                "-n" => newline = false,
+                "-e" | "-ne" | "-en" => {
+                    interpret = true;
+                    newline &= first == "-e";
+                }
+                "-E" => interpret = false,
+                _ => break,
+            }
+            rest = others;
+        }
+        let mut text = rest.join(" ");
+        if interpret {
+            let (escaped, stop) = escapes(&text, true);
+            text = escaped;
+            newline &= !stop;
+        }
+        if newline {
+            text.push('\n');
+        }
+        self.write(1, &text);
+    }
+
+    fn printf(&mut self, arguments: &[String]) {
+        let (variable, arguments) = match arguments {
+            [flag, name, rest @ ..] if flag == "-v" => (Some(name), rest),
+            [flag, rest @ ..] if flag == "--" => (None, rest),
+            all => (None, all),
+        };
+        let Some((format, values)) = arguments.split_first() else {
+            self.status = Some(2);
+            return;
+        };
+        let text = printf(format, values);
+        match variable {
+            Some(name) => self.assign(&name.clone(), text),
+            None => self.write(1, &text),
+        }
+    }
+
+    fn cd(&mut self, arguments: &[String]) {
+        let target = arguments.iter().find(|argument| !matches!(argument.as_str(), "-P" | "-L" | "--"));
+        let target = match target.map(String::as_str) {
+            None => self.variable("HOME").unwrap_or("/").to_owned(),
+            Some("-") => self.variable("OLDPWD").unwrap_or("/").to_owned(),
+            Some(path) => path.to_owned(),
+        };
+        if !is_known(&target) {
+            self.tell(&format!("cd {target}"), "the directory is not known");
+            self.status = None;
+            return;
+        }
+        match lookup(&self.world, &self.own.directory, &target, true) {
+            Some((place, Node::Directory)) => {
+                let old = self.own.directory.as_str().to_owned();
+                self.assign("OLDPWD", old);
+                self.assign("PWD", place.as_str().to_owned());
+                self.own.directory = place;
+            }
+            _ => self.status = Some(2),
+        }
+    }
+
+    fn declare(&mut self, command: &str, arguments: &[String]) {
+        if command != "export" && command != "readonly" && !self.own.locals.is_empty() {
+            self.local(arguments);
+            return;
+        }
+        let mut export = command == "export";
+        for argument in arguments {
+            match argument.as_str() {
+                "-n" => export = false,
+                "-x" => export = true,
+                flag if flag.starts_with('-') => {}
+                text => {
+                    let (name, value) = match text.split_once('=') {
+                        Some((name, value)) => (name, Some(value)),
+                        None => (text, None),
+                    };
+                    if let Some(value) = value {
+                        self.assign(name, value.to_owned());
+                    }
+                    let variable = self.own.variables.entry(name.to_owned()).or_default();
+                    variable.exported |= export;
+                }
+            }
+        }
+        // `export x=$(false)` goes well.
+        self.status = Some(0);
+    }
+
+    fn local(&mut self, arguments: &[String]) {
+        for argument in arguments.iter().filter(|argument| !argument.starts_with('-')) {
+            let (name, value) = match argument.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (argument.as_str(), None),
+            };
+            let before = self.own.variables.get(name).cloned();
+            if let Some(locals) = self.own.locals.last_mut() {
+                locals.entry(name.to_owned()).or_insert(before);
+            }
+            if let Some(value) = value {
+                self.assign(name, value);
+            }
+        }
+    }
+
+    fn unset(&mut self, arguments: &[String]) {
+        let functions = arguments.first().is_some_and(|flag| flag == "-f");
+        for name in arguments.iter().filter(|argument| !argument.starts_with('-')) {
+            if functions {
+                self.functions.remove(name);
+            } else {
+                self.own.variables.remove(name);
+            }
+        }
+    }
+
+    fn set(&mut self, arguments: &[String]) {
+        let mut rest = arguments;
+        while let Some((first, others)) = rest.split_first() {
+            match first.as_str() {
+                "--" => {
+                    self.own.positional = others.to_vec();
+                    return;
+                }
+                "-o" | "+o" => {
+                    let name = others.first().map(String::as_str);
+                    let flag = match name {
+                        Some("errexit") => Some('e'),
+                        Some("nounset") => Some('u'),
+                        Some("noglob") => Some('f'),
+                        Some("allexport") => Some('a'),
+                        _ => None,
+                    };
+                    self.option(flag, first.starts_with('-'));
+                    rest = others.get(1..).unwrap_or_default();
+                    continue;
+                }
+                flags if flags.len() > 1 && flags.starts_with(['-', '+']) => {
+                    for flag in flags.chars().skip(1) {
+                        self.option(Some(flag), flags.starts_with('-'));
+                    }
+                }
+                _ => {
+                    self.own.positional = rest.to_vec();
+                    return;
+                }
+            }
+            rest = others;
+        }
+    }
+
+    fn option(&mut self, flag: Option<char>, on: bool) {
+        if let Some(flag) = flag {
+            if on {
+                self.own.options.insert(flag);
+            } else {
+                self.own.options.remove(&flag);
+            }
+        }
+    }
+
+    fn shift(&mut self, count: Option<&str>) {
+        let count = count.map_or(Some(1), |text| text.parse::<usize>().ok());
+        match count {
+            Some(count) if count <= self.own.positional.len() => {
+                self.own.positional.drain(..count);
+            }
+            Some(_) => self.status = Some(1),
+            None => self.status = None,
+        }
+    }
+
+    fn source(&mut self, arguments: &[String]) -> Flow {
+        let Some(path) = arguments.first() else { return Flow::Next };
+        if !is_known(path) {
+            self.tell(&format!(". {path}"), "the file is not known");
+            self.status = None;
+            return Flow::Next;
+        }
+        let place = match lookup(&self.world, &self.own.directory, path, true) {
+            Some((place, _)) => Some(place),
+            None => crate::root_path::RootPath::root().join(path).ok(),
+        };
+        let source = place.map_or(Source::Missing, |place| self.world.source(&place));
+        match source {
+            Source::Modelled => Flow::Next,
+            Source::Missing => {
+                // A special built-in's failure ends a shell.
+                self.tell(&format!(". {path}"), "there is no such file");
+                self.status = None;
+                Flow::Next
+            }
+            Source::Unknown(reason) => {
+                self.tell(&format!(". {path}"), reason);
+                self.status = None;
+                Flow::Next
+            }
+            Source::Script(text) => {
+                let line = self.line;
+                let stepped = self.step(path, |shell| match super::parse::program(&text) {
+                    Ok(program) => {
+                        let before = std::mem::replace(&mut shell.lines_before, line);
+                        let flow = shell.program(&program);
+                        shell.lines_before = before;
+                        flow
+                    }
+                    Err(error) => {
+                        shell.tell(&format!(". {path}"), error.to_string());
+                        shell.status = None;
+                        Flow::Next
+                    }
+                });
+                self.line = line;
+                match stepped.unwrap_or(Flow::Exit) {
+                    Flow::Return => Flow::Next,
+                    flow => flow,
+                }
+            }
+        }
+    }
+
+    fn exec(&mut self, arguments: &[String]) -> Flow {
+        let Some((_, rest)) = arguments.split_first() else { return Flow::Next };
+        let arguments = if arguments[0] == "--" { rest } else { arguments };
+        self.external(arguments);
+        Flow::Exit
+    }
+
+    fn read(&mut self, arguments: &[String]) {
+        let mut raw = false;
+        let mut names = Vec::new();
+        let mut words = arguments.iter();
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "-r" => raw = true,
+                "-p" | "-t" | "-n" | "-u" | "-d" => {
+                    words.next();
+                }
+                flag if flag.starts_with('-') => raw |= flag.contains('r'),
+                name => names.push(name.to_owned()),
+            }
+        }
+        if names.is_empty() {
+            names.push("REPLY".to_owned());
+        }
+        let Some((line, ended)) = self.line_of_input(raw) else {
+            for name in &names {
+                self.assign(name, String::new());
+            }
+            self.status = Some(1);
+            return;
+        };
+        let vague = line.contains(UNKNOWN);
+        let separators = self.variable("IFS").unwrap_or(" \t\n").to_owned();
+        let is_blank = |c: char| matches!(c, ' ' | '\t' | '\n') && separators.contains(c);
+        let mut rest = line.trim_matches(is_blank);
+        for (number, name) in names.iter().enumerate() {
+            let value = if vague {
+                unknown()
+            } else if number + 1 == names.len() {
+                std::mem::take(&mut rest).to_owned()
+            } else {
+                let end = rest.find(|c| separators.contains(c)).unwrap_or(rest.len());
+                let value = rest[..end].to_owned();
+                let after = rest[end..].trim_start_matches(is_blank);
+                let other = after.chars().next().filter(|c| separators.contains(*c));
+                rest = other.map_or(after, |c| after[c.len_utf8()..].trim_start_matches(is_blank));
+                value
+            };
+            self.assign(name, value);
+        }
+        // An unknown text may have no line at all, or many.
+        self.status = if vague { None } else { Some(i32::from(!ended)) };
+    }
+
+    /// The next line of standard input, and whether it has an end; none at the end of the input.
+    fn line_of_input(&mut self, raw: bool) -> Option<(String, bool)> {
+        let Some(Descriptor::Stream(number)) = self.own.descriptors.get(&0) else { return None };
+        let stream = self.streams.get_mut(*number)?;
+        let mut line = String::new();
+        loop {
+            let rest = stream.text.get(stream.read..).unwrap_or_default();
+            if rest.is_empty() {
+                return (!line.is_empty()).then_some((line, false));
+            }
+            let (part, ended) = match rest.split_once('\n') {
+                Some((part, _)) => (part, true),
+                None => (rest, false),
+            };
+            stream.read += part.len() + usize::from(ended);
+            if raw {
+                return Some((part.to_owned(), ended));
+            }
+            let continued = part.chars().rev().take_while(|c| *c == '\\').count() % 2 == 1;
+            let mut escaped = false;
+            for c in part.chars() {
+                if c == '\\' && !escaped {
+                    escaped = true;
+                } else {
+                    line.push(c);
+                    escaped = false;
+                }
+            }
+            if !(continued && ended) {
+                return Some((line, ended));
+            }
+        }
+    }
+
+    fn trap(&mut self, arguments: &[String]) {
+        let arguments = arguments.strip_prefix(&["--".to_owned()]).unwrap_or(arguments);
+        let Some((action, conditions)) = arguments.split_first() else { return };
+        if conditions.iter().any(|condition| matches!(condition.as_str(), "0" | "EXIT" | "exit")) {
+            self.own.exit_trap = (action != "-" && !action.is_empty()).then(|| action.clone());
+        }
+    }
+
+    fn umask(&mut self, mask: Option<&str>) {
+        match mask {
+            None => {
+                let text = format!("{:04o}\n", self.own.umask);
+                self.write(1, &text);
+            }
+            Some(text) => match u32::from_str_radix(text, 8) {
+                Ok(mask) => self.own.umask = mask & 0o777,
+                Err(_) => self.tell(&format!("umask {text}"), "only numbers are followed"),
+            },
+        }
+    }
+
+    fn command_builtin(&mut self, arguments: &[String]) -> Flow {
+        match arguments.split_first() {
+            Some((flag, names)) if flag == "-v" || flag == "-V" => {
+                self.which(names, false);
+                Flow::Next
+            }
+            Some((flag, rest)) if flag == "-p" || flag == "--" => self.command_builtin(rest),
+            Some(_) => match self.builtin(arguments) {
+                Some(flow) => flow,
+                None => self.external(arguments),
+            },
+            None => Flow::Next,
+        }
+    }
+
+    /// Where commands are; the status is that of all.
+    fn which(&mut self, names: &[String], quiet: bool) {
+        let names = names.iter().filter(|name| !name.starts_with('-'));
+        for name in names {
+            let found = if !is_known(name) {
+                None
+            } else if self.functions.contains_key(name) || NAMES.contains(&name.as_str()) {
+                Some(Some(name.clone()))
+            } else if name.contains('/') {
+                let found = lookup(&self.world, &self.own.directory, name, true);
+                Some(found.and_then(|(_, node)| match node {
+                    Node::File { mode, .. } if mode & 0o111 != 0 => Some(name.clone()),
+                    _ => None,
+                }))
+            } else {
+                self.world.command(name).map(|found| found.map(|path| path.as_str().to_owned()))
+            };
+            match found {
+                Some(Some(path)) if !quiet => self.write(1, &format!("{path}\n")),
+                Some(Some(_)) => {}
+                Some(None) => self.status = Some(1),
+                None => {
+                    self.write(1, &unknown());
+                    self.status = None;
+                }
+            }
+        }
+    }
+}

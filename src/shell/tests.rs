@@ -1,0 +1,187 @@
+//! Scripts, and what they write, beside what a real shell says of them.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// A world of files and of a few commands; `mystery` has no model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Little {
+    files: BTreeMap<RootPath, String>,
+    calls: Vec<Vec<String>>,
+}
+
+impl World for Little {
+    fn node(&self, path: &RootPath) -> Option<Node> {
+        if let Some(text) = self.files.get(path) {
+            return Some(Node::File { mode: 0o644, size: Some(text.len() as u64) });
+        }
+        let is_directory = path.is_root()
+            || ["/etc", "/out"].contains(&path.as_str())
+            || self.files.keys().any(|file| file.is_within(path));
+        is_directory.then_some(Node::Directory)
+    }
+
+    fn list(&self, directory: &RootPath) -> Vec<String> {
+        let inside = self.files.keys().filter(|path| path.parent().as_ref() == Some(directory));
+        inside.map(|path| path.file_name().to_owned()).collect()
+    }
+
+    fn read(&mut self, path: &RootPath) -> Option<String> {
+        self.files.get(path).cloned()
+    }
+
+    fn write(&mut self, path: &RootPath, content: &str, append: bool) -> Result<(), String> {
+        let file = self.files.entry(path.clone()).or_default();
+        if !append {
+            file.clear();
+        }
+        file.push_str(content);
+        Ok(())
+    }
+
+    fn source(&mut self, path: &RootPath) -> Source {
+        self.files.get(path).map_or(Source::Missing, |text| Source::Script(text.clone()))
+    }
+
+    fn command(&self, name: &str) -> Option<Option<RootPath>> {
+        Some((name == "cat").then(|| RootPath::parse("/bin/cat").unwrap()))
+    }
+
+    fn run(&mut self, call: &Call) -> Reply {
+        match call.argv[0].as_str() {
+            "cat" => Reply::output(call.stdin.clone()),
+            "do" | "note" => {
+                self.calls.push(call.argv.clone());
+                Reply::status(0)
+            }
+            _ => Reply::Unknown("there is no model".to_owned()),
+        }
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        self == other
+    }
+}
+
+/// Evaluates a script that writes to `/out/log`: what it wrote, its status, and its findings.
+fn evaluated(text: &str) -> (String, Option<i32>, Vec<Finding>, Little) {
+    let mut world = Little::default();
+    let text = format!("exec > /out/log\n{text}");
+    let script =
+        Script { name: "script", text: &text, arguments: &["configure", ""], environment: BTreeMap::new() };
+    let ended = evaluate(&script, &mut world).unwrap();
+    let log = world.files.get(&RootPath::parse("/out/log").unwrap()).cloned().unwrap_or_default();
+    (log, ended.status, ended.findings, world)
+}
+
+/// The scripts that a real shell is asked about too.
+const SCRIPTS: &[&str] = &[
+    "echo \"$1\" \"$#\" \"[$2]\" '$1' \\$1",
+    "x='a  b'; echo $x; echo \"$x\"; set -- $x; echo $#",
+    "for i in 1 2 3; do test $i = 2 && continue; echo $i; done",
+    "i=0; while [ $i -lt 5 ]; do i=$((i + 1)); [ $i -eq 3 ] && break; echo $i; done; echo end $i",
+    "f() { local x=inner; echo $x $1; return 3; }; x=outer; f arg; echo $? $x",
+    "case abc in a*c) echo yes;; *) echo no;; esac; case x in y|x) echo two;; esac",
+    "x=/usr/lib/libfoo.so.1; echo ${x##*/} ${x%/*} ${x%%.*} ${x#/usr} ${#x}",
+    "echo ${unset:-default} ${unset-d} ${empty:=set} $empty ${empty:+other}",
+    "printf '%s-%s\\n' a b c; printf '%03d %x|%-5s|\\n' 7 255 ab",
+    "set -e; false || echo caught; if false; then echo no; else echo else; fi; (exit 4) || echo $?",
+    "set -e; echo before; false; echo after",
+    "set -e; f() { false; echo inside; }; f || echo no; x=$(echo sub; exit 3) || echo status $?",
+    "trap 'echo trapped' EXIT; echo body; exit 5",
+    "printf 'a b c\\nd e\\n' | while read x y; do echo \"$y/$x\"; done",
+    "IFS=:; x=a:b::c; for p in $x; do echo \"<$p>\"; done",
+    "cat <<EOF\nvalue ${1} $(echo sub) \\$x\nEOF\ncat <<'EOF'\n$1\nEOF",
+    "cat <<-EOF\n\tindented\n\tEOF",
+    "x=1; (x=2; echo $x); echo $x; { x=3; }; echo $x",
+    "echo $((1 + 2 * 3)) $((7 / 2)) $(( (1 << 4) | 1 )) $((010)) $((0x1f))",
+    "set -- -a value -b rest; while getopts a:b o; do echo $o $OPTARG; done; shift $((OPTIND - 1)); echo $1",
+    "[ -z \"\" -a -n x ] && echo and; [ ! -e /nonexistent ] && echo not; [ a = b -o c = c ] && echo or",
+    "eval 'y=5; echo $y'; x=y; eval \"echo \\$$x\"",
+    "for a; do echo \"arg:$a\"; done; echo \"$*\" | cat",
+    "x=`echo back \\`echo nested\\``; echo $x",
+    "f() { for a in \"$@\"; do echo \"<$a>\"; done; }; f 'a b' '' c; f; f \"$@\"",
+    "until [ \"$n\" = xxx ]; do n=x$n; done; echo $n",
+    "echo one && false && echo two || echo three; ! false && echo four",
+    "unset x; x=${x-}; echo \"[$x]\"; readonly r=1; export e=2; echo $r$e",
+    "echo a > /out/f; echo b >> /out/f; cat < /out/f; read l < /out/f; echo $l",
+    "if [ \"$1\" = configure ] && [ -z \"$2\" ]; then echo fresh; fi",
+    "while :; do while :; do break 2; done; done; echo out",
+    "shift; echo $#; shift 5; echo unreached",
+];
+
+#[test]
+fn scripts_do_what_a_real_shell_does() {
+    let directory = tempfile::tempdir().unwrap();
+    for script in SCRIPTS {
+        let (log, status, findings, _) = evaluated(script);
+        assert_eq!(findings, [], "{script}");
+        let out = directory.path().to_str().unwrap();
+        let real = Command::new("sh")
+            .args(["-c", &script.replace("/out", out), "script", "configure", ""])
+            .output()
+            .unwrap();
+        // dash gives up where `shift` has too few; bash goes on.
+        if !script.contains("unreached") {
+            assert_eq!(log, String::from_utf8_lossy(&real.stdout), "{script}");
+            assert_eq!(status, real.status.code(), "{script}");
+        }
+    }
+}
+
+#[test]
+fn what_is_unknown_taints_and_is_told_once() {
+    let (_, status, findings, world) =
+        evaluated("x=$(mystery arg)\nif [ \"$x\" = yes ]; then note $x; fi\nnote after\n");
+    assert_eq!(status, Some(0));
+    let lines: Vec<usize> = findings.iter().map(|finding| finding.line).collect();
+    assert_eq!(lines, [2, 3]);
+    assert_eq!(findings[0].command, "mystery arg");
+    assert_eq!(world.calls, [["note", "after"]]);
+}
+
+#[test]
+fn ways_that_come_to_the_same_are_no_finding() {
+    let (_, _, findings, world) =
+        evaluated("mystery && echo > /dev/null\nif mystery; then :; else :; fi; note x");
+    // The commands themselves are told, the conditions are not.
+    assert!(findings.iter().all(|finding| finding.command == "mystery"), "{findings:?}");
+    assert_eq!(world.calls, [["note", "x"]]);
+    // A way on which the script fails is no installation.
+    let (_, _, findings, world) = evaluated("set -e\nmystery || exit 1\nnote on");
+    assert_eq!((findings.len(), world.calls.len()), (1, 1));
+}
+
+#[test]
+fn endless_scripts_end() {
+    for script in
+        ["while :; do :; done", "f() { f; }; f", "x=aaaaaaaa; while :; do x=$x$x; done", "eval eval eval :"]
+    {
+        let (_, _, findings, _) = evaluated(script);
+        assert!(!findings.is_empty() || script.starts_with("eval"), "{script}");
+    }
+}
+
+#[test]
+fn deep_nesting_is_refused() {
+    let text = format!("{}:{}", "( ".repeat(2000), " )".repeat(2000));
+    let script = Script { name: "x", text: &text, arguments: &[], environment: BTreeMap::new() };
+    assert_eq!(evaluate(&script, &mut Little::default()), Err(SyntaxError::Deep));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn any_text_is_evaluated_without_panic(
+        text in "([a-c=$(){}`\"' \n;&|<>*?#~!\\\\\\[\\]0-9-]|if |then |fi|for |do |done|case |esac|in |echo ){0,30}"
+    ) {
+        let script = Script { name: "x", text: &text, arguments: &["1"], environment: BTreeMap::new() };
+        let _ = evaluate(&script, &mut Little::default());
+    }
+}
