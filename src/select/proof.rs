@@ -51,6 +51,9 @@ impl FileTree for Kept<'_, '_> {
         if let Some(target) = selector.inputs.catalog.merged_usr().link(path) {
             return Some(Node::Symlink(target));
         }
+        if let Some(own) = selector.inputs.own.node(path).filter(|node| !matches!(node, Node::Directory)) {
+            return Some(own);
+        }
         if selector.chosen.contains_key(path) {
             return selector.inputs.catalog.node(path);
         }
@@ -60,7 +63,8 @@ impl FileTree for Kept<'_, '_> {
         let below = |other: &RootPath| other.is_within(path);
         let implied = path.is_root()
             || selector.chosen.range(path.clone()..).next().is_some_and(|(other, _)| below(other))
-            || selector.passed.range(path.clone()..).next().is_some_and(|(other, _)| below(other));
+            || selector.passed.range(path.clone()..).next().is_some_and(|(other, _)| below(other))
+            || selector.inputs.own.node(path).is_some();
         implied.then_some(Node::Directory)
     }
 }

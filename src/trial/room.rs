@@ -131,7 +131,7 @@ impl<'a> Room<'a> {
             let traced = self.run_once(test, Some(&traces.join("of")));
             if traced.is_ok() {
                 let workdir = self.config.workdir.clone().unwrap_or_else(RootPath::root);
-                outcome.missing = missing(&traces, &test.run[0], EMULATOR, &workdir, &self.root);
+                outcome.missing = missing(&traces, &test.run, EMULATOR, &workdir, &self.root);
             }
             remove_tree(&traces);
         }

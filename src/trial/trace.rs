@@ -32,7 +32,7 @@ struct Asked {
 /// started, by itself or by `emulator`, is the sandbox's.
 pub(super) fn missing(
     traces: &Path,
-    program: &str,
+    program: &[String],
     emulator: &str,
     workdir: &RootPath,
     root: &Path,
@@ -92,18 +92,43 @@ fn quoted(text: &str) -> Option<(String, &str)> {
     None
 }
 
-fn starts(line: &str, program: &str, emulator: &str) -> bool {
+fn starts(line: &str, program: &[String], emulator: &str) -> bool {
     call(line).is_some_and(|(name, path, result)| {
-        name == "execve" && result == "0" && (path == emulator || is_program(&path, program))
+        name == "execve" && result == "0" && (path == emulator || is_program(line, &path, program))
     })
 }
 
-fn tries(line: &str, program: &str) -> bool {
-    call(line).is_some_and(|(name, path, _)| name == "execve" && is_program(&path, program))
+fn tries(line: &str, program: &[String]) -> bool {
+    call(line).is_some_and(|(name, path, _)| name == "execve" && is_program(line, &path, program))
 }
 
-fn is_program(path: &str, program: &str) -> bool {
-    path == program || (!program.contains('/') && path.rsplit('/').next() == Some(program))
+/// Whether a call starts a program with its arguments: the sandbox has a shell of its own.
+fn is_program(line: &str, path: &str, program: &[String]) -> bool {
+    let name = program.first().map_or("", String::as_str);
+    let is_path = path == name || (!name.contains('/') && path.rsplit('/').next() == Some(name));
+    is_path && line.contains(&arguments(program))
+}
+
+/// How strace begins to write a list of arguments, as far as it says which it is.
+fn arguments(program: &[String]) -> String {
+    const TOLD: usize = 512;
+    let mut text = String::new();
+    for word in program {
+        text.push_str(if text.is_empty() { "[\"" } else { "\", \"" });
+        for c in word.chars() {
+            match c {
+                '"' | '\\' => text.extend(['\\', c]),
+                '\n' => text.push_str("\\n"),
+                '\t' => text.push_str("\\t"),
+                ' '..='~' => text.push(c),
+                _ => return text,
+            }
+            if text.len() > TOLD {
+                return text;
+            }
+        }
+    }
+    text + "\"]"
 }
 
 fn read(text: &str, skipped: usize, workdir: &RootPath, all: &mut Asked) {
@@ -189,12 +214,12 @@ mod tests {
              +++ exited with 1 +++\n",
         )
         .unwrap();
-        let found = missing(&traces, "app", "/q", &RootPath::root(), &root);
+        let found = missing(&traces, &["app".to_owned()], "/q", &RootPath::root(), &root);
         assert_eq!(found, ["/usr/lib/libq.so.1", "/usr/bin/tool", "/etc/app \"x\".conf", "/srv/data"]);
         // What never started was looked for itself.
         fs::write(traces.join("of.2"), "execve(\"/usr/bin/app\", [\"app\"], 0x7ff) = -1 ENOENT (No such)\n")
             .unwrap();
-        assert_eq!(missing(&traces, "app", "/q", &RootPath::root(), &root), ["/usr/bin/app"]);
+        assert_eq!(missing(&traces, &["app".to_owned()], "/q", &RootPath::root(), &root), ["/usr/bin/app"]);
     }
 
     #[test]
