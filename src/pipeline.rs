@@ -184,9 +184,9 @@ impl Forge<'_> {
                 catalog: &catalog,
                 made_links: &made_links.links,
                 musl_path: musl_path.as_deref(),
+                loader_configuration: &loader_configuration.files,
                 own: &own,
                 own_packages: &own_packages,
-                loader_configuration: &loader_configuration.files,
                 scripts: &scripts,
             };
             match select(inputs).map_err(|source| ForgeError::Select { arch, source })? {

@@ -59,13 +59,13 @@ pub struct Inputs<'a> {
     /// The content of `/etc/ld-musl-ARCH.path` ([`crate::loader::musl_path_file`]) in the image, if it will have
     /// that file.
     pub musl_path: Option<&'a str>,
+    /// The files that may say where glibc's loader looks ([`crate::loader::configures_dirs`]): the recipe's, and
+    /// those of the packages at hand, which count if they are chosen.
+    pub loader_configuration: &'a BTreeMap<RootPath, String>,
     /// The ELF files that the recipe brings itself.
     pub own: &'a OwnElfs,
     /// The packages that were locked for each of them.
     pub own_packages: &'a BTreeMap<RootPath, BTreeSet<String>>,
-    /// The files that may say where glibc's loader looks ([`crate::loader::configures_dirs`]): the recipe's, and
-    /// those of the packages at hand, which count if they are chosen.
-    pub loader_configuration: &'a BTreeMap<RootPath, String>,
     /// The words of scripts read so far; none for a file that is no script of a shell.
     pub scripts: &'a BTreeMap<RootPath, Option<ScriptWords>>,
 }

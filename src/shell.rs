@@ -174,6 +174,8 @@ pub struct Ended {
     pub status: Option<i32>,
     /// What was not understood, in the order met, each once.
     pub findings: Vec<Finding>,
+    /// What it writes to standard output; may be unknown in part.
+    pub stdout: String,
 }
 
 /// Evaluates a script over a world, which has then seen all that the script does.
@@ -186,9 +188,11 @@ pub fn evaluate<W: World>(script: &Script<'_>, world: &mut W) -> Result<Ended, S
     let mut shell = Shell::new(script, world.clone());
     let flow = shell.program(&program);
     shell.leave(flow);
-    let Shell { world: seen, status, findings, .. } = shell;
+    let Shell { world: seen, status, findings, mut streams, .. } = shell;
     *world = seen;
-    Ok(Ended { status, findings })
+    // The first stream is standard output.
+    let stdout = if streams.is_empty() { String::new() } else { streams.swap_remove(0).text };
+    Ok(Ended { status, findings, stdout })
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod architecture;
 mod check;
 mod commands;
 mod deb_formats;
+mod effects;
 mod image;
 mod interrupted;
 mod loader_ldso;

@@ -1654,7 +1654,7 @@ fn shell_words_and_run_time_rules() {
 
          Package: dash
          Essential: yes
-         /usr/bin/dash elf program
+         /usr/bin/dash 0755 dash
          /usr/bin/sh -> dash
 
          Package: sed
@@ -1665,22 +1665,22 @@ fn shell_words_and_run_time_rules() {
 
          Package: coreutils
          Essential: yes
-         /usr/bin/uniq elf program
-         /usr/bin/perhaps elf program
+         /usr/bin/uniq 0755 uniq
+         /usr/bin/perhaps 0755 perhaps
 
          Package: libx1
          /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1
 
          Package: tool
          Depends: far
-         /usr/bin/tool elf program
+         /usr/bin/tool 0755 tool
          /usr/share/tool/data 0644 data
 
          Package: far
-         /usr/bin/nosuch elf program
+         /usr/bin/nosuch 0755 nosuch
 
          Package: other
-         /usr/bin/unasked elf program";
+         /usr/bin/unasked 0755 unasked";
     const RULES: &str = "Package: app
          Depends: libx1
          /usr/bin/app elf program needed=libx.so.1
@@ -1703,12 +1703,14 @@ fn shell_words_and_run_time_rules() {
             "commands of Essential packages and direct dependencies come, and what scripts source",
             &layer(r#""app""#, ""),
             WORDS,
-            r##"/usr/bin/app: file 0755 "#!/bin/sh\n. /usr/share/app/lib.sh\ntool | sed s/a/b/; known; nosuch; command -v perhaps && perhaps"
-               /usr/bin/dash: file 0755 of dash
+            r##"/bin: symlink -> usr/bin
+               /usr/bin/app: file 0755 "#!/bin/sh\n. /usr/share/app/lib.sh\ntool | sed s/a/b/; known; nosuch; command -v perhaps && perhaps"
+               /usr/bin/dash: file 0755 "dash"
+               /usr/bin/perhaps: file 0755 "perhaps"
                /usr/bin/sed: file 0755 of sed
                /usr/bin/sh: symlink -> dash
-               /usr/bin/tool: file 0755 of tool
-               /usr/bin/uniq: file 0755 of coreutils
+               /usr/bin/tool: file 0755 "tool"
+               /usr/bin/uniq: file 0755 "uniq"
                /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1
                /usr/share/app/lib.sh: file 0644 "known() { uniq; }"
                /usr/share/tool/data: file 0644 "data""##,
@@ -1752,9 +1754,10 @@ fn shell_words_and_run_time_rules() {
         .says(&["/usr/bin/app fires the rule `x`, whose packages are not locked: nowhere"]),
         case(
             "the recipe's own file takes the place of a rule's",
-            &rule(
-                "when = { sonames = [\"libx*\"] }\nmake = [{ path = \"/etc/x\", content = \"y\" }]\n\
-                 [[layer]]\nname = \"files\"\nfiles = [{ path = \"/etc/x\", content = \"z\" }]",
+            &layer(
+                r#""app""#,
+                "files = [{ path = \"/etc/x\", content = \"z\" }]\n[[rule]]\nname = \"x\"\n\
+                 when = { sonames = [\"libx*\"] }\nmake = [{ path = \"/etc/x\", content = \"y\" }]",
             ),
             RULES,
             r#"/etc/x: file 0644 "z"

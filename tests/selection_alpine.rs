@@ -11,7 +11,8 @@ use std::sync::Arc as Shared;
 use crate::support::Package;
 use rootforge::apk::archive::Marks;
 use rootforge::arch::Arch;
-use rootforge::catalog::{CataloguedFile, Control, FileCatalog, Manifest, MergedUsr, OwnElfs, PackageFiles};
+use rootforge::catalog::OwnElfs;
+use rootforge::catalog::{CataloguedFile, Control, FileCatalog, Manifest, MergedUsr, PackageFiles};
 use rootforge::digest::Digest;
 use rootforge::distro::Distro;
 use rootforge::elf;
@@ -151,9 +152,9 @@ fn selection(
             catalog: &catalog,
             made_links,
             musl_path,
+            loader_configuration: &BTreeMap::new(),
             own: &OwnElfs::default(),
             own_packages: &BTreeMap::new(),
-            loader_configuration: &BTreeMap::new(),
             scripts: &scripts,
         };
         match select(inputs) {

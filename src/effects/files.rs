@@ -1,8 +1,8 @@
 //! The files that scripts see: those of every package of the image, as if all were unpacked.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::sync::{Mutex, PoisonError};
 
 use crate::apk::pkginfo::PackageInfo;
 use crate::cache::ContentId;
@@ -17,7 +17,7 @@ use crate::tarball::EntryKind;
 const LARGEST: u64 = 1 << 20;
 
 /// An image's files before any script ran.
-pub trait ImageFiles {
+pub trait ImageFiles: Sync {
     /// What is at a path, read literally: no component is followed as a link.
     fn node(&self, path: &RootPath) -> Option<Node>;
     /// The names in a directory, sorted.
@@ -41,13 +41,13 @@ pub struct CatalogFiles<'a> {
     catalog: &'a FileCatalog,
     architecture: &'a str,
     triplet: &'a str,
-    contents: RefCell<BTreeMap<RootPath, Option<Vec<u8>>>>,
+    contents: Mutex<BTreeMap<RootPath, Option<Vec<u8>>>>,
 }
 
 impl<'a> CatalogFiles<'a> {
     /// Of a distro's port with this name of the architecture and this triplet.
     pub fn new(catalog: &'a FileCatalog, architecture: &'a str, triplet: &'a str) -> Self {
-        CatalogFiles { catalog, architecture, triplet, contents: RefCell::default() }
+        CatalogFiles { catalog, architecture, triplet, contents: Mutex::default() }
     }
 
     fn content(&self, path: &RootPath) -> Option<Vec<u8>> {
@@ -58,8 +58,8 @@ impl<'a> CatalogFiles<'a> {
             return None;
         }
         let mut bytes = Vec::new();
-        let wanted = BTreeMap::from([(index, ())]);
-        read_contents(package, &wanted, |_, (), content: &mut dyn Read| {
+        let wanted = BTreeMap::from([(index, index)]);
+        read_contents(package, &wanted, |_, _, content: &mut dyn Read| {
             content.read_to_end(&mut bytes).map_err(|error| CatalogError::unread(package, error))?;
             Ok::<_, CatalogError>(())
         })
@@ -105,11 +105,11 @@ impl ImageFiles for CatalogFiles<'_> {
     }
 
     fn read(&self, path: &RootPath) -> Option<Vec<u8>> {
-        if let Some(known) = self.contents.borrow().get(path) {
+        if let Some(known) = self.contents.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
             return known.clone();
         }
         let content = self.content(path);
-        self.contents.borrow_mut().insert(path.clone(), content.clone());
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), content.clone());
         content
     }
 

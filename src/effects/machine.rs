@@ -97,8 +97,8 @@ pub(super) enum Item {
 pub(super) struct Facts {
     pub(super) package: String,
     pub(super) architecture: String,
-    /// The questions of the package's debconf templates, with type and default.
-    pub(super) questions: BTreeMap<String, (String, String)>,
+    /// The questions of the package's debconf templates: their fields by lower-case name.
+    pub(super) questions: BTreeMap<String, BTreeMap<String, String>>,
     pub(super) is_apk: bool,
 }
 
@@ -113,6 +113,8 @@ pub(super) struct Machine<'a> {
     pub(super) accounts: AccountNames,
     /// Answers to debconf's questions that differ from the defaults.
     pub(super) answers: BTreeMap<String, String>,
+    /// How many scripts call one another.
+    pub(super) nested: usize,
     /// Temporary files made so far.
     temporary: BTreeSet<RootPath>,
 }
@@ -127,6 +129,7 @@ impl<'a> Machine<'a> {
             skipped: BTreeSet::new(),
             accounts,
             answers: BTreeMap::new(),
+            nested: 0,
             temporary: BTreeSet::new(),
         }
     }
@@ -474,15 +477,12 @@ impl World for Machine<'_> {
         if self.passes(path) {
             return Ok(());
         }
-        match encode(&text) {
-            Some(bytes) => {
-                self.file_effect(path, bytes, None);
-                Ok(())
-            }
-            None => {
-                self.forget(path);
-                Err("what it writes depends on what is not known".to_owned())
-            }
+        if let Some(bytes) = encode(&text) {
+            self.file_effect(path, bytes, None);
+            Ok(())
+        } else {
+            self.forget(path);
+            Err("what it writes depends on what is not known".to_owned())
         }
     }
 

@@ -1,9 +1,13 @@
 //! What commands would do: one table of names and models.
 
 use super::machine::Machine;
+use super::scripts::{interpreter, is_shell};
 use crate::root_path::RootPath;
 use crate::shell::text::{is_known, unknown};
-use crate::shell::{Call, Node, Reply, Source, World};
+use crate::shell::{Call, Ended, Node, Reply, Script, Source, World, evaluate};
+
+/// How deep scripts may call one another.
+const MOST_NESTED: usize = 4;
 
 mod accounts;
 mod arguments;
@@ -257,15 +261,37 @@ pub(super) fn run(machine: &mut Machine<'_>, call: &Call) -> Reply {
     }
 }
 
-/// A command without a model.
-fn absent(machine: &Machine<'_>, call: &Call, name: &str) -> Reply {
-    let path =
-        if name.contains('/') { machine.resolved(call, name) } else { machine.command(name).flatten() };
-    match path.and_then(|path| machine.node(&path)) {
-        Some(Node::File { .. }) => Reply::Unknown("there is no model of this command".to_owned()),
-        _ => {
-            Reply::Unknown("there is no model of this command, and no package of the image has it".to_owned())
-        }
+/// A command without a model: a shell script of the image is evaluated in its turn.
+fn absent(machine: &mut Machine<'_>, call: &Call, name: &str) -> Reply {
+    let path = if name.contains('/') {
+        machine.resolved(call, name)
+    } else {
+        let found = machine.command(name).flatten();
+        found.and_then(|path| machine.resolved(call, path.as_str()))
+    };
+    let Some(path) = path.filter(|path| matches!(machine.node(path), Some(Node::File { .. }))) else {
+        let reason = "there is no model of this command, and no package of the image has it";
+        return Reply::Unknown(reason.to_owned());
+    };
+    let text = machine.read(&path).filter(|text| is_known(text));
+    let text = text.filter(|text| interpreter(text).is_some_and(is_shell));
+    let Some(text) = text.filter(|_| machine.nested < MOST_NESTED) else {
+        return Reply::Unknown("there is no model of this command".to_owned());
+    };
+    let arguments: Vec<&str> = call.argv.iter().skip(1).map(String::as_str).collect();
+    let script =
+        Script { name: path.as_str(), text: &text, arguments: &arguments, environment: call.env.clone() };
+    machine.nested += 1;
+    let ended = evaluate(&script, machine);
+    machine.nested -= 1;
+    match ended {
+        Ok(Ended { findings, status, stdout }) => match findings.first() {
+            None => Reply::Done { status, stdout, variables: Vec::new() },
+            Some(first) => {
+                Reply::Unknown(format!("in line {} `{}`: {}", first.line, first.command, first.reason))
+            }
+        },
+        Err(error) => Reply::Unknown(error.to_string()),
     }
 }
 

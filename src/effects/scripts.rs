@@ -13,10 +13,34 @@ use crate::deb::control::paragraphs;
 use crate::distro::PackageFormat;
 use crate::shell::{Script, evaluate};
 
+/// The stack on which scripts are evaluated, in bytes.
+const STACK: usize = 64 << 20;
+
 /// What a package's scripts would do on a fresh installation, with all packages of the image unpacked: Debian's
 /// `config`, `preinst install` and `postinst configure`, or Alpine's `.pre-install` and `.post-install`; then what
 /// triggers the package itself fires.
+///
+/// The scripts are evaluated on a thread with a stack of its own size: they may be nested.
 pub fn effects_of(package: &PackageFiles, image: &dyn ImageFiles) -> PackageEffects {
+    let evaluated = std::thread::scope(|scope| {
+        let builder = std::thread::Builder::new().stack_size(STACK);
+        let thread = builder.spawn_scoped(scope, || evaluated(package, image)).ok()?;
+        thread.join().ok()
+    });
+    evaluated.unwrap_or_else(|| PackageEffects {
+        package: package.name.clone(),
+        undone: vec![Undone {
+            package: package.name.clone(),
+            script: "postinst".to_owned(),
+            line: 1,
+            command: "all of it".to_owned(),
+            reason: "it cannot be evaluated".to_owned(),
+        }],
+        ..PackageEffects::default()
+    })
+}
+
+fn evaluated(package: &PackageFiles, image: &dyn ImageFiles) -> PackageEffects {
     let is_apk = matches!(package.content, ContentId::Apk(_));
     let format = if is_apk { PackageFormat::Apk } else { PackageFormat::Deb };
     let control = &package.manifest.control;
@@ -72,14 +96,8 @@ fn run(
         command,
         reason,
     };
-    let interpreter =
-        text.lines().next().and_then(|line| line.strip_prefix("#!")).unwrap_or("/bin/sh").trim();
-    let mut words = interpreter.split_whitespace();
-    let mut program = words.next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
-    if program == "env" {
-        program = words.next().unwrap_or_default();
-    }
-    if !matches!(program, "sh" | "bash" | "dash" | "ash" | "ksh" | "busybox") {
+    let interpreter = interpreter(text).unwrap_or("/bin/sh");
+    if !is_shell(interpreter) {
         return vec![undone(1, interpreter.to_owned(), "only shell scripts are followed".to_owned())];
     }
     let name = format!("/var/lib/dpkg/info/{}.{member}", package.name);
@@ -98,6 +116,21 @@ fn run(
         }
         Err(error) => vec![undone(1, member.to_owned(), error.to_string())],
     }
+}
+
+/// What stands after `#!`.
+pub(super) fn interpreter(text: &str) -> Option<&str> {
+    text.lines().next().and_then(|line| line.strip_prefix("#!")).map(str::trim)
+}
+
+/// Whether an interpreter is a shell.
+pub(super) fn is_shell(interpreter: &str) -> bool {
+    let mut words = interpreter.split_whitespace();
+    let mut program = words.next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+    if program == "env" {
+        program = words.next().unwrap_or_default();
+    }
+    matches!(program, "sh" | "bash" | "dash" | "ash" | "ksh" | "busybox")
 }
 
 fn environment(package: &PackageFiles, machine: &Machine<'_>, member: &str) -> BTreeMap<String, String> {
@@ -125,14 +158,12 @@ fn environment(package: &PackageFiles, machine: &Machine<'_>, member: &str) -> B
     all.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// Questions of debconf's templates, with their types and defaults (debconf-devel(7)).
-fn questions(templates: &str) -> BTreeMap<String, (String, String)> {
+/// Questions of debconf's templates, with their fields by lower-case name (debconf-devel(7)).
+fn questions(templates: &str) -> BTreeMap<String, BTreeMap<String, String>> {
     let all = paragraphs(templates).filter_map(|paragraph| {
         let name = paragraph.field("Template")?.to_owned();
-        let kind = paragraph.field("Type").unwrap_or_default().to_owned();
-        let default = paragraph.field("Default").or_else(|| paragraph.field("_Default"));
-        let default = default.unwrap_or(if kind == "boolean" { "false" } else { "" }).to_owned();
-        Some((name, (kind, default)))
+        let fields = paragraph.fields().map(|(field, value)| (field.to_lowercase(), value.to_owned()));
+        Some((name, fields.collect()))
     });
     all.collect()
 }

@@ -74,3 +74,37 @@ fn is_soname(text: &str) -> bool {
             at > 0 && (rest.is_empty() || rest.len() > 1 && rest.starts_with('.'))
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use goblin::elf::program_header::PF_R;
+
+    use super::*;
+
+    #[test]
+    fn whole_strings_that_name_files() {
+        let named = "/usr/sbin/unix_chkpwd\0libgcc_s.so.1\0plain\0/usr/lib/%s/x\0/home/x\0prefix=/usr/lib\0\
+                     /lib64/x\0.so.1\0a.so.\0x.sound\0libpython3.13.so\0/usr/sbin/unix_chkpwd\0dir/liba.so\0/etc/a b\0";
+        let code = "/usr/bin/in-code\0";
+        let strings = "libdynstr.so.1\0";
+        let bytes = [strings, named, code, "/usr/bin/writable\0"].concat();
+        let segment = |start: usize, size: usize, flags| ProgramHeader {
+            p_type: PT_LOAD,
+            p_flags: flags,
+            p_offset: start as u64,
+            p_filesz: size as u64,
+            ..ProgramHeader::default()
+        };
+        let constants = strings.len() + named.len();
+        let segments = [
+            segment(0, constants, PF_R),
+            segment(constants, code.len(), PF_R | PF_X),
+            segment(constants + code.len(), 18, PF_R | PF_W),
+        ];
+        let found = mentions(bytes.as_bytes(), &segments, 0..strings.len());
+        assert_eq!(found, ["/lib64/x", "/usr/sbin/unix_chkpwd", "libgcc_s.so.1", "libpython3.13.so"]);
+        // Constants among the code, as older linkers put them.
+        let found = mentions(bytes.as_bytes(), &[segment(0, constants + code.len(), PF_R | PF_X)], 0..0);
+        assert!(found.contains(&"/usr/bin/in-code".to_owned()) && found.len() == 6, "{found:?}");
+    }
+}

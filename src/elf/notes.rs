@@ -101,3 +101,63 @@ fn parse(content: &[u8]) -> Option<Vec<DlopenNote>> {
     });
     Some(notes.collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note(owner: &[u8], kind: u64, content: &[u8]) -> Vec<u8> {
+        let mut note = Vec::new();
+        for number in [
+            u32::try_from(owner.len()).unwrap(),
+            u32::try_from(content.len()).unwrap(),
+            u32::try_from(kind).unwrap(),
+        ] {
+            note.extend(number.to_le_bytes());
+        }
+        for part in [owner, content] {
+            note.extend(part);
+            note.resize(note.len().next_multiple_of(4), 0);
+        }
+        note
+    }
+
+    fn read(bytes: &[u8]) -> Vec<DlopenNote> {
+        let segment = ProgramHeader {
+            p_type: PT_NOTE,
+            p_filesz: bytes.len() as u64,
+            p_align: 4,
+            ..ProgramHeader::default()
+        };
+        dlopen(bytes, &[segment], |bytes, at, size| {
+            let bytes = bytes.get(at..at + size)?;
+            Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+        })
+    }
+
+    #[test]
+    fn one_object_or_several() {
+        let full = br#"[{"soname":["libx.so.2","libx.so.1"],"feature":"x","description":"all","priority":"suggested"}]"#;
+        let short = b"[{\"soname\":[\"liby.so.1\"]},{\"soname\":[\"libz.so\"],\"other\":1}]\0";
+        let odd = b"[{\"soname\":\"liby.so.1\"}]";
+        let bytes = [
+            note(b"GNU\0", 3, b"a build's id"),
+            note(b"FDO\0", TYPE, full),
+            note(b"FDO\0", TYPE, odd),
+            note(b"GNU\0", TYPE, short),
+            note(b"FDO\0", TYPE, short),
+            note(b"FDO\0", TYPE, full),
+        ]
+        .concat();
+        let notes = read(&bytes);
+        let names: Vec<&str> = notes.iter().map(|note| note.soname[0].as_str()).collect();
+        assert_eq!(names, ["libx.so.2", "liby.so.1", "libz.so"]);
+        assert_eq!(notes[0].priority, DlopenPriority::Suggested);
+        assert_eq!((notes[0].feature.as_deref(), notes[0].soname.len()), (Some("x"), 2));
+        assert_eq!((notes[1].priority, &notes[1].description), (DlopenPriority::Recommended, &None));
+        // What is cut off is not read.
+        for length in 0..bytes.len() {
+            assert!(read(&bytes[..length]).len() <= 3);
+        }
+    }
+}

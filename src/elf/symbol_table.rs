@@ -195,9 +195,9 @@ fn bindings(image: &Image<'_>, facts: &ElfFacts) -> Result<BTreeMap<u32, Binding
             let info = image.number(entry, word, word).unwrap_or(0);
             let (symbol, kind) =
                 if image.is_64 { (info >> 32, info & 0xffff_ffff) } else { (info >> 8, info & 0xff) };
-            if symbol != 0 {
+            if let Some(symbol) = u32::try_from(symbol).ok().filter(|symbol| *symbol != 0) {
                 let binding = if kind == u64::from(copy) { Binding::Copy } else { otherwise };
-                found.push((symbol as u32, binding));
+                found.push((symbol, binding));
             }
         }
         Ok(found)

@@ -331,15 +331,22 @@ impl<'de> Deserialize<'de> for PackedSymbols {
     }
 }
 
+fn flag(is_set: bool, bit: u8) -> u8 {
+    if is_set { bit } else { 0 }
+}
+
 struct Writer(Vec<u8>);
 
 impl Writer {
     fn number(&mut self, mut number: usize) {
-        while number > 0x7f {
-            self.0.push((number & 0x7f) as u8 | 0x80);
+        loop {
+            let low = number.to_le_bytes()[0] & 0x7f;
             number >>= 7;
+            if number == 0 {
+                return self.0.push(low);
+            }
+            self.0.push(low | 0x80);
         }
-        self.0.push(number as u8);
     }
 
     fn text(&mut self, text: &str) {
@@ -353,7 +360,7 @@ impl Writer {
         self.number(sorted.len());
         for import in sorted {
             self.text(&import.name);
-            self.0.push(u8::from(import.weak) * WEAK | import.kind.bits() | import.binding.bits());
+            self.0.push(flag(import.weak, WEAK) | import.kind.bits() | import.binding.bits());
             let version = import.version.as_ref().and_then(|version| {
                 needed.iter().position(|one| one.0 == version.library && one.1 == version.name)
             });
@@ -373,9 +380,9 @@ impl Writer {
             self.number(shared);
             self.number(name.len() - shared);
             self.0.extend_from_slice(&name[shared..]);
-            let flags = u8::from(export.default) * DEFAULT
-                | u8::from(export.oldest) * OLDEST
-                | u8::from(export.indirect) * INDIRECT
+            let flags = flag(export.default, DEFAULT)
+                | flag(export.oldest, OLDEST)
+                | flag(export.indirect, INDIRECT)
                 | export.kind.bits();
             self.0.push(flags);
             let version =

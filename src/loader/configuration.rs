@@ -33,7 +33,8 @@ pub fn configured_dirs(files: &BTreeMap<RootPath, &str>) -> Vec<RootPath> {
 /// Whether a file may be one of those that [`configured_dirs`] wants to see.
 pub fn configures_dirs(path: &RootPath) -> bool {
     let path = path.as_str();
-    path == FILE || path.strip_prefix("/etc/ld.so.conf.d/").is_some_and(|name| name.ends_with(".conf"))
+    path == FILE
+        || path.strip_prefix("/etc/ld.so.conf.d/").and_then(|name| name.strip_suffix(".conf")).is_some()
 }
 
 fn read(
@@ -67,5 +68,32 @@ fn read(
                 dirs.extend(RootPath::parse(dir).ok().filter(|_| dir.starts_with('/')));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dirs(files: &[(&str, &str)]) -> Vec<String> {
+        let files = files.iter().map(|(path, text)| (RootPath::parse(path).unwrap(), *text)).collect();
+        configured_dirs(&files).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn lines_comments_and_includes() {
+        let b = (
+            "/etc/ld.so.conf.d/b.conf",
+            "# a comment\n/b # another\n\t/b2/\nrelative\n/old=libc5\nhwcap 1 x\n",
+        );
+        let a = ("/etc/ld.so.conf.d/a.conf", "/a\n/b\n");
+        let other = ("/etc/ld.so.conf.d/other", "/other\n");
+        assert_eq!(dirs(&[b, a, other]), ["/a", "/b", "/b2", "/old"]);
+        let main =
+            ("/etc/ld.so.conf", "/first\ninclude ld.so.conf.d/b*.conf /etc/ld.so.conf.d/other\n/last\n");
+        assert_eq!(dirs(&[main, b, a, other]), ["/first", "/b", "/b2", "/old", "/other", "/last"]);
+        let itself = ("/etc/ld.so.conf", "include /etc/ld.so.conf\n/x\n");
+        assert_eq!(dirs(&[itself]), ["/x"]);
+        assert_eq!(dirs(&[]), [""; 0]);
     }
 }

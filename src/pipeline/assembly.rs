@@ -102,9 +102,9 @@ pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
         let Laid { made: own, accounts, changes } = set_up.layer(number, selected, &made)?;
         made.extend(own);
         if number + 1 == recipe.layers.len()
-            && let Some(mistakes) = recipe.undefined(|account| match account.is_group {
-                false => accounts.uid(&account.name).is_some(),
-                true => accounts.gid(&account.name).is_some(),
+            && let Some(mistakes) = recipe.undefined(|account| {
+                let id = if account.is_group { Accounts::gid } else { Accounts::uid };
+                id(&accounts, &account.name).is_some()
             })
         {
             return Err(ForgeError::Recipe(mistakes));

@@ -20,29 +20,37 @@ pub(super) fn musl_path(
     catalog: &FileCatalog,
 ) -> Result<Option<String>, ForgeError> {
     let Ok(path) = RootPath::parse(&musl_path_file(musl_name(arch))) else { return Ok(None) };
-    if let Some(text) = of_recipe(recipe, arch, &path) {
-        return Ok(text);
+    if let Some(file) = file_of_recipe(recipe, arch, &path) {
+        return Ok(text_of(recipe, arch, file));
     }
     let found = contents(catalog, [&path])?.remove(&path);
     Ok(found.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// The text of a file that the recipe makes; one of the host that cannot be read, and what is no file, has none.
-fn of_recipe(recipe: &Recipe, arch: Arch, path: &RootPath) -> Option<Option<String>> {
+/// What the recipe has at a path.
+fn file_of_recipe<'r>(recipe: &'r Recipe, arch: Arch, path: &RootPath) -> Option<&'r FileSource> {
     let distro = recipe.conventions();
     let (arch_name, triplet) =
         (distro.arch_name(arch).unwrap_or_default(), distro.triplet(arch).unwrap_or_default());
     let mut files = recipe.layers.iter().rev().flat_map(|layer| &layer.files);
     let file = files.find(|file| file.path(arch_name, triplet).is_ok_and(|at| at == *path))?;
-    Some(match &file.source {
+    Some(&file.source)
+}
+
+/// The text of a file that the recipe makes; one of the host that cannot be read, and what is no file, has none.
+fn text_of(recipe: &Recipe, arch: Arch, source: &FileSource) -> Option<String> {
+    let distro = recipe.conventions();
+    match source {
         FileSource::Content(text) => Some(text.clone()),
         FileSource::Host(template) => {
+            let (arch_name, triplet) =
+                (distro.arch_name(arch).unwrap_or_default(), distro.triplet(arch).unwrap_or_default());
             let host = recipe.dir.join(template.expand(arch_name, triplet));
             let bytes = std::fs::read(host).ok();
             bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         }
         FileSource::Directory | FileSource::Symlink(_) => None,
-    })
+    }
 }
 
 /// What ldconfig would read, as far as it is at hand; each file of a package is read once.
@@ -74,7 +82,8 @@ impl LoaderConfiguration {
         let names = (distro.arch_name(arch).unwrap_or_default(), distro.triplet(arch).unwrap_or_default());
         let files = recipe.layers.iter().flat_map(|layer| &layer.files);
         for path in files.filter_map(|file| file.path(names.0, names.1).ok()).filter(configures_dirs) {
-            if let Some(Some(text)) = of_recipe(recipe, arch, &path) {
+            let source = file_of_recipe(recipe, arch, &path);
+            if let Some(text) = source.and_then(|source| text_of(recipe, arch, source)) {
                 self.files.insert(path, text);
             }
         }

@@ -34,7 +34,7 @@ pub(super) fn sources(tree: &ImageTree) -> BTreeSet<RootPath> {
     let (packaged, local) = (fixed(PACKAGED), fixed(LOCAL));
     let all = tree.within(&packaged).chain(tree.within(&local)).map(|(path, _)| path);
     let mut sources: BTreeSet<RootPath> =
-        all.filter(|path| path.as_str().ends_with(".crt")).cloned().collect();
+        all.filter(|path| path.as_str().strip_suffix(".crt").is_some()).cloned().collect();
     if !sources.is_empty() && tree.get(&fixed(CONFIG)).is_some() {
         sources.insert(fixed(CONFIG));
     }
@@ -53,7 +53,7 @@ pub(super) struct Certificate<'c> {
 pub(super) fn trusted(contents: &BTreeMap<RootPath, Vec<u8>>) -> Vec<Certificate<'_>> {
     let (packaged, local) = (fixed(PACKAGED), fixed(LOCAL));
     let config = contents.get(&fixed(CONFIG)).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    let is_certificate = |path: &RootPath| path.as_str().ends_with(".crt");
+    let is_certificate = |path: &RootPath| path.as_str().strip_suffix(".crt").is_some();
     let by_bytes = |directory: &RootPath| {
         let mut paths: Vec<&RootPath> =
             contents.keys().filter(|path| path.is_within(directory) && is_certificate(path)).collect();

@@ -268,7 +268,7 @@ impl<'a> Setup<'a> {
         let files = self.catalog.files_of(package).map(|file| &self.catalog.get(file).1.entry.path);
         files
             .filter(move |path| {
-                path.as_str().ends_with(".conf") && path.parent().as_ref() == Some(&directory)
+                path.as_str().strip_suffix(".conf").is_some() && path.parent().as_ref() == Some(&directory)
             })
             .cloned()
             .collect()
@@ -340,10 +340,9 @@ impl<'a> Setup<'a> {
             let path = self.tree.place(&link);
             let there = self.tree.get(&path).map(|item| (&item.kind, &item.origin));
             let stays = match there {
-                None => false,
                 Some((_, Origin::Package(_)) | (EntryKind::Directory, _)) => true,
                 Some((EntryKind::Symlink { target: said }, _)) => *said == target,
-                Some(_) => false,
+                None | Some(_) => false,
             };
             if !stays && !excludes(&path) {
                 let file = MadeFile::symlink(path.clone(), &target);

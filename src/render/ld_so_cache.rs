@@ -154,14 +154,13 @@ impl<'a> Strings<'a> {
         let mut offsets = BTreeMap::new();
         let mut before: Option<(&str, usize)> = None;
         for text in texts {
-            let offset = match before.filter(|(before, _)| before.ends_with(text)) {
-                Some((before, offset)) => offset + before.len() - text.len(),
-                None => {
-                    let offset = bytes.len();
-                    bytes.extend(text.as_bytes());
-                    bytes.push(0);
-                    offset
-                }
+            let offset = if let Some((before, offset)) = before.filter(|(before, _)| before.ends_with(text)) {
+                offset + before.len() - text.len()
+            } else {
+                let offset = bytes.len();
+                bytes.extend(text.as_bytes());
+                bytes.push(0);
+                offset
             };
             offsets.insert(text, offset);
             before = Some((text, offset));

@@ -58,7 +58,7 @@ impl Profile {
             });
             let bare = line.strip_suffix(':').filter(|name| !name.contains(char::is_whitespace));
             if let Some((field, value)) = header.or(bare.map(|name| (name, ""))) {
-                current = field.strip_suffix("-Final").unwrap_or(field).to_owned();
+                field.strip_suffix("-Final").unwrap_or(field).clone_into(&mut current);
                 fields.insert(current.clone(), value.trim().to_owned());
             } else if !line.trim().is_empty() {
                 let value = fields.entry(current.clone()).or_default();
@@ -95,7 +95,7 @@ impl Profile {
 
     fn modules(&self) -> BTreeSet<&str> {
         let words = self.fields.values().flat_map(|value| value.split_whitespace());
-        words.filter(|word| word.starts_with("pam_") && word.ends_with(".so")).collect()
+        words.filter(|word| word.starts_with("pam_") && word.strip_suffix(".so").is_some()).collect()
     }
 }
 
@@ -167,7 +167,7 @@ fn block_of(profiles: &[Profile], kind: &str, block: &str, start: &str) -> Strin
     if lines.is_empty() && block == "Primary" {
         return format!("{start}\t[default=1]\t\t\tpam_permit.so\n");
     }
-    let last = if block == "Additional" { 1 } else { 0 };
+    let last = usize::from(block == "Additional");
     let jumps = (0..lines.len()).map(|at| (lines.len() - at).saturating_sub(last));
     lines.iter().zip(jumps).map(|(line, jump)| format!("{start}\t{}\n", jumping(line, jump))).collect()
 }

@@ -127,7 +127,9 @@ impl Selector<'_> {
             })
             .map(|(number, _)| number)
             .collect();
-        fired.into_iter().for_each(|number| self.fire(number, None));
+        for number in fired {
+            self.fire(number, None);
+        }
     }
 
     /// Fires the rules that a chosen file fires.

@@ -201,9 +201,10 @@ impl<W: World> Shell<W> {
     ) -> Flow {
         let Some(condition) = condition else { return self.list(body) };
         let line = self.line;
-        let mut otherwise = |shell: &mut Self| match rest.split_first() {
-            Some((next, rest)) => shell.branches(*next, rest),
-            None => {
+        let mut otherwise = |shell: &mut Self| {
+            if let Some((next, rest)) = rest.split_first() {
+                shell.branches(*next, rest)
+            } else {
                 shell.status = Some(0);
                 Flow::Next
             }

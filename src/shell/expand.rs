@@ -29,10 +29,10 @@ impl Fields {
 
     /// Ends the field that is open.
     pub(super) fn end(&mut self) {
-        if let Some(field) = self.open.take() {
-            if self.done.len() < MOST_FIELDS {
-                self.done.push(field);
-            }
+        if let Some(field) = self.open.take()
+            && self.done.len() < MOST_FIELDS
+        {
+            self.done.push(field);
         }
     }
 
@@ -160,7 +160,7 @@ impl<W: World> Shell<W> {
                     let rest = &text[1..];
                     match self.variable("HOME").filter(|_| rest.is_empty() || rest.starts_with('/')) {
                         Some(home) => {
-                            fields.text(&home.to_owned(), true);
+                            fields.text(home, true);
                             fields.text(rest, false);
                         }
                         None => fields.text(text, false),

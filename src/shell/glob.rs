@@ -216,15 +216,12 @@ fn class(chars: &[(char, bool)]) -> Option<(Token, usize)> {
             }
         }
         let range = matches!(chars.get(at + 1), Some(('-', false)));
-        match chars.get(at + 2).filter(|(end, quoted)| range && (*end != ']' || *quoted)) {
-            Some((end, _)) => {
-                ranges.push((c, *end));
-                at += 3;
-            }
-            None => {
-                ranges.push((c, c));
-                at += 1;
-            }
+        if let Some((end, _)) = chars.get(at + 2).filter(|(end, quoted)| range && (*end != ']' || *quoted)) {
+            ranges.push((c, *end));
+            at += 3;
+        } else {
+            ranges.push((c, c));
+            at += 1;
         }
     }
 }

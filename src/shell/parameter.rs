@@ -81,14 +81,12 @@ impl<W: World> Shell<W> {
                 value.unwrap_or_default()
             }
             ParameterExpr::ParameterLength { parameter, indirect } => {
-                let value =
-                    if let Parameter::Special(SpecialParameter::AllPositionalParameters { .. }) = parameter {
-                        self.own.positional.len().to_string()
-                    } else {
-                        let value = self.plain(parameter, *indirect);
-                        if is_known(&value) { value.chars().count().to_string() } else { unknown() }
-                    };
-                value
+                if let Parameter::Special(SpecialParameter::AllPositionalParameters { .. }) = parameter {
+                    self.own.positional.len().to_string()
+                } else {
+                    let value = self.plain(parameter, *indirect);
+                    if is_known(&value) { value.chars().count().to_string() } else { unknown() }
+                }
             }
             other => self.changed(other)?,
         };
@@ -160,7 +158,7 @@ impl<W: World> Shell<W> {
 
     fn all_positional(&mut self, concatenate: bool, quoted: bool, split: bool, fields: &mut Fields) {
         let all = self.own.positional.clone();
-        if concatenate && (quoted || !split) || !split {
+        if !split || concatenate && quoted {
             let separator = self.variable("IFS").unwrap_or(" ").chars().next();
             let separator = separator.map(String::from).unwrap_or_default();
             fields.text(&all.join(&separator), quoted);
@@ -275,17 +273,14 @@ fn replaced(value: &str, pattern: &Pattern, replacement: &str, kind: &SubstringM
             let whole = *end == value.len() || !matches!(kind, SubstringMatchKind::Suffix);
             *end > at && whole && pattern.matches(&value[at..*end]) == Match::Yes
         });
-        match end.filter(|_| !stop) {
-            Some(end) => {
-                result.push_str(replacement);
-                at = end;
-                done = true;
-            }
-            None => {
-                let width = value[at..].chars().next().map_or(1, char::len_utf8);
-                result.push_str(&value[at..at + width]);
-                at += width;
-            }
+        if let Some(end) = end.filter(|_| !stop) {
+            result.push_str(replacement);
+            at = end;
+            done = true;
+        } else {
+            let width = value[at..].chars().next().map_or(1, char::len_utf8);
+            result.push_str(&value[at..at + width]);
+            at += width;
         }
     }
     result

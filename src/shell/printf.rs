@@ -21,7 +21,6 @@ pub(super) fn escapes(text: &str, of_echo: bool) -> (String, bool) {
             Some('f') => result.push('\x0c'),
             Some('v') => result.push('\x0b'),
             Some('e') => result.push('\x1b'),
-            Some('\\') => result.push('\\'),
             Some(quote @ ('\'' | '"')) if !of_echo => result.push(quote),
             Some('c') if of_echo => return (result, true),
             Some(digit @ '0'..='7') if !of_echo || digit == '0' => {
@@ -43,11 +42,11 @@ pub(super) fn escapes(text: &str, of_echo: bool) -> (String, bool) {
                 }
                 push_byte(&mut result, value);
             }
+            Some('\\') | None => result.push('\\'),
             Some(other) => {
                 result.push('\\');
                 result.push(other);
             }
-            None => result.push('\\'),
         }
     }
     (result, false)
@@ -104,7 +103,6 @@ fn once<'a>(format: &str, values: &mut impl Iterator<Item = &'a String>, result:
         let width = width.parse::<usize>().unwrap_or(0).min(4096);
         let precision = precision.and_then(|text| text.parse::<usize>().ok());
         let (text, stop) = match conversion {
-            Some('%') => ("%".to_owned(), false),
             Some('b') => escapes(values.next().map_or("", String::as_str), true),
             Some('c') => (
                 values.next().and_then(|text| text.chars().next()).map(String::from).unwrap_or_default(),
@@ -118,8 +116,8 @@ fn once<'a>(format: &str, values: &mut impl Iterator<Item = &'a String>, result:
                 let text = values.next().cloned().unwrap_or_default();
                 (number(kind, text.trim()), false)
             }
-            Some(other) => (format!("%{other}"), false),
-            None => ("%".to_owned(), false),
+            Some(other) if other != '%' => (format!("%{other}"), false),
+            _ => ("%".to_owned(), false),
         };
         let missing = width.saturating_sub(text.chars().count());
         if left {

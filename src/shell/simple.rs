@@ -45,11 +45,11 @@ impl<W: World> Shell<W> {
                     redirects.push(redirect);
                     continue;
                 }
-                CommandPrefixOrSuffixItem::Word(word) => self.fields(&word.value),
                 CommandPrefixOrSuffixItem::AssignmentWord(_, word) if declares => {
                     self.single(&word.value).map(|field| vec![field])
                 }
-                CommandPrefixOrSuffixItem::AssignmentWord(_, word) => self.fields(&word.value),
+                CommandPrefixOrSuffixItem::Word(word)
+                | CommandPrefixOrSuffixItem::AssignmentWord(_, word) => self.fields(&word.value),
                 CommandPrefixOrSuffixItem::ProcessSubstitution(..) => {
                     self.tell(&command.to_string(), "process substitution is not followed");
                     Some(vec![unknown()])

@@ -168,9 +168,8 @@ impl<W: World> Shell<W> {
                     |path| lookup(&self.world, &self.own.directory, path, true).map(|(place, _)| place);
                 match (operator, place(left), place(right)) {
                     ("-ef", Some(left), Some(right)) => Some(left == right),
-                    ("-ef", ..) | (_, None, None) => Some(false),
                     ("-nt", Some(_), None) | ("-ot", None, Some(_)) => Some(true),
-                    ("-nt", None, _) | ("-ot", _, None) => Some(false),
+                    ("-ef", ..) | (_, None, None) | ("-nt", None, _) | ("-ot", _, None) => Some(false),
                     _ => None,
                 }
             }
@@ -243,12 +242,11 @@ impl<W: World> Shell<W> {
         if !is_known(text) || !is_known(expression) {
             return None;
         }
-        match regex::Regex::new(expression) {
-            Ok(regex) => Some(regex.is_match(text)),
-            Err(_) => {
-                self.tell(&format!("[[ {text} =~ {expression} ]]"), "the expression is not followed");
-                None
-            }
+        if let Ok(regex) = regex::Regex::new(expression) {
+            Some(regex.is_match(text))
+        } else {
+            self.tell(&format!("[[ {text} =~ {expression} ]]"), "the expression is not followed");
+            None
         }
     }
 }

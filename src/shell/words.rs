@@ -360,7 +360,7 @@ impl Variables {
                 AssignmentValue::Scalar(word) if !assignment.append => self.literal(&word.value),
                 _ => None,
             };
-            self.assign(name, value);
+            self.assign(name, value.as_deref());
         }
         if matches!(name, Some("read" | "getopts")) {
             command.suffix.iter().flat_map(|suffix| &suffix.0).for_each(|item| {
@@ -371,9 +371,9 @@ impl Variables {
         }
     }
 
-    fn assign(&mut self, name: &str, value: Option<String>) {
-        let known = self.0.entry(name.to_owned()).or_insert_with(|| value.clone());
-        if *known != value {
+    fn assign(&mut self, name: &str, value: Option<&str>) {
+        let known = self.0.entry(name.to_owned()).or_insert_with(|| value.map(str::to_owned));
+        if known.as_deref() != value {
             *known = None;
         }
     }

@@ -16,7 +16,8 @@ fn real_mirror_pulseaudio_for_all_architectures() {
     tell_sizes(&built);
     for (image, architecture) in built["images"].as_array().unwrap().iter().zip(ARCHITECTURES) {
         assert_eq!(image["arch"], architecture.name);
-        assert!(image["unpacked"].as_u64().unwrap() < 22_000_000, "{image}");
+        // A megabyte of it is what run-time rules add: C.UTF-8, conversions, names, libgcc_s.
+        assert!(image["unpacked"].as_u64().unwrap() < 24_000_000, "{image}");
     }
     let blob = built["digest"].as_str().unwrap().replace(':', "/");
     let index = fs::read(bench.path("images/blobs").join(blob)).unwrap();

@@ -143,12 +143,11 @@ struct NewUser<'a> {
 }
 
 fn user(machine: &mut Machine<'_>, new: NewUser<'_>) {
-    let gid = match new.group {
-        Some(group) => number(Some(group)).or_else(|| machine.accounts.groups.get(group).copied().flatten()),
-        None => {
-            machine.accounts.groups.entry(new.name.to_owned()).or_insert(new.uid);
-            new.uid
-        }
+    let gid = if let Some(group) = new.group {
+        number(Some(group)).or_else(|| machine.accounts.groups.get(group).copied().flatten())
+    } else {
+        machine.accounts.groups.entry(new.name.to_owned()).or_insert(new.uid);
+        new.uid
     };
     let known = KnownUser {
         uid: new.uid,

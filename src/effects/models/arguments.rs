@@ -1,4 +1,4 @@
-//! Command lines -> options and operands, as getopt_long(3) has them.
+//! Command lines -> options and operands, as `getopt_long(3)` has them.
 
 /// An option: its letter or `\0`, its long name or nothing, whether a value follows.
 pub(super) type Flag = (char, &'static str, bool);

@@ -1,5 +1,7 @@
 //! debconf: questions are answered with the defaults of the package's own templates.
 
+use std::collections::BTreeMap;
+
 use super::super::machine::Machine;
 use super::vague;
 use crate::shell::text::unknown;
@@ -13,7 +15,7 @@ pub(super) fn run(machine: &mut Machine<'_>, name: &str, call: &Call) -> Option<
         "get" => {
             let question = word(1);
             let answer = machine.answers.get(question).cloned();
-            let default = machine.facts.questions.get(question).map(|(_, default)| default.clone());
+            let default = machine.facts.questions.get(question).map(default_of);
             // A question of another package may have any answer.
             said(answer.or(default).unwrap_or_else(unknown))
         }
@@ -28,10 +30,15 @@ pub(super) fn run(machine: &mut Machine<'_>, name: &str, call: &Call) -> Option<
         // Nobody is asked.
         "input" => Reply::Done { status: Some(30), stdout: String::new(), variables: Vec::new() },
         "fget" => said("false".to_owned()),
-        "metaget" => match (machine.facts.questions.get(word(1)), word(2)) {
-            (Some((_, default)), "default") => said(default.clone()),
-            (Some((kind, _)), "type") => said(kind.clone()),
-            _ => said(unknown()),
+        "metaget" => match machine.facts.questions.get(word(1)) {
+            Some(fields) if word(2) == "default" => said(default_of(fields)),
+            Some(fields) => {
+                // `choices-c` is the choices in the language of the script.
+                let field = word(2).to_lowercase();
+                let field = fields.get(&field).or_else(|| fields.get(field.trim_end_matches("-c")));
+                said(field.cloned().unwrap_or_default())
+            }
+            None => said(unknown()),
         },
         "version" => said("2.0".to_owned()),
         "capb" => said("multiselect backup progresscancel".to_owned()),
@@ -40,6 +47,13 @@ pub(super) fn run(machine: &mut Machine<'_>, name: &str, call: &Call) -> Option<
         _ => return None,
     };
     Some(reply)
+}
+
+/// The answer to a question that nobody was asked.
+fn default_of(fields: &BTreeMap<String, String>) -> String {
+    let is_boolean = fields.get("type").is_some_and(|kind| kind == "boolean");
+    let otherwise = if is_boolean { "false" } else { "" };
+    fields.get("default").map_or_else(|| otherwise.to_owned(), Clone::clone)
 }
 
 fn said(answer: String) -> Reply {

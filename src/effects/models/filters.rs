@@ -521,7 +521,7 @@ pub(super) fn compare(machine: &mut Machine<'_>, call: &Call) -> Reply {
             return Reply::status(0);
         }
     }
-    match (inputs(machine, call, &[a.clone()]), inputs(machine, call, &[b.clone()])) {
+    match (inputs(machine, call, std::slice::from_ref(a)), inputs(machine, call, std::slice::from_ref(b))) {
         (Ok(left), Ok(right)) => match same(&left.concat(), &right.concat()) {
             Some(true) => Reply::status(0),
             Some(false) => {

@@ -194,7 +194,7 @@ impl Script<'_> {
                         Some('p') => print = true,
                         Some('i' | 'I') => any_case = true,
                         Some(digit @ '1'..='9') => {
-                            nth = usize::try_from(digit.to_digit(10).unwrap_or(1)).unwrap_or(1)
+                            nth = usize::try_from(digit.to_digit(10).unwrap_or(1)).unwrap_or(1);
                         }
                         Some('e' | 'w' | 'm' | 'M') => return Err("there is no model of its flag".to_owned()),
                         _ => break,
@@ -392,7 +392,7 @@ pub(super) fn sed(machine: &mut Machine<'_>, call: &Call) -> Reply {
         word.starts_with("--in-place")
             || word.strip_prefix('-').is_some_and(|letters| {
                 !letters.starts_with(['-', 'e'])
-                    && letters.chars().take_while(|c| c.is_ascii_alphabetic()).any(|c| c == 'i')
+                    && letters.chars().take_while(char::is_ascii_alphabetic).any(|c| c == 'i')
                     && letters.len() < 8
             })
     };

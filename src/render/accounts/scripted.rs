@@ -128,25 +128,23 @@ impl Accounts {
     fn create(&mut self, wanted: &Request<'_>) -> Result<usize, RenderError> {
         let uids: BTreeSet<u32> = self.users.iter().map(|user| user.uid).collect();
         let own_group = wanted.group.is_none() && self.group_id(wanted.name).is_none();
-        let uid = match wanted.uid.filter(|uid| !uids.contains(uid)) {
-            Some(uid) => uid,
-            None => {
-                let mut taken = uids;
-                if own_group {
-                    taken.extend(self.gids());
-                }
-                derived_id(wanted.name, DERIVED_IDS, &taken)?
+        let uid = if let Some(uid) = wanted.uid.filter(|uid| !uids.contains(uid)) {
+            uid
+        } else {
+            let mut taken = uids;
+            if own_group {
+                taken.extend(self.gids());
             }
+            derived_id(wanted.name, DERIVED_IDS, &taken)?
         };
-        let gid = match wanted.group {
-            Some(group) => match group.parse::<u32>() {
+        let gid = if let Some(group) = wanted.group {
+            match group.parse::<u32>() {
                 Ok(gid) if self.group_id(group).is_none() => gid,
                 _ => self.add_group(group, None)?,
-            },
-            None => {
-                let free = !self.gids().contains(&uid);
-                self.add_group(wanted.name, free.then_some(uid).filter(|_| own_group))?
             }
+        } else {
+            let free = !self.gids().contains(&uid);
+            self.add_group(wanted.name, free.then_some(uid).filter(|_| own_group))?
         };
         self.users.push(User {
             name: wanted.name.to_owned(),

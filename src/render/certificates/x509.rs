@@ -61,19 +61,24 @@ fn canonical_attribute(attribute: &[u8]) -> Option<Vec<u8>> {
     let (oid, rest) = expect(attribute, OID)?;
     let (tag, value, _) = element(rest)?;
     let mut content = wrap(OID, oid);
-    match text(tag, value) {
-        Some(text) => content.extend(wrap(UTF8, folded(&text?).as_bytes())),
-        None => content.extend(wrap(tag, value)),
+    if is_text(tag) {
+        content.extend(wrap(UTF8, folded(&text(tag, value)?).as_bytes()));
+    } else {
+        content.extend(wrap(tag, value));
     }
     Some(wrap(SEQUENCE, &content))
 }
 
-/// A character string of whichever kind; none for anything else, and none within for a damaged one.
-fn text(tag: u8, value: &[u8]) -> Option<Option<String>> {
-    Some(match tag {
+/// Whether a tag is that of a character string: UTF-8, printable, T61, IA5, visible, universal, or of two bytes a
+/// character.
+fn is_text(tag: u8) -> bool {
+    matches!(tag, UTF8 | 0x13 | 0x14 | 0x16 | 0x1a | 0x1c | 0x1e)
+}
+
+/// The text of a character string; none for a damaged one.
+fn text(tag: u8, value: &[u8]) -> Option<String> {
+    match tag {
         UTF8 => std::str::from_utf8(value).ok().map(str::to_owned),
-        // Printable, T61, IA5 and visible strings: a byte a character.
-        0x13 | 0x14 | 0x16 | 0x1a => Some(value.iter().map(|byte| char::from(*byte)).collect()),
         0x1e => {
             let units: Vec<u16> =
                 value.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair)).collect();
@@ -82,8 +87,9 @@ fn text(tag: u8, value: &[u8]) -> Option<Option<String>> {
         0x1c => {
             value.as_chunks::<4>().0.iter().map(|four| char::from_u32(u32::from_be_bytes(*four))).collect()
         }
-        _ => return None,
-    })
+        // A byte a character.
+        _ => Some(value.iter().map(|byte| char::from(*byte)).collect()),
+    }
 }
 
 /// ASCII letters small, white space single, none at the ends.

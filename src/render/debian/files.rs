@@ -250,13 +250,15 @@ impl<'t, 'a> Files<'t, 'a> {
             return Ok(());
         }
         match self.tree.get(&path).map(|item| item.kind == EntryKind::Directory) {
-            Some(true) => mode.into_iter().for_each(|mode| self.set_mode(&path, mode)),
+            Some(true) => {}
             Some(false) => return Ok(()),
             None => self.make(&MadeFile::directory(path.clone(), mode.unwrap_or(0o755))),
         }
         owner.map_or(Ok(()), |owner| self.own(&path, owner))?;
         // What is chown'ed keeps the mode that it was made with.
-        mode.into_iter().for_each(|mode| self.set_mode(&path, mode));
+        if let Some(mode) = mode {
+            self.set_mode(&path, mode);
+        }
         Ok(())
     }
 

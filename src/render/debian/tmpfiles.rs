@@ -36,7 +36,6 @@ fn of_line(fields: &[String], exists: &impl Fn(&RootPath) -> bool) -> Vec<Effect
                 group: owner.group.or_else(|| Some("root".to_owned())),
             }),
         }],
-        "e" if exists(&path) => adjust(&path, mode, owner, false),
         "f" | "F" if letter == "F" || is_new => {
             let content = argument.unwrap_or_default().into_bytes();
             let mut made =
@@ -54,7 +53,7 @@ fn of_line(fields: &[String], exists: &impl Fn(&RootPath) -> bool) -> Vec<Effect
             let owner = Some(owner).filter(|owner| *owner != Owner::default());
             vec![Effect::Copy { from, to: path, mode, owner }]
         }
-        "z" if exists(&path) => adjust(&path, mode, owner, false),
+        "e" | "z" if exists(&path) => adjust(&path, mode, owner, false),
         "Z" if exists(&path) => adjust(&path, mode, owner, true),
         _ => Vec::new(),
     }

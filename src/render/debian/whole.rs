@@ -17,8 +17,8 @@ pub(super) fn is_source(path: &RootPath) -> bool {
     let text = path.as_str();
     text == ld_so_cache::CONFIG
         || text == certificates::CONFIG
-        || (text.starts_with("/etc/ld.so.conf.d/") && text.ends_with(".conf"))
-        || (text.ends_with(".crt")
+        || (text.starts_with("/etc/ld.so.conf.d/") && text.strip_suffix(".conf").is_some())
+        || (text.strip_suffix(".crt").is_some()
             && (path.is_within(&fixed(certificates::PACKAGED))
                 || path.is_within(&fixed(certificates::LOCAL))))
 }
@@ -115,9 +115,7 @@ impl Setup<'_> {
         let mut sources: BTreeSet<RootPath> = BTreeSet::new();
         for dir in ["/usr/share/pam", "/usr/share/pam-configs"] {
             let dir = fixed(dir);
-            sources.extend(
-                self.tree.entries(&dir).map(|(path, _)| path.clone()).filter(|path| pam::is_source(path)),
-            );
+            sources.extend(self.tree.entries(&dir).map(|(path, _)| path.clone()).filter(pam::is_source));
         }
         let contents = self.contents_of(sources);
         pam::files(&contents, |module| self.tree.leads(&self.library(&format!("security/{module}"))))

@@ -23,7 +23,7 @@ const MAX_INCLUDES: usize = 16;
 pub(in crate::render) fn config_files(tree: &ImageTree) -> BTreeSet<RootPath> {
     let dir = fixed(CONFIG_DIR);
     let mut files: BTreeSet<RootPath> =
-        tree.files_named(&dir, |name| name.ends_with(".conf")).cloned().collect();
+        tree.files_named(&dir, |name| name.strip_suffix(".conf").is_some()).cloned().collect();
     files.extend(tree.get(&fixed(CONFIG)).is_some().then(|| fixed(CONFIG)));
     files
 }
@@ -145,7 +145,7 @@ impl Scan {
             let Some(facts) = library(tree, path, name, machine) else { continue };
             let own = facts.soname.as_deref().unwrap_or(name);
             let is_link = matches!(item.kind, EntryKind::Symlink { .. })
-                && (name == own || (name.ends_with(".so") && own.starts_with(name)));
+                && (name == own || (name.strip_suffix(".so").is_some() && own.starts_with(name)));
             let soname = if is_link { name } else { own }.to_owned();
             let better = libraries.get(&soname).is_none_or(|there| {
                 (!is_link && there.is_link)
