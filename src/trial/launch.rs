@@ -147,9 +147,10 @@ impl Launch<'_> {
         if let Some(setpriv) = self.tools.find("setpriv").filter(|_| moves) {
             words.extend([setpriv.into(), format!("--reuid={uid}").into(), format!("--regid={gid}").into()]);
             let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
-            words.push(match groups.is_empty() {
-                true => "--clear-groups".into(),
-                false => format!("--groups={}", groups.join(",")).into(),
+            words.push(if groups.is_empty() {
+                "--clear-groups".into()
+            } else {
+                format!("--groups={}", groups.join(",")).into()
             });
             words.push("--".into());
         }

@@ -84,14 +84,14 @@ fn map_ids(child: &mut Child) -> io::Result<()> {
         std::thread::sleep(Duration::from_millis(1));
     }
     for map in ["uid_map", "gid_map"] {
-        fs::write(format!("/proc/{id}/{map}"), fs::read(format!("/proc/self/{map}")).map(identity)?)?;
+        fs::write(format!("/proc/{id}/{map}"), identity(&fs::read(format!("/proc/self/{map}"))?))?;
     }
     Ok(())
 }
 
-/// The caller's own map (user_namespaces(7)) with what is inside on both sides.
-fn identity(map: Vec<u8>) -> String {
-    let text = String::from_utf8_lossy(&map).into_owned();
+/// The caller's own map (`user_namespaces(7)`) with what is inside on both sides.
+fn identity(map: &[u8]) -> String {
+    let text = String::from_utf8_lossy(map).into_owned();
     let lines = text.lines().filter_map(|line| {
         let mut words = line.split_whitespace();
         let (inside, _, count) = (words.next()?, words.next()?, words.next()?);
@@ -121,6 +121,6 @@ mod tests {
 
     #[test]
     fn maps_are_turned_to_identity() {
-        assert_eq!(identity(b"         0     100000      65536\n".to_vec()), "0 0 65536\n");
+        assert_eq!(identity(b"         0     100000      65536\n"), "0 0 65536\n");
     }
 }
