@@ -291,6 +291,13 @@ pub enum Warning {
         /// Whether the file does not work without.
         required: bool,
     },
+    /// Libraries that an ELF file opens if they are there, and that the image lacks.
+    CanUse {
+        /// The ELF file.
+        by: RootPath,
+        /// The first name that it tries of each.
+        sonames: Vec<String>,
+    },
     /// A library that an ELF file names and nobody selected.
     Unselected {
         /// The ELF file.
@@ -513,10 +520,12 @@ impl fmt::Display for Warning {
                     packages.join(", ")
                 )
             }
-            Warning::OpensMissing { by, sonames, feature, required } => {
+            Warning::CanUse { by, sonames } => {
+                write!(f, "{by} can use `{}`, which the image lacks", sonames.join("`, `"))
+            }
+            Warning::OpensMissing { by, sonames, feature, .. } => {
                 let names = sonames.join("` or `");
-                let what = if *required { "does not work without" } else { "can use" };
-                write!(f, "{by} {what} `{names}`, which the image lacks")?;
+                write!(f, "{by} does not work without `{names}`, which the image lacks")?;
                 feature.as_ref().map_or(Ok(()), |feature| write!(f, " ({feature})"))
             }
             Warning::Unselected { by, soname, path, package } => {

@@ -1431,9 +1431,19 @@ fn the_recipes_that_come_with_it_are_understood() {
         seen,
         [
             first("alpine", Arch::Amd64),
+            first("bash", Arch::Amd64),
             first("busybox-alpine", Arch::Amd64),
+            first("curl", Arch::Amd64),
+            first("debian-slim", Arch::Amd64),
+            first("go-static", Arch::Amd64),
+            first("java", Arch::Amd64),
+            first("nginx", Arch::Amd64),
+            first("node", Arch::Amd64),
+            first("postgresql", Arch::Amd64),
             first("pulseaudio", Arch::Amd64),
             first("pulseaudio-alpine", Arch::Arm32v6),
+            first("python3", Arch::Amd64),
+            first("redis", Arch::Amd64),
         ]
     );
 }

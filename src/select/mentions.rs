@@ -1,10 +1,11 @@
 //! What a chosen ELF file names in its data: paths of files (rule 7), and libraries that it opens by itself.
 //!
-//! An absolute path that the file's own package or a direct dependency of it holds is pulled. A library by
+//! An absolute path that the file's own package or a direct dependency of it holds is pulled; those of helpers, of
+//! which single files are taken, are not. A library by
 //! `.note.dlopen` (the ELF note metadata of systemd's `ELF_DLOPEN_METADATA`) is pulled where it is required or
 //! recommended and a locked package has it. What merely looks like a library's name is told, not pulled.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::catalog::PackageFiles;
@@ -52,7 +53,8 @@ impl Selector<'_> {
         let Ok(mentioned) = RootPath::parse(mention) else { return };
         let mentioned = self.inputs.catalog.merged_usr().canonical(&mentioned);
         let Some((_, owner, file)) = self.file_at(&mentioned) else { return };
-        let is_held = owner.name == package || depends.contains(owner.name.as_str());
+        let is_own = owner.name == package && !self.is_helper(package);
+        let is_held = is_own || depends.contains(owner.name.as_str());
         if is_held && file.entry.kind != EntryKind::Directory && !self.is_stripped(&mentioned) {
             self.pull(&mentioned, Reason::Mention { by: by.clone() });
         }
@@ -122,12 +124,19 @@ impl Selector<'_> {
                 self.warnings.insert(Warning::Unselected { by, soname, path: found.link, package });
             }
         }
+        let mut usable: BTreeMap<RootPath, Vec<String>> = BTreeMap::new();
         for warning in std::mem::take(&mut self.unopened) {
-            let Warning::OpensMissing { sonames, .. } = &warning else { continue };
-            if !sonames.iter().any(|soname| provided.contains(soname)) {
+            let Warning::OpensMissing { by, sonames, required, .. } = &warning else { continue };
+            if sonames.iter().any(|soname| provided.contains(soname)) {
+                continue;
+            }
+            if *required {
                 self.warnings.insert(warning);
+            } else {
+                usable.entry(by.clone()).or_default().extend(sonames.first().cloned());
             }
         }
+        self.warnings.extend(usable.into_iter().map(|(by, sonames)| Warning::CanUse { by, sonames }));
     }
 }
 
