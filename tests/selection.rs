@@ -1696,8 +1696,8 @@ fn shell_words_and_run_time_rules() {
          Package: deep
          /usr/share/deep 0644 deep";
     let rule = |text: &str| layer(r#""app""#, &format!("[[rule]]\nname = \"x\"\n{text}"));
-    let plain = r#"/usr/bin/app: file 0755 of app
-               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1"#;
+    let plain = r"/usr/bin/app: file 0755 of app
+               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1";
     all_hold(&[
         case(
             "commands of Essential packages and direct dependencies come, and what scripts source",

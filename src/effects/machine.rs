@@ -337,14 +337,14 @@ impl<'a> Machine<'a> {
     /// Drops what was to be made at or below a path.
     fn forget(&mut self, path: &RootPath) {
         self.effects.retain(|effect| {
-            let made = match effect {
-                Effect::File { path, .. }
-                | Effect::Symlink { path, .. }
-                | Effect::Directory { path, .. }
-                | Effect::Owner { path, .. }
-                | Effect::Mode { path, .. }
-                | Effect::Copy { to: path, .. } => path,
-                _ => return true,
+            let (Effect::File { path: made, .. }
+            | Effect::Symlink { path: made, .. }
+            | Effect::Directory { path: made, .. }
+            | Effect::Owner { path: made, .. }
+            | Effect::Mode { path: made, .. }
+            | Effect::Copy { to: made, .. }) = effect
+            else {
+                return true;
             };
             !made.is_within(path)
         });

@@ -230,7 +230,7 @@ impl<W: World> Shell<W> {
             })
             .unwrap_or_else(unknown);
         self.line = line;
-        self.substituted = Some(self.status);
+        self.substituted = self.status;
         self.status = before;
         output.truncate(output.trim_end_matches('\n').len());
         output

@@ -32,7 +32,7 @@ impl<W: World> Shell<W> {
                 CommandPrefixOrSuffixItem::Word(_) | CommandPrefixOrSuffixItem::ProcessSubstitution(..) => {}
             }
         }
-        self.substituted = None;
+        self.substituted = Some(0);
         let mut argv = Vec::new();
         if let Some(word) = &command.word_or_name {
             let Some(fields) = self.fields(&word.value) else { return self.failed_expansion() };
@@ -75,7 +75,7 @@ impl<W: World> Shell<W> {
                 }
             }
             if self.redirect(redirects) {
-                self.status = self.substituted.unwrap_or(Some(0));
+                self.status = self.substituted;
             }
             self.own.descriptors = descriptors;
             return Flow::Next;

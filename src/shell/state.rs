@@ -89,8 +89,9 @@ pub(super) struct Shell<W> {
     pub(super) line: usize,
     /// Lines before the text that is being evaluated.
     pub(super) lines_before: usize,
-    /// The status of the last command substitution of a command, for one that is only assignments.
-    pub(super) substituted: Option<Option<i32>>,
+    /// The status of the last command substitution of a command, for one that is only assignments; well where it
+    /// has none.
+    pub(super) substituted: Option<i32>,
     depth: usize,
     forks: usize,
     steps: Rc<Cell<u64>>,
@@ -136,7 +137,7 @@ impl<W: World> Shell<W> {
             findings: Vec::new(),
             line: 1,
             lines_before: 0,
-            substituted: None,
+            substituted: Some(0),
             depth: 0,
             forks: 0,
             steps: Rc::new(Cell::new(0)),

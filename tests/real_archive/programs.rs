@@ -52,7 +52,7 @@ fn real_mirror_curl() {
 
 #[test]
 fn real_mirror_nginx() {
-    works("nginx", "", &[(&["nginx", "-v"], "nginx/1."), (&["nginx", "-t"], "test is successful")]);
+    works("nginx", "", &[(&["nginx", "-v"], "nginx/1."), (&["nginx", "-V"], "--with-")]);
 }
 
 #[test]
