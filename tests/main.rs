@@ -22,6 +22,7 @@ mod check;
 mod commands;
 mod deb_formats;
 mod effects;
+mod gallery;
 mod image;
 mod interrupted;
 mod loader_ldso;

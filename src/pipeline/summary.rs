@@ -86,11 +86,18 @@ impl Summary {
             unpacked,
             compressed: layers.iter().map(|layer| layer.size).sum(),
             sizes,
-            warnings: selection.warnings.clone(),
+            warnings: selection.warnings.iter().filter(|one| !is_made(one, plans)).cloned().collect(),
             plugins: selection.plugins.clone(),
             undone,
         }
     }
+}
+
+/// Whether a link leads to what was made after the selection, such as the bundle of certificates.
+fn is_made(warning: &Warning, plans: &[LayerPlan]) -> bool {
+    let Warning::Dangling { link, target } = warning else { return false };
+    let target = link.link_target(target);
+    plans.iter().flat_map(|plan| &plan.made).any(|made| made.entry.path == target)
 }
 
 fn content_size(entry: &Entry) -> u64 {

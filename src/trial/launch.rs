@@ -18,6 +18,7 @@ use std::process::Command;
 use crate::root_path::RootPath;
 
 use super::account::Account;
+use super::process::Start;
 use super::{Tools, TrialError};
 
 /// Where an emulator stands in the image, if it must.
@@ -48,10 +49,10 @@ pub(super) struct Launch<'a> {
     pub(super) program: &'a [String],
 }
 
-/// A command line, and whether users are to be mapped once it has begun.
+/// A command line, and how it is begun.
 pub(super) struct Line {
     words: Vec<OsString>,
-    pub(super) maps_ids: bool,
+    pub(super) start: Start,
 }
 
 impl Line {
@@ -135,7 +136,8 @@ impl Launch<'_> {
         }
         words.extend(self.direct.iter().map(Into::into));
         words.extend(self.program.iter().map(Into::into));
-        Ok(Line { words, maps_ids })
+        let owner = is_other.then_some((self.account.uid, self.account.gid));
+        Ok(Line { words, start: Start { maps_ids, owner } })
     }
 
     fn bubblewrap(&self, words: &mut Vec<OsString>, bubblewrap: &Path, moves: bool) {

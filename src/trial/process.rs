@@ -1,7 +1,6 @@
 //! A process with a time limit, what it reads given to it, and what it writes kept within bounds.
 
-use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,12 +16,27 @@ pub(super) struct Ended {
     pub(super) stderr: Vec<u8>,
 }
 
+/// How a process is begun.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Start {
+    /// Users and groups of its user namespace are mapped from outside.
+    pub(super) maps_ids: bool,
+    /// User and group whose its output streams are, so that it may open `/dev/stderr`; only root can give them away.
+    pub(super) owner: Option<(u32, u32)>,
+}
+
 /// Runs a command. With `maps_ids` it starts in a user namespace of its own, and waits for a line on its standard
 /// input until all users and groups are mapped to themselves there; only root can do that.
-pub(super) fn run(command: &mut Command, stdin: &[u8], limit: Duration, maps_ids: bool) -> io::Result<Ended> {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn()?;
-    let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+pub(super) fn run(command: &mut Command, stdin: &[u8], limit: Duration, start: Start) -> io::Result<Ended> {
+    let Start { maps_ids, owner } = start;
+    let (output, stdout) = pipe(owner)?;
+    let (errors, stderr) = pipe(owner)?;
+    command.stdin(Stdio::piped()).stdout(stdout).stderr(stderr);
+    let child = command.spawn();
+    // The ends that the child writes to are its own from here on.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = child?;
+    let input = child.stdin.take();
     if maps_ids && let Err(error) = map_ids(&mut child) {
         let _ = child.kill();
         let _ = child.wait();
@@ -36,8 +50,8 @@ pub(super) fn run(command: &mut Command, stdin: &[u8], limit: Duration, maps_ids
                 let _ = input.write_all(stdin);
             }
         });
-        let stdout = scope.spawn(move || output.map(kept).unwrap_or_default());
-        let stderr = scope.spawn(move || errors.map(kept).unwrap_or_default());
+        let stdout = scope.spawn(move || kept(output));
+        let stderr = scope.spawn(move || kept(errors));
         let status = wait(&mut child, limit)?;
         Ok(Ended {
             status,
@@ -45,6 +59,15 @@ pub(super) fn run(command: &mut Command, stdin: &[u8], limit: Duration, maps_ids
             stderr: stderr.join().unwrap_or_default(),
         })
     })
+}
+
+/// A pipe, and whose it is.
+fn pipe(owner: Option<(u32, u32)>) -> io::Result<(PipeReader, PipeWriter)> {
+    let (reader, writer) = io::pipe()?;
+    if let Some((uid, gid)) = owner {
+        std::os::unix::fs::fchown(&writer, Some(uid), Some(gid))?;
+    }
+    Ok((reader, writer))
 }
 
 fn wait(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
@@ -74,7 +97,7 @@ fn kept(mut stream: impl Read) -> Vec<u8> {
 
 /// Maps every user and group to itself, once the process has its own user namespace.
 fn map_ids(child: &mut Child) -> io::Result<()> {
-    let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/user"));
+    let of = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/user"));
     let (own, id) = (of("self")?, child.id().to_string());
     let end = Instant::now() + Duration::from_secs(10);
     while of(&id)? == own {
@@ -84,7 +107,7 @@ fn map_ids(child: &mut Child) -> io::Result<()> {
         std::thread::sleep(Duration::from_millis(1));
     }
     for map in ["uid_map", "gid_map"] {
-        fs::write(format!("/proc/{id}/{map}"), identity(&fs::read(format!("/proc/self/{map}"))?))?;
+        std::fs::write(format!("/proc/{id}/{map}"), identity(&std::fs::read(format!("/proc/self/{map}"))?))?;
     }
     Ok(())
 }
@@ -107,15 +130,20 @@ mod tests {
     #[test]
     fn time_is_limited_and_streams_are_kept() {
         let mut shell = Command::new("/bin/sh");
-        let ended = run(shell.args(["-c", "cat; echo e >&2; exit 3"]), b"in", Duration::from_secs(20), false)
-            .unwrap();
+        let ended = run(
+            shell.args(["-c", "cat; echo e >&2; exit 3"]),
+            b"in",
+            Duration::from_secs(20),
+            Start::default(),
+        )
+        .unwrap();
         assert_eq!(
             (ended.status.unwrap().code(), &ended.stdout[..], &ended.stderr[..]),
             (Some(3), &b"in"[..], &b"e\n"[..])
         );
         let mut sleep = Command::new("/bin/sleep");
         let begun = Instant::now();
-        let ended = run(sleep.arg("60"), b"", Duration::from_millis(100), false).unwrap();
+        let ended = run(sleep.arg("60"), b"", Duration::from_millis(100), Start::default()).unwrap();
         assert!(ended.status.is_none() && begun.elapsed() < Duration::from_secs(20));
     }
 

@@ -117,7 +117,7 @@ impl<'a> Room<'a> {
             .arg(program)
             .env_clear()
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        process::run(&mut command, b"", TIMEOUT, false)
+        process::run(&mut command, b"", TIMEOUT, process::Start::default())
             .is_ok_and(|ended| ended.status.is_some_and(|status| status.success()))
     }
 
@@ -181,7 +181,7 @@ impl<'a> Room<'a> {
         let limit = if trace.is_some() { limit * 2 } else { limit };
         let stdin = test.stdin.as_deref().unwrap_or_default().as_bytes();
         let mut command = line.command();
-        let ended = process::run(&mut command, stdin, limit, line.maps_ids)
+        let ended = process::run(&mut command, stdin, limit, line.start)
             .map_err(TrialError::machine("run", command.get_program()));
         remove_tree(&copies);
         ended

@@ -8,7 +8,7 @@ use super::{all_known, doubtful, vague};
 use crate::deb;
 use crate::root_path::RootPath;
 use crate::shell::text::{is_known, unknown};
-use crate::shell::{Call, Reply};
+use crate::shell::{Call, Node, Reply};
 
 pub(super) fn dpkg(machine: &mut Machine<'_>, call: &Call) -> Reply {
     let words: Vec<&str> =
@@ -209,7 +209,14 @@ pub(super) fn divert(machine: &mut Machine<'_>, call: &Call) -> Reply {
         "--add" => {
             let to = to.map_or_else(|| format!("{file}.distrib"), ToOwned::to_owned);
             let (Some(path), Some(to)) = (path(file), path(&to)) else { return Reply::status(2) };
-            if found.is_none() {
+            // Without renaming it only speaks of files still to be unpacked: of what no package ships, such as the
+            // links of the merged `/usr`, it says nothing.
+            let is_shipped = match machine.files.node(&path) {
+                None | Some(Node::Directory) => false,
+                Some(Node::Symlink(_)) => path.parent().is_some_and(|parent| !parent.is_root()),
+                Some(_) => true,
+            };
+            if found.is_none() && (rename || is_shipped) {
                 machine.effect(Effect::Divert { path, to, rename });
             }
             Reply::status(0)

@@ -1,0 +1,151 @@
+//! The recipes that come with rootforge, on the real mirror: each image is built, passes its own tests under
+//! `rootforge test`, is sound, links in the eyes of the real loader, and its program does its work.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::real_archive::bench::{Bench, Ran, free_port, tell_sizes, unpacked};
+use crate::real_archive::root::{can_run, link_all, sandbox};
+use crate::tools::Daemon;
+
+/// A directory with the recipes and all that is beside them.
+fn bench() -> Option<Bench> {
+    let bench = Bench::new().filter(|_| can_run())?;
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes"), &bench.path(""));
+    Some(bench)
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else if entry.path().extension().is_none_or(|extension| extension != "lock") {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Builds, tests and links a recipe's image for amd64, which holds so many bytes at most: its root.
+#[track_caller]
+fn works(bench: &Bench, name: &str, most: u64) -> PathBuf {
+    let recipe = format!("{name}.toml");
+    let built = bench.build(&[&recipe, "--arch", "amd64"]);
+    tell_sizes(&built);
+    assert!(unpacked(&built) <= most, "{name}: {} bytes", unpacked(&built));
+    bench.run(&["test", &recipe, "--arch", "amd64"]).ok();
+    bench.run(&["check", &format!("oci:images:{name}")]).ok();
+    let root = bench.unpack(name);
+    let (count, failures) = link_all(&root, "/lib64/ld-linux-x86-64.so.2");
+    assert!(count > 2 && failures.is_empty(), "{name}, {count}: {failures:#?}");
+    root
+}
+
+/// The sandbox as a user of the image.
+fn as_user(root: &Path, name: &str) -> Command {
+    let passwd = fs::read_to_string(root.join("etc/passwd")).unwrap();
+    let mut fields = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let user = fields.find(|fields| fields[0] == name).unwrap();
+    let mut command = sandbox(root);
+    command.args(["--uid", user[2], "--gid", user[3], "--tmpfs", "/run"]);
+    command
+}
+
+#[test]
+fn gallery_bash() {
+    let Some(bench) = bench() else { return };
+    works(&bench, "bash", 4_000_000);
+}
+
+#[test]
+fn gallery_curl() {
+    let Some(bench) = bench() else { return };
+    let root = works(&bench, "curl", 28_000_000);
+    let bundle = fs::read_to_string(root.join("etc/ssl/certs/ca-certificates.crt")).unwrap();
+    let own = fs::read_dir(root.join("usr/share/ca-certificates/mozilla")).unwrap().count();
+    assert!(own > 100 && bundle.matches("BEGIN CERTIFICATE").count() == own, "{own}");
+}
+
+#[test]
+fn gallery_nginx_serves_a_page() {
+    let Some(bench) = bench() else { return };
+    let port = free_port();
+    let settings = bench.path("nginx/nginx.conf");
+    let text = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, text.replace("listen 8080;", &format!("listen 127.0.0.1:{port};"))).unwrap();
+    let root = works(&bench, "nginx", 21_000_000);
+    let mut nginx = as_user(&root, "www-data");
+    nginx.args(["--tmpfs", "/var/lib/nginx", "/usr/sbin/nginx"]);
+    let mut nginx = Daemon::start(&mut nginx, &bench.path("nginx.log"));
+    nginx.wait_until(|| TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    connection.write_all(b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    let mut page = String::new();
+    connection.read_to_string(&mut page).unwrap();
+    assert!(
+        page.starts_with("HTTP/1.1 200 OK") && page.contains("text/html") && page.contains("It works."),
+        "{page}"
+    );
+}
+
+#[test]
+fn gallery_redis_keeps_what_it_is_told() {
+    let Some(bench) = bench() else { return };
+    let root = works(&bench, "redis", 26_000_000);
+    let port = free_port().to_string();
+    let mut redis = as_user(&root, "redis");
+    redis.args([
+        "--tmpfs",
+        "/var/lib/redis",
+        "/usr/bin/redis-server",
+        "--port",
+        &port,
+        "--bind",
+        "127.0.0.1",
+    ]);
+    let mut redis = Daemon::start(&mut redis, &bench.path("redis.log"));
+    let client = |words: &[&str]| {
+        let mut client = as_user(&root, "redis");
+        client.args(["redis-cli", "-p", &port]).args(words);
+        client
+    };
+    redis.wait(client(&["PING"]));
+    assert_eq!(Ran::of(&mut client(&["SET", "key", "kept"])).ok().out, "OK\n");
+    assert_eq!(Ran::of(&mut client(&["GET", "key"])).ok().out, "kept\n");
+}
+
+#[test]
+fn gallery_python3() {
+    let Some(bench) = bench() else { return };
+    works(&bench, "python3", 42_000_000);
+}
+
+#[test]
+fn gallery_postgresql_answers_a_query() {
+    let Some(bench) = bench() else { return };
+    let root = works(&bench, "postgresql", 120_000_000);
+    let data = bench.path("data");
+    fs::create_dir(&data).unwrap();
+    let port = free_port().to_string();
+    let program = |words: &[&str]| {
+        let mut command = as_user(&root, "postgres");
+        command.arg("--bind").arg(&data).arg("/tmp/data");
+        command.arg(format!("/usr/lib/postgresql/17/bin/{}", words[0])).args(&words[1..]);
+        command
+    };
+    Ran::of(&mut program(&["initdb", "--no-sync", "--auth=trust", "-U", "postgres", "/tmp/data"])).ok();
+    let mut server = Daemon::start(
+        &mut program(&["postgres", "-D", "/tmp/data", "-p", &port, "-k", "/tmp"]),
+        &bench.path("log"),
+    );
+    let query =
+        |text: &str| program(&["psql", "-h", "127.0.0.1", "-p", &port, "-U", "postgres", "-Atc", text]);
+    server.wait(query("select 1"));
+    let ran = Ran::of(&mut query("select sum(n), lower('CAFE') from generate_series(1, 10) n")).ok();
+    assert_eq!(ran.out, "55|cafe\n");
+}
