@@ -4,7 +4,7 @@
 //! * `/etc/ssl/certs/NAME.pem`, a link to each;
 //! * `/etc/ssl/certs/HASH.0`, a link to that by the subject's hash, as `openssl rehash` makes them and OpenSSL
 //!   looks for (`X509_NAME_hash`: the SHA-1 of the subject's names in their canonical form);
-//! * `/etc/ssl/certs/java/cacerts`, Java's keystore, where the image is to have one ([`keystore`]).
+//! * `/etc/ssl/certs/java/cacerts`, Java's keystore, where the image is to have one (`keystore`).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -15,7 +15,7 @@
 //! halves them: by name from the highest, numbers within names compared as numbers, then by flags, then those of
 //! `glibc-hwcaps` by directory, then as the directories of ld.so.conf(5) come.
 //!
-//! [`scan`] finds the entries. Left out: the old format `ld.so-1.7.0`, which ldconfig wrote in front of this one
+//! `scan` finds the entries. Left out: the old format `ld.so-1.7.0`, which ldconfig wrote in front of this one
 //! long ago, and the instruction set levels of single files (GNU property notes), which Debian's do not have.
 
 use std::cmp::Ordering;

@@ -1,7 +1,7 @@
 //! Texts that may be unknown in part, and bytes that are no UTF-8.
 //!
 //! Within the evaluator a text is a `String`. Two kinds of characters that Unicode never assigns stand for what
-//! a string cannot hold: [`UNKNOWN`] for any text at all, and [`BYTES`] onwards for single bytes of no UTF-8
+//! a string cannot hold: [`UNKNOWN`] for any text at all, and `BYTES` onwards for single bytes of no UTF-8
 //! sequence. Both can be concatenated, split and passed on like any other character, which is how taint spreads.
 
 /// Stands for any text, the empty one included.
