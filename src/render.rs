@@ -24,7 +24,7 @@ mod pam;
 mod skeleton;
 
 pub use accounts::Accounts;
-pub use dpkg::{PackageRecord, records};
+pub use dpkg::{PackageRecord, database, records};
 pub use host_files::{Placeholders, Surroundings, recipe_files};
 pub use skeleton::{directory_links, skeleton};
 

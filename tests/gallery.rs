@@ -72,6 +72,32 @@ fn gallery_curl() {
 }
 
 #[test]
+fn gallery_go_static() {
+    let Some(bench) = bench() else { return };
+    bench.build(&["go-static.toml", "--arch", "amd64"]);
+    bench.run(&["test", "go-static.toml", "--arch", "amd64"]).ok();
+    let root = bench.unpack("go-static");
+    assert!(root.join("etc/ssl/certs/ca-certificates.crt").exists() && !root.join("usr/lib").exists());
+}
+
+#[test]
+fn gallery_debian_slim() {
+    let Some(bench) = bench() else { return };
+    let root = works(&bench, "debian-slim", 110_000_000);
+    let installed =
+        Ran::of(sandbox(&root).args(["dpkg-query", "--show", "--showformat=${Package} "])).ok().out;
+    assert!(installed.split(' ').count() > 60 && installed.contains("apt base-files"), "{installed}");
+    // What is listed is there, with the content that the checksums tell.
+    assert_eq!(Ran::of(sandbox(&root).args(["dpkg", "--verify"])).ok().out, "");
+    let owner = Ran::of(sandbox(&root).args(["dpkg", "--search", "/usr/bin/ls"])).ok().out;
+    assert_eq!(owner, "coreutils: /usr/bin/ls\n");
+    // Nothing is half installed: apt could go on from here.
+    Ran::of(sandbox(&root).args(["apt-get", "check"])).ok();
+    let purged = Ran::of(sandbox(&root).args(["apt-get", "remove", "--simulate", "hostname"])).ok().out;
+    assert!(purged.contains("Remv hostname"), "{purged}");
+}
+
+#[test]
 fn gallery_nginx_serves_a_page() {
     let Some(bench) = bench() else { return };
     let port = free_port();

@@ -1,5 +1,6 @@
 //! dpkg's record of a layer: `/var/lib/dpkg/status.d/PACKAGE` and `PACKAGE.md5sums`, as image scanners read
-//! them. Each package a layer touches has both; the checksums are cut to what was really shipped.
+//! them. Each package a layer touches has both; the checksums are cut to what was really shipped. Where dpkg is in the
+//! image, it has its own database as well ([`database()`]).
 
 use std::collections::BTreeSet;
 
@@ -7,6 +8,10 @@ use crate::catalog::PackageFiles;
 use crate::root_path::RootPath;
 
 use super::{Made, MadeFile, fixed};
+
+mod database;
+
+pub use database::database;
 
 /// A package that a layer touches, and the paths of it that are in the image up to that layer.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::FileCatalog;
 use crate::render::debian::{LayerSetup, Setup};
-use crate::render::{Accounts, Made, PackageRecord, records};
+use crate::render::{Accounts, Made, PackageRecord, database, records};
 use crate::root_path::RootPath;
 use crate::select::{SelectedLayer, Selection};
 use crate::tarball::EntryKind;
@@ -18,14 +18,20 @@ pub(super) struct Debian<'a> {
     setup: Setup<'a>,
     /// The paths of each package in the image so far.
     shipped: BTreeMap<&'a str, BTreeSet<&'a RootPath>>,
+    /// How many layers are to come that hold files of packages.
+    to_come: usize,
 }
+
+/// Where it is, dpkg has a database of its own.
+const DPKG: &str = "/usr/bin/dpkg";
 
 impl<'a> Debian<'a> {
     pub(super) fn new(parts: Parts<'a>) -> Result<Self, ForgeError> {
         let Parts { recipe, arch, catalog, selection, effects, .. } = parts;
         let accounts = Accounts::of(recipe, |program| is_chosen(program, catalog, selection))?;
         let setup = Setup::new(recipe, arch, catalog, effects, accounts);
-        Ok(Debian { catalog, setup, shipped: BTreeMap::new() })
+        let to_come = selection.layers.iter().filter(|layer| !layer.files.is_empty()).count();
+        Ok(Debian { catalog, setup, shipped: BTreeMap::new(), to_come })
     }
 }
 
@@ -38,7 +44,7 @@ impl<'a> SetUp<'a> for Debian<'a> {
 
     /// dpkg's records of the packages that the layer touches, and files of the whole image.
     fn finish(&mut self, selected: &'a SelectedLayer, files: &Made) -> Made {
-        let mut touched: BTreeSet<&str> = BTreeSet::new();
+        let mut touched: BTreeSet<&'a str> = BTreeSet::new();
         for (path, file) in &selected.files {
             let (package, file) = self.catalog.get(file.file);
             if file.entry.kind == EntryKind::Directory || files.contains_key(path) {
@@ -48,20 +54,40 @@ impl<'a> SetUp<'a> for Debian<'a> {
             touched.insert(name);
             self.shipped.entry(name).or_default().insert(path);
         }
-        let packages: Vec<PackageRecord<'_>> = touched
-            .into_iter()
-            .filter_map(|name| {
-                let shipped = self.shipped.get(name)?.clone();
-                Some(PackageRecord { package: self.catalog.package(name)?, shipped })
-            })
-            .collect();
-        let mut made = records(&packages, |path| self.catalog.merged_usr().canonical(path));
+        for (path, file) in &selected.files {
+            let (package, file) = self.catalog.get(file.file);
+            if file.entry.kind == EntryKind::Directory
+                && let Some(shipped) = self.shipped.get_mut(package.name.as_str())
+            {
+                shipped.insert(path);
+            }
+        }
+        let canonical = |path: &RootPath| self.catalog.merged_usr().canonical(path);
+        let mut made = records(&self.records_of(touched), canonical);
+        if !selected.files.is_empty() {
+            self.to_come = self.to_come.saturating_sub(1);
+            let has_dpkg =
+                self.shipped.get("dpkg").is_some_and(|paths| paths.iter().any(|path| path.as_str() == DPKG));
+            if self.to_come == 0 && has_dpkg {
+                made.extend(database(&self.records_of(self.shipped.keys().copied().collect()), canonical));
+            }
+        }
         made.extend(self.setup.finish(files));
         made
     }
 
     fn undone(&self) -> Vec<String> {
         self.setup.undone()
+    }
+}
+
+impl<'a> Debian<'a> {
+    fn records_of(&self, names: BTreeSet<&'a str>) -> Vec<PackageRecord<'a>> {
+        let record = |name| {
+            let shipped = self.shipped.get(name)?.clone();
+            Some(PackageRecord { package: self.catalog.package(name)?, shipped })
+        };
+        names.into_iter().filter_map(record).collect()
     }
 }
 
