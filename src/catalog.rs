@@ -141,6 +141,40 @@ pub enum CatalogError {
         /// The position asked for.
         index: u32,
     },
+    /// A package says that it is another one.
+    #[error("the file of the package {package} {version} holds {found}")]
+    Identity {
+        /// The name that was asked for.
+        package: String,
+        /// The version that was asked for.
+        version: String,
+        /// Name and version that it says.
+        found: String,
+    },
+    /// A file by whose name a layer hides what lies below.
+    #[error("the package {package} {version} has {path}, a name by which layers take files away")]
+    Whiteout {
+        /// The package's name.
+        package: String,
+        /// Its version.
+        version: String,
+        /// The path.
+        path: RootPath,
+    },
+    /// A hard link to what does not come before it.
+    #[error(
+        "the package {package} {version} has {path} as a hard link to {target}, which it has not at that point"
+    )]
+    HardLink {
+        /// The package's name.
+        package: String,
+        /// Its version.
+        version: String,
+        /// The link.
+        path: RootPath,
+        /// What it names.
+        target: RootPath,
+    },
     /// Two packages of one name.
     #[error("the package {package} is catalogued twice, as {first} and {second}")]
     Twice {
@@ -176,6 +210,15 @@ impl Hint for CatalogError {
             CatalogError::Package { source, .. } => source.hints(),
             CatalogError::NoContent { .. } => {
                 vec!["the package on disk has changed since it was listed: fetch it again".to_owned()]
+            }
+            CatalogError::Identity { .. } => {
+                vec!["make the lock anew with `rootforge lock --update`; if that is no help, the repository's index is wrong".to_owned()]
+            }
+            CatalogError::Whiteout { .. } | CatalogError::HardLink { .. } => {
+                vec![
+                    "no image can hold it as it is: take another version, or do without the package"
+                        .to_owned(),
+                ]
             }
             CatalogError::Twice { .. } => Vec::new(),
         }

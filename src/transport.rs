@@ -198,6 +198,10 @@ fn read_bounded(reader: impl Read, url: &str, limit: u64) -> Result<Vec<u8>, Bro
 
 fn open(url: &str, path: &Path) -> Result<File, TransportError> {
     let read = |source| TransportError::Read { path: path.to_owned(), source };
+    // Opening a pipe would wait for somebody to write to it.
+    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+        return Err(read(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")));
+    }
     match File::open(path) {
         Ok(file) if file.metadata().map_err(read)?.is_dir() => {
             Err(read(io::Error::from(io::ErrorKind::IsADirectory)))

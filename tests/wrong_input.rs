@@ -33,6 +33,12 @@ const PACKAGES: &str = "Package: pulseaudio
      Package: gone
      Version: 2.0
 
+     Package: hider
+     /usr/share/.wh.left 0644 x
+
+     Package: dangler
+     /usr/share/dangler => /usr/share/nothing
+
      Package: postfix
      Provides: mail-agent
      /usr/share/postfix 0644 x";
@@ -51,6 +57,27 @@ const BUILD: &[&str] = &["build", "r.toml", "--arch", "amd64"];
 #[allow(clippy::too_many_lines)]
 fn cases() -> Vec<Case> {
     vec![
+        (
+            "a name by which layers take files away",
+            names(r#""hider""#),
+            BUILD,
+            1,
+            &["the package hider 1.0 has /usr/share/.wh.left, a name by which layers take files away", "hint: "],
+        ),
+        (
+            "a hard link to nothing",
+            names(r#""dangler""#),
+            BUILD,
+            1,
+            &["the package dangler 1.0 has /usr/share/dangler as a hard link to /usr/share/nothing", "hint: "],
+        ),
+        (
+            "a device in place of an archive",
+            LAYER.to_owned(),
+            &["build", "r.toml", "--arch", "amd64", "--output", "tar:/dev/full"],
+            1,
+            &["/dev/full", "it is no regular file"],
+        ),
         (
             "a package that does not exist, much like one that does",
             names(r#""pulseaudoi""#),

@@ -26,6 +26,20 @@ pub struct Control {
 }
 
 impl Control {
+    /// The name and version that a package says it has; none where it says nothing that can be read.
+    pub(super) fn identity(&self, content: &ContentId) -> Option<(String, String)> {
+        match content {
+            ContentId::Sha256(_) => {
+                let paragraph = deb::control::paragraphs(&self.text).next()?;
+                Some((paragraph.field("Package")?.to_owned(), paragraph.field("Version")?.to_owned()))
+            }
+            ContentId::Apk(_) => {
+                let info = PackageInfo::parse(&self.text).ok()?;
+                Some((info.name, info.version))
+            }
+        }
+    }
+
     /// A member's text, with what is not UTF-8 replaced.
     pub fn member(&self, name: &str) -> Option<std::borrow::Cow<'_, str>> {
         self.members.get(name).map(|content| String::from_utf8_lossy(content))

@@ -51,6 +51,7 @@ pub fn catalogue(
                 version: archive.version.clone(),
                 source: Box::new(source),
             })?;
+            judge(archive, &manifest)?;
             merged_usr.apply(&mut manifest);
             Ok(PackageFiles {
                 name: archive.name.clone(),
@@ -63,6 +64,31 @@ pub fn catalogue(
         .collect();
     // The first error by position, not by time.
     packages.into_iter().collect()
+}
+
+/// Whether a package is the one that was asked for, and whether a layer can hold its files as it has them.
+fn judge(archive: &PackageArchive, manifest: &Manifest) -> Result<(), CatalogError> {
+    let (package, version) = (archive.name.clone(), archive.version.clone());
+    if let Some(found) = manifest.control.identity(&archive.content)
+        && found != (package.clone(), version.clone())
+    {
+        let found = format!("{} {}", found.0, found.1);
+        return Err(CatalogError::Identity { package, version, found });
+    }
+    for file in &manifest.files {
+        let path = &file.entry.path;
+        // Names that in a layer mean that something of the layers below is gone (OCI image-spec, "Whiteouts").
+        if path.components().any(|name| name.starts_with(".wh.")) {
+            return Err(CatalogError::Whiteout { package, version, path: path.clone() });
+        }
+        if let EntryKind::HardLink { target } = &file.entry.kind
+            && manifest.content_index(file).is_none()
+        {
+            let (path, target) = (path.clone(), target.clone());
+            return Err(CatalogError::HardLink { package, version, path, target });
+        }
+    }
+    Ok(())
 }
 
 /// The manifest with the paths that the package itself uses: stored, or read and stored.

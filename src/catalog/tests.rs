@@ -156,7 +156,6 @@ fn content_is_read_again() {
         ("b", hard_link("a"), b""),
         ("c", FILE, b"third"),
         ("d", hard_link("b"), b""),
-        ("e", hard_link("nothing"), b""),
         ("l", symlink("a"), b""),
         // The same name again: later links mean this one.
         ("a", FILE, b"again"),
@@ -164,7 +163,7 @@ fn content_is_read_again() {
     ]);
     let files = &package.manifest.files;
     let indexes: Vec<_> = files.iter().map(|file| package.manifest.content_index(file)).collect();
-    assert_eq!(indexes, [Some(0), Some(0), Some(2), Some(0), None, None, Some(6), Some(6)]);
+    assert_eq!(indexes, [Some(0), Some(0), Some(2), Some(0), None, Some(5), Some(5)]);
 
     let read = |wanted: &BTreeMap<u32, &str>| {
         let mut contents = Vec::new();
@@ -185,6 +184,24 @@ fn content_is_read_again() {
     std::fs::remove_file(dir.path().join("a.deb")).unwrap();
     assert!(matches!(read(&[(0, "gone")].into()), Err(CatalogError::Changed { gone: true, .. })));
     assert_eq!(read(&BTreeMap::new()).unwrap(), []);
+}
+
+#[test]
+fn what_no_layer_can_hold_or_nobody_asked_for_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let refused = |files: &[(&str, EntryKind, &[u8])], more: &str| {
+        let archive = deb_saying(dir.path(), "a", more, files);
+        catalogue(&[archive], &merged(), &()).unwrap_err()
+    };
+    let late: &[(&str, EntryKind, &[u8])] = &[("b", hard_link("a"), b""), ("a", FILE, b"late")];
+    assert!(matches!(refused(late, ""), CatalogError::HardLink { .. }));
+    assert!(matches!(refused(&[("b", hard_link("gone"), b"")], ""), CatalogError::HardLink { .. }));
+    for name in ["usr/.wh.x", "usr/.wh..wh..opq", ".wh.x/y"] {
+        assert!(matches!(refused(&[(name, FILE, b"")], ""), CatalogError::Whiteout { .. }), "{name}");
+    }
+    let error = refused(&[], "Version: 2\n");
+    assert_eq!(error.to_string(), "the file of the package a 1 holds a 2");
+    assert!(catalogue(&[deb_saying(dir.path(), "a", "Version: 1\n", &[])], &merged(), &()).is_ok());
 }
 
 /// Before it is read, or while it is.

@@ -18,6 +18,11 @@ pub(super) fn check_file(file: &Path) -> Result<(), OciError> {
     if file.is_dir() {
         return Err(refused(file, Errno::ISDIR));
     }
+    // A device or a pipe would give way to a file of its name.
+    if file.exists() && !file.is_file() {
+        let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no regular file");
+        return Err(OciError::Place { path: file.to_owned(), source });
+    }
     if !directory.exists() {
         return Err(refused(directory, Errno::NOENT));
     }
