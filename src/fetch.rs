@@ -15,6 +15,9 @@ use crate::cache::{Cache, CacheError, ContentId, Lookup, Partial, Verdict};
 use crate::hint::Hint;
 use crate::transport::{Expected, Transport, TransportError, is_remote};
 
+/// So many packages that are gone are told to be updated by name.
+const FEW: usize = 3;
+
 /// Failures that are told in full; the rest are counted.
 const TOLD: usize = 10;
 
@@ -187,10 +190,10 @@ fn describe(failures: &[Failure], more: usize) -> String {
 impl Hint for FetchError {
     fn hints(&self) -> Vec<String> {
         let mut hints: Vec<String> = Vec::new();
-        let alone = self.failures.len() == 1;
+        let few = self.failures.len() <= FEW;
         for failure in &self.failures {
             let own = match failure {
-                Failure::Gone { package, .. } if alone => {
+                Failure::Gone { package, .. } if few => {
                     let name = package.split(' ').next().unwrap_or_default();
                     vec![format!("run `rootforge lock --update {name}` to take the present version")]
                 }

@@ -588,8 +588,8 @@ fn what_is_no_package() {
         let text = error.to_string().replace(file.to_str().unwrap(), "sample.apk");
         (text, error.hints().len())
     };
-    assert_eq!(says(b""), ("`sample.apk` is not an Alpine package".into(), 0));
-    assert_eq!(says(b"!<arch>\n"), ("`sample.apk` is not an Alpine package".into(), 0));
+    assert_eq!(says(b""), ("`sample.apk` is not an Alpine package".into(), 1));
+    assert_eq!(says(b"!<arch>\n"), ("`sample.apk` is not an Alpine package".into(), 1));
     assert_eq!(
         says(b"<html><body>log in"),
         ("`sample.apk` is not an Alpine package: it looks like HTML".into(), 1)

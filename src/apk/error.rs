@@ -302,7 +302,9 @@ impl Hint for ApkError {
             ApkError::FormatThree { .. } => {
                 "use a repository that serves format 2: APKINDEX.tar.gz, and packages as abuild makes them"
             }
-            ApkError::NotApk { html: false, .. } => "it may be damaged or something else: look at its address",
+            ApkError::NotApk { html: false, .. } => {
+                "it may be damaged or something else: look at its address"
+            }
             ApkError::Truncated { .. } | ApkError::Compression { .. } | ApkError::DataHash { .. } => {
                 "the file may be damaged: fetch it again"
             }

@@ -219,7 +219,10 @@ mod tests {
         assert_eq!(refused("hello\n"), "line 1 is no field of an index: `hello`");
         assert_eq!(refused("C:Q1x\n"), "line 1: `Q1x` is not a `Q1` checksum");
         assert_eq!(refused("P:a\nS:-5\n"), "line 2: `-5` is no number of bytes");
-        assert_eq!(refused("I:99999999999999999999\n"), "line 1: `99999999999999999999` is no number of bytes");
+        assert_eq!(
+            refused("I:99999999999999999999\n"),
+            "line 1: `99999999999999999999` is no number of bytes"
+        );
     }
 
     proptest! {

@@ -199,7 +199,11 @@ const TAMPERINGS: &[Tampering] = &[
             let bytes = served.files.get_mut(INDEX).unwrap();
             bytes.truncate(bytes.len() - 100);
         },
-        &["APKINDEX.tar.gz` cannot be used", "cut off within its list of packages", "hint: the file may be damaged"],
+        &[
+            "APKINDEX.tar.gz` cannot be used",
+            "cut off within its list of packages",
+            "hint: the file may be damaged",
+        ],
     ),
     (
         "an empty index",
@@ -404,7 +408,9 @@ fn an_architecture_that_the_mirror_lacks_is_named() {
 /// An index is believed when it is signed; which package a file is, its own control member says.
 #[test]
 fn a_package_under_another_name_is_refused() {
-    let Some(rig) = crate::alpine::apks::rig("Package: base\n/usr/share/base 0644 base", LAYER) else { return };
+    let Some(rig) = crate::alpine::apks::rig("Package: base\n/usr/share/base 0644 base", LAYER) else {
+        return;
+    };
     let key = crate::alpine::apks::key().unwrap();
     let text = "Package: base\n/usr/share/base 0644 base\n\nPackage: other\n/usr/share/other 0644 other";
     let mut repository = crate::alpine::apks::Repository::of(text, &[Arch::Amd64]);
@@ -421,7 +427,9 @@ fn a_package_under_another_name_is_refused() {
 /// Nobody may be waiting at its other end.
 #[test]
 fn a_pipe_is_not_read() {
-    let Some(rig) = crate::alpine::apks::rig("Package: base\n/usr/share/base 0644 base", LAYER) else { return };
+    let Some(rig) = crate::alpine::apks::rig("Package: base\n/usr/share/base 0644 base", LAYER) else {
+        return;
+    };
     let index = rig.work("repo/x86_64/APKINDEX.tar.gz");
     std::fs::remove_file(&index).unwrap();
     let made = std::process::Command::new("mkfifo").arg(&index).status().unwrap();
