@@ -1,6 +1,7 @@
 //! The recipes that come with rootforge, on the real mirror: each image is built, passes its own tests under
 //! `rootforge test`, is sound, links in the eyes of the real loader, and its program does its work.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -8,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::real_archive::bench::{Bench, Ran, free_port, tell_sizes, unpacked};
-use crate::real_archive::root::{can_run, link_all, sandbox};
-use crate::tools::Daemon;
+use crate::real_archive::root::{can_run, libraries, link_all, links, sandbox};
+use crate::tools::{Daemon, have};
 
 /// A directory with the recipes and all that is beside them.
 fn bench() -> Option<Bench> {
@@ -29,6 +30,34 @@ fn copy(from: &Path, to: &Path) {
             fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+/// All four architectures, the others than this machine's under emulation, as `rootforge test` runs them.
+#[track_caller]
+fn works_everywhere(names: &[&str]) {
+    let Some(bench) = bench() else { return };
+    if !have(&["qemu-aarch64-static"]) {
+        return;
+    }
+    for name in names {
+        let without = ["--without", "updates", "--without", "security"];
+        let ran =
+            bench.run(&[&["test", &format!("{name}.toml"), "--arch", "all"], &without[..]].concat()).ok();
+        for arch in ["amd64", "arm32v6", "arm64", "s390x"] {
+            assert!(ran.out.contains(&format!("passed: {arch}: ")), "{name}: {}", ran.out);
+        }
+    }
+}
+
+#[test]
+fn the_small_ones_run_on_every_architecture() {
+    works_everywhere(&["bash", "nginx", "redis", "curl", "go-static"]);
+}
+
+#[test]
+#[ignore = "takes minutes: big packages, and emulation"]
+fn the_large_ones_run_on_every_architecture() {
+    works_everywhere(&["python3", "debian-slim", "pulseaudio", "node", "java", "postgresql"]);
 }
 
 /// Builds, tests and links a recipe's image for amd64, which holds so many bytes at most: its root.
@@ -60,6 +89,42 @@ fn as_user(root: &Path, name: &str) -> Command {
 fn gallery_bash() {
     let Some(bench) = bench() else { return };
     works(&bench, "bash", 4_000_000);
+}
+
+/// No library is there for nothing: without any one of them the real loader fails for some file, and what it
+/// takes for none is there by another rule than that something links with it.
+#[test]
+fn the_closure_is_minimal() {
+    let Some(bench) = bench() else { return };
+    let loader = "/lib64/ld-linux-x86-64.so.2";
+    bench.build(&["nginx.toml", "--arch", "amd64"]);
+    let root = bench.unpack("nginx");
+    let taken = libraries(&root, loader);
+    assert!(taken.len() > 5, "{taken:?}");
+    let directory = root.join("usr/lib/x86_64-linux-gnu");
+    let mut objects: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+    for entry in fs::read_dir(&directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() && path.to_str().unwrap().contains(".so") {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            objects.entry(fs::canonicalize(&path).unwrap()).or_default().push(name);
+        }
+    }
+    for (object, names) in objects {
+        let user =
+            taken.iter().find(|(path, _)| names.iter().any(|name| path.ends_with(&format!("/{name}"))));
+        if let Some((_, user)) = user {
+            let aside = bench.path("aside");
+            fs::rename(&object, &aside).unwrap();
+            assert!(!links(&root, loader, user), "{user} links without {}", object.display());
+            fs::rename(&aside, &object).unwrap();
+            assert!(links(&root, loader, user));
+        } else {
+            let inside = format!("/{}", object.strip_prefix(&root).unwrap().display());
+            let why = bench.run(&["why", "nginx.toml", &inside, "--arch", "amd64", "--json"]).ok().out;
+            assert!(why.contains("\"rule\":") && !why.contains("\"rule\":\"library\""), "{inside}: {why}");
+        }
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! An unpacked image as a root directory: programs of it run under bubblewrap, its loader links its files.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -41,6 +42,30 @@ pub(crate) fn link_all(root: &Path, loader: &str) -> (usize, Vec<String>) {
         }
     }
     (files.len(), failures)
+}
+
+/// The libraries that the image's own loader takes, each with a file that it takes it for.
+pub(crate) fn libraries(root: &Path, loader: &str) -> BTreeMap<String, String> {
+    let mut files = Vec::new();
+    elf_files(root, &mut files);
+    let mut taken = BTreeMap::new();
+    for file in &files {
+        let inside = format!("/{}", file.strip_prefix(root).unwrap().display());
+        let listed = Ran::of(sandbox(root).args([loader, "--list", &inside])).out;
+        for line in listed.lines() {
+            let Some(path) = line.split(" => ").nth(1).and_then(|rest| rest.split(" (").next()) else {
+                continue;
+            };
+            taken.entry(path.to_owned()).or_insert_with(|| inside.clone());
+        }
+    }
+    taken
+}
+
+/// Whether the image's own loader finds all libraries of a file.
+pub(crate) fn links(root: &Path, loader: &str, file: &str) -> bool {
+    let ran = Ran::of(sandbox(root).args([loader, "--list", file]));
+    ran.code == Some(0) && !ran.out.contains("not found")
 }
 
 /// Executables and shared objects below a directory, in no order.
