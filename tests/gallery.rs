@@ -10,7 +10,7 @@ use std::process::Command;
 
 use crate::real_archive::bench::{Bench, Ran, free_port, tell_sizes, unpacked};
 use crate::real_archive::root::{can_run, libraries, link_all, links, sandbox};
-use crate::tools::{Daemon, have};
+use crate::tools::{Daemon, Podman, have, is_root};
 
 /// A directory with the recipes and all that is beside them.
 fn bench() -> Option<Bench> {
@@ -75,6 +75,18 @@ fn works(bench: &Bench, name: &str, most: u64) -> PathBuf {
     root
 }
 
+/// What a real container runtime makes of the image, with other arguments than its own where some are given.
+#[track_caller]
+fn runs_in_podman(bench: &Bench, name: &str, arguments: &[&str], says: &str) {
+    if !have(&["podman", "runc"]) || !is_root() {
+        return;
+    }
+    let podman = Podman::new(&bench.path(""));
+    let image = format!("oci:images:{name}");
+    let said = podman.run(&[&["run", "--rm", "--network", "none", &image], arguments].concat());
+    assert!(said.contains(says), "{name}: {said}");
+}
+
 /// The sandbox as a user of the image.
 fn as_user(root: &Path, name: &str) -> Command {
     let passwd = fs::read_to_string(root.join("etc/passwd")).unwrap();
@@ -89,6 +101,7 @@ fn as_user(root: &Path, name: &str) -> Command {
 fn gallery_bash() {
     let Some(bench) = bench() else { return };
     works(&bench, "bash", 4_000_000);
+    runs_in_podman(&bench, "bash", &["bash", "-c", "echo $BASH_VERSION"], "5.");
 }
 
 /// No library is there for nothing: without any one of them the real loader fails for some file, and what it
@@ -134,6 +147,7 @@ fn gallery_curl() {
     let bundle = fs::read_to_string(root.join("etc/ssl/certs/ca-certificates.crt")).unwrap();
     let own = fs::read_dir(root.join("usr/share/ca-certificates/mozilla")).unwrap().count();
     assert!(own > 100 && bundle.matches("BEGIN CERTIFICATE").count() == own, "{own}");
+    runs_in_podman(&bench, "curl", &["--version"], "OpenSSL/3");
 }
 
 #[test]
@@ -143,12 +157,13 @@ fn gallery_go_static() {
     bench.run(&["test", "go-static.toml", "--arch", "amd64"]).ok();
     let root = bench.unpack("go-static");
     assert!(root.join("etc/ssl/certs/ca-certificates.crt").exists() && !root.join("usr/lib").exists());
+    runs_in_podman(&bench, "go-static", &[], "go1.");
 }
 
 #[test]
 fn gallery_debian_slim() {
     let Some(bench) = bench() else { return };
-    let root = works(&bench, "debian-slim", 110_000_000);
+    let root = works(&bench, "debian-slim", 70_000_000);
     let installed =
         Ran::of(sandbox(&root).args(["dpkg-query", "--show", "--showformat=${Package} "])).ok().out;
     assert!(installed.split(' ').count() > 60 && installed.contains("apt base-files"), "{installed}");
@@ -160,6 +175,7 @@ fn gallery_debian_slim() {
     Ran::of(sandbox(&root).args(["apt-get", "check"])).ok();
     let purged = Ran::of(sandbox(&root).args(["apt-get", "remove", "--simulate", "hostname"])).ok().out;
     assert!(purged.contains("Remv hostname"), "{purged}");
+    runs_in_podman(&bench, "debian-slim", &["apt-get", "--version"], "apt 3.");
 }
 
 #[test]
@@ -182,6 +198,7 @@ fn gallery_nginx_serves_a_page() {
         page.starts_with("HTTP/1.1 200 OK") && page.contains("text/html") && page.contains("It works."),
         "{page}"
     );
+    runs_in_podman(&bench, "nginx", &["-t"], "");
 }
 
 #[test]
@@ -208,12 +225,14 @@ fn gallery_redis_keeps_what_it_is_told() {
     redis.wait(client(&["PING"]));
     assert_eq!(Ran::of(&mut client(&["SET", "key", "kept"])).ok().out, "OK\n");
     assert_eq!(Ran::of(&mut client(&["GET", "key"])).ok().out, "kept\n");
+    runs_in_podman(&bench, "redis", &["--version"], "Redis server v=");
 }
 
 #[test]
 fn gallery_python3() {
     let Some(bench) = bench() else { return };
     works(&bench, "python3", 42_000_000);
+    runs_in_podman(&bench, "python3", &["-c", "import ssl; print(ssl.OPENSSL_VERSION)"], "OpenSSL 3");
 }
 
 #[test]
@@ -239,4 +258,19 @@ fn gallery_postgresql_answers_a_query() {
     server.wait(query("select 1"));
     let ran = Ran::of(&mut query("select sum(n), lower('CAFE') from generate_series(1, 10) n")).ok();
     assert_eq!(ran.out, "55|cafe\n");
+    runs_in_podman(&bench, "postgresql", &["--version"], "(PostgreSQL) 17");
+}
+
+#[test]
+fn gallery_java_runs_a_class() {
+    let Some(bench) = bench() else { return };
+    works(&bench, "java", 182_000_000);
+    runs_in_podman(&bench, "java", &[], "localhost is 127.0.0.1");
+}
+
+#[test]
+fn gallery_node_computes() {
+    let Some(bench) = bench() else { return };
+    works(&bench, "node", 119_000_000);
+    runs_in_podman(&bench, "node", &["-p", "6 * 7"], "42");
 }
