@@ -41,6 +41,35 @@ impl AccountNames {
         AccountNames { users: users.collect(), groups: groups.collect(), members: BTreeSet::new() }
     }
 
+    /// The number of an account by name or number, where it is settled.
+    pub(super) fn number(&self, name: &str, is_group: bool) -> Option<u32> {
+        let known = if is_group {
+            self.groups.get(name).copied().flatten()
+        } else {
+            self.users.get(name).and_then(|user| user.uid)
+        };
+        known.or_else(|| name.parse().ok())
+    }
+
+    /// The name of an account by number or name.
+    pub(super) fn name<'a>(&'a self, text: &'a str, is_group: bool) -> &'a str {
+        let Ok(number) = text.parse::<u32>() else { return text };
+        let found = if is_group {
+            self.groups.iter().find(|(_, gid)| **gid == Some(number)).map(|(name, _)| name)
+        } else {
+            self.users.iter().find(|(_, user)| user.uid == Some(number)).map(|(name, _)| name)
+        };
+        found.map_or(text, String::as_str)
+    }
+
+    /// The name of a user's own group, as far as it is known.
+    pub(super) fn primary_group(&self, user: &str) -> Option<String> {
+        let gid = self.users.get(user)?.gid;
+        let found = self.groups.iter().find(|(_, number)| number.is_some() && **number == gid);
+        let own = self.groups.contains_key(user).then_some(user);
+        found.map(|(name, _)| name.as_str()).or(own).map(ToOwned::to_owned)
+    }
+
     /// The line of `passwd` of a user by name or number.
     pub(super) fn passwd_line(&self, key: &str) -> Option<String> {
         let number = key.parse::<u32>().ok();

@@ -9,7 +9,7 @@ use super::files::ImageFiles;
 use super::models;
 use super::{Effect, Owner, Slave};
 use crate::root_path::RootPath;
-use crate::shell::text::{decode, encode, is_known};
+use crate::shell::text::{UNKNOWN, decode, encode, is_known};
 use crate::shell::{Call, Node, Reply, Source, World};
 
 /// Directories every installed system has before the first package is configured, whoever ships them.
@@ -19,18 +19,12 @@ const DIRECTORIES: &[&str] = &[
     "/dev",
     "/etc",
     "/etc/default",
-    "/etc/opt",
     "/etc/profile.d",
     "/etc/skel",
     "/home",
-    "/media",
-    "/mnt",
-    "/opt",
     "/proc",
     "/root",
     "/run",
-    "/run/lock",
-    "/srv",
     "/sys",
     "/tmp",
     "/usr",
@@ -38,15 +32,6 @@ const DIRECTORIES: &[&str] = &[
     "/usr/games",
     "/usr/include",
     "/usr/lib",
-    "/usr/local",
-    "/usr/local/bin",
-    "/usr/local/etc",
-    "/usr/local/games",
-    "/usr/local/include",
-    "/usr/local/lib",
-    "/usr/local/sbin",
-    "/usr/local/share",
-    "/usr/local/src",
     "/usr/sbin",
     "/usr/share",
     "/usr/share/doc",
@@ -63,13 +48,31 @@ const DIRECTORIES: &[&str] = &[
     "/var/lib/misc",
     "/var/local",
     "/var/log",
-    "/var/mail",
-    "/var/opt",
     "/var/spool",
     "/var/tmp",
     "/var/lib/systemd",
     "/etc/alternatives",
     "/var/lib/dpkg/alternatives",
+];
+/// Further ones, which the scripts of Essential packages make.
+const LOCAL_DIRECTORIES: &[&str] = &[
+    "/etc/opt",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/run/lock",
+    "/srv",
+    "/usr/local",
+    "/usr/local/bin",
+    "/usr/local/etc",
+    "/usr/local/games",
+    "/usr/local/include",
+    "/usr/local/lib",
+    "/usr/local/sbin",
+    "/usr/local/share",
+    "/usr/local/src",
+    "/var/mail",
+    "/var/opt",
 ];
 /// Below these nothing a script does stays in an image.
 const PASSING: [&str; 5] = ["/tmp", "/proc", "/dev", "/sys", "/var/tmp"];
@@ -100,6 +103,8 @@ pub(super) struct Facts {
     /// The questions of the package's debconf templates: their fields by lower-case name.
     pub(super) questions: BTreeMap<String, BTreeMap<String, String>>,
     pub(super) is_apk: bool,
+    /// It is one of those that make a bare system.
+    pub(super) is_essential: bool,
 }
 
 #[derive(Clone)]
@@ -117,6 +122,8 @@ pub(super) struct Machine<'a> {
     pub(super) nested: usize,
     /// Temporary files made so far.
     temporary: BTreeSet<RootPath>,
+    /// As whom commands run, unless as root.
+    pub(super) user: Option<String>,
 }
 
 impl<'a> Machine<'a> {
@@ -131,6 +138,7 @@ impl<'a> Machine<'a> {
             answers: BTreeMap::new(),
             nested: 0,
             temporary: BTreeSet::new(),
+            user: None,
         }
     }
 
@@ -170,10 +178,90 @@ impl<'a> Machine<'a> {
     }
 
     pub(super) fn mode(&self, path: &RootPath) -> u32 {
-        match self.node(path) {
-            Some(Node::File { mode, .. }) => mode & 0o7777,
-            _ => 0o755,
+        if let Some(Node::File { mode, .. }) = self.node(path) {
+            return mode & 0o7777;
         }
+        let made = self.effects.iter().rev().find_map(|effect| match effect {
+            Effect::Directory { path: own, mode, .. } if own == path => Some(mode.unwrap_or(0o755)),
+            Effect::Mode { path: own, mode: super::ModeChange::Bits(bits), recursive }
+                if own == path || *recursive && path.is_within(own) =>
+            {
+                Some(*bits)
+            }
+            Effect::StatOverride { path: own, mode, .. } if own == path => Some(*mode),
+            _ => None,
+        });
+        made.or_else(|| Some(self.files.metadata(path)?.0 & 0o7777)).unwrap_or(0o755)
+    }
+
+    /// Who owns what is at a path, by name or number: the script's last word, else the package's, else root.
+    pub(super) fn owner(&self, path: &RootPath) -> Owner {
+        let mut found = Owner::default();
+        let mut add = |user: Option<&String>, group: Option<&String>| {
+            found.user = found.user.take().or_else(|| user.cloned());
+            found.group = found.group.take().or_else(|| group.cloned());
+        };
+        let mut is_new = false;
+        for effect in self.effects.iter().rev() {
+            match effect {
+                Effect::Owner { path: own, user, group, recursive }
+                    if own == path || *recursive && path.is_within(own) =>
+                {
+                    add(user.as_ref(), group.as_ref());
+                }
+                Effect::StatOverride { path: own, user, group, .. } if own == path => {
+                    add(Some(user), Some(group));
+                }
+                Effect::Directory { path: own, owner, .. } | Effect::Copy { to: own, owner, .. }
+                    if own == path =>
+                {
+                    if let Some(owner) = owner {
+                        add(owner.user.as_ref(), owner.group.as_ref());
+                    }
+                    is_new |= self.files.node(path).is_none();
+                }
+                Effect::File { path: own, .. } if own == path => is_new |= self.files.node(path).is_none(),
+                _ => {}
+            }
+        }
+        let packaged = if is_new { None } else { self.files.metadata(path).map(|(_, owner)| owner) };
+        let [user, group] = packaged.unwrap_or_default().map(|id| id.to_string());
+        add(Some(&user), Some(&group));
+        found
+    }
+
+    /// A file that only a running system has, such as a secret: scripts find it, an image does not get it.
+    pub(super) fn pretend_file(&mut self, path: &RootPath, mode: u32) {
+        self.changes.insert(path.clone(), Some(Item::File(Content::Text(UNKNOWN.to_string()), mode)));
+    }
+
+    /// Does something as another user: what is made anew is theirs.
+    pub(super) fn as_user<T>(&mut self, user: &str, body: impl FnOnce(&mut Self) -> T) -> T {
+        let from = self.effects.len();
+        let before = self.user.replace(user.to_owned());
+        let result = body(self);
+        self.user = before;
+        let group = self.accounts.primary_group(user);
+        let made: Vec<RootPath> = self
+            .effects
+            .iter()
+            .skip(from)
+            .filter_map(|effect| match effect {
+                Effect::Directory { path, owner: None, .. }
+                | Effect::File { path, .. }
+                | Effect::Copy { to: path, owner: None, .. } => Some(path.clone()),
+                _ => None,
+            })
+            .collect();
+        for path in made {
+            self.effect(Effect::Owner {
+                path,
+                user: Some(user.to_owned()),
+                group: group.clone(),
+                recursive: false,
+            });
+        }
+        result
     }
 
     pub(super) fn make_directory(&mut self, path: &RootPath, mode: Option<u32>, owner: Option<Owner>) {
@@ -426,7 +514,10 @@ impl World for Machine<'_> {
         if let Some(node) = self.files.node(path) {
             return Some(node);
         }
-        if DIRECTORIES.contains(&path.as_str()) {
+        let is_there = |path: &str| {
+            DIRECTORIES.contains(&path) || !self.facts.is_essential && LOCAL_DIRECTORIES.contains(&path)
+        };
+        if is_there(path.as_str()) {
             return Some(Node::Directory);
         }
         // Commands of packages that are not looked into, yet on every system where packages are configured.
@@ -458,7 +549,7 @@ impl World for Machine<'_> {
         }
     }
 
-    fn write(&mut self, path: &RootPath, content: &str, append: bool) -> Result<(), String> {
+    fn write(&mut self, path: &RootPath, content: &str, append: bool, bits: u32) -> Result<(), String> {
         let exists = self.node(path).is_some();
         let text = if append && exists {
             if content.is_empty() {
@@ -471,14 +562,14 @@ impl World for Machine<'_> {
         } else {
             content.to_owned()
         };
-        let mode = if exists { self.mode(path) } else { 0o644 };
+        let mode = if exists { self.mode(path) } else { bits };
         let item = Item::File(Content::Text(text.clone()), mode);
         self.changes.insert(path.clone(), Some(item));
         if self.passes(path) {
             return Ok(());
         }
         if let Some(bytes) = encode(&text) {
-            self.file_effect(path, bytes, None);
+            self.file_effect(path, bytes, (!exists && bits != 0o644).then_some(bits));
             Ok(())
         } else {
             self.forget(path);
@@ -514,6 +605,23 @@ impl World for Machine<'_> {
 
     fn run(&mut self, call: &Call) -> Reply {
         models::run(self, call)
+    }
+
+    fn owns(&self, path: &RootPath, group: bool) -> Option<bool> {
+        let user = self.user.as_deref().unwrap_or("root");
+        let owner = self.owner(path);
+        let (own, name) = if group {
+            (self.accounts.primary_group(user)?, owner.group?)
+        } else {
+            (user.to_owned(), owner.user?)
+        };
+        let number = |name: &str| self.accounts.number(name, group);
+        match (number(&own), number(&name)) {
+            _ if own == name => Some(true),
+            (Some(own), Some(name)) => Some(own == name),
+            // A number that is still to be chosen is none that a package's file has.
+            _ => Some(false),
+        }
     }
 
     fn is_like(&self, other: &Self) -> bool {

@@ -12,11 +12,16 @@ const MOST_NESTED: usize = 4;
 mod accounts;
 mod arguments;
 mod awk;
+mod capabilities;
+mod copies;
 mod debconf;
 mod dpkg;
 mod files;
 mod filters;
 mod find;
+mod identity;
+mod listing;
+mod permissions;
 mod places;
 mod regular;
 mod sed;
@@ -38,14 +43,14 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("cat", filters::cat),
     ("chage", tools::skipped),
     ("chfn", tools::skipped),
-    ("chgrp", files::chgrp),
-    ("chmod", files::chmod),
-    ("chown", files::chown),
+    ("chgrp", permissions::chgrp),
+    ("chmod", permissions::chmod),
+    ("chown", permissions::chown),
     ("chpasswd", tools::skipped),
     ("chsh", accounts::chsh),
     ("clear", tools::skipped),
     ("cmp", filters::compare),
-    ("cp", files::cp),
+    ("cp", copies::cp),
     ("cut", filters::cut),
     ("date", tools::vague),
     ("deb-systemd-helper", tools::skipped),
@@ -71,6 +76,7 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("fgrep", filters::fgrep),
     ("find", find::find),
     ("getconf", tools::vague),
+    ("fold", filters::fold),
     ("getent", accounts::getent),
     ("gpasswd", accounts::gpasswd),
     ("grep", filters::grep),
@@ -82,21 +88,23 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("head", filters::head),
     ("hostname", tools::vague),
     ("id", accounts::id),
-    ("install", files::install),
+    ("install", copies::install),
     ("invoke-rc.d", tools::skipped),
     ("ldconfig", tools::ldconfig),
-    ("ln", files::ln),
+    ("ln", copies::ln),
     ("logger", tools::skipped),
-    ("ls", find::ls),
+    ("ls", listing::ls),
     ("mawk", awk::awk),
     ("md5sum", filters::digest),
     ("mkdir", files::mkdir),
     ("mktemp", files::mktemp),
     ("mount", tools::unmodelled),
-    ("mv", files::mv),
+    ("mountpoint", tools::mountpoint),
+    ("mv", copies::mv),
     ("nproc", tools::vague),
     ("pam-auth-update", tools::pam_auth_update),
     ("passwd", tools::skipped),
+    ("perl", tools::perl),
     ("pidof", tools::fails),
     ("pwconv", tools::skipped),
     ("readlink", places::readlink),
@@ -104,6 +112,7 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("rm", files::rm),
     ("rmdir", files::rmdir),
     ("run-parts", tools::run_parts),
+    ("runuser", identity::su),
     ("savelog", tools::unmodelled),
     ("sed", sed::sed),
     ("seq", filters::seq),
@@ -112,9 +121,11 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("sha512sum", filters::digest),
     ("shadowconfig", tools::skipped),
     ("sleep", tools::skipped),
+    ("setpriv", identity::setpriv),
     ("sort", filters::sort),
     ("start-stop-daemon", tools::skipped),
     ("stat", places::stat),
+    ("su", identity::su),
     ("sync", tools::skipped),
     ("tac", filters::tac),
     ("tail", filters::tail),
@@ -124,7 +135,7 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("tr", filters::tr),
     ("true", tools::nothing),
     ("tty", tools::fails),
-    ("ucf", files::ucf),
+    ("ucf", copies::ucf),
     ("ucfr", tools::skipped),
     ("uname", tools::uname),
     ("uniq", filters::uniq),
@@ -163,6 +174,7 @@ const OTHERS: &[(&str, Model)] = &[
     ("fc-cache", tools::left_out),
     ("gconf-schemas", tools::skipped),
     ("gdk-pixbuf-query-loaders", tools::left_out),
+    ("getcap", permissions::getcap),
     ("gio-querymodules", tools::left_out),
     ("glib-compile-schemas", tools::left_out),
     ("gtk-query-immodules-3.0", tools::left_out),
@@ -183,6 +195,8 @@ const OTHERS: &[(&str, Model)] = &[
     ("mktexlsr", tools::left_out),
     ("pgrep", tools::fails),
     ("pkill", tools::fails),
+    ("named-checkconf", tools::skipped),
+    ("pg_checksystem", tools::skipped),
     ("ps", tools::fails),
     ("py3clean", tools::skipped),
     ("py3compile", tools::skipped),
@@ -192,8 +206,10 @@ const OTHERS: &[(&str, Model)] = &[
     ("pypy3compile", tools::skipped),
     ("remove-shell", tools::skipped),
     ("service", tools::skipped),
-    ("setcap", tools::unmodelled),
+    ("rndc-confgen", tools::rndc_confgen),
+    ("setcap", permissions::setcap),
     ("ssh-keygen", tools::at_run_time),
+    ("sshd", tools::sshd),
     ("systemctl", tools::skipped),
     ("systemd-detect-virt", tools::fails),
     ("systemd-hwdb", tools::left_out),
@@ -256,9 +272,15 @@ pub(super) fn run(machine: &mut Machine<'_>, call: &Call) -> Reply {
     let found = ESSENTIAL.iter().chain(OTHERS).find(|(known, _)| *known == short);
     match found {
         Some((_, model)) => model(machine, call),
+        None if short.strip_prefix("python3").is_some_and(is_version) => tools::python(machine, call),
         None if short.starts_with("dh_") || short.starts_with("log_") => tools::skipped(machine, call),
         None => absent(machine, call, name),
     }
+}
+
+/// Whether this is all that follows `python3`: nothing, or `.13`.
+fn is_version(text: &str) -> bool {
+    text.chars().all(|c| c == '.' || c.is_ascii_digit())
 }
 
 /// A command without a model: a shell script of the image is evaluated in its turn.
@@ -279,10 +301,14 @@ fn absent(machine: &mut Machine<'_>, call: &Call, name: &str) -> Reply {
         return Reply::Unknown("there is no model of this command".to_owned());
     };
     let arguments: Vec<&str> = call.argv.iter().skip(1).map(String::as_str).collect();
-    let script =
-        Script { name: path.as_str(), text: &text, arguments: &arguments, environment: call.env.clone() };
+    let environment = call.env.clone();
+    followed(machine, &Script { name: path.as_str(), text: &text, arguments: &arguments, environment })
+}
+
+/// Evaluates a script that another calls.
+fn followed(machine: &mut Machine<'_>, script: &Script<'_>) -> Reply {
     machine.nested += 1;
-    let ended = evaluate(&script, machine);
+    let ended = evaluate(script, machine);
     machine.nested -= 1;
     match ended {
         Ok(Ended { findings, status, stdout }) => match findings.first() {

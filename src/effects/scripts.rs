@@ -6,7 +6,7 @@ use super::accounts::AccountNames;
 use super::files::{ImageFiles, architecture_of};
 use super::machine::{Facts, Machine};
 use super::models::tool_of_trigger;
-use super::{Effect, PackageEffects, Undone};
+use super::{Effect, PackageEffects, Undone, triggers};
 use crate::cache::ContentId;
 use crate::catalog::PackageFiles;
 use crate::deb::control::paragraphs;
@@ -49,7 +49,12 @@ fn evaluated(package: &PackageFiles, image: &dyn ImageFiles) -> PackageEffects {
         architecture: architecture_of(package),
         questions: control.member("templates").map(|text| questions(&text)).unwrap_or_default(),
         is_apk,
+        is_essential: paragraphs(&control.text)
+            .next()
+            .and_then(|fields| fields.field("Essential"))
+            .is_some_and(|value| value.trim() == "yes"),
     };
+    let is_deb = !is_apk;
     let mut machine = Machine::new(image, facts, AccountNames::base(format));
     let mut undone = Vec::new();
     let version = package.version.as_str();
@@ -62,6 +67,12 @@ fn evaluated(package: &PackageFiles, image: &dyn ImageFiles) -> PackageEffects {
         if let Some(text) = control.member(member) {
             undone.extend(run(package, &mut machine, member, &text, arguments));
         }
+    }
+    let fired = if is_deb { triggers::fired(package, image) } else { Vec::new() };
+    if let Some(text) = control.member("postinst").filter(|_| !fired.is_empty()) {
+        undone.extend(run(package, &mut machine, "postinst", &text, &["triggered", &fired.join(" ")]));
+        undone.sort();
+        undone.dedup();
     }
     if let Some(triggers) = control.member("triggers") {
         let activated = triggers.lines().filter_map(|line| {

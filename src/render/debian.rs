@@ -32,7 +32,9 @@ use super::{
 
 mod alternatives;
 mod files;
+mod database;
 mod mode;
+mod shells;
 mod sysusers;
 mod tmpfiles;
 mod units;
@@ -283,10 +285,11 @@ impl<'a> Setup<'a> {
     /// What a package's declarations ask for beside accounts.
     fn declared_effects(&self, package: &str) -> Vec<Effect> {
         let exists = |path: &RootPath| self.tree.leads(path);
+        let has = |path: &RootPath| self.tree.leads(path) || source(self.catalog, path).is_some();
         let tmpfiles = self.declarations(package, TMPFILES);
         let units = self.declarations(package, UNITS);
         let units = units.iter().flat_map(|text| units::effects(text, exists));
-        tmpfiles.iter().flat_map(|text| tmpfiles::effects(text, exists)).chain(units).collect()
+        tmpfiles.iter().flat_map(|text| tmpfiles::effects(text, exists, has)).chain(units).collect()
     }
 
     fn make_accounts(

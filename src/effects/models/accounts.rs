@@ -514,14 +514,19 @@ pub(super) fn groups(machine: &mut Machine<'_>, call: &Call) -> Reply {
     Reply::output(format!("{name} : {name} {}\n", groups.join(" ")))
 }
 
-/// Adds to `/etc/shells`; which shells are there, the image's own file says.
-pub(super) fn add_shell(machine: &mut Machine<'_>, _: &Call) -> Reply {
-    machine.effect(Effect::Tool(Tool::Other("add-shell".to_owned())));
+/// Adds to `/etc/shells`.
+pub(super) fn add_shell(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    if !all_known(call) {
+        return doubtful();
+    }
+    let shells = call.argv.iter().skip(1).filter_map(|word| RootPath::parse(word).ok());
+    machine.effect(Effect::Tool(Tool::Shells(shells.collect())));
     Reply::status(0)
 }
 
+/// update-shells(8): the shells that packages declare.
 pub(super) fn update_shells(machine: &mut Machine<'_>, _: &Call) -> Reply {
-    machine.effect(Effect::Tool(Tool::Other("update-shells".to_owned())));
+    machine.effect(Effect::Tool(Tool::Shells(Vec::new())));
     Reply::status(0)
 }
 

@@ -160,12 +160,50 @@ pub(super) fn sort(machine: &mut Machine<'_>, call: &Call) -> Reply {
 pub(super) fn uniq(machine: &mut Machine<'_>, call: &Call) -> Reply {
     let flags = [('c', "count", false), ('d', "repeated", false), ('u', "unique", false), ('i', "", false)];
     filter(machine, call, &flags, |arguments, text| {
-        if !is_known(text) || !arguments.options.is_empty() {
+        if !is_known(text) || arguments.has("i") {
             return Ok(unknown());
         }
-        let mut lines: Vec<&str> = text.lines().collect();
-        lines.dedup();
-        Ok(lines.iter().map(|line| format!("{line}\n")).collect())
+        let mut runs: Vec<(&str, usize)> = Vec::new();
+        for line in text.lines() {
+            match runs.last_mut() {
+                Some((last, count)) if *last == line => *count += 1,
+                _ => runs.push((line, 1)),
+            }
+        }
+        let (repeated, unique) = (arguments.has("d"), arguments.has("u"));
+        runs.retain(|(_, count)| (!repeated || *count > 1) && (!unique || *count == 1));
+        let shown = runs.iter().map(|(line, count)| {
+            if arguments.has("c") { format!("{count:7} {line}\n") } else { format!("{line}\n") }
+        });
+        Ok(shown.collect())
+    })
+}
+
+/// fold(1), by characters.
+pub(super) fn fold(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    let flags = [('s', "spaces", false), ('w', "width", true), ('b', "bytes", false)];
+    filter(machine, call, &flags, |arguments, text| {
+        let width = arguments.value("w").map_or(Some(80), |text| text.parse::<usize>().ok());
+        let width = width.filter(|width| *width > 0).ok_or("there is no model of this width")?;
+        if !is_known(text) {
+            return Ok(unknown());
+        }
+        let mut output = String::new();
+        for line in text.split_inclusive('\n') {
+            let mut rest: Vec<char> = line.trim_end_matches('\n').chars().collect();
+            while rest.len() > width {
+                let blank = rest[..width].iter().rposition(|c| *c == ' ').filter(|_| arguments.has("s"));
+                let after = rest.split_off(blank.map_or(width, |at| at + 1));
+                output.extend(rest);
+                output.push('\n');
+                rest = after;
+            }
+            output.extend(rest);
+            if line.ends_with('\n') {
+                output.push('\n');
+            }
+        }
+        Ok(output)
     })
 }
 
@@ -503,7 +541,7 @@ pub(super) fn tee(machine: &mut Machine<'_>, call: &Call) -> Reply {
         let place = machine.resolved(call, file);
         let place = place.or_else(|| machine.resolved(call, above).and_then(|above| above.join(name).ok()));
         let Some(place) = place else { return Reply::status(1) };
-        if let Err(reason) = machine.write(&place, &call.stdin, arguments.has("a")) {
+        if let Err(reason) = machine.write(&place, &call.stdin, arguments.has("a"), 0o666 & !call.umask) {
             return Reply::Unknown(reason);
         }
     }

@@ -18,6 +18,47 @@ pub(super) fn at_run_time(machine: &mut Machine<'_>, call: &Call) -> Reply {
     skipped(machine, call)
 }
 
+/// rndc-confgen(8) `-a`: the key of a nameserver, which is made when it starts first.
+pub(super) fn rndc_confgen(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    if let Ok(path) = RootPath::parse("/etc/bind/rndc.key") {
+        machine.pretend_file(&path, 0o600);
+    }
+    at_run_time(machine, call)
+}
+
+/// sshd(8) `-G` and `-T` tell its configuration, which is not read here.
+pub(super) fn sshd(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    match call.argv.get(1).map(String::as_str) {
+        Some("-G" | "-T") => Reply::output(unknown()),
+        Some("-t") => Reply::status(0),
+        _ => unmodelled(machine, call),
+    }
+}
+
+/// What the kernel mounts is there when packages are installed.
+pub(super) fn mountpoint(_: &mut Machine<'_>, call: &Call) -> Reply {
+    let path = call.argv.last().map_or("", String::as_str);
+    Reply::status(i32::from(!matches!(path, "/proc" | "/sys" | "/dev")))
+}
+
+/// Perl's programs are not followed; the empty one only shows that there is a perl.
+pub(super) fn perl(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    match call.argv.as_slice() {
+        [_, flag, program] if flag == "-e" && program.is_empty() => Reply::status(0),
+        _ => unmodelled(machine, call),
+    }
+}
+
+/// A Python of any version: compiling is left out, all else is not followed.
+pub(super) fn python(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    let compiles = call.argv.iter().any(|word| {
+        matches!(word.as_str(), "py_compile" | "compileall")
+            || word.ends_with("/py_compile.py")
+            || word.ends_with("/compileall.py")
+    });
+    if compiles { skipped(machine, call) } else { unmodelled(machine, call) }
+}
+
 pub(super) fn nothing(_: &mut Machine<'_>, _: &Call) -> Reply {
     Reply::status(0)
 }
