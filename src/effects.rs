@@ -15,7 +15,7 @@ mod scripts;
 mod triggers;
 
 pub use files::{CatalogFiles, ImageFiles};
-pub use scripts::effects_of;
+pub use scripts::{effects_of, effects_of_all};
 
 /// What one package's scripts do on a fresh installation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -33,16 +33,47 @@ const SAMPLE: &[&str] = &["screen", "openssh-server", "ca-certificates", "iputil
 const GROUPS: &[&[&str]] = &[
     SAMPLE,
     &[
-        "postgresql-common", "nginx-common", "redis-server", "dbus", "avahi-daemon", "cups-daemon", "tzdata",
-        "locales", "exim4-daemon-light", "mysql-common", "rsyslog", "cron",
+        "postgresql-common",
+        "nginx-common",
+        "redis-server",
+        "dbus",
+        "avahi-daemon",
+        "cups-daemon",
+        "tzdata",
+        "locales",
+        "exim4-daemon-light",
+        "mysql-common",
+        "rsyslog",
+        "cron",
     ],
     &[
-        "postfix", "man-db", "fontconfig", "libgdk-pixbuf-2.0-0", "shared-mime-info", "vim-tiny", "nano", "gawk",
-        "less", "libblas3", "default-jre-headless", "iproute2",
+        "postfix",
+        "man-db",
+        "fontconfig",
+        "libgdk-pixbuf-2.0-0",
+        "shared-mime-info",
+        "vim-tiny",
+        "nano",
+        "gawk",
+        "less",
+        "libblas3",
+        "default-jre-headless",
+        "iproute2",
     ],
     &[
-        "tmux", "zsh", "haproxy", "bind9", "dnsmasq-base", "pulseaudio", "libglib2.0-bin",
-        "dconf-gsettings-backend", "gsettings-desktop-schemas", "php-cli", "python3", "polkitd", "udev",
+        "tmux",
+        "zsh",
+        "haproxy",
+        "bind9",
+        "dnsmasq-base",
+        "pulseaudio",
+        "libglib2.0-bin",
+        "dconf-gsettings-backend",
+        "gsettings-desktop-schemas",
+        "php-cli",
+        "python3",
+        "polkitd",
+        "udev",
     ],
 ];
 /// Files of which the content is kept for comparing by more than equality, in bytes.
@@ -75,7 +106,12 @@ fn compare_groups(groups: &[&[&str]], all: bool) {
         let installed = System::read(&install(&bench, group, &mirror));
         let (image, undone) = build(&bench, &installed.packages());
         let found = compare(&installed, &image);
-        println!("{}: {} packages, {} paths", group.join(" "), installed.packages().len(), installed.nodes.len());
+        println!(
+            "{}: {} packages, {} paths",
+            group.join(" "),
+            installed.packages().len(),
+            installed.nodes.len()
+        );
         for line in undone {
             println!("  undone: {line}");
         }
@@ -272,7 +308,11 @@ fn compare(installed: &System, image: &System) -> Vec<(String, Side, String)> {
     for path in paths {
         match (installed.nodes.get(path), image.nodes.get(path)) {
             (Some(_), None) => {
-                found.push((path.clone(), Side::Installed, format!("only installed: {}", installed.line(path))));
+                found.push((
+                    path.clone(),
+                    Side::Installed,
+                    format!("only installed: {}", installed.line(path)),
+                ));
             }
             (None, Some(_)) => {
                 found.push((path.clone(), Side::Image, format!("only in the image: {}", image.line(path))));
@@ -312,5 +352,9 @@ fn content_difference(path: &str, installed: &System, image: &System) -> String 
             one.lines().filter(|line| !known.contains(line)).take(4).map(str::to_owned).collect();
         lines
     };
-    format!("content: only installed {:?}, only in the image {:?}", only(&theirs, &ours), only(&ours, &theirs))
+    format!(
+        "content: only installed {:?}, only in the image {:?}",
+        only(&theirs, &ours),
+        only(&ours, &theirs)
+    )
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Effect;
 use crate::distro::PackageFormat;
 use crate::recipe::{base_groups, base_users};
 use crate::shell::text::UNKNOWN;
@@ -39,6 +40,33 @@ impl AccountNames {
         });
         let groups = base_groups(format).iter().map(|group| (group.name.to_owned(), Some(group.gid)));
         AccountNames { users: users.collect(), groups: groups.collect(), members: BTreeSet::new() }
+    }
+
+    /// With those that effects make.
+    pub(super) fn with(mut self, effects: &[&Effect]) -> Self {
+        for effect in effects {
+            match effect {
+                Effect::Group { name, gid, .. } => _ = self.groups.entry(name.clone()).or_insert(*gid),
+                Effect::User { name, uid, group, groups, home, shell, gecos, .. } => {
+                    let gid = match group {
+                        Some(group) => self.number(group, true),
+                        None => *self.groups.entry(name.clone()).or_insert(*uid),
+                    };
+                    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+                    self.users.entry(name.clone()).or_insert(KnownUser {
+                        uid: *uid,
+                        gid,
+                        gecos: text(gecos),
+                        home: text(home),
+                        shell: text(shell),
+                    });
+                    self.members.extend(groups.iter().map(|group| (name.clone(), group.clone())));
+                }
+                Effect::Member { user, group } => _ = self.members.insert((user.clone(), group.clone())),
+                _ => {}
+            }
+        }
+        self
     }
 
     /// The number of an account by name or number, where it is settled.

@@ -142,9 +142,9 @@ impl ImageFiles for CatalogFiles<'_> {
     fn has_below(&self, package: &str, path: &RootPath) -> bool {
         self.catalog.within(path).any(|(_, files)| {
             let owners = files.iter().map(|file| self.catalog.get(*file));
-            owners.into_iter().any(|(owner, file)| {
-                owner.name == package && file.entry.kind != EntryKind::Directory
-            })
+            owners
+                .into_iter()
+                .any(|(owner, file)| owner.name == package && file.entry.kind != EntryKind::Directory)
         })
     }
 

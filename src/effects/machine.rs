@@ -118,6 +118,8 @@ pub(super) struct Machine<'a> {
     pub(super) accounts: AccountNames,
     /// Answers to debconf's questions that differ from the defaults.
     pub(super) answers: BTreeMap<String, String>,
+    /// What stands for variables in debconf's templates, by question and variable.
+    pub(super) substitutions: BTreeMap<(String, String), String>,
     /// How many scripts call one another.
     pub(super) nested: usize,
     /// Temporary files made so far.
@@ -136,6 +138,7 @@ impl<'a> Machine<'a> {
             skipped: BTreeSet::new(),
             accounts,
             answers: BTreeMap::new(),
+            substitutions: BTreeMap::new(),
             nested: 0,
             temporary: BTreeSet::new(),
             user: None,
@@ -625,6 +628,9 @@ impl World for Machine<'_> {
     }
 
     fn is_like(&self, other: &Self) -> bool {
-        self.effects == other.effects && self.changes == other.changes && self.answers == other.answers
+        self.effects == other.effects
+            && self.changes == other.changes
+            && self.answers == other.answers
+            && self.substitutions == other.substitutions
     }
 }

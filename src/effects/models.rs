@@ -23,6 +23,7 @@ mod identity;
 mod listing;
 mod permissions;
 mod places;
+mod programs;
 mod regular;
 mod sed;
 mod tools;
@@ -173,11 +174,11 @@ const OTHERS: &[(&str, Model)] = &[
     ("emacs-package-remove", tools::skipped),
     ("fc-cache", tools::left_out),
     ("gconf-schemas", tools::skipped),
-    ("gdk-pixbuf-query-loaders", tools::left_out),
+    ("gdk-pixbuf-query-loaders", programs::query_modules),
     ("getcap", permissions::getcap),
     ("gio-querymodules", tools::left_out),
-    ("glib-compile-schemas", tools::left_out),
-    ("gtk-query-immodules-3.0", tools::left_out),
+    ("glib-compile-schemas", programs::compile_schemas),
+    ("gtk-query-immodules-3.0", programs::query_modules),
     ("gtk-update-icon-cache", tools::left_out),
     ("iconvconfig", tools::iconvconfig),
     ("initctl", tools::skipped),
@@ -188,7 +189,8 @@ const OTHERS: &[(&str, Model)] = &[
     ("journalctl", tools::skipped),
     ("kill", tools::skipped),
     ("killall", tools::skipped),
-    ("locale-gen", tools::left_out),
+    ("java", programs::java),
+    ("locale-gen", programs::locale_gen),
     ("localedef", tools::left_out),
     ("make-ssl-cert", tools::at_run_time),
     ("mandb", tools::skipped),
@@ -197,6 +199,9 @@ const OTHERS: &[(&str, Model)] = &[
     ("pkill", tools::fails),
     ("named-checkconf", tools::skipped),
     ("pg_checksystem", tools::skipped),
+    ("pg_lsclusters", programs::pg_lsclusters),
+    ("pg_updatedicts", programs::pg_updatedicts),
+    ("postconf", programs::postconf),
     ("ps", tools::fails),
     ("py3clean", tools::skipped),
     ("py3compile", tools::skipped),
@@ -206,10 +211,10 @@ const OTHERS: &[(&str, Model)] = &[
     ("pypy3compile", tools::skipped),
     ("remove-shell", tools::skipped),
     ("service", tools::skipped),
-    ("rndc-confgen", tools::rndc_confgen),
+    ("rndc-confgen", programs::rndc_confgen),
     ("setcap", permissions::setcap),
     ("ssh-keygen", tools::at_run_time),
-    ("sshd", tools::sshd),
+    ("sshd", programs::sshd),
     ("systemctl", tools::skipped),
     ("systemd-detect-virt", tools::fails),
     ("systemd-hwdb", tools::left_out),
@@ -235,7 +240,7 @@ const OTHERS: &[(&str, Model)] = &[
     ("update-info-dir", tools::skipped),
     ("update-initramfs", tools::skipped),
     ("update-language", tools::left_out),
-    ("update-locale", tools::skipped),
+    ("update-locale", programs::update_locale),
     ("update-mime", tools::skipped),
     ("update-mime-database", tools::left_out),
     ("update-menus", tools::skipped),

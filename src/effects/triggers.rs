@@ -36,8 +36,7 @@ fn directives<'t>(text: &'t str, word: &'static str) -> impl Iterator<Item = &'t
 /// Whether another package has something at or below a path.
 fn is_touched(package: &PackageFiles, image: &dyn ImageFiles, path: &RootPath) -> bool {
     let others = image.packages().into_iter().filter(|name| *name != package.name);
-    image.node(path).is_some()
-        && others.into_iter().any(|name| image.has_below(&name, path))
+    image.node(path).is_some() && others.into_iter().any(|name| image.has_below(&name, path))
 }
 
 /// Whether another package activates a trigger by its name.

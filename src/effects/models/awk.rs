@@ -3,7 +3,7 @@
 use super::super::machine::Machine;
 use super::filters::inputs;
 use super::{regular, vague};
-use crate::shell::text::is_known;
+use crate::shell::text::{UNKNOWN, is_known, unknown};
 use crate::shell::{Call, Reply};
 
 pub(super) fn awk(machine: &mut Machine<'_>, call: &Call) -> Reply {
@@ -31,7 +31,8 @@ pub(super) fn awk(machine: &mut Machine<'_>, call: &Call) -> Reply {
         Ok(parsed) => parsed,
         Err(reply) => return reply,
     };
-    if !is_known(&text) {
+    let whole_lines = pattern.is_some() || fields.iter().any(|field| !matches!(field, Field::Number(_)));
+    if !is_known(&text) && (whole_lines || text.lines().any(|line| line.starts_with(UNKNOWN))) {
         return vague();
     }
     let mut output = String::new();
@@ -47,6 +48,8 @@ pub(super) fn awk(machine: &mut Machine<'_>, call: &Call) -> Reply {
         };
         let field = |field: &Field| match field {
             Field::Whole => line.to_owned(),
+            // From the first part on that is unknown nobody can count.
+            Field::Number(number) if parts.iter().take(*number).any(|part| !is_known(part)) => unknown(),
             Field::Number(number) => parts.get(*number - 1).map_or(String::new(), |part| (*part).to_owned()),
             Field::Last => parts.last().map_or(String::new(), |part| (*part).to_owned()),
             Field::Text(text) => text.clone(),

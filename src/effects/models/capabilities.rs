@@ -72,7 +72,8 @@ pub(super) fn of_text(text: &str) -> Option<Vec<u8>> {
         let mut operators = clause[at..].chars().peekable();
         while let Some(operator) = operators.next() {
             if operator == '=' {
-                [permitted, inheritable, effective] = [permitted, inheritable, effective].map(|set| set & !named);
+                [permitted, inheritable, effective] =
+                    [permitted, inheritable, effective].map(|set| set & !named);
             }
             while let Some(letter) = operators.next_if(char::is_ascii_lowercase) {
                 let set = match letter {

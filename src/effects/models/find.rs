@@ -20,7 +20,10 @@ enum Expression {
     Name(Pattern),
     Path(Pattern),
     Kinds(String),
-    Owner { name: String, is_group: bool },
+    Owner {
+        name: String,
+        is_group: bool,
+    },
     Permissions(String),
     Empty,
     True,
@@ -356,15 +359,17 @@ pub(super) fn find(machine: &mut Machine<'_>, call: &Call) -> Reply {
     let (output, pruned) = (String::new(), Vec::new());
     let mut walk = Walk { machine, call, search: &search, output, together, pruned, failure: None };
     for found in files {
-        let is_pruned =
-            !search.deepest_first && walk.pruned.iter().any(|top| found.place.is_within(top) && *top != found.place);
+        let is_pruned = !search.deepest_first
+            && walk.pruned.iter().any(|top| found.place.is_within(top) && *top != found.place);
         if is_pruned || !(search.depths.0..=search.depths.1).contains(&found.depth) {
             continue;
         }
         match walk.holds(&expression, &found) {
             Some(true) if search.actions.is_empty() => walk.output.push_str(&format!("{}\n", found.shown)),
             Some(_) => {}
-            None if search.actions.iter().all(|action| !matches!(action, Action::Run { .. })) => return vague(),
+            None if search.actions.iter().all(|action| !matches!(action, Action::Run { .. })) => {
+                return vague();
+            }
             None => {
                 return Reply::Unknown("which files it chooses depends on what is not known".to_owned());
             }
@@ -391,7 +396,11 @@ fn files_below(machine: &Machine<'_>, call: &Call, start: &str) -> Option<Vec<Fo
         let below = place.as_str().get(top.as_str().len()..).unwrap_or_default();
         let below = if top.is_root() { place.as_str() } else { below };
         let depth = below.split('/').filter(|name| !name.is_empty()).count();
-        let shown = if below.is_empty() { start.to_owned() } else { format!("{}{below}", start.trim_end_matches('/')) };
+        let shown = if below.is_empty() {
+            start.to_owned()
+        } else {
+            format!("{}{below}", start.trim_end_matches('/'))
+        };
         Found { shown, depth, node, place: place.clone() }
     };
     Some(machine.tree(&top).into_iter().map(found).collect())

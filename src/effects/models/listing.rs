@@ -36,7 +36,8 @@ pub(super) fn ls(machine: &mut Machine<'_>, call: &Call) -> Reply {
             let names = machine.list(&place);
             let hidden = letters.contains(['a', 'A']);
             for name in names.iter().filter(|name| hidden || !name.starts_with('.')) {
-                output.push_str(&place.join(name).map_or_else(|_| String::new(), |inner| shown(&inner, name)));
+                output
+                    .push_str(&place.join(name).map_or_else(|_| String::new(), |inner| shown(&inner, name)));
             }
         } else {
             output.push_str(&shown(&place, path));
@@ -74,7 +75,8 @@ fn line(machine: &Machine<'_>, place: &RootPath, shown: &str, numeric: bool) -> 
 /// `rwxr-xr-x`.
 fn bits(mode: u32) -> String {
     let mut text = String::new();
-    for (shift, special, (set, unset)) in [(6, 0o4000, ('s', 'S')), (3, 0o2000, ('s', 'S')), (0, 0o1000, ('t', 'T'))]
+    for (shift, special, (set, unset)) in
+        [(6, 0o4000, ('s', 'S')), (3, 0o2000, ('s', 'S')), (0, 0o1000, ('t', 'T'))]
     {
         let own = mode >> shift;
         text.push(if own & 4 == 0 { '-' } else { 'r' });

@@ -18,23 +18,6 @@ pub(super) fn at_run_time(machine: &mut Machine<'_>, call: &Call) -> Reply {
     skipped(machine, call)
 }
 
-/// rndc-confgen(8) `-a`: the key of a nameserver, which is made when it starts first.
-pub(super) fn rndc_confgen(machine: &mut Machine<'_>, call: &Call) -> Reply {
-    if let Ok(path) = RootPath::parse("/etc/bind/rndc.key") {
-        machine.pretend_file(&path, 0o600);
-    }
-    at_run_time(machine, call)
-}
-
-/// sshd(8) `-G` and `-T` tell its configuration, which is not read here.
-pub(super) fn sshd(machine: &mut Machine<'_>, call: &Call) -> Reply {
-    match call.argv.get(1).map(String::as_str) {
-        Some("-G" | "-T") => Reply::output(unknown()),
-        Some("-t") => Reply::status(0),
-        _ => unmodelled(machine, call),
-    }
-}
-
 /// What the kernel mounts is there when packages are installed.
 pub(super) fn mountpoint(_: &mut Machine<'_>, call: &Call) -> Reply {
     let path = call.argv.last().map_or("", String::as_str);
@@ -76,7 +59,7 @@ pub(super) fn unmodelled(_: &mut Machine<'_>, _: &Call) -> Reply {
     Reply::Unknown("there is no model of this command".to_owned())
 }
 
-fn tool(machine: &mut Machine<'_>, tool: Tool) -> Reply {
+pub(super) fn tool(machine: &mut Machine<'_>, tool: Tool) -> Reply {
     let effect = Effect::Tool(tool);
     if !machine.effects.contains(&effect) {
         machine.effect(effect);

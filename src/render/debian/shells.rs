@@ -44,7 +44,10 @@ pub(super) fn files<'a>(
     for text in [text].into_iter().chain(declared) {
         let text = String::from_utf8_lossy(text);
         let lines = text.lines().filter_map(|line| line.split('#').next());
-        lines.filter(|line| line.starts_with('/')).filter_map(|line| RootPath::parse(line).ok()).for_each(&mut add);
+        lines
+            .filter(|line| line.starts_with('/'))
+            .filter_map(|line| RootPath::parse(line).ok())
+            .for_each(&mut add);
     }
     added.into_iter().cloned().for_each(&mut add);
     let text = String::from_utf8_lossy(text);
