@@ -44,23 +44,24 @@ fn the_first_scripts_are_understood_whole() {
 fn measure(mirror: &str, count: usize) {
     let apt = Apt::new(mirror, Distro::Debian(DebianRelease::Trixie), Arch::Amd64);
     let order = most_needed(&apt.index());
-    let mut archives = Vec::new();
-    let mut catalog;
-    let mut chosen: Vec<String>;
+    let links = [("bin", "usr/bin"), ("sbin", "usr/sbin"), ("lib", "usr/lib"), ("lib64", "usr/lib64")];
+    let links = MergedUsr::new(&links);
+    let mut catalog = FileCatalog::new(links.clone());
+    let mut chosen: Vec<String> = Vec::new();
     let mut looked_at = 0;
-    loop {
+    while chosen.len() < count && looked_at < order.len() {
         let some = &order[looked_at..(looked_at + AT_A_TIME.min(20 * count)).min(order.len())];
         looked_at += some.len();
-        archives.extend(download(&apt, some));
-        catalog = catalogued(&archives);
+        for package in catalogue(&download(&apt, some), &links, &()).unwrap() {
+            catalog.insert(package).unwrap();
+        }
         let has_postinst = |name: &&String| {
             catalog.package(name).is_some_and(|one| one.manifest.control.member("postinst").is_some())
         };
-        chosen = order[..looked_at].iter().filter(has_postinst).take(count).cloned().collect();
-        if chosen.len() == count || some.is_empty() {
-            break;
-        }
+        chosen.extend(some.iter().filter(has_postinst).cloned());
     }
+    catalog.order_owners();
+    chosen.truncate(count);
     assert_eq!(chosen.len(), count, "too few packages have a postinst");
     let image = CatalogFiles::new(&catalog, "amd64", "x86_64-linux-gnu");
     let effects = effects_of_all(&catalog, &image);
@@ -149,15 +150,4 @@ fn archives_in(directory: &Path) -> BTreeMap<String, PathBuf> {
         (name, path)
     })
     .collect()
-}
-
-fn catalogued(archives: &[PackageArchive]) -> FileCatalog {
-    let links = [("bin", "usr/bin"), ("sbin", "usr/sbin"), ("lib", "usr/lib"), ("lib64", "usr/lib64")];
-    let links = MergedUsr::new(&links);
-    let mut catalog = FileCatalog::new(links.clone());
-    for package in catalogue(archives, &links, &()).unwrap() {
-        catalog.insert(package).unwrap();
-    }
-    catalog.order_owners();
-    catalog
 }

@@ -116,7 +116,11 @@ fn compare_groups(groups: &[&[&str]], all: bool) {
             println!("  undone: {line}");
         }
         for (path, side, difference) in found {
-            let rule = rules.iter().find(|(glob, of, _)| of.covers(side) && glob.is_match(&path));
+            let link = [&installed, &image].iter().find_map(|system| system.link(&path));
+            let matches = |glob: &GlobMatcher| {
+                glob.is_match(&path) || link.as_ref().is_some_and(|link| glob.is_match(link))
+            };
+            let rule = rules.iter().find(|(glob, of, _)| of.covers(side) && matches(glob));
             match rule {
                 Some((_, _, glob)) => _ = used.insert(*glob),
                 None => differences.push(format!("{path}: {difference}")),
@@ -257,6 +261,20 @@ impl System {
         format!("{} {:04o} {user}:{group}{capable}", node.kind, node.mode)
     }
 
+    /// A link as `PATH -> TARGET`.
+    fn link(&self, path: &str) -> Option<String> {
+        let target = self.nodes.get(path)?.kind.strip_prefix("symlink -> ")?;
+        Some(format!("{path} -> {target}"))
+    }
+
+    /// What dpkg remembers of diversions and of overridden owners and modes.
+    fn overrides(&self) -> BTreeSet<String> {
+        let text = |path| self.contents.get(path).map_or("", |bytes| std::str::from_utf8(bytes).unwrap());
+        let diversions: Vec<&str> = text("/var/lib/dpkg/diversions").lines().collect();
+        let overrides = text("/var/lib/dpkg/statoverride").lines().map(str::to_owned);
+        diversions.chunks(3).map(|lines| lines.join(" ")).chain(overrides).collect()
+    }
+
     /// Users by name: their group, comment, home, shell, and the range of their number; groups with members.
     fn accounts(&self) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();
@@ -334,10 +352,14 @@ fn compare(installed: &System, image: &System) -> Vec<(String, Side, String)> {
         let difference = format!("{:?} installed, {:?}", theirs.get(name), ours.get(name));
         found.push((format!("account {name}"), Side::Both, difference));
     }
-    let (theirs, ours) = (installed.libraries(), image.libraries());
-    for library in theirs.symmetric_difference(&ours) {
-        let side = if theirs.contains(library) { Side::Installed } else { Side::Image };
-        found.push((format!("library {library}"), side, format!("{side:?} only")));
+    for (what, theirs, ours) in [
+        ("library", installed.libraries(), image.libraries()),
+        ("override", installed.overrides(), image.overrides()),
+    ] {
+        for one in theirs.symmetric_difference(&ours) {
+            let side = if theirs.contains(one) { Side::Installed } else { Side::Image };
+            found.push((format!("{what} {one}"), side, format!("{side:?} only")));
+        }
     }
     found
 }
