@@ -13,13 +13,17 @@ mod accounts;
 mod arguments;
 mod awk;
 mod capabilities;
+mod columns;
 mod copies;
 mod debconf;
 mod dpkg;
+mod facts;
 mod files;
 mod filters;
 mod find;
+mod grep;
 mod identity;
+mod known_accounts;
 mod listing;
 mod permissions;
 mod places;
@@ -50,9 +54,9 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("chpasswd", tools::skipped),
     ("chsh", accounts::chsh),
     ("clear", tools::skipped),
-    ("cmp", filters::compare),
+    ("cmp", facts::compare),
     ("cp", copies::cp),
-    ("cut", filters::cut),
+    ("cut", columns::cut),
     ("date", tools::vague),
     ("deb-systemd-helper", tools::skipped),
     ("deb-systemd-invoke", tools::skipped),
@@ -61,7 +65,7 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("delgroup", accounts::delgroup),
     ("deluser", accounts::deluser),
     ("df", tools::vague),
-    ("diff", filters::compare),
+    ("diff", facts::compare),
     ("dirname", places::dirname),
     ("dpkg", dpkg::dpkg),
     ("dpkg-divert", dpkg::divert),
@@ -70,25 +74,25 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("dpkg-statoverride", dpkg::statoverride),
     ("dpkg-trigger", dpkg::trigger),
     ("du", tools::vague),
-    ("egrep", filters::egrep),
+    ("egrep", grep::egrep),
     ("env", tools::env),
-    ("expr", filters::expr),
+    ("expr", facts::expr),
     ("false", tools::fails),
-    ("fgrep", filters::fgrep),
+    ("fgrep", grep::fgrep),
     ("find", find::find),
     ("getconf", tools::vague),
     ("fold", filters::fold),
-    ("getent", accounts::getent),
+    ("getent", known_accounts::getent),
     ("gpasswd", accounts::gpasswd),
-    ("grep", filters::grep),
+    ("grep", grep::grep),
     ("groupadd", accounts::groupadd),
     ("groupdel", accounts::delgroup),
     ("groupmod", tools::unmodelled),
-    ("groups", accounts::groups),
+    ("groups", known_accounts::groups),
     ("grpconv", tools::skipped),
     ("head", filters::head),
     ("hostname", tools::vague),
-    ("id", accounts::id),
+    ("id", known_accounts::id),
     ("install", copies::install),
     ("invoke-rc.d", tools::skipped),
     ("ldconfig", tools::ldconfig),
@@ -96,7 +100,7 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("logger", tools::skipped),
     ("ls", listing::ls),
     ("mawk", awk::awk),
-    ("md5sum", filters::digest),
+    ("md5sum", facts::digest),
     ("mkdir", files::mkdir),
     ("mktemp", files::mktemp),
     ("mount", tools::unmodelled),
@@ -116,10 +120,10 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("runuser", identity::su),
     ("savelog", tools::unmodelled),
     ("sed", sed::sed),
-    ("seq", filters::seq),
-    ("sha1sum", filters::digest),
-    ("sha256sum", filters::digest),
-    ("sha512sum", filters::digest),
+    ("seq", facts::seq),
+    ("sha1sum", facts::digest),
+    ("sha256sum", facts::digest),
+    ("sha512sum", facts::digest),
     ("shadowconfig", tools::skipped),
     ("sleep", tools::skipped),
     ("setpriv", identity::setpriv),
@@ -133,7 +137,7 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("tempfile", files::mktemp),
     ("tee", filters::tee),
     ("touch", files::touch),
-    ("tr", filters::tr),
+    ("tr", columns::tr),
     ("true", tools::nothing),
     ("tty", tools::fails),
     ("ucf", copies::ucf),
@@ -158,7 +162,7 @@ const ESSENTIAL: &[(&str, Model)] = &[
 const OTHERS: &[(&str, Model)] = &[
     ("aa-status", tools::fails),
     ("aa-enabled", tools::fails),
-    ("add-shell", accounts::add_shell),
+    ("add-shell", programs::add_shell),
     ("apparmor_parser", tools::skipped),
     ("aptitude-create-state-bundle", tools::skipped),
     ("aspell-autobuildhash", tools::left_out),
@@ -247,7 +251,7 @@ const OTHERS: &[(&str, Model)] = &[
     ("update-openrc", tools::skipped),
     ("update-pciids", tools::skipped),
     ("update-perl-sax-parsers", tools::left_out),
-    ("update-shells", accounts::update_shells),
+    ("update-shells", programs::update_shells),
     ("update-texmf", tools::left_out),
     ("update-xmlcatalog", tools::left_out),
     ("valgrind-listener", tools::skipped),

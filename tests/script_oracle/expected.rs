@@ -51,6 +51,7 @@ pub(crate) const EXPECTED: &[(&str, Side, &str)] = &[
     ("/var/lib/pam/*", Installed, "pam-auth-update's memory"),
     ("/var/lib/systemd/**", Installed, "memory of what systemd's tools have enabled"),
     ("/var/log/**", Installed, "logs of the installation"),
+    ("/var/lib/ca-certificates-java/fresh", Image, "says that the keystore is to be made, as it is"),
     // Services start otherwise in a container.
     ("/etc/systemd/{system,user}/**", Installed, "systemd's enabling"),
     ("/etc/rc?.d/*", Installed, "init's enabling"),

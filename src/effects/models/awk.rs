@@ -27,6 +27,11 @@ pub(super) fn awk(machine: &mut Machine<'_>, call: &Call) -> Reply {
         Err(reply) => return reply,
     };
     let Some(program) = program.filter(|program| is_known(program)) else { return vague() };
+    if text.is_empty()
+        && let Some(output) = of_nothing(&program)
+    {
+        return Reply::output(output);
+    }
     let (pattern, fields) = match parsed(program.trim()) {
         Ok(parsed) => parsed,
         Err(reply) => return reply,
@@ -59,6 +64,17 @@ pub(super) fn awk(machine: &mut Machine<'_>, call: &Call) -> Reply {
         output.push('\n');
     }
     Reply::output(output)
+}
+
+/// What a program writes that has nothing to read: what it does at the end, of variables that were never set.
+fn of_nothing(program: &str) -> Option<&'static str> {
+    if program.contains("BEGIN") {
+        return None;
+    }
+    let Some((_, end)) = program.split_once("END") else { return Some("") };
+    let body = end.trim().strip_prefix('{')?.strip_suffix('}')?.trim().trim_end_matches(';');
+    let name = body.strip_prefix("print")?.trim_start();
+    (!name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')).then_some("\n")
 }
 
 fn unmodelled() -> Reply {

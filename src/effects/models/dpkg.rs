@@ -189,12 +189,14 @@ pub(super) fn divert(machine: &mut Machine<'_>, call: &Call) -> Reply {
         return doubtful();
     }
     let (mut action, mut to, mut rename, mut operands) = ("--add", None, false, Vec::new());
+    let mut whose = None;
     let mut words = call.argv.iter().skip(1).map(String::as_str);
     while let Some(word) = words.next() {
         match word {
             "--add" | "--remove" | "--list" | "--listpackage" | "--truename" => action = word,
             "--divert" => to = words.next(),
-            "--package" | "--admindir" | "--instdir" | "--root" => {
+            "--package" => whose = words.next(),
+            "--admindir" | "--instdir" | "--root" => {
                 words.next();
             }
             "--rename" => rename = true,
@@ -208,6 +210,10 @@ pub(super) fn divert(machine: &mut Machine<'_>, call: &Call) -> Reply {
         }
     }
     let Some(file) = operands.first().copied() else { return Reply::status(0) };
+    // What is said in another package's name is for that one's scripts to keep or to take back.
+    if whose.is_some_and(|package| package != machine.facts.package) {
+        return Reply::status(0);
+    }
     let found = machine.effects.iter().find_map(|effect| match effect {
         Effect::Divert { path, to, .. } if path.as_str() == file => Some(to.clone()),
         _ => None,

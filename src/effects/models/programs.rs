@@ -1,7 +1,7 @@
 //! Programs of single packages, which their own scripts call.
 
-use super::super::Tool;
 use super::super::machine::Machine;
+use super::super::{Effect, Tool};
 use super::tools::{at_run_time, tool, unmodelled};
 use super::{all_known, doubtful};
 use crate::root_path::RootPath;
@@ -28,11 +28,11 @@ pub(super) fn sshd(machine: &mut Machine<'_>, call: &Call) -> Reply {
 /// What is made of the image's files in a format of its own and is not made here, unless there are none of the files.
 fn compiled(machine: &Machine<'_>, call: &Call, ending: &str) -> Reply {
     let operands = call.argv.iter().skip(1).filter(|word| !word.starts_with('-'));
-    let directories: Vec<RootPath> = operands.filter_map(|path| machine.resolved(call, path)).collect();
-    let has_none = directories
-        .iter()
-        .all(|directory| !machine.list(directory).iter().any(|name| name.ends_with(ending)));
-    if has_none && !directories.is_empty() {
+    let places: Vec<RootPath> = operands.filter_map(|path| machine.resolved(call, path)).collect();
+    let has_any = places.iter().any(|place| {
+        place.as_str().ends_with(ending) || machine.list(place).iter().any(|name| name.ends_with(ending))
+    });
+    if !has_any && !places.is_empty() {
         return Reply::status(0);
     }
     Reply::Unknown("what it makes is left out".to_owned())
@@ -146,4 +146,20 @@ pub(super) fn postconf(machine: &mut Machine<'_>, call: &Call) -> Reply {
         }
         _ => Reply::Unknown("there is no model of this use".to_owned()),
     }
+}
+
+/// Adds to `/etc/shells`.
+pub(super) fn add_shell(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    if !all_known(call) {
+        return doubtful();
+    }
+    let shells = call.argv.iter().skip(1).filter_map(|word| RootPath::parse(word).ok());
+    machine.effect(Effect::Tool(Tool::Shells(shells.collect())));
+    Reply::status(0)
+}
+
+/// update-shells(8): the shells that packages declare.
+pub(super) fn update_shells(machine: &mut Machine<'_>, _: &Call) -> Reply {
+    machine.effect(Effect::Tool(Tool::Shells(Vec::new())));
+    Reply::status(0)
 }

@@ -111,7 +111,7 @@ pub(super) fn sysusers(machine: &mut Machine<'_>, call: &Call) -> Reply {
     }
     let files = configuration(machine, call, ["/etc/sysusers.d", "/usr/lib/sysusers.d"]);
     for file in &files {
-        super::accounts::read_sysusers(machine, file);
+        super::known_accounts::read_sysusers(machine, file);
     }
     tool(machine, Tool::Sysusers(files))
 }
@@ -138,6 +138,8 @@ pub(super) fn uname(machine: &mut Machine<'_>, call: &Call) -> Reply {
         None | Some("-s" | "--kernel-name") => Reply::output("Linux\n"),
         Some("-m" | "--machine") => Reply::output(format!("{machine_name}\n")),
         Some("-o" | "--operating-system") => Reply::output("GNU/Linux\n"),
+        // Scripts only ask whether it is new enough; it is that of a Debian of these days.
+        Some("-r" | "--kernel-release") => Reply::output("6.12.0\n"),
         Some(_) => Reply::output(unknown()),
     }
 }
