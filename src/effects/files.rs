@@ -32,8 +32,8 @@ pub trait ImageFiles: Sync {
     fn packages(&self) -> Vec<String>;
     /// The paths of a package of the image.
     fn paths_of(&self, package: &str) -> Vec<RootPath>;
-    /// Whether a package has anything but directories at or below a path.
-    fn has_below(&self, package: &str, path: &RootPath) -> bool;
+    /// Whether any package but one has anything but directories at or below a path.
+    fn others_have_below(&self, package: &str, path: &RootPath) -> bool;
     /// A file of a package's control part; that of its fields is `control`.
     fn control(&self, package: &str, member: &str) -> Option<Vec<u8>>;
     /// The distro's name of the architecture: `amd64`, `x86_64`.
@@ -139,12 +139,12 @@ impl ImageFiles for CatalogFiles<'_> {
         self.catalog.files_of(package).map(|file| self.catalog.get(file).1.entry.path.clone()).collect()
     }
 
-    fn has_below(&self, package: &str, path: &RootPath) -> bool {
+    fn others_have_below(&self, package: &str, path: &RootPath) -> bool {
         self.catalog.within(path).any(|(_, files)| {
             let owners = files.iter().map(|file| self.catalog.get(*file));
             owners
                 .into_iter()
-                .any(|(owner, file)| owner.name == package && file.entry.kind != EntryKind::Directory)
+                .any(|(owner, file)| owner.name != package && file.entry.kind != EntryKind::Directory)
         })
     }
 

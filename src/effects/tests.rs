@@ -191,3 +191,52 @@ fn questions_speak_of_what_scripts_put_in() {
     let content = b"a, b\n".to_vec();
     assert_eq!(found.effects, [Effect::File { path: path("/etc/which"), content, mode: None }]);
 }
+
+/// What the scripts of packages do among one another, each of control fields and of files of its control part.
+fn among(packages: &[(&str, &[(&str, &str)])]) -> BTreeMap<String, PackageEffects> {
+    let mut catalog = FileCatalog::new(MergedUsr::new(&[]));
+    for (fields, members) in packages {
+        let mut one = package(members);
+        one.name = fields.lines().next().unwrap().strip_prefix("Package: ").unwrap().to_owned();
+        let control = &one.manifest.control;
+        let control = Control { text: format!("{fields}\n"), members: control.members.clone() };
+        one.manifest = Arc::new(Manifest { files: Vec::new(), control });
+        catalog.insert(one).unwrap();
+    }
+    effects_of_all(&catalog, &CatalogFiles::new(&catalog, "amd64", "x86_64-linux-gnu"))
+}
+
+#[test]
+fn scripts_find_the_accounts_of_what_they_depend_on() {
+    let certificates = ("Package: keys", [("postinst", "#!/bin/sh\naddgroup --system keepers\n")]);
+    let daemon = [(
+        "postinst",
+        "#!/bin/sh -e\nadduser --system --group daemon-user\n\
+         if getent group keepers > /dev/null; then adduser daemon-user keepers; fi\n",
+    )];
+    let joins = |fields: &str| {
+        let found = among(&[(certificates.0, &certificates.1), (fields, &daemon)]);
+        let joins = Effect::Member { user: "daemon-user".into(), group: "keepers".into() };
+        assert_eq!(found["daemon"].undone, []);
+        found["daemon"].effects.contains(&joins)
+    };
+    assert!(joins("Package: daemon\nDepends: between | keys (>= 1)"));
+    assert!(!joins("Package: daemon"));
+}
+
+#[test]
+fn triggers_fire_when_others_activate_them() {
+    let waits = [
+        ("triggers", "interest-noawait collect\ninterest never\n"),
+        ("postinst", "#!/bin/sh -e\nif [ \"$1\" = triggered ]; then echo \"$2\" > /etc/collected; fi\n"),
+    ];
+    let fired = |other: &[(&str, &str)]| {
+        let found = among(&[("Package: waits", &waits), ("Package: other", other)]);
+        found["waits"].effects.clone()
+    };
+    let collected =
+        [Effect::File { path: path("/etc/collected"), content: b"collect\n".to_vec(), mode: None }];
+    assert_eq!(fired(&[("triggers", "activate-noawait collect # now\n")]), collected);
+    assert_eq!(fired(&[("postinst", "#!/bin/sh\ndpkg-trigger --no-await collect || true\n")]), collected);
+    assert_eq!(fired(&[("postinst", "#!/bin/sh\necho collect\n")]), []);
+}

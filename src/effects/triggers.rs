@@ -17,7 +17,7 @@ pub(super) fn fired(package: &PackageFiles, image: &dyn ImageFiles) -> Vec<Strin
     let interests = directives(&triggers, "interest");
     interests
         .filter(|name| match RootPath::parse(name) {
-            Ok(path) if name.starts_with('/') => is_touched(package, image, &path),
+            Ok(path) if name.starts_with('/') => image.others_have_below(&package.name, &path),
             _ => is_activated(package, image, name),
         })
         .map(ToOwned::to_owned)
@@ -31,12 +31,6 @@ fn directives<'t>(text: &'t str, word: &'static str) -> impl Iterator<Item = &'t
         words.next().filter(|first| first.starts_with(word))?;
         words.next()
     })
-}
-
-/// Whether another package has something at or below a path.
-fn is_touched(package: &PackageFiles, image: &dyn ImageFiles, path: &RootPath) -> bool {
-    let others = image.packages().into_iter().filter(|name| *name != package.name);
-    image.node(path).is_some() && others.into_iter().any(|name| image.has_below(&name, path))
 }
 
 /// Whether another package activates a trigger by its name.

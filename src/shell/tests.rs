@@ -117,7 +117,7 @@ const SCRIPTS: &[&str] = &[
     "echo a > /out/f; echo b >> /out/f; cat < /out/f; read l < /out/f; echo $l",
     "if [ \"$1\" = configure ] && [ -z \"$2\" ]; then echo fresh; fi",
     "while :; do while :; do break 2; done; done; echo out",
-    "alias say='echo said'\nsay hello 'a  b'; alias echo='echo again'\necho x; unalias say echo; echo y",
+    "alias say='echo said'\nsay hello 'a  b'; alias echo='echo again'\necho x; unalias say echo\necho y",
     "shift; echo $#; shift 5; echo unreached",
 ];
 

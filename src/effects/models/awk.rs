@@ -36,7 +36,8 @@ pub(super) fn awk(machine: &mut Machine<'_>, call: &Call) -> Reply {
         Ok(parsed) => parsed,
         Err(reply) => return reply,
     };
-    let whole_lines = pattern.is_some() || fields.iter().any(|field| !matches!(field, Field::Number(_)));
+    let whole_lines = pattern.is_some()
+        || fields.iter().any(|field| !matches!(field, Field::Number(_) | Field::Comma | Field::Text(_)));
     if !is_known(&text) && (whole_lines || text.lines().any(|line| line.starts_with(UNKNOWN))) {
         return vague();
     }

@@ -43,7 +43,7 @@ pub(super) fn files<'a>(
     let declared = contents.iter().filter(|(path, _)| **path != template).map(|(_, text)| text);
     for text in [text].into_iter().chain(declared) {
         let text = String::from_utf8_lossy(text);
-        let lines = text.lines().filter_map(|line| line.split('#').next());
+        let lines = text.lines().filter_map(|line| line.split('#').next().map(str::trim));
         lines
             .filter(|line| line.starts_with('/'))
             .filter_map(|line| RootPath::parse(line).ok())
