@@ -50,7 +50,7 @@ fn measure(mirror: &str, count: usize) {
     let mut chosen: Vec<String> = Vec::new();
     let mut looked_at = 0;
     while chosen.len() < count && looked_at < order.len() {
-        let some = &order[looked_at..(looked_at + AT_A_TIME.min(20 * count)).min(order.len())];
+        let some = &order[looked_at..(looked_at + AT_A_TIME.min(10 * count)).min(order.len())];
         looked_at += some.len();
         for package in catalogue(&download(&apt, some), &links, &()).unwrap() {
             catalog.insert(package).unwrap();
