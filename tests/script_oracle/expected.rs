@@ -41,8 +41,12 @@ pub(crate) const EXPECTED: &[(&str, Side, &str)] = &[
     // What is only the tools' own memory.
     ("/etc/.pwd.lock", Installed, "a lock"),
     ("/etc/{passwd,group,shadow,gshadow}-", Installed, "backups"),
-    ("/var/lib/dpkg/{*-old,available,arch,lock,lock-frontend,cmethopt}", Installed, "dpkg's own memory"),
-    ("/var/lib/dpkg/{triggers,updates,parts}/**", Installed, "dpkg's own memory"),
+    (
+        "/var/lib/dpkg/{*-old,available,arch,arch-native,lock,lock-frontend,cmethopt}",
+        Installed,
+        "dpkg's own memory",
+    ),
+    ("/var/lib/dpkg/{triggers,updates,parts}{,/**}", Installed, "dpkg's own memory"),
     ("/var/lib/dpkg/status", Content, "order, and what dpkg adds to fields"),
     ("/var/lib/dpkg/info/*.list", Content, "order, and directories above"),
     ("/var/lib/dpkg/status.d{,/**}", Image, "records for scanners"),
@@ -52,6 +56,7 @@ pub(crate) const EXPECTED: &[(&str, Side, &str)] = &[
     ("/var/lib/systemd/**", Installed, "memory of what systemd's tools have enabled"),
     ("/var/log/**", Installed, "logs of the installation"),
     ("/var/lib/ca-certificates-java/fresh", Image, "says that the keystore is to be made, as it is"),
+    ("/var/log/journal", Both, "access lists of tmpfiles.d are left out"),
     // Services start otherwise in a container.
     ("/etc/systemd/{system,user}/**", Installed, "systemd's enabling"),
     ("/etc/rc?.d/*", Installed, "init's enabling"),
