@@ -12,9 +12,10 @@ mod files;
 mod machine;
 mod models;
 mod scripts;
+mod triggers;
 
 pub use files::{CatalogFiles, ImageFiles};
-pub use scripts::effects_of;
+pub use scripts::{effects_of, effects_of_all};
 
 /// What one package's scripts do on a fresh installation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,21 @@ pub struct Undone {
     pub command: String,
     /// Why it is left undone.
     pub reason: String,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |name: &Option<String>| name.clone().unwrap_or_default();
+        write!(f, "{}:{}", name(&self.user), name(&self.group))
+    }
+}
+
+impl Owner {
+    /// Whether both are root, by name or number.
+    fn is_root(&self) -> bool {
+        let root = |name: &Option<String>| name.as_deref().is_none_or(|name| matches!(name, "root" | "0"));
+        root(&self.user) && root(&self.group)
+    }
 }
 
 impl fmt::Display for Undone {
@@ -190,6 +206,15 @@ pub enum Effect {
         /// With all in it.
         recursive: bool,
     },
+    /// setcap(8).
+    Capabilities {
+        /// The file.
+        path: RootPath,
+        /// What the script says.
+        text: String,
+        /// The value of `security.capability`; empty where the file has none any more.
+        capabilities: Vec<u8>,
+    },
     /// update-alternatives(1) `--install`.
     Alternative {
         /// The name of the group below `/etc/alternatives`.
@@ -242,6 +267,8 @@ pub enum Tool {
     Tmpfiles(Vec<RootPath>),
     /// `iconvconfig`.
     GconvConfig,
+    /// `update-shells`, or `add-shell` of these.
+    Shells(Vec<RootPath>),
     /// Another whose result is left out.
     Other(String),
 }

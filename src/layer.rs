@@ -319,12 +319,21 @@ fn changed(file: &CataloguedFile, changes: &Changes) -> Entry {
     entry
 }
 
+/// The extended attribute of a file's capabilities.
+const CAPABILITIES: &str = "security.capability";
+
 fn change(entry: &mut Entry, changes: &Changes) {
     if let Some(owner) = changes.owners.get(&entry.path) {
         [entry.metadata.uid, entry.metadata.gid] = *owner;
     }
     if let Some(mode) = changes.modes.get(&entry.path) {
         entry.metadata.mode = *mode;
+    }
+    if let Some(capabilities) = changes.capabilities.get(&entry.path) {
+        entry.metadata.xattrs.remove(CAPABILITIES);
+        if !capabilities.is_empty() {
+            entry.metadata.xattrs.insert(CAPABILITIES.to_owned(), capabilities.clone());
+        }
     }
     if let Some(moved) = changes.moved.get(&entry.path) {
         entry.path = moved.clone();

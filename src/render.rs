@@ -51,6 +51,8 @@ pub struct Changes {
     pub owners: BTreeMap<RootPath, [u32; 2]>,
     /// Other permission bits.
     pub modes: BTreeMap<RootPath, u32>,
+    /// Other capabilities: the value of `security.capability`, empty for none.
+    pub capabilities: BTreeMap<RootPath, Vec<u8>>,
     /// Other paths.
     pub moved: BTreeMap<RootPath, RootPath>,
     /// What does not get in after all.

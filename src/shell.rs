@@ -130,8 +130,9 @@ pub trait World: Clone {
     fn list(&self, directory: &RootPath) -> Vec<String>;
     /// The content of a regular file, links not followed; none if it is not known.
     fn read(&mut self, path: &RootPath) -> Option<String>;
-    /// Makes a file or replaces its content, or adds to it. Links are followed already. Tells why it cannot.
-    fn write(&mut self, path: &RootPath, content: &str, append: bool) -> Result<(), String>;
+    /// Makes a file with these permission bits or replaces its content, or adds to it. Links are followed already.
+    /// Tells why it cannot.
+    fn write(&mut self, path: &RootPath, content: &str, append: bool, bits: u32) -> Result<(), String>;
     /// The file that `.` names.
     fn source(&mut self, path: &RootPath) -> Source;
     /// Whether there is a command of this name that is no function or built-in, and where; none if that is not
@@ -139,6 +140,8 @@ pub trait World: Clone {
     fn command(&self, name: &str) -> Option<Option<RootPath>>;
     /// Runs a command.
     fn run(&mut self, call: &Call) -> Reply;
+    /// Whether who runs the script, or their group, owns what is at a path; none if that is not known.
+    fn owns(&self, path: &RootPath, group: bool) -> Option<bool>;
     /// Whether two worlds that grew from one are still alike.
     fn is_like(&self, other: &Self) -> bool;
 }

@@ -206,7 +206,7 @@ impl Apt {
         )
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new("apt-get");
         command.env("LC_ALL", "C").arg("-c").arg(self.directory.path().join("apt.conf"));
         command

@@ -38,6 +38,7 @@ mod readme;
 mod real_archive;
 mod recipes;
 mod reproducible;
+mod script_oracle;
 mod selection;
 mod selection_alpine;
 mod support;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Effect;
 use crate::distro::PackageFormat;
 use crate::recipe::{base_groups, base_users};
 use crate::shell::text::UNKNOWN;
@@ -39,6 +40,62 @@ impl AccountNames {
         });
         let groups = base_groups(format).iter().map(|group| (group.name.to_owned(), Some(group.gid)));
         AccountNames { users: users.collect(), groups: groups.collect(), members: BTreeSet::new() }
+    }
+
+    /// With those that effects make.
+    pub(super) fn with(mut self, effects: &[&Effect]) -> Self {
+        for effect in effects {
+            match effect {
+                Effect::Group { name, gid, .. } => _ = self.groups.entry(name.clone()).or_insert(*gid),
+                Effect::User { name, uid, group, groups, home, shell, gecos, .. } => {
+                    let gid = match group {
+                        Some(group) => self.number(group, true),
+                        None => *self.groups.entry(name.clone()).or_insert(*uid),
+                    };
+                    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+                    self.users.entry(name.clone()).or_insert(KnownUser {
+                        uid: *uid,
+                        gid,
+                        gecos: text(gecos),
+                        home: text(home),
+                        shell: text(shell),
+                    });
+                    self.members.extend(groups.iter().map(|group| (name.clone(), group.clone())));
+                }
+                Effect::Member { user, group } => _ = self.members.insert((user.clone(), group.clone())),
+                _ => {}
+            }
+        }
+        self
+    }
+
+    /// The number of an account by name or number, where it is settled.
+    pub(super) fn number(&self, name: &str, is_group: bool) -> Option<u32> {
+        let known = if is_group {
+            self.groups.get(name).copied().flatten()
+        } else {
+            self.users.get(name).and_then(|user| user.uid)
+        };
+        known.or_else(|| name.parse().ok())
+    }
+
+    /// The name of an account by number or name.
+    pub(super) fn name<'a>(&'a self, text: &'a str, is_group: bool) -> &'a str {
+        let Ok(number) = text.parse::<u32>() else { return text };
+        let found = if is_group {
+            self.groups.iter().find(|(_, gid)| **gid == Some(number)).map(|(name, _)| name)
+        } else {
+            self.users.iter().find(|(_, user)| user.uid == Some(number)).map(|(name, _)| name)
+        };
+        found.map_or(text, String::as_str)
+    }
+
+    /// The name of a user's own group, as far as it is known.
+    pub(super) fn primary_group(&self, user: &str) -> Option<String> {
+        let gid = self.users.get(user)?.gid;
+        let found = self.groups.iter().find(|(_, number)| number.is_some() && **number == gid);
+        let own = self.groups.contains_key(user).then_some(user);
+        found.map(|(name, _)| name.as_str()).or(own).map(ToOwned::to_owned)
     }
 
     /// The line of `passwd` of a user by name or number.

@@ -20,15 +20,21 @@ const LARGEST: u64 = 1 << 20;
 pub trait ImageFiles: Sync {
     /// What is at a path, read literally: no component is followed as a link.
     fn node(&self, path: &RootPath) -> Option<Node>;
+    /// Permission bits and numeric owner of what a package has at a path.
+    fn metadata(&self, path: &RootPath) -> Option<(u32, [u32; 2])>;
     /// The names in a directory, sorted.
     fn list(&self, directory: &RootPath) -> Vec<String>;
     /// The content of a regular file; none if it is too large or cannot be had.
     fn read(&self, path: &RootPath) -> Option<Vec<u8>>;
     /// The version of a package of the image.
     fn version(&self, package: &str) -> Option<String>;
+    /// The packages of the image, sorted.
+    fn packages(&self) -> Vec<String>;
     /// The paths of a package of the image.
     fn paths_of(&self, package: &str) -> Vec<RootPath>;
-    /// A file of a package's control part.
+    /// Whether any package but one has anything but directories at or below a path.
+    fn others_have_below(&self, package: &str, path: &RootPath) -> bool;
+    /// A file of a package's control part; that of its fields is `control`.
     fn control(&self, package: &str, member: &str) -> Option<Vec<u8>>;
     /// The distro's name of the architecture: `amd64`, `x86_64`.
     fn architecture(&self) -> &str;
@@ -88,6 +94,12 @@ impl ImageFiles for CatalogFiles<'_> {
         })
     }
 
+    fn metadata(&self, path: &RootPath) -> Option<(u32, [u32; 2])> {
+        let (_, file) = self.catalog.get(*self.catalog.at(path).first()?);
+        let metadata = &file.entry.metadata;
+        Some((metadata.mode, [metadata.uid, metadata.gid]))
+    }
+
     fn list(&self, directory: &RootPath) -> Vec<String> {
         let prefix = if directory.is_root() { 0 } else { directory.as_str().len() };
         let mut names: Vec<String> = Vec::new();
@@ -117,12 +129,31 @@ impl ImageFiles for CatalogFiles<'_> {
         self.catalog.package(package).map(|package| package.version.clone())
     }
 
+    fn packages(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.catalog.packages().map(|package| package.name.clone()).collect();
+        names.sort();
+        names
+    }
+
     fn paths_of(&self, package: &str) -> Vec<RootPath> {
         self.catalog.files_of(package).map(|file| self.catalog.get(file).1.entry.path.clone()).collect()
     }
 
+    fn others_have_below(&self, package: &str, path: &RootPath) -> bool {
+        self.catalog.within(path).any(|(_, files)| {
+            let owners = files.iter().map(|file| self.catalog.get(*file));
+            owners
+                .into_iter()
+                .any(|(owner, file)| owner.name != package && file.entry.kind != EntryKind::Directory)
+        })
+    }
+
     fn control(&self, package: &str, member: &str) -> Option<Vec<u8>> {
-        self.catalog.package(package)?.manifest.control.members.get(member).cloned()
+        let control = &self.catalog.package(package)?.manifest.control;
+        if member == "control" {
+            return Some(control.text.clone().into_bytes());
+        }
+        control.members.get(member).cloned()
     }
 
     fn architecture(&self) -> &str {

@@ -6,75 +6,15 @@ use std::rc::Rc;
 
 use super::accounts::AccountNames;
 use super::files::ImageFiles;
-use super::models;
 use super::{Effect, Owner, Slave};
 use crate::root_path::RootPath;
-use crate::shell::text::{decode, encode, is_known};
-use crate::shell::{Call, Node, Reply, Source, World};
+use crate::shell::text::{UNKNOWN, encode};
+use crate::shell::{Call, Node, World};
 
-/// Directories every installed system has before the first package is configured, whoever ships them.
-const DIRECTORIES: &[&str] = &[
-    "/",
-    "/boot",
-    "/dev",
-    "/etc",
-    "/etc/default",
-    "/etc/opt",
-    "/etc/profile.d",
-    "/etc/skel",
-    "/home",
-    "/media",
-    "/mnt",
-    "/opt",
-    "/proc",
-    "/root",
-    "/run",
-    "/run/lock",
-    "/srv",
-    "/sys",
-    "/tmp",
-    "/usr",
-    "/usr/bin",
-    "/usr/games",
-    "/usr/include",
-    "/usr/lib",
-    "/usr/local",
-    "/usr/local/bin",
-    "/usr/local/etc",
-    "/usr/local/games",
-    "/usr/local/include",
-    "/usr/local/lib",
-    "/usr/local/sbin",
-    "/usr/local/share",
-    "/usr/local/src",
-    "/usr/sbin",
-    "/usr/share",
-    "/usr/share/doc",
-    "/usr/share/info",
-    "/usr/share/man",
-    "/usr/share/misc",
-    "/usr/src",
-    "/var",
-    "/var/backups",
-    "/var/cache",
-    "/var/lib",
-    "/var/lib/dpkg",
-    "/var/lib/dpkg/info",
-    "/var/lib/misc",
-    "/var/local",
-    "/var/log",
-    "/var/mail",
-    "/var/opt",
-    "/var/spool",
-    "/var/tmp",
-    "/var/lib/systemd",
-    "/etc/alternatives",
-    "/var/lib/dpkg/alternatives",
-];
+mod world;
+
 /// Below these nothing a script does stays in an image.
 const PASSING: [&str; 5] = ["/tmp", "/proc", "/dev", "/sys", "/var/tmp"];
-/// Where commands are, in the order of root's `PATH`.
-const COMMANDS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// What a file that a script made holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +40,8 @@ pub(super) struct Facts {
     /// The questions of the package's debconf templates: their fields by lower-case name.
     pub(super) questions: BTreeMap<String, BTreeMap<String, String>>,
     pub(super) is_apk: bool,
+    /// It is one of those that make a bare system.
+    pub(super) is_essential: bool,
 }
 
 #[derive(Clone)]
@@ -113,10 +55,14 @@ pub(super) struct Machine<'a> {
     pub(super) accounts: AccountNames,
     /// Answers to debconf's questions that differ from the defaults.
     pub(super) answers: BTreeMap<String, String>,
+    /// What stands for variables in debconf's templates, by question and variable.
+    pub(super) substitutions: BTreeMap<(String, String), String>,
     /// How many scripts call one another.
     pub(super) nested: usize,
     /// Temporary files made so far.
     temporary: BTreeSet<RootPath>,
+    /// As whom commands run, unless as root.
+    pub(super) user: Option<String>,
 }
 
 impl<'a> Machine<'a> {
@@ -129,8 +75,10 @@ impl<'a> Machine<'a> {
             skipped: BTreeSet::new(),
             accounts,
             answers: BTreeMap::new(),
+            substitutions: BTreeMap::new(),
             nested: 0,
             temporary: BTreeSet::new(),
+            user: None,
         }
     }
 
@@ -170,10 +118,90 @@ impl<'a> Machine<'a> {
     }
 
     pub(super) fn mode(&self, path: &RootPath) -> u32 {
-        match self.node(path) {
-            Some(Node::File { mode, .. }) => mode & 0o7777,
-            _ => 0o755,
+        if let Some(Node::File { mode, .. }) = self.node(path) {
+            return mode & 0o7777;
         }
+        let made = self.effects.iter().rev().find_map(|effect| match effect {
+            Effect::Directory { path: own, mode, .. } if own == path => Some(mode.unwrap_or(0o755)),
+            Effect::Mode { path: own, mode: super::ModeChange::Bits(bits), recursive }
+                if own == path || *recursive && path.is_within(own) =>
+            {
+                Some(*bits)
+            }
+            Effect::StatOverride { path: own, mode, .. } if own == path => Some(*mode),
+            _ => None,
+        });
+        made.or_else(|| Some(self.files.metadata(path)?.0 & 0o7777)).unwrap_or(0o755)
+    }
+
+    /// Who owns what is at a path, by name or number: the script's last word, else the package's, else root.
+    pub(super) fn owner(&self, path: &RootPath) -> Owner {
+        let mut found = Owner::default();
+        let mut add = |user: Option<&String>, group: Option<&String>| {
+            found.user = found.user.take().or_else(|| user.cloned());
+            found.group = found.group.take().or_else(|| group.cloned());
+        };
+        let mut is_new = false;
+        for effect in self.effects.iter().rev() {
+            match effect {
+                Effect::Owner { path: own, user, group, recursive }
+                    if own == path || *recursive && path.is_within(own) =>
+                {
+                    add(user.as_ref(), group.as_ref());
+                }
+                Effect::StatOverride { path: own, user, group, .. } if own == path => {
+                    add(Some(user), Some(group));
+                }
+                Effect::Directory { path: own, owner, .. } | Effect::Copy { to: own, owner, .. }
+                    if own == path =>
+                {
+                    if let Some(owner) = owner {
+                        add(owner.user.as_ref(), owner.group.as_ref());
+                    }
+                    is_new |= self.files.node(path).is_none();
+                }
+                Effect::File { path: own, .. } if own == path => is_new |= self.files.node(path).is_none(),
+                _ => {}
+            }
+        }
+        let packaged = if is_new { None } else { self.files.metadata(path).map(|(_, owner)| owner) };
+        let [user, group] = packaged.unwrap_or_default().map(|id| id.to_string());
+        add(Some(&user), Some(&group));
+        found
+    }
+
+    /// A file that only a running system has, such as a secret: scripts find it, an image does not get it.
+    pub(super) fn pretend_file(&mut self, path: &RootPath, mode: u32) {
+        self.changes.insert(path.clone(), Some(Item::File(Content::Text(UNKNOWN.to_string()), mode)));
+    }
+
+    /// Does something as another user: what is made anew is theirs.
+    pub(super) fn as_user<T>(&mut self, user: &str, body: impl FnOnce(&mut Self) -> T) -> T {
+        let from = self.effects.len();
+        let before = self.user.replace(user.to_owned());
+        let result = body(self);
+        self.user = before;
+        let group = self.accounts.primary_group(user);
+        let made: Vec<RootPath> = self
+            .effects
+            .iter()
+            .skip(from)
+            .filter_map(|effect| match effect {
+                Effect::Directory { path, owner: None, .. }
+                | Effect::File { path, .. }
+                | Effect::Copy { to: path, owner: None, .. } => Some(path.clone()),
+                _ => None,
+            })
+            .collect();
+        for path in made {
+            self.effect(Effect::Owner {
+                path,
+                user: Some(user.to_owned()),
+                group: group.clone(),
+                recursive: false,
+            });
+        }
+        result
     }
 
     pub(super) fn make_directory(&mut self, path: &RootPath, mode: Option<u32>, owner: Option<Owner>) {
@@ -399,124 +427,5 @@ fn touches(effect: &Effect, path: &RootPath) -> bool {
         | Effect::Copy { to: own, .. } => own == path,
         Effect::Rename { from, to } => from == path || to == path,
         _ => false,
-    }
-}
-
-impl World for Machine<'_> {
-    fn node(&self, path: &RootPath) -> Option<Node> {
-        match self.changes.get(path) {
-            Some(None) => return None,
-            Some(Some(Item::Directory)) => return Some(Node::Directory),
-            Some(Some(Item::Symlink(target))) => return Some(Node::Symlink(target.clone())),
-            Some(Some(Item::File(content, mode))) => {
-                let size = match content {
-                    Content::Text(text) => encode(text).map(|bytes| bytes.len() as u64),
-                    Content::Of(path) => match self.files.node(path) {
-                        Some(Node::File { size, .. }) => size,
-                        _ => None,
-                    },
-                };
-                return Some(Node::File { mode: *mode, size });
-            }
-            None => {}
-        }
-        if path.ancestors().any(|above| self.changes.get(&above) == Some(&None)) {
-            return None;
-        }
-        if let Some(node) = self.files.node(path) {
-            return Some(node);
-        }
-        if DIRECTORIES.contains(&path.as_str()) {
-            return Some(Node::Directory);
-        }
-        // Commands of packages that are not looked into, yet on every system where packages are configured.
-        let is_command = COMMANDS[2..4].iter().any(|directory| {
-            let name = path.as_str().strip_prefix(directory).and_then(|rest| rest.strip_prefix('/'));
-            name.is_some_and(|name| models::is_essential(name, self.facts.is_apk))
-        });
-        is_command.then_some(Node::File { mode: 0o755, size: None })
-    }
-
-    fn list(&self, directory: &RootPath) -> Vec<String> {
-        let mut names: BTreeSet<String> = self.files.list(directory).into_iter().collect();
-        for (path, item) in &self.changes {
-            if path.parent().as_ref() == Some(directory) {
-                if item.is_some() {
-                    names.insert(path.file_name().to_owned());
-                } else {
-                    names.remove(path.file_name());
-                }
-            }
-        }
-        names.into_iter().collect()
-    }
-
-    fn read(&mut self, path: &RootPath) -> Option<String> {
-        match self.content(path) {
-            Content::Text(text) => Some(text),
-            Content::Of(path) => self.files.read(&path).map(|bytes| decode(&bytes)),
-        }
-    }
-
-    fn write(&mut self, path: &RootPath, content: &str, append: bool) -> Result<(), String> {
-        let exists = self.node(path).is_some();
-        let text = if append && exists {
-            if content.is_empty() {
-                return Ok(());
-            }
-            match self.read(path) {
-                Some(before) => before + content,
-                None => return Err("what the file holds before is not known".to_owned()),
-            }
-        } else {
-            content.to_owned()
-        };
-        let mode = if exists { self.mode(path) } else { 0o644 };
-        let item = Item::File(Content::Text(text.clone()), mode);
-        self.changes.insert(path.clone(), Some(item));
-        if self.passes(path) {
-            return Ok(());
-        }
-        if let Some(bytes) = encode(&text) {
-            self.file_effect(path, bytes, None);
-            Ok(())
-        } else {
-            self.forget(path);
-            Err("what it writes depends on what is not known".to_owned())
-        }
-    }
-
-    fn source(&mut self, path: &RootPath) -> Source {
-        if path.as_str() == "/usr/share/debconf/confmodule" {
-            return Source::Modelled;
-        }
-        match self.node(path) {
-            Some(Node::File { .. }) => match self.read(path) {
-                Some(text) if is_known(&text) => Source::Script(text),
-                _ => Source::Unknown("its content is not known".to_owned()),
-            },
-            _ => models::sourced(path),
-        }
-    }
-
-    fn command(&self, name: &str) -> Option<Option<RootPath>> {
-        for directory in COMMANDS {
-            let path = RootPath::parse(directory).ok()?.join(name).ok()?;
-            let real = crate::shell::resolve(self, &RootPath::root(), path.as_str());
-            if let Some(Node::File { mode, .. }) = real.and_then(|real| self.node(&real))
-                && mode & 0o111 != 0
-            {
-                return Some(Some(path));
-            }
-        }
-        Some(None)
-    }
-
-    fn run(&mut self, call: &Call) -> Reply {
-        models::run(self, call)
-    }
-
-    fn is_like(&self, other: &Self) -> bool {
-        self.effects == other.effects && self.changes == other.changes && self.answers == other.answers
     }
 }

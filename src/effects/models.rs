@@ -12,12 +12,22 @@ const MOST_NESTED: usize = 4;
 mod accounts;
 mod arguments;
 mod awk;
+mod capabilities;
+mod columns;
+mod copies;
 mod debconf;
 mod dpkg;
+mod facts;
 mod files;
 mod filters;
 mod find;
+mod grep;
+mod identity;
+mod known_accounts;
+mod listing;
+mod permissions;
 mod places;
+mod programs;
 mod regular;
 mod sed;
 mod tools;
@@ -38,15 +48,15 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("cat", filters::cat),
     ("chage", tools::skipped),
     ("chfn", tools::skipped),
-    ("chgrp", files::chgrp),
-    ("chmod", files::chmod),
-    ("chown", files::chown),
+    ("chgrp", permissions::chgrp),
+    ("chmod", permissions::chmod),
+    ("chown", permissions::chown),
     ("chpasswd", tools::skipped),
     ("chsh", accounts::chsh),
     ("clear", tools::skipped),
-    ("cmp", filters::compare),
-    ("cp", files::cp),
-    ("cut", filters::cut),
+    ("cmp", facts::compare),
+    ("cp", copies::cp),
+    ("cut", columns::cut),
     ("date", tools::vague),
     ("deb-systemd-helper", tools::skipped),
     ("deb-systemd-invoke", tools::skipped),
@@ -55,7 +65,7 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("delgroup", accounts::delgroup),
     ("deluser", accounts::deluser),
     ("df", tools::vague),
-    ("diff", filters::compare),
+    ("diff", facts::compare),
     ("dirname", places::dirname),
     ("dpkg", dpkg::dpkg),
     ("dpkg-divert", dpkg::divert),
@@ -64,39 +74,42 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("dpkg-statoverride", dpkg::statoverride),
     ("dpkg-trigger", dpkg::trigger),
     ("du", tools::vague),
-    ("egrep", filters::egrep),
+    ("egrep", grep::egrep),
     ("env", tools::env),
-    ("expr", filters::expr),
+    ("expr", facts::expr),
     ("false", tools::fails),
-    ("fgrep", filters::fgrep),
+    ("fgrep", grep::fgrep),
     ("find", find::find),
     ("getconf", tools::vague),
-    ("getent", accounts::getent),
+    ("fold", filters::fold),
+    ("getent", known_accounts::getent),
     ("gpasswd", accounts::gpasswd),
-    ("grep", filters::grep),
+    ("grep", grep::grep),
     ("groupadd", accounts::groupadd),
     ("groupdel", accounts::delgroup),
     ("groupmod", tools::unmodelled),
-    ("groups", accounts::groups),
+    ("groups", known_accounts::groups),
     ("grpconv", tools::skipped),
     ("head", filters::head),
     ("hostname", tools::vague),
-    ("id", accounts::id),
-    ("install", files::install),
+    ("id", known_accounts::id),
+    ("install", copies::install),
     ("invoke-rc.d", tools::skipped),
     ("ldconfig", tools::ldconfig),
-    ("ln", files::ln),
+    ("ln", copies::ln),
     ("logger", tools::skipped),
-    ("ls", find::ls),
+    ("ls", listing::ls),
     ("mawk", awk::awk),
-    ("md5sum", filters::digest),
+    ("md5sum", facts::digest),
     ("mkdir", files::mkdir),
     ("mktemp", files::mktemp),
     ("mount", tools::unmodelled),
-    ("mv", files::mv),
+    ("mountpoint", tools::mountpoint),
+    ("mv", copies::mv),
     ("nproc", tools::vague),
     ("pam-auth-update", tools::pam_auth_update),
     ("passwd", tools::skipped),
+    ("perl", tools::perl),
     ("pidof", tools::fails),
     ("pwconv", tools::skipped),
     ("readlink", places::readlink),
@@ -104,27 +117,30 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("rm", files::rm),
     ("rmdir", files::rmdir),
     ("run-parts", tools::run_parts),
+    ("runuser", identity::su),
     ("savelog", tools::unmodelled),
     ("sed", sed::sed),
-    ("seq", filters::seq),
-    ("sha1sum", filters::digest),
-    ("sha256sum", filters::digest),
-    ("sha512sum", filters::digest),
+    ("seq", facts::seq),
+    ("sha1sum", facts::digest),
+    ("sha256sum", facts::digest),
+    ("sha512sum", facts::digest),
     ("shadowconfig", tools::skipped),
     ("sleep", tools::skipped),
+    ("setpriv", identity::setpriv),
     ("sort", filters::sort),
     ("start-stop-daemon", tools::skipped),
     ("stat", places::stat),
+    ("su", identity::su),
     ("sync", tools::skipped),
     ("tac", filters::tac),
     ("tail", filters::tail),
     ("tempfile", files::mktemp),
     ("tee", filters::tee),
     ("touch", files::touch),
-    ("tr", filters::tr),
+    ("tr", columns::tr),
     ("true", tools::nothing),
     ("tty", tools::fails),
-    ("ucf", files::ucf),
+    ("ucf", copies::ucf),
     ("ucfr", tools::skipped),
     ("uname", tools::uname),
     ("uniq", filters::uniq),
@@ -146,7 +162,7 @@ const ESSENTIAL: &[(&str, Model)] = &[
 const OTHERS: &[(&str, Model)] = &[
     ("aa-status", tools::fails),
     ("aa-enabled", tools::fails),
-    ("add-shell", accounts::add_shell),
+    ("add-shell", programs::add_shell),
     ("apparmor_parser", tools::skipped),
     ("aptitude-create-state-bundle", tools::skipped),
     ("aspell-autobuildhash", tools::left_out),
@@ -162,10 +178,11 @@ const OTHERS: &[(&str, Model)] = &[
     ("emacs-package-remove", tools::skipped),
     ("fc-cache", tools::left_out),
     ("gconf-schemas", tools::skipped),
-    ("gdk-pixbuf-query-loaders", tools::left_out),
+    ("gdk-pixbuf-query-loaders", programs::query_modules),
+    ("getcap", permissions::getcap),
     ("gio-querymodules", tools::left_out),
-    ("glib-compile-schemas", tools::left_out),
-    ("gtk-query-immodules-3.0", tools::left_out),
+    ("glib-compile-schemas", programs::compile_schemas),
+    ("gtk-query-immodules-3.0", programs::query_modules),
     ("gtk-update-icon-cache", tools::left_out),
     ("iconvconfig", tools::iconvconfig),
     ("initctl", tools::skipped),
@@ -176,13 +193,19 @@ const OTHERS: &[(&str, Model)] = &[
     ("journalctl", tools::skipped),
     ("kill", tools::skipped),
     ("killall", tools::skipped),
-    ("locale-gen", tools::left_out),
+    ("java", programs::java),
+    ("locale-gen", programs::locale_gen),
     ("localedef", tools::left_out),
     ("make-ssl-cert", tools::at_run_time),
     ("mandb", tools::skipped),
     ("mktexlsr", tools::left_out),
     ("pgrep", tools::fails),
     ("pkill", tools::fails),
+    ("named-checkconf", tools::skipped),
+    ("pg_checksystem", tools::skipped),
+    ("pg_lsclusters", programs::pg_lsclusters),
+    ("pg_updatedicts", programs::pg_updatedicts),
+    ("postconf", programs::postconf),
     ("ps", tools::fails),
     ("py3clean", tools::skipped),
     ("py3compile", tools::skipped),
@@ -192,8 +215,10 @@ const OTHERS: &[(&str, Model)] = &[
     ("pypy3compile", tools::skipped),
     ("remove-shell", tools::skipped),
     ("service", tools::skipped),
-    ("setcap", tools::unmodelled),
+    ("rndc-confgen", programs::rndc_confgen),
+    ("setcap", permissions::setcap),
     ("ssh-keygen", tools::at_run_time),
+    ("sshd", programs::sshd),
     ("systemctl", tools::skipped),
     ("systemd-detect-virt", tools::fails),
     ("systemd-hwdb", tools::left_out),
@@ -219,14 +244,14 @@ const OTHERS: &[(&str, Model)] = &[
     ("update-info-dir", tools::skipped),
     ("update-initramfs", tools::skipped),
     ("update-language", tools::left_out),
-    ("update-locale", tools::skipped),
+    ("update-locale", programs::update_locale),
     ("update-mime", tools::skipped),
     ("update-mime-database", tools::left_out),
     ("update-menus", tools::skipped),
     ("update-openrc", tools::skipped),
     ("update-pciids", tools::skipped),
     ("update-perl-sax-parsers", tools::left_out),
-    ("update-shells", accounts::update_shells),
+    ("update-shells", programs::update_shells),
     ("update-texmf", tools::left_out),
     ("update-xmlcatalog", tools::left_out),
     ("valgrind-listener", tools::skipped),
@@ -256,9 +281,15 @@ pub(super) fn run(machine: &mut Machine<'_>, call: &Call) -> Reply {
     let found = ESSENTIAL.iter().chain(OTHERS).find(|(known, _)| *known == short);
     match found {
         Some((_, model)) => model(machine, call),
+        None if short.strip_prefix("python3").is_some_and(is_version) => tools::python(machine, call),
         None if short.starts_with("dh_") || short.starts_with("log_") => tools::skipped(machine, call),
         None => absent(machine, call, name),
     }
+}
+
+/// Whether this is all that follows `python3`: nothing, or `.13`.
+fn is_version(text: &str) -> bool {
+    text.chars().all(|c| c == '.' || c.is_ascii_digit())
 }
 
 /// A command without a model: a shell script of the image is evaluated in its turn.
@@ -279,10 +310,14 @@ fn absent(machine: &mut Machine<'_>, call: &Call, name: &str) -> Reply {
         return Reply::Unknown("there is no model of this command".to_owned());
     };
     let arguments: Vec<&str> = call.argv.iter().skip(1).map(String::as_str).collect();
-    let script =
-        Script { name: path.as_str(), text: &text, arguments: &arguments, environment: call.env.clone() };
+    let environment = call.env.clone();
+    followed(machine, &Script { name: path.as_str(), text: &text, arguments: &arguments, environment })
+}
+
+/// Evaluates a script that another calls.
+fn followed(machine: &mut Machine<'_>, script: &Script<'_>) -> Reply {
     machine.nested += 1;
-    let ended = evaluate(&script, machine);
+    let ended = evaluate(script, machine);
     machine.nested -= 1;
     match ended {
         Ok(Ended { findings, status, stdout }) => match findings.first() {

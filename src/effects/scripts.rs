@@ -1,14 +1,14 @@
 //! A package's scripts on a fresh installation, evaluated one after the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::accounts::AccountNames;
 use super::files::{ImageFiles, architecture_of};
 use super::machine::{Facts, Machine};
 use super::models::tool_of_trigger;
-use super::{Effect, PackageEffects, Undone};
+use super::{Effect, PackageEffects, Undone, triggers};
 use crate::cache::ContentId;
-use crate::catalog::PackageFiles;
+use crate::catalog::{FileCatalog, PackageFiles};
 use crate::deb::control::paragraphs;
 use crate::distro::PackageFormat;
 use crate::shell::{Script, evaluate};
@@ -16,15 +16,80 @@ use crate::shell::{Script, evaluate};
 /// The stack on which scripts are evaluated, in bytes.
 const STACK: usize = 64 << 20;
 
+/// What the scripts of all catalogued packages would do, by package. A script finds the accounts that the scripts
+/// of the packages it depends on have made.
+pub fn effects_of_all(catalog: &FileCatalog, image: &dyn ImageFiles) -> BTreeMap<String, PackageEffects> {
+    let mut all: BTreeMap<String, PackageEffects> = catalog
+        .packages()
+        .map(|package| (package.name.clone(), effects_after(package, image, &[])))
+        .collect();
+    let accounts: BTreeMap<String, Vec<Effect>> = all
+        .iter()
+        .map(|(name, found)| {
+            (name.clone(), found.effects.iter().filter(|one| account(one).is_some()).cloned().collect())
+        })
+        .filter(|(_, effects): &(String, Vec<Effect>)| !effects.is_empty())
+        .collect();
+    for package in catalog.packages() {
+        let before = dependencies(catalog, package);
+        let known: Vec<&Effect> = before.iter().filter_map(|name| accounts.get(name)).flatten().collect();
+        let control = &package.manifest.control;
+        let texts: Vec<String> = ["config", "preinst", "postinst"]
+            .iter()
+            .filter_map(|name| Some(control.member(name)?.into_owned()))
+            .collect();
+        let is_named = |effect: &&Effect| {
+            account(effect).is_some_and(|name| texts.iter().any(|text| text.contains(name)))
+        };
+        if known.iter().any(is_named) {
+            all.insert(package.name.clone(), effects_after(package, image, &known));
+        }
+    }
+    all
+}
+
+/// The name of the account that an effect makes.
+fn account(effect: &Effect) -> Option<&str> {
+    match effect {
+        Effect::User { name, .. } | Effect::Group { name, .. } => Some(name),
+        _ => None,
+    }
+}
+
+/// The catalogued packages that a package depends on, and those that they depend on.
+fn dependencies(catalog: &FileCatalog, package: &PackageFiles) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut pending = vec![package];
+    while let Some(next) = pending.pop() {
+        let paragraph = paragraphs(&next.manifest.control.text).next();
+        let field = |name: &str| paragraph.as_ref().and_then(|fields| fields.field(name)).unwrap_or_default();
+        let names = ["Pre-Depends", "Depends"].map(field).join(",");
+        for name in names.split([',', '|']) {
+            let name = name.trim().split([' ', '(', ':']).next().unwrap_or_default();
+            if let Some(other) = catalog.package(name).filter(|other| other.name != package.name)
+                && found.insert(other.name.clone())
+            {
+                pending.push(other);
+            }
+        }
+    }
+    found
+}
+
 /// What a package's scripts would do on a fresh installation, with all packages of the image unpacked: Debian's
 /// `config`, `preinst install` and `postinst configure`, or Alpine's `.pre-install` and `.post-install`; then what
 /// triggers the package itself fires.
 ///
 /// The scripts are evaluated on a thread with a stack of its own size: they may be nested.
 pub fn effects_of(package: &PackageFiles, image: &dyn ImageFiles) -> PackageEffects {
+    effects_after(package, image, &[])
+}
+
+/// The same, where others' scripts have made some accounts before.
+fn effects_after(package: &PackageFiles, image: &dyn ImageFiles, before: &[&Effect]) -> PackageEffects {
     let evaluated = std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().stack_size(STACK);
-        let thread = builder.spawn_scoped(scope, || evaluated(package, image)).ok()?;
+        let thread = builder.spawn_scoped(scope, || evaluated(package, image, before)).ok()?;
         thread.join().ok()
     });
     evaluated.unwrap_or_else(|| PackageEffects {
@@ -40,7 +105,7 @@ pub fn effects_of(package: &PackageFiles, image: &dyn ImageFiles) -> PackageEffe
     })
 }
 
-fn evaluated(package: &PackageFiles, image: &dyn ImageFiles) -> PackageEffects {
+fn evaluated(package: &PackageFiles, image: &dyn ImageFiles, before: &[&Effect]) -> PackageEffects {
     let is_apk = matches!(package.content, ContentId::Apk(_));
     let format = if is_apk { PackageFormat::Apk } else { PackageFormat::Deb };
     let control = &package.manifest.control;
@@ -49,8 +114,13 @@ fn evaluated(package: &PackageFiles, image: &dyn ImageFiles) -> PackageEffects {
         architecture: architecture_of(package),
         questions: control.member("templates").map(|text| questions(&text)).unwrap_or_default(),
         is_apk,
+        is_essential: paragraphs(&control.text)
+            .next()
+            .and_then(|fields| fields.field("Essential"))
+            .is_some_and(|value| value.trim() == "yes"),
     };
-    let mut machine = Machine::new(image, facts, AccountNames::base(format));
+    let is_deb = !is_apk;
+    let mut machine = Machine::new(image, facts, AccountNames::base(format).with(before));
     let mut undone = Vec::new();
     let version = package.version.as_str();
     let calls: [(&str, &[&str]); 3] = if is_apk {
@@ -62,6 +132,12 @@ fn evaluated(package: &PackageFiles, image: &dyn ImageFiles) -> PackageEffects {
         if let Some(text) = control.member(member) {
             undone.extend(run(package, &mut machine, member, &text, arguments));
         }
+    }
+    let fired = if is_deb { triggers::fired(package, image) } else { Vec::new() };
+    if let Some(text) = control.member("postinst").filter(|_| !fired.is_empty()) {
+        undone.extend(run(package, &mut machine, "postinst", &text, &["triggered", &fired.join(" ")]));
+        undone.sort();
+        undone.dedup();
     }
     if let Some(triggers) = control.member("triggers") {
         let activated = triggers.lines().filter_map(|line| {

@@ -106,3 +106,137 @@ fn what_is_not_understood_says_where() {
     let perl = effects(&[("postinst", "#!/usr/bin/perl\nprint 1;\n")]);
     assert_eq!(perl.undone.len(), 1);
 }
+
+#[test]
+fn owners_are_asked_for_and_those_of_another_user_are_theirs() {
+    let found = postinst(
+        "adduser --system --group --no-create-home --home /var/lib/app app\n\
+         install -d -o app -g adm -m 0750 /var/lib/app\n\
+         su -s /bin/sh app -c 'test -O /var/lib/app && ! test -G /var/lib/app' || exit 3\n\
+         su app -c 'mkdir /var/lib/app/data'\n\
+         chgrp $(stat -L -c %G /var/lib/app) /etc\n\
+         [ \"$(stat -c %a:%U:%g /usr)\" = 755:root:0 ] || exit 4\n\
+         ls -ld /var/lib/app | awk '{print $1, $3}' > /etc/listed",
+    );
+    assert_eq!(found.undone, []);
+    let owned = |path_: &str, user: Option<&str>, group: &str| Effect::Owner {
+        path: path(path_),
+        user: user.map(ToOwned::to_owned),
+        group: Some(group.to_owned()),
+        recursive: false,
+    };
+    assert!(found.effects.contains(&owned("/var/lib/app/data", Some("app"), "app")), "{found:?}");
+    assert!(found.effects.contains(&owned("/etc", None, "adm")), "{found:?}");
+    let content = b"drwxr-x--- app\n".to_vec();
+    assert_eq!(found.effects.last(), Some(&Effect::File { path: path("/etc/listed"), content, mode: None }));
+}
+
+#[test]
+fn the_mask_of_new_files_counts() {
+    let found = postinst(
+        "umask 066\ntouch /etc/secret\necho x > /etc/other\nmkdir /etc/dir\numask 022\n: > /etc/open",
+    );
+    assert_eq!(found.undone, []);
+    let modes: Vec<Option<u32>> = found
+        .effects
+        .iter()
+        .map(|effect| match effect {
+            Effect::File { mode, .. } | Effect::Directory { mode, .. } => *mode,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(modes, [Some(0o600), Some(0o600), Some(0o711), None]);
+}
+
+#[test]
+fn capabilities_are_set_and_asked_for() {
+    let found = postinst(
+        "echo x > /usr/bin/tool\nsetcap cap_net_raw+ep /usr/bin/tool\n\
+         getcap /usr/bin/tool | grep -q cap_net_raw || exit 3\nmktemp --tmpdir app.XXX | grep -q ^/tmp/app",
+    );
+    assert_eq!(found.undone, []);
+    assert!(matches!(&found.effects[1], Effect::Capabilities { path, capabilities, .. }
+        if path.as_str() == "/usr/bin/tool" && capabilities.len() == 20));
+}
+
+#[test]
+fn find_reads_the_whole_of_its_grammar() {
+    let found = postinst(
+        "mkdir -p /etc/app/a /etc/app/b; touch /etc/app/a/x.conf /etc/app/b/y.bak /etc/app/b/z.conf\n\
+         find /etc/app ! \\( -name '*.bak' -o -type d \\) -printf '%f\\n' > /etc/found\n\
+         find /etc/app -name b -prune -o -type f -print >> /etc/found\n\
+         find /etc/app -type f -name '*.conf' -exec chmod 600 {} +",
+    );
+    assert_eq!(found.undone, []);
+    let content = b"x.conf\nz.conf\n/etc/app/a/x.conf\n".to_vec();
+    assert!(
+        found.effects.contains(&Effect::File { path: path("/etc/found"), content, mode: None }),
+        "{found:?}"
+    );
+    let modes = found.effects.iter().filter(|effect| matches!(effect, Effect::Mode { .. })).count();
+    assert_eq!(modes, 2);
+}
+
+#[test]
+fn questions_speak_of_what_scripts_put_in() {
+    let found = effects(&[
+        ("templates", "Template: sample/which\nType: multiselect\nChoices: ${all}\nDescription: x\n"),
+        ("config", "#!/bin/sh -e\n. /usr/share/debconf/confmodule\ndb_subst sample/which all \"a, b\"\n"),
+        (
+            "postinst",
+            "#!/bin/sh -e\n. /usr/share/debconf/confmodule\ndb_metaget sample/which choices\necho \"$RET\" > /etc/which\n",
+        ),
+    ]);
+    assert_eq!(found.undone, []);
+    let content = b"a, b\n".to_vec();
+    assert_eq!(found.effects, [Effect::File { path: path("/etc/which"), content, mode: None }]);
+}
+
+/// What the scripts of packages do among one another, each of control fields and of files of its control part.
+fn among(packages: &[(&str, &[(&str, &str)])]) -> BTreeMap<String, PackageEffects> {
+    let mut catalog = FileCatalog::new(MergedUsr::new(&[]));
+    for (fields, members) in packages {
+        let mut one = package(members);
+        one.name = fields.lines().next().unwrap().strip_prefix("Package: ").unwrap().to_owned();
+        let control = &one.manifest.control;
+        let control = Control { text: format!("{fields}\n"), members: control.members.clone() };
+        one.manifest = Arc::new(Manifest { files: Vec::new(), control });
+        catalog.insert(one).unwrap();
+    }
+    effects_of_all(&catalog, &CatalogFiles::new(&catalog, "amd64", "x86_64-linux-gnu"))
+}
+
+#[test]
+fn scripts_find_the_accounts_of_what_they_depend_on() {
+    let certificates = ("Package: keys", [("postinst", "#!/bin/sh\naddgroup --system keepers\n")]);
+    let daemon = [(
+        "postinst",
+        "#!/bin/sh -e\nadduser --system --group daemon-user\n\
+         if getent group keepers > /dev/null; then adduser daemon-user keepers; fi\n",
+    )];
+    let joins = |fields: &str| {
+        let found = among(&[(certificates.0, &certificates.1), (fields, &daemon)]);
+        let joins = Effect::Member { user: "daemon-user".into(), group: "keepers".into() };
+        assert_eq!(found["daemon"].undone, []);
+        found["daemon"].effects.contains(&joins)
+    };
+    assert!(joins("Package: daemon\nDepends: between | keys (>= 1)"));
+    assert!(!joins("Package: daemon"));
+}
+
+#[test]
+fn triggers_fire_when_others_activate_them() {
+    let waits = [
+        ("triggers", "interest-noawait collect\ninterest never\n"),
+        ("postinst", "#!/bin/sh -e\nif [ \"$1\" = triggered ]; then echo \"$2\" > /etc/collected; fi\n"),
+    ];
+    let fired = |other: &[(&str, &str)]| {
+        let found = among(&[("Package: waits", &waits), ("Package: other", other)]);
+        found["waits"].effects.clone()
+    };
+    let collected =
+        [Effect::File { path: path("/etc/collected"), content: b"collect\n".to_vec(), mode: None }];
+    assert_eq!(fired(&[("triggers", "activate-noawait collect # now\n")]), collected);
+    assert_eq!(fired(&[("postinst", "#!/bin/sh\ndpkg-trigger --no-await collect || true\n")]), collected);
+    assert_eq!(fired(&[("postinst", "#!/bin/sh\necho collect\n")]), []);
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::arch::Arch;
 use crate::catalog::FileCatalog;
 use crate::distro::PackageFormat;
-use crate::effects::{CatalogFiles, PackageEffects, effects_of};
+use crate::effects::{CatalogFiles, PackageEffects, effects_of_all};
 use crate::recipe::Recipe;
 
 /// The effects of packages' scripts so far.
@@ -27,8 +27,7 @@ impl ScriptEffects {
         }
         let names = (distro.arch_name(arch).unwrap_or_default(), distro.triplet(arch).unwrap_or_default());
         let files = CatalogFiles::new(catalog, names.0, names.1);
-        let of = catalog.packages().map(|package| (package.name.clone(), effects_of(package, &files)));
-        self.packages = of.collect();
+        self.packages = effects_of_all(catalog, &files);
         self.known = count;
     }
 }

@@ -31,8 +31,10 @@ use super::{
 };
 
 mod alternatives;
+mod database;
 mod files;
 mod mode;
+mod shells;
 mod sysusers;
 mod tmpfiles;
 mod units;
@@ -266,12 +268,14 @@ impl<'a> Setup<'a> {
     fn declared(&self, package: &str, directory: &str) -> Vec<RootPath> {
         let directory = fixed(directory);
         let files = self.catalog.files_of(package).map(|file| &self.catalog.get(file).1.entry.path);
-        files
+        let mut declared: Vec<RootPath> = files
             .filter(move |path| {
                 path.as_str().strip_suffix(".conf").is_some() && path.parent().as_ref() == Some(&directory)
             })
             .cloned()
-            .collect()
+            .collect();
+        declared.sort();
+        declared
     }
 
     fn declarations(&self, package: &str, directory: &str) -> Vec<String> {
@@ -283,10 +287,23 @@ impl<'a> Setup<'a> {
     /// What a package's declarations ask for beside accounts.
     fn declared_effects(&self, package: &str) -> Vec<Effect> {
         let exists = |path: &RootPath| self.tree.leads(path);
+        let has = |path: &RootPath| self.tree.leads(path) || source(self.catalog, path).is_some();
         let tmpfiles = self.declarations(package, TMPFILES);
         let units = self.declarations(package, UNITS);
         let units = units.iter().flat_map(|text| units::effects(text, exists));
-        tmpfiles.iter().flat_map(|text| tmpfiles::effects(text, exists)).chain(units).collect()
+        // Files are read in the order of their names, and the first word on a directory
+        // stands.
+        let mut directories = BTreeSet::new();
+        let is_first = |effect: &Effect| match effect {
+            Effect::Directory { path, .. } => directories.insert(path.clone()),
+            _ => true,
+        };
+        tmpfiles
+            .iter()
+            .flat_map(|text| tmpfiles::effects(text, exists, has))
+            .filter(is_first)
+            .chain(units)
+            .collect()
     }
 
     fn make_accounts(

@@ -70,12 +70,14 @@ impl<W: World> Shell<W> {
             "umask" => self.umask(first),
             "getopts" => self.getopts(arguments),
             "command" | "builtin" => return Some(self.command_builtin(arguments)),
+            "alias" => self.alias(arguments),
+            "unalias" => self.unset(&[&["-f".to_owned()], arguments].concat()),
             "type" | "hash" => self.which(arguments, true),
             "let" => {
                 let values: Vec<_> = arguments.iter().map(|text| self.expression(text)).collect();
                 self.status = values.last().copied().flatten().map(|value| i32::from(value == 0));
             }
-            // `:`, `true`, `wait`, `times`, `ulimit`, `alias`, `shopt`, jobs: nothing of theirs stays.
+            // `:`, `true`, `wait`, `times`, `ulimit`, `shopt`, jobs: nothing of theirs stays.
             _ => {}
         }
         Some(Flow::Next)
@@ -211,6 +213,21 @@ impl<W: World> Shell<W> {
             } else {
                 self.own.variables.remove(name);
             }
+        }
+    }
+
+    /// An alias is taken for a function that passes its arguments on.
+    fn alias(&mut self, arguments: &[String]) {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+        for argument in arguments {
+            let Some((name, value)) = argument.split_once('=') else { continue };
+            if name.is_empty() || !name.chars().all(is_plain) || !is_known(value) {
+                self.tell(&format!("alias {argument}"), "this alias is not followed");
+                continue;
+            }
+            // Within its own words it is the command.
+            let command = if value.split_whitespace().next() == Some(name) { "command " } else { "" };
+            self.text(&format!("{name}() {{ {command}{value} \"$@\"; }}"));
         }
     }
 

@@ -121,7 +121,7 @@ impl<W: World> Shell<W> {
             Some(Node::Other) => Some(Descriptor::Nothing),
             _ => {
                 let append = matches!(kind, IoFileRedirectKind::Append);
-                if let Err(reason) = self.world.write(&place, "", append) {
+                if let Err(reason) = self.world.write(&place, "", append, self.file_bits()) {
                     self.tell(&format!("> {path}"), reason);
                 }
                 Some(Descriptor::File(place))

@@ -224,12 +224,17 @@ impl<W: World> Shell<W> {
             }
             Some(Descriptor::File(path)) => {
                 let path = path.clone();
-                if let Err(reason) = self.world.write(&path, text, true) {
+                if let Err(reason) = self.world.write(&path, text, true, self.file_bits()) {
                     self.tell(&format!("> {path}"), reason);
                 }
             }
             Some(Descriptor::Nothing) | None => {}
         }
+    }
+
+    /// The permission bits of a new file.
+    pub(super) fn file_bits(&self) -> u32 {
+        0o666 & !self.own.umask
     }
 
     /// What is left to read from standard input.

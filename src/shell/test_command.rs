@@ -117,7 +117,7 @@ impl<W: World> Shell<W> {
 
     fn file_test(&self, operator: &str, path: &str) -> Truth {
         let follow = !matches!(operator, "-L" | "-h");
-        let Some((_, node)) = lookup(&self.world, &self.own.directory, path, follow) else {
+        let Some((place, node)) = lookup(&self.world, &self.own.directory, path, follow) else {
             return Some(false);
         };
         let mode = match &node {
@@ -145,7 +145,8 @@ impl<W: World> Shell<W> {
                 }
                 false
             }
-            "-O" | "-G" | "-N" => return None,
+            "-O" | "-G" => return self.world.owns(&place, operator == "-G"),
+            "-N" => return None,
             // `-e`, and root may read and write all.
             _ => true,
         })

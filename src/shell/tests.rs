@@ -36,7 +36,7 @@ impl World for Little {
         self.files.get(path).cloned()
     }
 
-    fn write(&mut self, path: &RootPath, content: &str, append: bool) -> Result<(), String> {
+    fn write(&mut self, path: &RootPath, content: &str, append: bool, _: u32) -> Result<(), String> {
         let file = self.files.entry(path.clone()).or_default();
         if !append {
             file.clear();
@@ -62,6 +62,10 @@ impl World for Little {
             }
             _ => Reply::Unknown("there is no model".to_owned()),
         }
+    }
+
+    fn owns(&self, _: &RootPath, _: bool) -> Option<bool> {
+        Some(true)
     }
 
     fn is_like(&self, other: &Self) -> bool {
@@ -113,6 +117,7 @@ const SCRIPTS: &[&str] = &[
     "echo a > /out/f; echo b >> /out/f; cat < /out/f; read l < /out/f; echo $l",
     "if [ \"$1\" = configure ] && [ -z \"$2\" ]; then echo fresh; fi",
     "while :; do while :; do break 2; done; done; echo out",
+    "alias say='echo said'\nsay hello 'a  b'; alias echo='echo again'\necho x; unalias say echo\necho y",
     "shift; echo $#; shift 5; echo unreached",
 ];
 

@@ -3,7 +3,7 @@
 use super::super::machine::Machine;
 use super::filters::inputs;
 use super::{regular, vague};
-use crate::shell::text::is_known;
+use crate::shell::text::{UNKNOWN, is_known, unknown};
 use crate::shell::{Call, Reply};
 
 pub(super) fn awk(machine: &mut Machine<'_>, call: &Call) -> Reply {
@@ -27,11 +27,18 @@ pub(super) fn awk(machine: &mut Machine<'_>, call: &Call) -> Reply {
         Err(reply) => return reply,
     };
     let Some(program) = program.filter(|program| is_known(program)) else { return vague() };
+    if text.is_empty()
+        && let Some(output) = of_nothing(&program)
+    {
+        return Reply::output(output);
+    }
     let (pattern, fields) = match parsed(program.trim()) {
         Ok(parsed) => parsed,
         Err(reply) => return reply,
     };
-    if !is_known(&text) {
+    let whole_lines = pattern.is_some()
+        || fields.iter().any(|field| !matches!(field, Field::Number(_) | Field::Comma | Field::Text(_)));
+    if !is_known(&text) && (whole_lines || text.lines().any(|line| line.starts_with(UNKNOWN))) {
         return vague();
     }
     let mut output = String::new();
@@ -47,6 +54,8 @@ pub(super) fn awk(machine: &mut Machine<'_>, call: &Call) -> Reply {
         };
         let field = |field: &Field| match field {
             Field::Whole => line.to_owned(),
+            // From the first part on that is unknown nobody can count.
+            Field::Number(number) if parts.iter().take(*number).any(|part| !is_known(part)) => unknown(),
             Field::Number(number) => parts.get(*number - 1).map_or(String::new(), |part| (*part).to_owned()),
             Field::Last => parts.last().map_or(String::new(), |part| (*part).to_owned()),
             Field::Text(text) => text.clone(),
@@ -56,6 +65,17 @@ pub(super) fn awk(machine: &mut Machine<'_>, call: &Call) -> Reply {
         output.push('\n');
     }
     Reply::output(output)
+}
+
+/// What a program writes that has nothing to read: what it does at the end, of variables that were never set.
+fn of_nothing(program: &str) -> Option<&'static str> {
+    if program.contains("BEGIN") {
+        return None;
+    }
+    let Some((_, end)) = program.split_once("END") else { return Some("") };
+    let body = end.trim().strip_prefix('{')?.strip_suffix('}')?.trim().trim_end_matches(';');
+    let name = body.strip_prefix("print")?.trim_start();
+    (!name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')).then_some("\n")
 }
 
 fn unmodelled() -> Reply {

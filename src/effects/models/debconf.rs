@@ -23,6 +23,11 @@ pub(super) fn run(machine: &mut Machine<'_>, name: &str, call: &Call) -> Option<
             machine.answers.insert(word(1).to_owned(), word(2).to_owned());
             said(String::new())
         }
+        "subst" => {
+            let value = call.argv.get(3..).unwrap_or_default().join(" ");
+            machine.substitutions.insert((word(1).to_owned(), word(2).to_owned()), value);
+            said(String::new())
+        }
         "reset" | "unregister" => {
             machine.answers.remove(word(1));
             said(String::new())
@@ -36,17 +41,24 @@ pub(super) fn run(machine: &mut Machine<'_>, name: &str, call: &Call) -> Option<
                 // `choices-c` is the choices in the language of the script.
                 let field = word(2).to_lowercase();
                 let field = fields.get(&field).or_else(|| fields.get(field.trim_end_matches("-c")));
-                said(field.cloned().unwrap_or_default())
+                let text = field.cloned().unwrap_or_default();
+                said(substituted(machine, word(1), text))
             }
             None => said(unknown()),
         },
         "version" => said("2.0".to_owned()),
         "capb" => said("multiselect backup progresscancel".to_owned()),
-        "go" | "stop" | "title" | "settitle" | "fset" | "subst" | "purge" | "progress" | "beginblock"
-        | "endblock" | "register" | "info" | "clear" | "data" | "x_loadtemplatefile" => said(String::new()),
+        "go" | "stop" | "title" | "settitle" | "fset" | "purge" | "progress" | "beginblock" | "endblock"
+        | "register" | "info" | "clear" | "data" | "x_loadtemplatefile" => said(String::new()),
         _ => return None,
     };
     Some(reply)
+}
+
+/// The text of a template with the values that scripts gave its variables (`${name}`).
+fn substituted(machine: &Machine<'_>, question: &str, text: String) -> String {
+    let own = machine.substitutions.iter().filter(|((of, _), _)| of == question);
+    own.fold(text, |text, ((_, name), value)| text.replace(&format!("${{{name}}}"), value))
 }
 
 /// The answer to a question that nobody was asked.

@@ -7,8 +7,8 @@ use super::super::{Effect, Slave, Tool};
 use super::{all_known, doubtful, vague};
 use crate::deb;
 use crate::root_path::RootPath;
-use crate::shell::text::{is_known, unknown};
-use crate::shell::{Call, Node, Reply};
+use crate::shell::text::{decode, is_known, unknown};
+use crate::shell::{Call, Reply};
 
 pub(super) fn dpkg(machine: &mut Machine<'_>, call: &Call) -> Reply {
     let words: Vec<&str> =
@@ -123,15 +123,22 @@ pub(super) fn query(machine: &mut Machine<'_>, call: &Call) -> Reply {
                     .replace("${Architecture}", &machine.facts.architecture)
                     .replace("${Status}", "install ok installed")
                     .replace("${db:Status-Status}", "installed")
+                    .replace("${db:Status-Want}", "install")
                     .replace("${db:Status-Abbrev}", "ii ")
                     .replace("\\n", "\n")
                     .replace("\\t", "\t");
                 output.push_str(&if text.contains("${") { unknown() } else { text });
             }
-            "status" => output.push_str(&format!(
-                "Package: {name}\nStatus: install ok installed\nVersion: {version}\n{}",
-                unknown()
-            )),
+            "status" => {
+                let control = machine.files.control(name, "control").unwrap_or_default();
+                let control = decode(&control);
+                let fields = control.lines().filter(|line| !line.trim().is_empty());
+                let (first, rest): (Vec<&str>, Vec<&str>) =
+                    fields.partition(|line| line.starts_with("Package:"));
+                for line in first.into_iter().chain(["Status: install ok installed"]).chain(rest) {
+                    output.push_str(&format!("{line}\n"));
+                }
+            }
             _ => return vague(),
         }
     }
@@ -182,12 +189,14 @@ pub(super) fn divert(machine: &mut Machine<'_>, call: &Call) -> Reply {
         return doubtful();
     }
     let (mut action, mut to, mut rename, mut operands) = ("--add", None, false, Vec::new());
+    let mut whose = None;
     let mut words = call.argv.iter().skip(1).map(String::as_str);
     while let Some(word) = words.next() {
         match word {
             "--add" | "--remove" | "--list" | "--listpackage" | "--truename" => action = word,
             "--divert" => to = words.next(),
-            "--package" | "--admindir" | "--instdir" | "--root" => {
+            "--package" => whose = words.next(),
+            "--admindir" | "--instdir" | "--root" => {
                 words.next();
             }
             "--rename" => rename = true,
@@ -201,6 +210,10 @@ pub(super) fn divert(machine: &mut Machine<'_>, call: &Call) -> Reply {
         }
     }
     let Some(file) = operands.first().copied() else { return Reply::status(0) };
+    // What is said in another package's name is for that one's scripts to keep or to take back.
+    if whose.is_some_and(|package| package != machine.facts.package) {
+        return Reply::status(0);
+    }
     let found = machine.effects.iter().find_map(|effect| match effect {
         Effect::Divert { path, to, .. } if path.as_str() == file => Some(to.clone()),
         _ => None,
@@ -209,14 +222,7 @@ pub(super) fn divert(machine: &mut Machine<'_>, call: &Call) -> Reply {
         "--add" => {
             let to = to.map_or_else(|| format!("{file}.distrib"), ToOwned::to_owned);
             let (Some(path), Some(to)) = (path(file), path(&to)) else { return Reply::status(2) };
-            // Without renaming it only speaks of files still to be unpacked: of what no package ships, such as the
-            // links of the merged `/usr`, it says nothing.
-            let is_shipped = match machine.files.node(&path) {
-                None | Some(Node::Directory) => false,
-                Some(Node::Symlink(_)) => path.parent().is_some_and(|parent| !parent.is_root()),
-                Some(_) => true,
-            };
-            if found.is_none() && (rename || is_shipped) {
+            if found.is_none() {
                 machine.effect(Effect::Divert { path, to, rename });
             }
             Reply::status(0)

@@ -1,191 +1,407 @@
-//! `find` and `ls`.
+//! find(1): an expression is evaluated for each file below its starts, in the order of names.
+//!
+//! What depends on times, sizes or the file system is unknown.
 
 use super::super::machine::Machine;
 use super::{all_known, run, vague};
 use crate::root_path::RootPath;
 use crate::shell::{Call, Match, Node, Pattern, Reply, World};
 
-enum Test {
+/// How deep expressions may stand in one another.
+const DEEPEST: usize = 30;
+
+/// Whether something holds; none if that is not known.
+type Truth = Option<bool>;
+
+enum Expression {
+    All(Vec<Expression>),
+    Any(Vec<Expression>),
+    Not(Box<Expression>),
     Name(Pattern),
     Path(Pattern),
-    Kind(char),
-    Not(Box<Test>),
+    Kinds(String),
+    Owner {
+        name: String,
+        is_group: bool,
+    },
+    Permissions(String),
+    Empty,
+    True,
+    Prune,
+    /// Nobody can tell here.
+    Vague,
+    Act(usize),
 }
 
-impl Test {
-    fn holds(&self, shown: &str, node: &Node) -> bool {
-        match self {
-            Test::Name(pattern) => pattern.matches(shown.rsplit('/').next().unwrap_or(shown)) == Match::Yes,
-            Test::Path(pattern) => pattern.matches(shown) == Match::Yes,
-            Test::Kind(kind) => match node {
-                Node::Directory => *kind == 'd',
-                Node::File { .. } => *kind == 'f',
-                Node::Symlink(_) => *kind == 'l',
-                Node::Other => false,
-            },
-            Test::Not(test) => !test.holds(shown, node),
-        }
-    }
+enum Action {
+    Print(char),
+    Format(String),
+    /// One call a file, or one for all.
+    Run {
+        argv: Vec<String>,
+        together: bool,
+    },
 }
 
 /// What `find` is told.
-struct Expression<'a> {
+struct Search<'a> {
     starts: Vec<&'a str>,
-    tests: Vec<Test>,
     /// The least and most directories between a start and a file, the file counted.
     depths: (usize, usize),
-    actions: Vec<Vec<String>>,
-    end: char,
-    /// A test depends on what is not known here.
-    is_vague: bool,
+    deepest_first: bool,
+    actions: Vec<Action>,
+    words: std::iter::Peekable<std::vec::IntoIter<&'a str>>,
 }
 
-impl<'a> Expression<'a> {
+impl<'a> Search<'a> {
     /// Reads the words after `find`; the one that has no model otherwise.
-    fn read(words: impl Iterator<Item = &'a str>) -> Result<Self, &'a str> {
-        let mut words = words.peekable();
+    fn read(words: impl Iterator<Item = &'a str>) -> Result<(Self, Expression), String> {
+        let words: Vec<&str> = words.collect();
+        let mut words = words.into_iter().peekable();
         while words.next_if(|word| matches!(*word, "-H" | "-L" | "-P")).is_some() {}
         let mut starts = Vec::new();
-        while let Some(path) = words.next_if(|word| !word.starts_with('-') && *word != "!" && *word != "(") {
+        while let Some(path) =
+            words.next_if(|word| !word.starts_with('-') && !matches!(*word, "!" | "(" | ")"))
+        {
             starts.push(path);
         }
         if starts.is_empty() {
             starts.push(".");
         }
         let depths = (0, usize::MAX);
-        let (tests, actions) = (Vec::new(), Vec::new());
-        let mut read = Expression { starts, tests, depths, actions, end: '\n', is_vague: false };
-        let mut negated = false;
-        while let Some(word) = words.next() {
-            let mut value = || words.next().unwrap_or_default();
-            let test = match word {
-                "!" | "-not" => {
-                    negated = true;
-                    continue;
-                }
-                "-name" => Test::Name(Pattern::new([(value(), false)])),
-                "-path" | "-wholename" => Test::Path(Pattern::new([(value(), false)])),
-                "-type" => Test::Kind(value().chars().next().unwrap_or(' ')),
-                _ => {
-                    read.read_other(word, &mut words)?;
-                    continue;
-                }
-            };
-            let test = if std::mem::take(&mut negated) { Test::Not(Box::new(test)) } else { test };
-            read.tests.push(test);
+        let mut search = Search { starts, depths, deepest_first: false, actions: Vec::new(), words };
+        let expression = search.any(0)?;
+        match search.words.next() {
+            Some(word) => Err(word.to_owned()),
+            None => Ok((search, expression)),
         }
-        Ok(read)
     }
 
-    /// What is no test of a path.
-    fn read_other(
-        &mut self,
-        word: &'a str,
-        words: &mut impl Iterator<Item = &'a str>,
-    ) -> Result<(), &'a str> {
-        let mut value = || words.next().unwrap_or_default();
-        match word {
-            "-mindepth" => self.depths.0 = value().parse().unwrap_or(0),
-            "-maxdepth" => self.depths.1 = value().parse().unwrap_or(usize::MAX),
+    fn any(&mut self, depth: usize) -> Result<Expression, String> {
+        if depth > DEEPEST {
+            return Err("(".to_owned());
+        }
+        let mut all = vec![self.all(depth)?];
+        while self.words.next_if(|word| matches!(*word, "-o" | "-or")).is_some() {
+            all.push(self.all(depth)?);
+        }
+        Ok(if all.len() == 1 { all.swap_remove(0) } else { Expression::Any(all) })
+    }
+
+    fn all(&mut self, depth: usize) -> Result<Expression, String> {
+        let mut all = Vec::new();
+        while self.words.peek().is_some_and(|word| !matches!(*word, "-o" | "-or" | ")")) {
+            if self.words.next_if(|word| matches!(*word, "-a" | "-and")).is_none() {
+                all.push(self.one(depth)?);
+            }
+        }
+        Ok(Expression::All(all))
+    }
+
+    fn value(&mut self) -> String {
+        self.words.next().unwrap_or_default().to_owned()
+    }
+
+    fn pattern(&mut self) -> Pattern {
+        let text = self.value();
+        Pattern::new([(text.as_str(), false)])
+    }
+
+    fn one(&mut self, depth: usize) -> Result<Expression, String> {
+        let word = self.words.next().unwrap_or_default();
+        Ok(match word {
+            "!" | "-not" if depth > DEEPEST => return Err(word.to_owned()),
+            "!" | "-not" => Expression::Not(Box::new(self.one(depth + 1)?)),
+            "(" => {
+                let inner = self.any(depth + 1)?;
+                if self.words.next() != Some(")") {
+                    return Err("(".to_owned());
+                }
+                inner
+            }
+            "-name" => Expression::Name(self.pattern()),
+            "-path" | "-wholename" => Expression::Path(self.pattern()),
+            "-type" => Expression::Kinds(self.value()),
+            "-user" | "-uid" => Expression::Owner { name: self.value(), is_group: false },
+            "-group" | "-gid" => Expression::Owner { name: self.value(), is_group: true },
+            "-perm" => Expression::Permissions(self.value()),
+            "-empty" => Expression::Empty,
+            "-prune" => Expression::Prune,
+            // Who owns packages' files has a name.
+            "-nouser" | "-nogroup" | "-false" => Expression::Not(Box::new(Expression::True)),
+            "-true" | "-xdev" | "-mount" | "-quit" | "-noleaf" => Expression::True,
+            "-depth" => {
+                self.deepest_first = true;
+                Expression::True
+            }
+            "-mindepth" => {
+                self.depths.0 = self.value().parse().unwrap_or(0);
+                Expression::True
+            }
+            "-maxdepth" => {
+                self.depths.1 = self.value().parse().unwrap_or(usize::MAX);
+                Expression::True
+            }
+            "-newer" | "-mtime" | "-size" | "-links" | "-mmin" | "-cmin" | "-ctime" | "-atime" | "-regex"
+            | "-iname" | "-ipath" | "-xtype" | "-samefile" | "-inum" => {
+                self.value();
+                Expression::Vague
+            }
+            _ => {
+                let action = self.action(word)?;
+                self.actions.push(action);
+                Expression::Act(self.actions.len() - 1)
+            }
+        })
+    }
+
+    fn action(&mut self, word: &str) -> Result<Action, String> {
+        Ok(match word {
+            "-print" => Action::Print('\n'),
+            "-print0" => Action::Print('\0'),
+            "-printf" => Action::Format(self.value()),
+            "-delete" => {
+                self.deepest_first = true;
+                Action::Run { argv: ["rm", "-rf", "{}"].map(str::to_owned).to_vec(), together: false }
+            }
             "-exec" | "-execdir" => {
-                let action = words.take_while(|word| *word != ";" && *word != "+");
-                self.actions.push(action.map(ToOwned::to_owned).collect());
+                let (mut argv, mut together) = (Vec::new(), false);
+                for word in self.words.by_ref() {
+                    if matches!(word, ";" | "+") {
+                        together = word == "+";
+                        break;
+                    }
+                    argv.push(word.to_owned());
+                }
+                Action::Run { argv, together }
             }
-            "-delete" => self.actions.push(["rm", "-rf", "{}"].map(str::to_owned).to_vec()),
-            "-print0" => self.end = '\0',
-            "-print" | "-depth" | "-xdev" | "-mount" | "-a" | "-and" | "-quit" => {}
-            "-nouser" | "-nogroup" | "-empty" => self.is_vague = true,
-            "-user" | "-group" | "-perm" | "-uid" | "-gid" | "-newer" | "-mtime" | "-size" | "-links"
-            | "-mmin" | "-cmin" | "-ctime" => {
-                value();
-                self.is_vague = true;
-            }
-            other => return Err(other),
-        }
-        Ok(())
-    }
-
-    /// The files that all tests hold for, by the names that a start gives them; none if there is no such start.
-    fn files(&self, machine: &Machine<'_>, call: &Call, start: &str) -> Option<Vec<String>> {
-        let top = machine.resolved(call, start)?;
-        let holds = |(path, node): (RootPath, Node)| {
-            let below = path.as_str().get(top.as_str().len()..).unwrap_or_default();
-            let below = if top.is_root() { path.as_str() } else { below };
-            let depth = below.split('/').filter(|name| !name.is_empty()).count();
-            let shown = format!("{}{below}", start.trim_end_matches('/'));
-            let is_deep_enough = (self.depths.0..=self.depths.1).contains(&depth);
-            (is_deep_enough && self.tests.iter().all(|test| test.holds(&shown, &node))).then_some(shown)
-        };
-        Some(machine.tree(&top).into_iter().filter_map(holds).collect())
+            _ => return Err(word.to_owned()),
+        })
     }
 }
 
-/// `find PATH... TESTS ACTION`, with all tests to hold.
+/// A file that is looked at.
+struct Found {
+    place: RootPath,
+    node: Node,
+    /// By the name that its start gives it.
+    shown: String,
+    depth: usize,
+}
+
+/// What an expression has done so far.
+struct Walk<'m, 'w, 'a> {
+    machine: &'m mut Machine<'w>,
+    call: &'m Call,
+    search: &'m Search<'a>,
+    output: String,
+    together: Vec<Vec<String>>,
+    pruned: Vec<RootPath>,
+    failure: Option<Reply>,
+}
+
+impl Walk<'_, '_, '_> {
+    fn holds(&mut self, expression: &Expression, found: &Found) -> Truth {
+        let name = || found.shown.rsplit('/').next().unwrap_or(&found.shown);
+        match expression {
+            Expression::All(all) => {
+                for one in all {
+                    match self.holds(one, found) {
+                        Some(true) => {}
+                        other => return other,
+                    }
+                }
+                Some(true)
+            }
+            Expression::Any(all) => {
+                for one in all {
+                    match self.holds(one, found) {
+                        Some(false) => {}
+                        other => return other,
+                    }
+                }
+                Some(false)
+            }
+            Expression::Not(one) => self.holds(one, found).map(|holds| !holds),
+            Expression::Name(pattern) => matched(&pattern.matches(name())),
+            Expression::Path(pattern) => matched(&pattern.matches(&found.shown)),
+            Expression::Kinds(kinds) => Some(kinds.contains(match found.node {
+                Node::Directory => 'd',
+                Node::File { .. } => 'f',
+                Node::Symlink(_) => 'l',
+                Node::Other => return None,
+            })),
+            Expression::Owner { name, is_group } => {
+                let owner = self.machine.owner(&found.place);
+                let own = if *is_group { owner.group } else { owner.user }?;
+                let accounts = &self.machine.accounts;
+                let numbers = (accounts.number(&own, *is_group), accounts.number(name, *is_group));
+                Some(own == *name || matches!(numbers, (Some(a), Some(b)) if a == b))
+            }
+            Expression::Permissions(text) => permitted(text, self.machine.mode(&found.place)),
+            Expression::Empty => match found.node {
+                Node::Directory => Some(self.machine.list(&found.place).is_empty()),
+                Node::File { size, .. } => size.map(|size| size == 0),
+                _ => Some(false),
+            },
+            Expression::True => Some(true),
+            Expression::Prune => {
+                self.pruned.push(found.place.clone());
+                Some(true)
+            }
+            Expression::Vague => None,
+            Expression::Act(number) => self.act(*number, found),
+        }
+    }
+
+    fn act(&mut self, number: usize, found: &Found) -> Truth {
+        match &self.search.actions[number] {
+            Action::Print(end) => {
+                self.output.push_str(&found.shown);
+                self.output.push(*end);
+                Some(true)
+            }
+            Action::Format(format) => {
+                self.output.push_str(&formatted(format, found)?);
+                Some(true)
+            }
+            Action::Run { together: true, .. } => {
+                self.together[number].push(found.shown.clone());
+                Some(true)
+            }
+            Action::Run { argv, together: false } => {
+                let argv = argv.iter().map(|word| word.replace("{}", &found.shown)).collect();
+                self.run(argv)
+            }
+        }
+    }
+
+    fn run(&mut self, argv: Vec<String>) -> Truth {
+        match run(self.machine, &Call { argv, ..self.call.clone() }) {
+            Reply::Done { status, stdout, .. } => {
+                self.output.push_str(&stdout);
+                status.map(|status| status == 0)
+            }
+            unknown @ Reply::Unknown(_) => {
+                self.failure.get_or_insert(unknown);
+                Some(true)
+            }
+        }
+    }
+}
+
+fn matched(answer: &Match) -> Truth {
+    match answer {
+        Match::Yes => Some(true),
+        Match::No => Some(false),
+        _ => None,
+    }
+}
+
+/// `-perm`: `MODE`, `-MODE` or `/MODE`, of numbers.
+fn permitted(text: &str, mode: u32) -> Truth {
+    let bits = u32::from_str_radix(text.trim_start_matches(['-', '/']), 8).ok()?;
+    Some(match text.chars().next()? {
+        '-' => mode & bits == bits,
+        '/' => bits == 0 || mode & bits != 0,
+        _ => mode == bits,
+    })
+}
+
+/// What `-printf` writes; none where it tells what is not known.
+fn formatted(format: &str, found: &Found) -> Option<String> {
+    let mut text = String::new();
+    let (above, name) = found.shown.rsplit_once('/').unwrap_or((".", &found.shown));
+    let mut letters = format.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '%' => match letters.next()? {
+                'p' => text.push_str(&found.shown),
+                'f' => text.push_str(name),
+                'h' => text.push_str(above),
+                'd' => text.push_str(&found.depth.to_string()),
+                '%' => text.push('%'),
+                _ => return None,
+            },
+            '\\' => text.push(match letters.next()? {
+                'n' => '\n',
+                't' => '\t',
+                '0' => '\0',
+                other => other,
+            }),
+            other => text.push(other),
+        }
+    }
+    Some(text)
+}
+
 pub(super) fn find(machine: &mut Machine<'_>, call: &Call) -> Reply {
     if !all_known(call) {
         return vague();
     }
-    let expression = match Expression::read(call.argv.iter().skip(1).map(String::as_str)) {
-        Ok(expression) => expression,
+    let (search, expression) = match Search::read(call.argv.iter().skip(1).map(String::as_str)) {
+        Ok(read) => read,
         Err(word) => return Reply::Unknown(format!("there is no model of its expression `{word}`")),
     };
-    let mut found = Vec::new();
-    let mut status = 0;
-    for start in &expression.starts {
-        match expression.files(machine, call, start) {
-            Some(files) => found.extend(files),
+    let (mut files, mut status) = (Vec::new(), 0);
+    for start in &search.starts {
+        match files_below(machine, call, start) {
+            Some(mut below) => {
+                if search.deepest_first {
+                    below.reverse();
+                }
+                files.extend(below);
+            }
             None => status = 1,
         }
     }
-    if expression.is_vague && !found.is_empty() {
-        return if expression.actions.is_empty() {
-            vague()
-        } else {
-            Reply::Unknown("which files it chooses depends on what is not known".to_owned())
-        };
-    }
-    for action in &expression.actions {
-        for path in &found {
-            let argv = action.iter().map(|word| word.replace("{}", path)).collect();
-            if let unknown @ Reply::Unknown(_) = run(machine, &Call { argv, ..call.clone() }) {
-                return unknown;
+    let together = search.actions.iter().map(|_| Vec::new()).collect();
+    let (output, pruned) = (String::new(), Vec::new());
+    let mut walk = Walk { machine, call, search: &search, output, together, pruned, failure: None };
+    for found in files {
+        let is_pruned = !search.deepest_first
+            && walk.pruned.iter().any(|top| found.place.is_within(top) && *top != found.place);
+        if is_pruned || !(search.depths.0..=search.depths.1).contains(&found.depth) {
+            continue;
+        }
+        match walk.holds(&expression, &found) {
+            Some(true) if search.actions.is_empty() => walk.output.push_str(&format!("{}\n", found.shown)),
+            Some(_) => {}
+            None if search.actions.iter().all(|action| !matches!(action, Action::Run { .. })) => {
+                return vague();
+            }
+            None => {
+                return Reply::Unknown("which files it chooses depends on what is not known".to_owned());
             }
         }
     }
-    let lines = found.iter().map(|path| format!("{path}{}", expression.end));
-    let stdout = if expression.actions.is_empty() { lines.collect() } else { String::new() };
-    Reply::Done { status: Some(status), stdout, variables: Vec::new() }
+    for (action, paths) in search.actions.iter().zip(std::mem::take(&mut walk.together)) {
+        if let Action::Run { argv, together: true } = action
+            && !paths.is_empty()
+        {
+            let before = argv.iter().filter(|word| *word != "{}").cloned();
+            walk.run(before.chain(paths).collect());
+        }
+    }
+    match walk.failure {
+        Some(reply) => reply,
+        None => Reply::Done { status: Some(status), stdout: walk.output, variables: Vec::new() },
+    }
 }
 
-/// Names only; with `-l` nobody knows the rest.
-pub(super) fn ls(machine: &mut Machine<'_>, call: &Call) -> Reply {
-    if !all_known(call) {
-        return vague();
-    }
-    let (flags, mut paths): (Vec<&String>, Vec<&String>) =
-        call.argv.iter().skip(1).partition(|word| word.starts_with('-'));
-    let here = ".".to_owned();
-    if paths.is_empty() {
-        paths.push(&here);
-    }
-    let letters: String = flags.iter().map(|flag| flag.trim_start_matches('-')).collect();
-    let (mut output, mut status) = (String::new(), 0);
-    for path in &paths {
-        let Some(place) = machine.resolved(call, path) else {
-            status = 2;
-            continue;
-        };
-        if letters.contains(['l', 'n', 'i', 's']) {
-            output.push_str(&crate::shell::text::unknown());
-        } else if machine.node(&place) == Some(Node::Directory) && !letters.contains('d') {
-            let names = machine.list(&place);
-            let hidden = letters.contains(['a', 'A']);
-            for name in names.iter().filter(|name| hidden || !name.starts_with('.')) {
-                output.push_str(&format!("{name}\n"));
-            }
+/// The files at and below a start; none if there is no such start.
+fn files_below(machine: &Machine<'_>, call: &Call, start: &str) -> Option<Vec<Found>> {
+    let top = machine.resolved(call, start)?;
+    let found = |(place, node): (RootPath, Node)| {
+        let below = place.as_str().get(top.as_str().len()..).unwrap_or_default();
+        let below = if top.is_root() { place.as_str() } else { below };
+        let depth = below.split('/').filter(|name| !name.is_empty()).count();
+        let shown = if below.is_empty() {
+            start.to_owned()
         } else {
-            output.push_str(&format!("{path}\n"));
-        }
-    }
-    Reply::Done { status: Some(status), stdout: output, variables: Vec::new() }
+            format!("{}{below}", start.trim_end_matches('/'))
+        };
+        Found { shown, depth, node, place: place.clone() }
+    };
+    Some(machine.tree(&top).into_iter().map(found).collect())
 }

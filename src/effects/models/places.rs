@@ -3,6 +3,7 @@
 use super::super::machine::Machine;
 use super::arguments::Arguments;
 use super::vague;
+use crate::root_path::RootPath;
 use crate::shell::text::{is_known, unknown};
 use crate::shell::{Call, Node, Reply, World};
 
@@ -82,7 +83,7 @@ pub(super) fn realpath(machine: &mut Machine<'_>, call: &Call) -> Reply {
     readlink(machine, &Call { argv, ..call.clone() })
 }
 
-/// `stat -c FORMAT FILE`: modes and names as packages and the script give them; root owns what nobody says.
+/// `stat -c FORMAT FILE`: modes and owners as packages and the script give them.
 pub(super) fn stat(machine: &mut Machine<'_>, call: &Call) -> Reply {
     let flags = [
         ('c', "format", true),
@@ -101,10 +102,44 @@ pub(super) fn stat(machine: &mut Machine<'_>, call: &Call) -> Reply {
             return vague();
         }
         let Some(place) = machine.resolved(call, path) else { return Reply::status(1) };
-        let format = arguments.value("c").unwrap_or("%s%i");
-        let text = format.replace("%a", &format!("{:o}", machine.mode(&place))).replace("%n", path);
-        // Owners are settled when the image is made, sizes of directories never.
-        output.push_str(&if text.contains('%') { unknown() } else { format!("{text}\n") });
+        let format = arguments.value("c").unwrap_or("%i");
+        let mut letters = format.chars();
+        while let Some(letter) = letters.next() {
+            match (letter, letter == '%') {
+                (_, true) => output.push_str(&stated(machine, &place, path, letters.next().unwrap_or('%'))),
+                (letter, false) => output.push(letter),
+            }
+        }
+        output.push('\n');
     }
     Reply::output(output)
+}
+
+/// One field of `stat`.
+fn stated(machine: &Machine<'_>, place: &RootPath, path: &str, letter: char) -> String {
+    let accounts = &machine.accounts;
+    let owner = machine.owner(place);
+    let (user, group) = (owner.user.unwrap_or_default(), owner.group.unwrap_or_default());
+    let number =
+        |name: &str, is_group| accounts.number(name, is_group).map_or_else(unknown, |id| id.to_string());
+    match letter {
+        '%' => "%".to_owned(),
+        'n' => path.to_owned(),
+        'a' => format!("{:o}", machine.mode(place)),
+        'u' => number(&user, false),
+        'g' => number(&group, true),
+        'U' => accounts.name(&user, false).to_owned(),
+        'G' => accounts.name(&group, true).to_owned(),
+        's' => match machine.node(place) {
+            Some(Node::File { size: Some(size), .. }) => size.to_string(),
+            _ => unknown(),
+        },
+        'F' => match machine.node(place) {
+            Some(Node::Directory) => "directory".to_owned(),
+            Some(Node::File { size: Some(0), .. }) => "regular empty file".to_owned(),
+            Some(Node::File { .. }) => "regular file".to_owned(),
+            _ => unknown(),
+        },
+        _ => unknown(),
+    }
 }

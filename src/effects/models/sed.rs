@@ -170,7 +170,9 @@ impl Script<'_> {
                 self.skip(&[]);
             }
             let action = self.action(depth)?;
-            commands.push(Command { from, to, negated, action, active: false });
+            // `0,/expression/` may end on the first line.
+            let active = matches!((&from, &to), (Some(Address::Line(0)), Some(Address::Expression(_))));
+            commands.push(Command { from, to, negated, action, active });
         }
     }
 

@@ -18,6 +18,30 @@ pub(super) fn at_run_time(machine: &mut Machine<'_>, call: &Call) -> Reply {
     skipped(machine, call)
 }
 
+/// What the kernel mounts is there when packages are installed.
+pub(super) fn mountpoint(_: &mut Machine<'_>, call: &Call) -> Reply {
+    let path = call.argv.last().map_or("", String::as_str);
+    Reply::status(i32::from(!matches!(path, "/proc" | "/sys" | "/dev")))
+}
+
+/// Perl's programs are not followed; the empty one only shows that there is a perl.
+pub(super) fn perl(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    match call.argv.as_slice() {
+        [_, flag, program] if flag == "-e" && program.is_empty() => Reply::status(0),
+        _ => unmodelled(machine, call),
+    }
+}
+
+/// A Python of any version: compiling is left out, all else is not followed.
+pub(super) fn python(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    let compiles = call.argv.iter().any(|word| {
+        matches!(word.as_str(), "py_compile" | "compileall")
+            || word.ends_with("/py_compile.py")
+            || word.ends_with("/compileall.py")
+    });
+    if compiles { skipped(machine, call) } else { unmodelled(machine, call) }
+}
+
 pub(super) fn nothing(_: &mut Machine<'_>, _: &Call) -> Reply {
     Reply::status(0)
 }
@@ -35,7 +59,7 @@ pub(super) fn unmodelled(_: &mut Machine<'_>, _: &Call) -> Reply {
     Reply::Unknown("there is no model of this command".to_owned())
 }
 
-fn tool(machine: &mut Machine<'_>, tool: Tool) -> Reply {
+pub(super) fn tool(machine: &mut Machine<'_>, tool: Tool) -> Reply {
     let effect = Effect::Tool(tool);
     if !machine.effects.contains(&effect) {
         machine.effect(effect);
@@ -87,7 +111,7 @@ pub(super) fn sysusers(machine: &mut Machine<'_>, call: &Call) -> Reply {
     }
     let files = configuration(machine, call, ["/etc/sysusers.d", "/usr/lib/sysusers.d"]);
     for file in &files {
-        super::accounts::read_sysusers(machine, file);
+        super::known_accounts::read_sysusers(machine, file);
     }
     tool(machine, Tool::Sysusers(files))
 }
@@ -114,6 +138,8 @@ pub(super) fn uname(machine: &mut Machine<'_>, call: &Call) -> Reply {
         None | Some("-s" | "--kernel-name") => Reply::output("Linux\n"),
         Some("-m" | "--machine") => Reply::output(format!("{machine_name}\n")),
         Some("-o" | "--operating-system") => Reply::output("GNU/Linux\n"),
+        // Scripts only ask whether it is new enough; it is that of a Debian of these days.
+        Some("-r" | "--kernel-release") => Reply::output("6.12.0\n"),
         Some(_) => Reply::output(unknown()),
     }
 }

@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::catalog::FileCatalog;
 use crate::effects::{Effect, Owner};
 use crate::root_path::RootPath;
-use crate::tarball::EntryKind;
+use crate::tarball::{EntryKind, Metadata};
 
 use super::super::image_tree::{ImageTree, Item, Origin};
 use super::super::{Accounts, Changes, Content, Made, MadeFile};
 use super::mode::changed;
+
+/// The extended attribute of a file's capabilities.
+const CAPABILITIES: &str = "security.capability";
 
 /// Below these nothing of an installation belongs into an image: what the kernel mounts, what does not outlive
 /// a start, what only systemd, init or the package manager's own programs read.
@@ -76,6 +79,10 @@ impl<'t, 'a> Files<'t, 'a> {
                 let mode = changed(item.metadata.mode, mode, is_directory)
                     .ok_or_else(|| format!("the mode of {path} is none"))?;
                 files.set_mode(path, mode);
+                Ok(())
+            }),
+            Effect::Capabilities { path, capabilities, .. } => self.each(path, false, |files, path| {
+                files.set_capabilities(path, capabilities);
                 Ok(())
             }),
             Effect::StatOverride { path, user, group, mode } => {
@@ -162,6 +169,11 @@ impl<'t, 'a> Files<'t, 'a> {
                     if before.mode != after.mode {
                         changes.modes.insert(source.clone(), after.mode);
                     }
+                    let capabilities = |metadata: &Metadata| metadata.xattrs.get(CAPABILITIES).cloned();
+                    if capabilities(before) != capabilities(after) {
+                        let value = capabilities(after).unwrap_or_default();
+                        changes.capabilities.insert(source.clone(), value);
+                    }
                     if source != path {
                         changes.moved.insert(source.clone(), path.clone());
                     }
@@ -235,6 +247,16 @@ impl<'t, 'a> Files<'t, 'a> {
     fn set_mode(&mut self, path: &RootPath, mode: u32) {
         if let Some(item) = self.tree.get_mut(path).filter(|item| item.metadata.mode != mode) {
             item.metadata.mode = mode;
+            self.touched.insert(path.clone());
+        }
+    }
+
+    fn set_capabilities(&mut self, path: &RootPath, capabilities: &[u8]) {
+        if let Some(item) = self.tree.get_mut(path) {
+            item.metadata.xattrs.remove(CAPABILITIES);
+            if !capabilities.is_empty() {
+                item.metadata.xattrs.insert(CAPABILITIES.to_owned(), capabilities.to_vec());
+            }
             self.touched.insert(path.clone());
         }
     }

@@ -1,19 +1,29 @@
 //! tmpfiles.d(5) -> what `systemd-tmpfiles --create --boot` would make.
 //!
-//! Left out: what is removed or cleaned, access lists and attributes, quotas, devices and pipes, sockets.
+//! Lines whose argument is a credential (`^`) come to nothing, as nobody passes any to an installation; so do files
+//! that only tell of a boot (`f!`, `F!`), and copies of what is nowhere. Left out: what is removed or cleaned, access lists and attributes, quotas, devices and pipes, sockets.
 
 use crate::effects::{Effect, ModeChange, Owner};
 use crate::root_path::RootPath;
 
 use super::words::{fields, specify};
 
-/// What a file's lines make in an image where `exists` tells what is there. What cannot be read is passed
-/// over.
-pub(super) fn effects(text: &str, exists: impl Fn(&RootPath) -> bool) -> Vec<Effect> {
-    text.lines().filter_map(|line| fields(line, 7)).flat_map(|fields| of_line(&fields, &exists)).collect()
+/// What a file's lines make in an image where `exists` tells what is there, and `has` what its packages have as well.
+/// What cannot be read is passed over.
+pub(super) fn effects(
+    text: &str,
+    exists: impl Fn(&RootPath) -> bool,
+    has: impl Fn(&RootPath) -> bool,
+) -> Vec<Effect> {
+    let lines = text.lines().filter_map(|line| fields(line, 7));
+    lines.flat_map(|fields| of_line(&fields, &exists, &has)).collect()
 }
 
-fn of_line(fields: &[String], exists: &impl Fn(&RootPath) -> bool) -> Vec<Effect> {
+fn of_line(
+    fields: &[String],
+    exists: &impl Fn(&RootPath) -> bool,
+    has: &impl Fn(&RootPath) -> bool,
+) -> Vec<Effect> {
     let field =
         |at: usize| fields.get(at).map(String::as_str).filter(|text| *text != "-" && !text.is_empty());
     let Some(path) = field(1).and_then(specify).filter(|path| path.starts_with('/')) else {
@@ -24,6 +34,10 @@ fn of_line(fields: &[String], exists: &impl Fn(&RootPath) -> bool) -> Vec<Effect
     let name = |at: usize| field(at).map(|text| text.trim_start_matches(':')).and_then(specify);
     let owner = Owner { user: name(3), group: name(4) };
     let argument = field(6).and_then(specify);
+    let marks = fields[0].get(1..).unwrap_or_default();
+    if marks.contains('^') || (fields[0].starts_with(['f', 'F']) && marks.contains('!')) {
+        return Vec::new();
+    }
     let kind = fields[0].trim_end_matches(['!', '=', '-', '~', '^', '$', '?']);
     let (letter, again) = (kind.trim_end_matches('+'), kind.ends_with('+'));
     let is_new = again || !exists(&path);
@@ -49,7 +63,7 @@ fn of_line(fields: &[String], exists: &impl Fn(&RootPath) -> bool) -> Vec<Effect
         }
         "C" if is_new => {
             let from = argument.unwrap_or_else(|| format!("/usr/share/factory{path}"));
-            let Ok(from) = RootPath::parse(&from) else { return Vec::new() };
+            let Some(from) = RootPath::parse(&from).ok().filter(|from| has(from)) else { return Vec::new() };
             let owner = Some(owner).filter(|owner| *owner != Owner::default());
             vec![Effect::Copy { from, to: path, mode, owner }]
         }
@@ -81,8 +95,8 @@ mod tests {
 
     #[test]
     fn directories_links_and_files() {
-        let text = "d %t/sshd 0755 root root -\nD! /run/pg 2775 postgres postgres\nL /etc/mtab - - - - ../proc/self/mounts\nL+ /there - - - - /x\nL /there - - - - /y\nf /run/motd - - - - hello\nr! /tmp/x\nz /there 0600 - adm\nd /%m/x\n";
-        let made = effects(text, |path| path.as_str() == "/there");
+        let text = "d %t/sshd 0755 root root -\nD! /run/pg 2775 postgres postgres\nL /etc/mtab - - - - ../proc/self/mounts\nL+ /there - - - - /x\nL /there - - - - /y\nf /run/motd - - - - hello\nf! /run/nologin - - - - booting\nf^ /etc/hosts - - - - network.hosts\nC /etc/none\nr! /tmp/x\nz /there 0600 - adm\nd /%m/x\n";
+        let made = effects(text, |path| path.as_str() == "/there", |_| false);
         let owner = |user: &str| Some(Owner { user: Some(user.into()), group: Some(user.into()) });
         assert_eq!(
             made,
@@ -106,7 +120,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn anything_is_read(text in "[dfLCzZ+!]{1,2} [/a%t.-]{0,6} [0-9~:-]{0,4} [a:-]{0,3} [a:-]{0,3} - [a/%\\n]{0,6}") {
-            let _ = effects(&text, |_| true);
+            let _ = effects(&text, |_| true, |_| true);
         }
     }
 }

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::effects::{Effect, Tool};
 use crate::loader::Search;
 use crate::recipe::RuleTool;
 use crate::root_path::RootPath;
 
-use super::{Made, MadeFile, Setup, certificates, fixed, ld_so_cache, pam};
+use super::{Made, MadeFile, Setup, certificates, database, fixed, ld_so_cache, pam, shells};
 
 /// Where a Java from packages looks for its keystore.
 const JAVA_KEYSTORE: &str = "/etc/ssl/certs/java/cacerts";
@@ -16,6 +17,7 @@ const JAVA_KEYSTORE: &str = "/etc/ssl/certs/java/cacerts";
 pub(super) fn is_source(path: &RootPath) -> bool {
     let text = path.as_str();
     text == ld_so_cache::CONFIG
+        || shells::is_source(path)
         || text == certificates::CONFIG
         || (text.starts_with("/etc/ld.so.conf.d/") && text.strip_suffix(".conf").is_some())
         || (text.strip_suffix(".crt").is_some()
@@ -49,8 +51,10 @@ impl Setup<'_> {
         let mut made = self.loader_cache();
         made.extend(self.certificate_files());
         made.extend(self.pam_files());
+        made.extend(self.shell_files());
         if self.tree.leads(&fixed("/usr/bin/dpkg")) {
             made.extend(self.alternatives.records(|path| self.tree.leads(path)));
+            made.extend(database::records(self.done.keys().map(|name| (*name, self.effects_of(name)))));
         }
         made
     }
@@ -109,6 +113,22 @@ impl Setup<'_> {
             made.insert(keystore.clone(), MadeFile::file(keystore, 0o644, certificates::keystore(&trusted)));
         }
         made
+    }
+
+    /// `/etc/shells`, where a package brings the list to begin with.
+    fn shell_files(&self) -> Made {
+        let declared = fixed(shells::DECLARED);
+        let mut sources: BTreeSet<RootPath> =
+            self.tree.entries(&declared).map(|(path, _)| path.clone()).filter(shells::is_source).collect();
+        sources.insert(fixed(shells::TEMPLATE));
+        let contents = self.contents_of(sources);
+        let added = self.done.iter().filter(|(_, whole)| **whole).flat_map(|(name, _)| self.effects_of(name));
+        let added = added.filter_map(|effect| match effect {
+            Effect::Tool(Tool::Shells(paths)) => Some(paths),
+            _ => None,
+        });
+        let real = |directory: &RootPath| self.tree.resolve(directory).filter(|path| self.tree.leads(path));
+        shells::files(&contents, added.flatten(), real, |path| self.tree.leads(path))
     }
 
     fn pam_files(&self) -> Made {

@@ -1,0 +1,147 @@
+//! grep(1) and its like.
+
+use super::super::machine::Machine;
+use super::arguments::Flag;
+use super::filters::{inputs, read};
+use super::{regular, vague};
+use crate::shell::text::{UNKNOWN, is_known, unknown};
+use crate::shell::{Call, Reply};
+
+const GREP: &[Flag] = &[
+    ('q', "quiet", false),
+    ('s', "no-messages", false),
+    ('v', "invert-match", false),
+    ('i', "ignore-case", false),
+    ('E', "extended-regexp", false),
+    ('F', "fixed-strings", false),
+    ('G', "basic-regexp", false),
+    ('x', "line-regexp", false),
+    ('w', "word-regexp", false),
+    ('c', "count", false),
+    ('o', "only-matching", false),
+    ('e', "regexp", true),
+    ('h', "no-filename", false),
+    ('H', "", false),
+    ('l', "files-with-matches", false),
+    ('m', "max-count", true),
+    ('n', "line-number", false),
+    ('a', "text", false),
+    ('z', "null-data", false),
+    ('\0', "silent", false),
+    ('P', "perl-regexp", false),
+    ('r', "recursive", false),
+    ('R', "", false),
+];
+
+pub(super) fn grep(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    grep_as(machine, call, None)
+}
+
+pub(super) fn egrep(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    grep_as(machine, call, Some("E"))
+}
+
+pub(super) fn fgrep(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    grep_as(machine, call, Some("F"))
+}
+
+fn grep_as(machine: &mut Machine<'_>, call: &Call, kind: Option<&str>) -> Reply {
+    let mut arguments = match read(call, GREP) {
+        Ok(arguments) => arguments,
+        Err(reply) => return reply,
+    };
+    if let Some(kind) = kind {
+        arguments.options.push((kind.to_owned(), String::new()));
+    }
+    for option in ["z", "r", "R", "n"] {
+        if arguments.has(option) {
+            return Reply::Unknown(format!("there is no model of its option `-{option}`"));
+        }
+    }
+    let mut patterns: Vec<String> =
+        arguments.options.iter().filter(|(name, _)| name == "e").map(|(_, value)| value.clone()).collect();
+    if patterns.is_empty() {
+        if arguments.operands.is_empty() {
+            return Reply::status(2);
+        }
+        patterns = arguments.operands.remove(0).split('\n').map(ToOwned::to_owned).collect();
+    }
+    if patterns.iter().any(|pattern| !is_known(pattern)) {
+        return vague();
+    }
+    // Of Perl's expressions those that are no extended ones are not compiled, which is told.
+    let extended = arguments.has("E") || arguments.has("P");
+    let mut compiled = Vec::new();
+    for pattern in &patterns {
+        let expression = if arguments.has("F") { Ok(regex::escape(pattern)) } else { Err(pattern) };
+        let regex = match expression {
+            Ok(escaped) => regular::compile(&escaped, true, arguments.has("i")),
+            Err(pattern) => regular::compile(pattern, extended, arguments.has("i")),
+        };
+        match regex {
+            Ok(regex) => compiled.push(regex),
+            Err(reason) => return Reply::Unknown(reason),
+        }
+    }
+    let texts = match inputs(machine, call, &arguments.operands) {
+        Ok(texts) => texts,
+        Err(reply) => return reply,
+    };
+    let mut chosen = String::new();
+    let (mut count, mut doubt) = (0, false);
+    let is_match = |line: &str| {
+        let mut found = compiled.iter().filter_map(|regex| regex.find(line));
+        found.any(|found| {
+            let (before, after) = (&line[..found.start()], &line[found.end()..]);
+            let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+            (!arguments.has("x") || before.is_empty() && after.is_empty())
+                && (!arguments.has("w")
+                    || !is_word(before.chars().next_back()) && !is_word(after.chars().next()))
+        })
+    };
+    let most = arguments.value("m").and_then(|text| text.parse::<usize>().ok()).unwrap_or(usize::MAX);
+    for (number, text) in texts.iter().enumerate() {
+        let mut hits = 0;
+        for line in text.lines() {
+            if line.contains(UNKNOWN) {
+                doubt = true;
+                continue;
+            }
+            if is_match(line) == arguments.has("v") || hits >= most {
+                continue;
+            }
+            hits += 1;
+            if arguments.has("o") {
+                for found in compiled.iter().flat_map(|regex| regex.find_iter(line)) {
+                    chosen.push_str(&format!("{}\n", found.as_str()));
+                }
+            } else if arguments.has("l") {
+                if hits == 1 {
+                    chosen.push_str(&format!(
+                        "{}\n",
+                        arguments.operands.get(number).map_or("-", String::as_str)
+                    ));
+                }
+            } else {
+                let shows_name = texts.len() > 1 && !arguments.has("h");
+                let name = arguments.operands.get(number).filter(|_| shows_name);
+                chosen.push_str(&name.map_or_else(String::new, |name| format!("{name}:")));
+                chosen.push_str(&format!("{line}\n"));
+            }
+        }
+        count += hits;
+    }
+    let quiet = arguments.has("q") || arguments.has("silent");
+    let stdout = match (quiet, doubt, arguments.has("c")) {
+        (true, ..) => String::new(),
+        (_, true, _) => unknown(),
+        (_, _, true) => format!("{count}\n"),
+        _ => chosen,
+    };
+    let status = match (count > 0, doubt) {
+        (true, _) => Some(0),
+        (false, true) => None,
+        (false, false) => Some(1),
+    };
+    Reply::Done { status, stdout, variables: Vec::new() }
+}

@@ -1,0 +1,213 @@
+//! Owners, permission bits and capabilities of files.
+
+use super::super::machine::Machine;
+use super::super::{Effect, ModeChange, Owner};
+use super::arguments::Flag;
+use super::files::{answer, place, read};
+use crate::shell::{Call, Reply, World};
+
+/// An owner of names; what is empty stays as it is.
+pub(super) fn owner(user: Option<&str>, group: Option<&str>) -> Option<Owner> {
+    let name = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(ToOwned::to_owned);
+    let owner = Owner { user: name(user), group: name(group) };
+    (owner.user.is_some() || owner.group.is_some()).then_some(owner)
+}
+
+fn octal(text: &str) -> Option<u32> {
+    u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777)
+}
+
+/// The number of a mode as `mkdir -m` and `install -m` take it.
+pub(super) fn mode_of(text: Option<&str>) -> Result<Option<u32>, Reply> {
+    match text {
+        None => Ok(None),
+        Some(text) => octal(text)
+            .or_else(|| symbolic(text))
+            .map(Some)
+            .ok_or_else(|| Reply::Unknown(format!("there is no model of the mode `{text}`"))),
+    }
+}
+
+/// `u=rwx,g=rx,o=` as a number.
+fn symbolic(text: &str) -> Option<u32> {
+    let mut mode = 0;
+    for clause in text.split(',') {
+        let (who, what) = clause.split_once('=')?;
+        let bits = what.chars().try_fold(0, |bits, letter| {
+            let bit = match letter {
+                'r' => 4,
+                'w' => 2,
+                'x' => 1,
+                _ => return None,
+            };
+            Some(bits | bit)
+        })?;
+        for letter in if who.is_empty() { "a" } else { who }.chars() {
+            mode |= match letter {
+                'u' => bits << 6,
+                'g' => bits << 3,
+                'o' => bits,
+                'a' => bits << 6 | bits << 3 | bits,
+                _ => return None,
+            };
+        }
+    }
+    Some(mode)
+}
+
+const CHANGE: &[Flag] = &[
+    ('R', "recursive", false),
+    ('f', "silent", false),
+    ('\0', "quiet", false),
+    ('v', "verbose", false),
+    ('c', "changes", false),
+    ('h', "no-dereference", false),
+    ('\0', "reference", true),
+    ('\0', "from", true),
+    ('P', "", false),
+    ('H', "", false),
+    ('L', "", false),
+    ('\0', "preserve-root", false),
+    ('\0', "dereference", false),
+];
+
+pub(super) fn chmod(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    answer(changed_mode(machine, call))
+}
+
+fn changed_mode(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
+    // `-x` and the like are modes, not options.
+    let is_mode = |word: &&String| {
+        word.starts_with('-') && word.len() > 1 && word[1..].chars().all(|letter| "rwxXst".contains(letter))
+    };
+    let (modes, words): (Vec<&String>, Vec<&String>) = call.argv.iter().partition(|word| is_mode(word));
+    let mut argv: Vec<String> = words.into_iter().cloned().collect();
+    if let Some(mode) = modes.first() {
+        argv.insert(1, format!("a{mode}"));
+    }
+    let arguments = read(&Call { argv, ..call.clone() }, CHANGE)?;
+    let mut operands = arguments.operands.as_slice();
+    let mode = match (arguments.value("reference"), operands.split_first()) {
+        (Some(path), _) => match machine.resolved(call, path) {
+            Some(path) => ModeChange::Bits(machine.mode(&path)),
+            None => return Ok(1),
+        },
+        (None, Some((text, rest))) => {
+            operands = rest;
+            octal(text).map_or_else(|| ModeChange::Symbolic(text.clone()), ModeChange::Bits)
+        }
+        (None, None) => return Ok(1),
+    };
+    let mut status = 0;
+    for path in operands {
+        let Some(path) = machine.resolved(call, path) else {
+            status = 1;
+            continue;
+        };
+        if let ModeChange::Bits(bits) = mode {
+            machine.set_mode(&path, bits);
+        }
+        if !machine.passes(&path) {
+            machine.effect(Effect::Mode { path, mode: mode.clone(), recursive: arguments.has("R") });
+        }
+    }
+    Ok(status)
+}
+
+pub(super) fn chown(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    answer(changed_owner(machine, call, false))
+}
+
+pub(super) fn chgrp(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    answer(changed_owner(machine, call, true))
+}
+
+fn changed_owner(machine: &mut Machine<'_>, call: &Call, group_only: bool) -> Result<i32, Reply> {
+    let arguments = read(call, CHANGE)?;
+    let mut paths = arguments.operands.as_slice();
+    let owner = if let Some(path) = arguments.value("reference") {
+        let Some(path) = machine.resolved(call, path) else { return Ok(1) };
+        let Owner { user, group } = machine.owner(&path);
+        Owner { user: user.filter(|_| !group_only), group }
+    } else {
+        let Some((who, rest)) = paths.split_first() else { return Ok(1) };
+        paths = rest;
+        let (user, group) = if group_only {
+            ("", who.as_str())
+        } else {
+            who.split_once(':').or_else(|| who.split_once('.')).unwrap_or((who, ""))
+        };
+        owner(Some(user), Some(group)).unwrap_or_default()
+    };
+    let accounts = &machine.accounts;
+    let is_there = |name: &Option<String>, known: &dyn Fn(&str) -> bool| {
+        name.as_deref().is_none_or(|name| known(name) || name.parse::<u32>().is_ok())
+    };
+    if !is_there(&owner.user, &|name| accounts.users.contains_key(name))
+        || !is_there(&owner.group, &|name| accounts.groups.contains_key(name))
+    {
+        // Whoever makes it comes before this package: a dependency's script, or a file of sysusers.d.
+        machine.skipped.insert(format!("{owner} is not known when it is made an owner"));
+    }
+    let mut status = 0;
+    for path in paths {
+        let there = if arguments.has("h") {
+            place(machine, call, path).filter(|path| machine.node(path).is_some())
+        } else {
+            machine.resolved(call, path)
+        };
+        let Some(path) = there else {
+            status = i32::from(!arguments.has("f"));
+            continue;
+        };
+        if !machine.passes(&path) {
+            let Owner { user, group } = owner.clone();
+            machine.effect(Effect::Owner { path, user, group, recursive: arguments.has("R") });
+        }
+    }
+    Ok(status)
+}
+
+/// setcap(8): `setcap CAPABILITIES FILE...`, and `-r`.
+pub(super) fn setcap(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    answer(set_capabilities(machine, call))
+}
+
+fn set_capabilities(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
+    let arguments = read(call, &[('q', "", false), ('v', "", false), ('r', "", false), ('n', "", true)])?;
+    let mut words = arguments.operands.iter();
+    if arguments.has("v") || arguments.has("n") {
+        return Err(Reply::Unknown("there is no model of this use".to_owned()));
+    }
+    let mut status = 0;
+    while let Some(word) = words.next() {
+        let (text, path) =
+            if arguments.has("r") { ("=", word) } else { (word.as_str(), words.next().unwrap_or(word)) };
+        let Some(path) = machine.resolved(call, path) else {
+            status = 1;
+            continue;
+        };
+        let capabilities = super::capabilities::of_text(text)
+            .ok_or_else(|| Reply::Unknown(format!("there is no model of the capabilities `{text}`")))?;
+        if !machine.passes(&path) {
+            machine.effect(Effect::Capabilities { path, text: text.to_owned(), capabilities });
+        }
+    }
+    Ok(status)
+}
+
+/// getcap(8): what the script has set; packages' files have none of their own on Debian.
+pub(super) fn getcap(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    let mut output = String::new();
+    for path in call.argv.iter().skip(1).filter(|word| !word.starts_with('-')) {
+        let place = machine.resolved(call, path);
+        let set = machine.effects.iter().rev().find_map(|effect| match effect {
+            Effect::Capabilities { path, text, .. } if Some(path) == place.as_ref() => Some(text),
+            _ => None,
+        });
+        if let Some(text) = set.filter(|text| *text != "=") {
+            output.push_str(&format!("{path} {}\n", text.replace("+", "=")));
+        }
+    }
+    Reply::output(output)
+}
