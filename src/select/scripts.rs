@@ -1,6 +1,8 @@
 //! Scripts in selection (rule 5): an executable script in a directory of commands or libraries pulls its
 //! interpreter, and with it the modules that the script's package depends on.
 
+use std::collections::BTreeSet;
+
 use crate::loader::resolve;
 use crate::root_path::RootPath;
 
@@ -28,6 +30,11 @@ const COMMAND_DIRECTORIES: [&str; 6] =
 
 /// Below these, a script that may be run is run by something.
 const RUN_DIRECTORIES: [&str; 3] = ["/usr/lib/", "/usr/libexec/", "/lib/"];
+
+/// The packages to look into first for a command.
+pub(super) fn usual_packages(command: &str) -> &'static [&'static str] {
+    USUAL_PACKAGES.iter().find(|(usual, _)| *usual == command).map_or(&[][..], |(_, all)| all)
+}
 
 impl Selector<'_> {
     /// Rule 5, for a chosen file that begins with `#!`.
@@ -57,9 +64,10 @@ impl Selector<'_> {
         if let Some((path, file)) = self.find_command(interpreter) {
             let reason = Reason::Interpreter { by: script.clone() };
             self.pull_along(&path, &reason);
+            // python3 is a link of one package to what another has.
+            let owners = BTreeSet::from([self.package_at(&path), self.package_at(&file)]);
             self.pull(&file, reason);
-            let owner = self.package_at(&file);
-            self.reach_interpreter(&owner, package);
+            owners.iter().for_each(|owner| self.reach_interpreter(owner, package));
         } else if !self.want_interpreter(interpreter, package) {
             self.warnings.insert(Warning::NoInterpreter {
                 script: script.clone(),
@@ -85,8 +93,7 @@ impl Selector<'_> {
     /// Wants packages that may have an interpreter, likeliest first; false where all are catalogued.
     fn want_interpreter(&mut self, interpreter: &str, package: &str) -> bool {
         let name = interpreter.rsplit('/').next().unwrap_or(interpreter);
-        let usual =
-            USUAL_PACKAGES.iter().find(|(command, _)| *command == name).map_or(&[][..], |(_, all)| all);
+        let usual = usual_packages(name);
         let likely: Vec<&str> = std::iter::once(name)
             .chain(usual.iter().copied())
             .filter(|name| self.is_uncatalogued(name))

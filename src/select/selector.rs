@@ -241,7 +241,7 @@ impl<'a> Selector<'a> {
 
     /// Whether a file that is pulled brings its package along in the current layer.
     pub(super) fn keeps_whole_packages(&self) -> bool {
-        self.inputs.recipe.layers[self.layers.len() - 1].keep == Keep::Needed
+        self.inputs.recipe.layers[self.layers.len() - 1].keep != Keep::Listed
     }
 
     /// Notes a link that no package has, by which something chosen is found: one of the distro's merged `/usr`,
@@ -261,6 +261,14 @@ impl<'a> Selector<'a> {
     fn made_link(&self, path: &RootPath) -> Option<&'a str> {
         let target = self.inputs.made_links.get(path)?;
         self.inputs.catalog.within(path).next().is_none().then_some(target.as_str())
+    }
+
+    /// Whether there are links to be made below a path.
+    fn holds_made_link(&self, path: &RootPath) -> bool {
+        let links = self.inputs.made_links.range(path.clone()..).map(|(link, _)| link);
+        links
+            .take_while(|link| link.as_str().starts_with(path.as_str()))
+            .any(|link| link != path && link.is_within(path))
     }
 
     /// Links the ELF files that the recipe brings in one of its layers.
@@ -462,7 +470,9 @@ impl FileTree for Visible<'_, '_> {
         }
         let node = selector.inputs.catalog.node(path);
         let node = node.or_else(|| selector.inputs.own.node(path).filter(|_| !path.is_root()));
-        node.or_else(|| selector.made_link(path).map(Node::Symlink))
+        let node = node.or_else(|| selector.made_link(path).map(Node::Symlink));
+        // The directory of the alternatives' links may be nobody's.
+        node.or_else(|| selector.holds_made_link(path).then_some(Node::Directory))
     }
 }
 

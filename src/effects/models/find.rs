@@ -1,43 +1,174 @@
 //! `find` and `ls`.
 
+use std::collections::BTreeSet;
+use std::iter::Peekable;
+
 use super::super::machine::Machine;
 use super::{all_known, run, vague};
 use crate::root_path::RootPath;
 use crate::shell::{Call, Match, Node, Pattern, Reply, World};
 
+/// As deep may parentheses and negations stand in each other.
+const MOST_NESTED: usize = 32;
+
+/// One thing that `find` does for a path: it tells whether that held.
 enum Test {
     Name(Pattern),
     Path(Pattern),
-    Kind(char),
+    Kind(String),
     Not(Box<Test>),
+    All(Vec<Test>),
+    Any(Vec<Test>),
+    /// Nothing below a directory is looked at.
+    Prune,
+    /// The action of that number is done.
+    Act(usize),
+    Always,
+    Never,
+    /// It depends on what is not known here.
+    Vague,
+}
+
+/// What looking at one path came to.
+#[derive(Default)]
+struct Seen {
+    actions: Vec<usize>,
+    is_pruned: bool,
+    is_vague: bool,
 }
 
 impl Test {
-    fn holds(&self, shown: &str, node: &Node) -> bool {
+    fn holds(&self, shown: &str, node: &Node, seen: &mut Seen) -> bool {
         match self {
             Test::Name(pattern) => pattern.matches(shown.rsplit('/').next().unwrap_or(shown)) == Match::Yes,
             Test::Path(pattern) => pattern.matches(shown) == Match::Yes,
-            Test::Kind(kind) => match node {
-                Node::Directory => *kind == 'd',
-                Node::File { .. } => *kind == 'f',
-                Node::Symlink(_) => *kind == 'l',
+            Test::Kind(kinds) => kinds.split(',').any(|kind| match node {
+                Node::Directory => kind == "d",
+                Node::File { .. } => kind == "f",
+                Node::Symlink(_) => kind == "l",
                 Node::Other => false,
-            },
-            Test::Not(test) => !test.holds(shown, node),
+            }),
+            Test::Not(test) => !test.holds(shown, node, seen),
+            Test::All(tests) => tests.iter().all(|test| test.holds(shown, node, seen)),
+            Test::Any(tests) => tests.iter().any(|test| test.holds(shown, node, seen)),
+            Test::Prune => {
+                seen.is_pruned = true;
+                true
+            }
+            Test::Act(number) => {
+                seen.actions.push(*number);
+                true
+            }
+            Test::Always => true,
+            Test::Never => false,
+            Test::Vague => {
+                seen.is_vague = true;
+                true
+            }
         }
     }
+}
+
+/// What is done with a path that is found.
+enum Action {
+    /// It is written, and this after it.
+    Print(char),
+    Run(Vec<String>),
 }
 
 /// What `find` is told.
 struct Expression<'a> {
     starts: Vec<&'a str>,
-    tests: Vec<Test>,
+    test: Test,
     /// The least and most directories between a start and a file, the file counted.
     depths: (usize, usize),
-    actions: Vec<Vec<String>>,
-    end: char,
-    /// A test depends on what is not known here.
-    is_vague: bool,
+    actions: Vec<Action>,
+}
+
+/// Reads an expression by its grammar (find(1), OPERATORS).
+struct Reader<'a, I: Iterator<Item = &'a str>> {
+    words: Peekable<I>,
+    depths: (usize, usize),
+    actions: Vec<Action>,
+}
+
+impl<'a, I: Iterator<Item = &'a str>> Reader<'a, I> {
+    /// Terms joined by `-o`; the word that has no model otherwise.
+    fn any(&mut self, nested: usize) -> Result<Test, &'a str> {
+        let mut tests = vec![self.all(nested)?];
+        while self.words.next_if(|word| matches!(*word, "-o" | "-or")).is_some() {
+            tests.push(self.all(nested)?);
+        }
+        Ok(if tests.len() == 1 { tests.swap_remove(0) } else { Test::Any(tests) })
+    }
+
+    fn all(&mut self, nested: usize) -> Result<Test, &'a str> {
+        let mut tests = Vec::new();
+        while let Some(word) = self.words.next_if(|word| !matches!(*word, ")" | "-o" | "-or")) {
+            if !matches!(word, "-a" | "-and") {
+                tests.push(self.one(word, nested)?);
+            }
+        }
+        Ok(Test::All(tests))
+    }
+
+    fn one(&mut self, word: &'a str, nested: usize) -> Result<Test, &'a str> {
+        if nested > MOST_NESTED {
+            return Err(word);
+        }
+        match word {
+            "!" | "-not" => {
+                let next = self.words.next().ok_or(word)?;
+                Ok(Test::Not(Box::new(self.one(next, nested + 1)?)))
+            }
+            "(" => {
+                let inner = self.any(nested + 1)?;
+                self.words.next_if_eq(&")").ok_or(word)?;
+                Ok(inner)
+            }
+            _ => self.primary(word),
+        }
+    }
+
+    fn primary(&mut self, word: &'a str) -> Result<Test, &'a str> {
+        let mut value = || self.words.next().unwrap_or_default();
+        Ok(match word {
+            "-name" => Test::Name(Pattern::new([(value(), false)])),
+            "-path" | "-wholename" => Test::Path(Pattern::new([(value(), false)])),
+            "-type" => Test::Kind(value().to_owned()),
+            "-mindepth" => {
+                self.depths.0 = value().parse().unwrap_or(0);
+                Test::Always
+            }
+            "-maxdepth" => {
+                self.depths.1 = value().parse().unwrap_or(usize::MAX);
+                Test::Always
+            }
+            "-exec" | "-execdir" => {
+                let words = self.words.by_ref().take_while(|word| *word != ";" && *word != "+");
+                let action = Action::Run(words.map(ToOwned::to_owned).collect());
+                self.act(action)
+            }
+            "-delete" => self.act(Action::Run(["rm", "-rf", "{}"].map(str::to_owned).to_vec())),
+            "-print0" => self.act(Action::Print('\0')),
+            "-print" => self.act(Action::Print('\n')),
+            "-prune" => Test::Prune,
+            "-false" => Test::Never,
+            "-true" | "-depth" | "-xdev" | "-mount" | "-quit" | "-noleaf" => Test::Always,
+            "-nouser" | "-nogroup" | "-empty" => Test::Vague,
+            "-user" | "-group" | "-perm" | "-uid" | "-gid" | "-newer" | "-mtime" | "-size" | "-links"
+            | "-mmin" | "-cmin" | "-ctime" => {
+                value();
+                Test::Vague
+            }
+            other => return Err(other),
+        })
+    }
+
+    fn act(&mut self, action: Action) -> Test {
+        self.actions.push(action);
+        Test::Act(self.actions.len() - 1)
+    }
 }
 
 impl<'a> Expression<'a> {
@@ -52,75 +183,46 @@ impl<'a> Expression<'a> {
         if starts.is_empty() {
             starts.push(".");
         }
-        let depths = (0, usize::MAX);
-        let (tests, actions) = (Vec::new(), Vec::new());
-        let mut read = Expression { starts, tests, depths, actions, end: '\n', is_vague: false };
-        let mut negated = false;
-        while let Some(word) = words.next() {
-            let mut value = || words.next().unwrap_or_default();
-            let test = match word {
-                "!" | "-not" => {
-                    negated = true;
-                    continue;
-                }
-                "-name" => Test::Name(Pattern::new([(value(), false)])),
-                "-path" | "-wholename" => Test::Path(Pattern::new([(value(), false)])),
-                "-type" => Test::Kind(value().chars().next().unwrap_or(' ')),
-                _ => {
-                    read.read_other(word, &mut words)?;
-                    continue;
-                }
-            };
-            let test = if std::mem::take(&mut negated) { Test::Not(Box::new(test)) } else { test };
-            read.tests.push(test);
+        let mut reader = Reader { words, depths: (0, usize::MAX), actions: Vec::new() };
+        let mut test = reader.any(0)?;
+        if let Some(left) = reader.words.next() {
+            return Err(left);
         }
-        Ok(read)
+        if reader.actions.is_empty() {
+            test = Test::All(vec![test, reader.act(Action::Print('\n'))]);
+        }
+        Ok(Expression { starts, test, depths: reader.depths, actions: reader.actions })
     }
 
-    /// What is no test of a path.
-    fn read_other(
-        &mut self,
-        word: &'a str,
-        words: &mut impl Iterator<Item = &'a str>,
-    ) -> Result<(), &'a str> {
-        let mut value = || words.next().unwrap_or_default();
-        match word {
-            "-mindepth" => self.depths.0 = value().parse().unwrap_or(0),
-            "-maxdepth" => self.depths.1 = value().parse().unwrap_or(usize::MAX),
-            "-exec" | "-execdir" => {
-                let action = words.take_while(|word| *word != ";" && *word != "+");
-                self.actions.push(action.map(ToOwned::to_owned).collect());
-            }
-            "-delete" => self.actions.push(["rm", "-rf", "{}"].map(str::to_owned).to_vec()),
-            "-print0" => self.end = '\0',
-            "-print" | "-depth" | "-xdev" | "-mount" | "-a" | "-and" | "-quit" => {}
-            "-nouser" | "-nogroup" | "-empty" => self.is_vague = true,
-            "-user" | "-group" | "-perm" | "-uid" | "-gid" | "-newer" | "-mtime" | "-size" | "-links"
-            | "-mmin" | "-cmin" | "-ctime" => {
-                value();
-                self.is_vague = true;
-            }
-            other => return Err(other),
-        }
-        Ok(())
-    }
-
-    /// The files that all tests hold for, by the names that a start gives them; none if there is no such start.
-    fn files(&self, machine: &Machine<'_>, call: &Call, start: &str) -> Option<Vec<String>> {
+    /// What is done with which of the paths below a start, by the names that it gives them, and whether that is
+    /// certain; none if there is no such start.
+    fn found(&self, machine: &Machine<'_>, call: &Call, start: &str) -> Option<(Vec<(usize, String)>, bool)> {
         let top = machine.resolved(call, start)?;
-        let holds = |(path, node): (RootPath, Node)| {
+        let mut found = Vec::new();
+        let mut is_certain = true;
+        let mut pruned: BTreeSet<RootPath> = BTreeSet::new();
+        for (path, node) in machine.tree(&top) {
             let below = path.as_str().get(top.as_str().len()..).unwrap_or_default();
             let below = if top.is_root() { path.as_str() } else { below };
             let depth = below.split('/').filter(|name| !name.is_empty()).count();
+            let is_below_pruned = pruned.iter().any(|pruned| path != *pruned && path.is_within(pruned));
+            if !(self.depths.0..=self.depths.1).contains(&depth) || is_below_pruned {
+                continue;
+            }
             let shown = format!("{}{below}", start.trim_end_matches('/'));
-            let is_deep_enough = (self.depths.0..=self.depths.1).contains(&depth);
-            (is_deep_enough && self.tests.iter().all(|test| test.holds(&shown, &node))).then_some(shown)
-        };
-        Some(machine.tree(&top).into_iter().filter_map(holds).collect())
+            let mut seen = Seen::default();
+            self.test.holds(&shown, &node, &mut seen);
+            is_certain &= !seen.is_vague || seen.actions.is_empty();
+            if seen.is_pruned && node == Node::Directory {
+                pruned.insert(path);
+            }
+            found.extend(seen.actions.into_iter().map(|action| (action, shown.clone())));
+        }
+        Some((found, is_certain))
     }
 }
 
-/// `find PATH... TESTS ACTION`, with all tests to hold.
+/// `find PATH... EXPRESSION`.
 pub(super) fn find(machine: &mut Machine<'_>, call: &Call) -> Reply {
     if !all_known(call) {
         return vague();
@@ -129,31 +231,35 @@ pub(super) fn find(machine: &mut Machine<'_>, call: &Call) -> Reply {
         Ok(expression) => expression,
         Err(word) => return Reply::Unknown(format!("there is no model of its expression `{word}`")),
     };
+    let only_prints = expression.actions.iter().all(|action| matches!(action, Action::Print(_)));
     let mut found = Vec::new();
     let mut status = 0;
     for start in &expression.starts {
-        match expression.files(machine, call, start) {
-            Some(files) => found.extend(files),
+        match expression.found(machine, call, start) {
+            Some((_, false)) if only_prints => return vague(),
+            Some((_, false)) => {
+                return Reply::Unknown("which files it chooses depends on what is not known".to_owned());
+            }
+            Some((files, true)) => found.extend(files),
             None => status = 1,
         }
     }
-    if expression.is_vague && !found.is_empty() {
-        return if expression.actions.is_empty() {
-            vague()
-        } else {
-            Reply::Unknown("which files it chooses depends on what is not known".to_owned())
-        };
-    }
-    for action in &expression.actions {
-        for path in &found {
-            let argv = action.iter().map(|word| word.replace("{}", path)).collect();
-            if let unknown @ Reply::Unknown(_) = run(machine, &Call { argv, ..call.clone() }) {
-                return unknown;
+    let mut stdout = String::new();
+    for (number, path) in &found {
+        match &expression.actions[*number] {
+            Action::Print(end) => {
+                stdout.push_str(path);
+                stdout.push(*end);
+            }
+            Action::Run(words) => {
+                let argv = words.iter().map(|word| word.replace("{}", path)).collect();
+                match run(machine, &Call { argv, ..call.clone() }) {
+                    Reply::Done { stdout: said, .. } => stdout.push_str(&said),
+                    unknown @ Reply::Unknown(_) => return unknown,
+                }
             }
         }
     }
-    let lines = found.iter().map(|path| format!("{path}{}", expression.end));
-    let stdout = if expression.actions.is_empty() { lines.collect() } else { String::new() };
     Reply::Done { status: Some(status), stdout, variables: Vec::new() }
 }
 
