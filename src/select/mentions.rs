@@ -57,6 +57,7 @@ impl Selector<'_> {
         let is_held = is_own || depends.contains(owner.name.as_str());
         if is_held && file.entry.kind != EntryKind::Directory && !self.is_stripped(&mentioned) {
             self.pull(&mentioned, Reason::Mention { by: by.clone() });
+            self.is_run(&mentioned);
         }
     }
 

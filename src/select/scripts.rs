@@ -40,7 +40,8 @@ impl Selector<'_> {
     /// Rule 5, for a chosen file that begins with `#!`.
     pub(super) fn interpret(&mut self, script: &RootPath, mode: u32, shebang: &str, package: &str) {
         let runs = is_command(script)
-            || RUN_DIRECTORIES.iter().any(|directory| script.as_str().starts_with(directory));
+            || RUN_DIRECTORIES.iter().any(|directory| script.as_str().starts_with(directory))
+            || self.run.contains(script);
         if mode & 0o111 == 0 || !runs {
             return;
         }
@@ -57,6 +58,27 @@ impl Selector<'_> {
         }
         if is_shell(program) {
             self.follow_words(script, package);
+        }
+    }
+
+    /// A chosen file is run, wherever it is: a command leads to it, or something calls it by its path.
+    pub(super) fn is_run(&mut self, file: &RootPath) {
+        if !self.is_chosen(file) || !self.run.insert(file.clone()) {
+            return;
+        }
+        let Some((_, package, entry)) = self.file_at(file) else { return };
+        if let Some(shebang) = &entry.shebang {
+            self.interpret(file, entry.entry.metadata.mode, shebang, &package.name);
+        }
+    }
+
+    /// The same for what the commands lead to that are made as links: alternatives above all.
+    pub(super) fn run_by_made_links(&mut self) {
+        let made: Vec<&RootPath> = self.inputs.made_links.keys().filter(|link| is_command(link)).collect();
+        for link in made {
+            if let Some(file) = resolve(&self.visible(), link) {
+                self.is_run(&file);
+            }
         }
     }
 

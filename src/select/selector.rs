@@ -62,6 +62,8 @@ pub(super) struct Selector<'a> {
     pub(super) roles: BTreeMap<String, Role>,
     /// Helpers that are reached as interpreters of kept scripts.
     pub(super) interpreters: BTreeSet<String>,
+    /// Files that are run though they are where scripts need not be.
+    pub(super) run: BTreeSet<RootPath>,
     pub(super) wants: BTreeSet<String>,
     /// Scripts whose words are not known yet.
     pub(super) reads: BTreeSet<RootPath>,
@@ -114,6 +116,7 @@ impl<'a> Selector<'a> {
             library_path,
             roles: BTreeMap::new(),
             interpreters: BTreeSet::new(),
+            run: BTreeSet::new(),
             wants: BTreeSet::new(),
             reads: BTreeSet::new(),
             looked_into: BTreeSet::new(),
@@ -143,6 +146,7 @@ impl<'a> Selector<'a> {
     pub(super) fn enter(&mut self, index: usize) -> Result<(), SelectError> {
         self.roles.clear();
         self.interpreters.clear();
+        self.run.clear();
         self.elf_seen.clear();
         self.settled_roots.append(&mut self.elf_roots);
         let layer = &self.inputs.recipe.layers[index];
@@ -297,6 +301,7 @@ impl<'a> Selector<'a> {
                 self.follow(&path);
             }
             self.take_of_reached();
+            self.run_by_made_links();
             if self.queue.is_empty() {
                 break;
             }

@@ -113,6 +113,7 @@ impl Selector<'_> {
             // An Essential package's interpreter is enough for what stands in a command line.
             let owners = BTreeSet::from([self.package_at(&path), self.package_at(&file)]);
             self.pull(&file, reason);
+            self.is_run(&file);
             for owner in owners {
                 if self.inputs.packages.get(owner.as_str()).is_none_or(|owner| !owner.essential) {
                     self.reach_interpreter(&owner, package);
