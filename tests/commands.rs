@@ -11,9 +11,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use rootforge::digest::Digest;
 use serde::{Deserialize, Serialize};
@@ -187,10 +187,19 @@ fn whole(
     Ok(whole)
 }
 
+/// Asks everything twice, the second time when everything was asked once: what tells the time shows it then.
 fn keep(whole: &mut Whole, kind: &str, root: &Root) {
-    let answers = questions(&whole.programs);
-    let answers = answers
-        .map(|(program, argument)| (format!("{program} {argument}"), Answer::twice(root, program, argument)));
-    let answers = answers.collect();
+    let ask = || {
+        questions(&whole.programs).map(|(program, argument)| {
+            let answer = Answer::of(&root.path, &root.env, program, argument);
+            (format!("{program} {argument}"), answer)
+        })
+    };
+    let mut answers: Answers = ask().collect();
+    std::thread::sleep(Duration::from_millis(1100));
+    for (question, again) in ask() {
+        let first = answers.get_mut(&question).unwrap();
+        first.steady = *first == again;
+    }
     whole.answers.insert(kind.to_owned(), answers);
 }

@@ -89,14 +89,15 @@ impl Selector<'_> {
         }
     }
 
-    /// Whether a dependency is reached through its dependant at once. A package that ships a library on
-    /// the loader's path waits until one of its libraries is needed.
+    /// Whether a dependency is reached through its dependant at once. A package that ships a library on the loader's
+    /// path waits until one of its libraries is needed, unless it ships modules of an interpreter too: who imports
+    /// those is not known.
     fn follows(&mut self, dependency: &str) -> bool {
         if self.is_helper(dependency) {
             return false;
         }
         let Some(package) = self.catalogued(dependency) else { return false };
-        !self.ships_library(package)
+        !self.ships_library(package) || ships_modules(package)
     }
 
     /// Whether the package only helps to install others and nobody named it.
@@ -178,6 +179,22 @@ impl Selector<'_> {
                 || (strips && self.is_stripped(path))
         })
     }
+}
+
+/// Whether a package ships modules of an interpreter.
+fn ships_modules(package: &PackageFiles) -> bool {
+    const PARTS: [&str; 6] = [
+        "/perl5/",
+        "/python3/dist-packages/",
+        "/ruby/vendor_ruby/",
+        "/tcltk/",
+        "/share/guile/",
+        "/share/lua/",
+    ];
+    package.manifest.files.iter().any(|file| {
+        let path = file.entry.path.as_str();
+        file.entry.kind != EntryKind::Directory && PARTS.iter().any(|part| path.contains(part))
+    })
 }
 
 /// Whether a path lies directly in a directory of commands.

@@ -5,8 +5,6 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use super::roots::Root;
-
 /// Of what a command says no more counts.
 const MOST_SAID: usize = 1 << 16;
 /// How long a command may take, in seconds.
@@ -46,14 +44,6 @@ impl Answer {
         let cut = |bytes: Vec<u8>| bytes.into_iter().take(MOST_SAID).collect::<Vec<u8>>();
         let said = [cut(output.stdout), cut(output.stderr)].concat();
         Answer { code: output.status.code(), said: String::from_utf8_lossy(&said).into_owned(), steady: true }
-    }
-
-    /// The same, run twice: what differs then can only be compared by how it ends. What does not end is run once.
-    pub(super) fn twice(root: &Root, program: &str, argument: &str) -> Self {
-        let mut first = Self::of(&root.path, &root.env, program, argument);
-        let ends = first.code != Some(124);
-        first.steady = ends && Self::of(&root.path, &root.env, program, argument) == first;
-        first
     }
 
     /// Whether another is the same, as far as that can be told.
