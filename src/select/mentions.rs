@@ -15,6 +15,7 @@ use crate::loader::Requester;
 use crate::root_path::RootPath;
 use crate::tarball::EntryKind;
 
+use super::packages::is_command;
 use super::selector::Selector;
 use super::{Reason, Warning};
 
@@ -50,16 +51,35 @@ impl Selector<'_> {
                 self.opened.insert(Opened { by: path.clone(), soname: mention.clone() });
             }
         }
-        self.follow_commands(path, &package.name, facts);
+        self.follow_commands(path, &package.name, &depends, facts);
         self.follow_notes(path, facts);
     }
 
-    /// The commands that a program runs by name: parts of its own (dpkg's dpkg-query) and, where its package is named,
+    /// The commands that packages at hand have.
+    pub(super) fn commands_of(&self, packages: &BTreeSet<&str>) -> Vec<RootPath> {
+        let at_hand = packages.iter().filter_map(|name| self.inputs.catalog.package(name));
+        let paths = at_hand.flat_map(|package| &package.manifest.files).map(|file| &file.entry.path);
+        paths.filter(|path| is_command(path)).cloned().collect()
+    }
+
+    /// The commands that a program runs by name: its dependencies', parts of its own (dpkg's dpkg-query) and, where its package is named,
     /// Essential ones, which no package depends on. One that names many of them does itself what they do.
-    fn follow_commands(&mut self, path: &RootPath, package: &str, facts: &Arc<ElfFacts>) {
+    fn follow_commands(
+        &mut self,
+        path: &RootPath,
+        package: &str,
+        depends: &BTreeSet<&str>,
+        facts: &Arc<ElfFacts>,
+    ) {
         let distro = self.inputs.distro;
         if facts.words.is_empty() || distro.format() != PackageFormat::Deb {
             return;
+        }
+        for command in self.commands_of(depends) {
+            if facts.words.iter().any(|word| word == command.file_name()) {
+                self.pull(&command, Reason::Mention { by: path.clone() });
+                self.is_run(&command);
+            }
         }
         let is_essential = |word: &&String| essential_package_with(distro, word).is_some();
         let is_box = facts.words.iter().filter(is_essential).count() > MOST_COMMANDS;

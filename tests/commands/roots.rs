@@ -93,7 +93,11 @@ fn base(mirror: &str) -> &'static Path {
         if !archive.exists() {
             let partial = cache().join("mmdebstrap-trixie.partial.tar");
             let mut command = Command::new("mmdebstrap");
-            command.args(["--variant=apt", "--quiet", "trixie"]).arg(&partial).args(&suites);
+            // The lists of packages are for whatever is installed later.
+            command
+                .args(["--variant=apt", "--quiet", "--skip=cleanup/apt/lists", "trixie"])
+                .arg(&partial)
+                .args(&suites);
             run(&mut command);
             fs::rename(partial, &archive).unwrap();
         }

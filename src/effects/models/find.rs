@@ -71,8 +71,8 @@ impl Test {
 
 /// What is done with a path that is found.
 enum Action {
-    /// It is written, and this after it.
-    Print(char),
+    /// It is written in this form.
+    Print(String),
     Run(Vec<String>),
 }
 
@@ -150,8 +150,18 @@ impl<'a, I: Iterator<Item = &'a str>> Reader<'a, I> {
                 self.act(action)
             }
             "-delete" => self.act(Action::Run(["rm", "-rf", "{}"].map(str::to_owned).to_vec())),
-            "-print0" => self.act(Action::Print('\0')),
-            "-print" => self.act(Action::Print('\n')),
+            "-print0" => self.act(Action::Print("%p\\0".to_owned())),
+            "-print" => self.act(Action::Print("%p\\n".to_owned())),
+            "-printf" => {
+                let form = value();
+                // What else there is tells of times, owners and sizes.
+                if form.match_indices('%').any(|(at, _)| {
+                    !form[..at].ends_with('%') && !form[at + 1..].starts_with(['f', 'h', 'p', 'P', '%'])
+                }) {
+                    return Err(word);
+                }
+                self.act(Action::Print(form.to_owned()))
+            }
             "-prune" => Test::Prune,
             "-false" => Test::Never,
             "-true" | "-depth" | "-xdev" | "-mount" | "-quit" | "-noleaf" => Test::Always,
@@ -189,14 +199,14 @@ impl<'a> Expression<'a> {
             return Err(left);
         }
         if reader.actions.is_empty() {
-            test = Test::All(vec![test, reader.act(Action::Print('\n'))]);
+            test = Test::All(vec![test, reader.act(Action::Print("%p\\n".to_owned()))]);
         }
         Ok(Expression { starts, test, depths: reader.depths, actions: reader.actions })
     }
 
     /// What is done with which of the paths below a start, by the names that it gives them, and whether that is
     /// certain; none if there is no such start.
-    fn found(&self, machine: &Machine<'_>, call: &Call, start: &str) -> Option<(Vec<(usize, String)>, bool)> {
+    fn found(&self, machine: &Machine<'_>, call: &Call, start: &str) -> Option<(Vec<Found>, bool)> {
         let top = machine.resolved(call, start)?;
         let mut found = Vec::new();
         let mut is_certain = true;
@@ -214,11 +224,52 @@ impl<'a> Expression<'a> {
             self.test.holds(&shown, &node, &mut seen);
             is_certain &= !seen.is_vague || seen.actions.is_empty();
             if seen.is_pruned && node == Node::Directory {
-                pruned.insert(path);
+                pruned.insert(path.clone());
             }
-            found.extend(seen.actions.into_iter().map(|action| (action, shown.clone())));
+            let below = below.trim_start_matches('/');
+            found.extend(seen.actions.into_iter().map(|action| Found {
+                action,
+                shown: shown.clone(),
+                below: below.to_owned(),
+            }));
         }
         Some((found, is_certain))
+    }
+}
+
+/// Something to be done for a path.
+struct Found {
+    action: usize,
+    /// The path as it is told.
+    shown: String,
+    /// The same without its start.
+    below: String,
+}
+
+impl Found {
+    /// The form of `-printf`, filled in.
+    fn printed(&self, form: &str) -> String {
+        let mut text = String::new();
+        let mut letters = form.chars();
+        while let Some(letter) = letters.next() {
+            match letter {
+                '%' => match letters.next() {
+                    Some('f') => text.push_str(self.shown.rsplit('/').next().unwrap_or_default()),
+                    Some('h') => text.push_str(self.shown.rsplit_once('/').map_or(".", |(above, _)| above)),
+                    Some('p') => text.push_str(&self.shown),
+                    Some('P') => text.push_str(&self.below),
+                    other => text.extend(other),
+                },
+                '\\' => match letters.next() {
+                    Some('n') => text.push('\n'),
+                    Some('t') => text.push('\t'),
+                    Some('0') => text.push('\0'),
+                    other => text.extend(other),
+                },
+                other => text.push(other),
+            }
+        }
+        text
     }
 }
 
@@ -245,14 +296,11 @@ pub(super) fn find(machine: &mut Machine<'_>, call: &Call) -> Reply {
         }
     }
     let mut stdout = String::new();
-    for (number, path) in &found {
-        match &expression.actions[*number] {
-            Action::Print(end) => {
-                stdout.push_str(path);
-                stdout.push(*end);
-            }
+    for one in &found {
+        match &expression.actions[one.action] {
+            Action::Print(form) => stdout.push_str(&one.printed(form)),
             Action::Run(words) => {
-                let argv = words.iter().map(|word| word.replace("{}", path)).collect();
+                let argv = words.iter().map(|word| word.replace("{}", &one.shown)).collect();
                 match run(machine, &Call { argv, ..call.clone() }) {
                     Reply::Done { stdout: said, .. } => stdout.push_str(&said),
                     unknown @ Reply::Unknown(_) => return unknown,
