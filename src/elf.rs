@@ -73,6 +73,9 @@ pub struct ElfFacts {
     /// Absolute paths below the directories of a distro, and what looks like a soname, in its read-only data;
     /// sorted, each once, 4096 at most.
     pub mentions: Vec<String>,
+    /// Of a program that runs commands by their names (`execvp`, `system` ...), what in its read-only data may be such a
+    /// name; sorted, each once, 4096 at most.
+    pub words: Vec<String>,
 }
 
 /// Why a file that looks like ELF cannot be read.
@@ -135,6 +138,7 @@ pub fn facts(bytes: &[u8]) -> Result<ElfFacts, ElfError> {
         symbols: PackedSymbols::default(),
         dlopen: Vec::new(),
         mentions: Vec::new(),
+        words: Vec::new(),
     };
     let no_dynamic = Dynamic { dyns: Vec::new(), info: DynamicInfo::default() };
     let image = Image {
@@ -154,8 +158,12 @@ pub fn facts(bytes: &[u8]) -> Result<ElfFacts, ElfError> {
         _ => ElfKind::Other,
     };
     if facts.kind != ElfKind::Other {
-        facts.symbols = symbol_table::read(&image, &strings, &facts)?.pack();
+        let symbols = symbol_table::read(&image, &strings, &facts)?;
+        facts.symbols = symbols.pack();
         facts.dlopen = notes::dlopen(bytes, &segments, |bytes, at, size| image.number(bytes, at, size));
+        if facts.interp.is_some() {
+            facts.words = mentions::words(bytes, &segments, strings.range.clone(), &symbols);
+        }
         facts.mentions = mentions::mentions(bytes, &segments, strings.range);
     }
     Ok(facts)

@@ -550,7 +550,11 @@ pub fn select(inputs: Inputs<'_>) -> Result<Outcome, SelectError> {
     for (index, layer) in inputs.recipe.layers.iter().enumerate() {
         selector.enter(index)?;
         match layer.keep {
-            Keep::All => selector.keep_all(),
+            // Whole packages want no less at run time than parts of them do.
+            Keep::All => {
+                selector.keep_all();
+                selector.keep_needed();
+            }
             Keep::Needed => selector.keep_needed(),
             Keep::Listed => {}
         }

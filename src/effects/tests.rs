@@ -240,3 +240,25 @@ fn triggers_fire_when_others_activate_them() {
     assert_eq!(fired(&[("postinst", "#!/bin/sh\ndpkg-trigger --no-await collect || true\n")]), collected);
     assert_eq!(fired(&[("postinst", "#!/bin/sh\necho collect\n")]), []);
 }
+
+#[test]
+fn find_follows_its_grammar() {
+    let links = |expression: &str| -> Vec<String> {
+        let body = format!(
+            "mkdir -p /etc/x/a /etc/x/b.bak /etc/x/c/d\nfor d in $(find /etc/x {expression}); do ln -s t $d/link; done"
+        );
+        let found = postinst(&body);
+        assert_eq!(found.undone, [], "{expression}");
+        let links = found.effects.iter().filter_map(|effect| match effect {
+            Effect::Symlink { path, .. } => Some(path.as_str().trim_end_matches("/link").to_owned()),
+            _ => None,
+        });
+        links.collect()
+    };
+    assert_eq!(links("-mindepth 1 -maxdepth 1 ! \\( -name '*.bak' -o -name c \\)"), ["/etc/x/a"]);
+    assert_eq!(links("-mindepth 1 -name c -prune -o -name d -print"), [] as [&str; 0]);
+    assert_eq!(links("-name a -o -name d"), ["/etc/x/a", "/etc/x/c/d"]);
+    assert_eq!(links("-type f"), [] as [&str; 0]);
+    assert_eq!(links("-name d -printf '/y/%f/%P\\n'"), ["/y/d/c/d"]);
+    assert_eq!(postinst("find /etc \\( -name a").undone.len(), 1);
+}

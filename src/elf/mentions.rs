@@ -1,4 +1,5 @@
-//! Which files a program names in its read-only data: absolute paths, and what looks like a soname.
+//! Which files a program names in its read-only data: absolute paths, what looks like a soname, and, where it runs
+//! commands by name, what may be one.
 //!
 //! Only whole C strings count: what stands between two zero bytes. Where a file keeps its constants apart from its
 //! code, as linkers do by default on most machines, the code is not looked into. The dynamic string table and the
@@ -7,6 +8,8 @@
 use std::collections::BTreeSet;
 
 use goblin::elf::program_header::{PF_W, PF_X, PT_INTERP, PT_LOAD, ProgramHeader};
+
+use super::symbols::Symbols;
 
 /// Longer strings are no names of files, in bytes.
 const MAX_LENGTH: usize = 255;
@@ -17,11 +20,50 @@ const MAX_COUNT: usize = 4096;
 const TOPS: [&str; 10] =
     ["/usr/", "/etc/", "/bin/", "/sbin/", "/lib", "/libexec/", "/var/", "/opt/", "/srv/", "/run/"];
 
-/// The strings, sorted, each once. `strings` is where the dynamic string table lies in the file.
+/// What runs a command by its name, found in `PATH`.
+const RUNNERS: [&str; 8] = [
+    "execlp",
+    "execvp",
+    "execvpe",
+    "g_find_program_in_path",
+    "g_spawn_command_line_sync",
+    "popen",
+    "posix_spawnp",
+    "system",
+];
+/// A program with more exports is the host of plug-ins or scripts: its words are those of a language.
+const MOST_EXPORTS: usize = 64;
+
+/// The paths and sonames, sorted, each once. `strings` is where the dynamic string table lies in the file.
 pub(super) fn mentions(
     bytes: &[u8],
     segments: &[ProgramHeader],
     strings: std::ops::Range<usize>,
+) -> Vec<String> {
+    named(bytes, segments, strings, |text| text.len() >= 4 && (is_path(text) || is_soname(text)))
+}
+
+/// Single words of a program that runs commands by name, sorted, each once; but for those that are also the names of
+/// functions it calls.
+pub(super) fn words(
+    bytes: &[u8],
+    segments: &[ProgramHeader],
+    strings: std::ops::Range<usize>,
+    symbols: &Symbols,
+) -> Vec<String> {
+    let imports: BTreeSet<&str> = symbols.imports.iter().map(|import| import.name.as_str()).collect();
+    if symbols.exports.len() > MOST_EXPORTS || !RUNNERS.iter().any(|runner| imports.contains(runner)) {
+        return Vec::new();
+    }
+    named(bytes, segments, strings, |text| is_word(text) && !imports.contains(text))
+}
+
+/// The whole strings of the read-only data that are of a kind.
+fn named(
+    bytes: &[u8],
+    segments: &[ProgramHeader],
+    strings: std::ops::Range<usize>,
+    is_of_kind: impl Fn(&str) -> bool,
 ) -> Vec<String> {
     let read_only = |segment: &&ProgramHeader| segment.p_type == PT_LOAD && segment.p_flags & PF_W == 0;
     let is_code = |segment: &ProgramHeader| segment.p_flags & PF_X != 0;
@@ -39,9 +81,9 @@ pub(super) fn mentions(
             let text = &data[start..end];
             let at = range.start + start;
             start = end + 1;
-            if (4..=MAX_LENGTH).contains(&text.len())
+            if (2..=MAX_LENGTH).contains(&text.len())
                 && let Ok(text) = std::str::from_utf8(text)
-                && (is_path(text) || is_soname(text))
+                && is_of_kind(text)
                 && !skipped.iter().flatten().any(|range| range.contains(&at))
             {
                 found.insert(text);
@@ -61,6 +103,12 @@ fn owned(found: &BTreeSet<&str>) -> Vec<String> {
 fn is_path(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+@,~=[".contains(&byte);
     text.starts_with('/') && TOPS.iter().any(|top| text.starts_with(top)) && text.bytes().all(plain)
+}
+
+/// What may be the name of a command.
+fn is_word(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._+".contains(&byte);
+    text.len() <= 32 && text.starts_with(|first: char| first.is_ascii_lowercase()) && text.bytes().all(plain)
 }
 
 /// `libx.so`, `libx.so.1`, `x-1.2.so`; nothing that has a slash or is made at run time.
@@ -106,5 +154,28 @@ mod tests {
         // Constants among the code, as older linkers put them.
         let found = mentions(bytes.as_bytes(), &[segment(0, constants + code.len(), PF_R | PF_X)], 0..0);
         assert!(found.contains(&"/usr/bin/in-code".to_owned()) && found.len() == 6, "{found:?}");
+    }
+
+    #[test]
+    fn words_of_what_runs_commands() {
+        use crate::elf::{Binding, Import, SymbolKind};
+        let import = |name: &str| Import {
+            name: name.to_owned(),
+            version: None,
+            weak: false,
+            kind: SymbolKind::Function,
+            binding: Binding::Lazy,
+        };
+        let data = b"dpkg-query\0chmod\0Usage\0a b\0x\0/usr/bin/tool\0gzip\0";
+        let segment = ProgramHeader {
+            p_type: PT_LOAD,
+            p_flags: PF_R,
+            p_filesz: data.len() as u64,
+            ..ProgramHeader::default()
+        };
+        let runs = Symbols { imports: vec![import("chmod"), import("execvp")], ..Symbols::default() };
+        assert_eq!(words(data, &[segment.clone()], 0..0, &runs), ["dpkg-query", "gzip"]);
+        let runs_none = Symbols { imports: vec![import("execve")], ..Symbols::default() };
+        assert_eq!(words(data, &[segment], 0..0, &runs_none), [] as [&str; 0]);
     }
 }

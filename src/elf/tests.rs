@@ -38,6 +38,7 @@ fn every_class_and_byte_order() {
                 symbols: PackedSymbols::default(),
                 dlopen: vec![],
                 mentions: vec![],
+                words: vec![],
             },
             "{arch}"
         );

@@ -4,6 +4,7 @@
 use crate::loader::{FileTree, Node};
 use crate::root_path::RootPath;
 
+use super::packages::is_command;
 use super::selector::Selector;
 use super::{Reason, Warning};
 
@@ -39,6 +40,9 @@ impl Selector<'_> {
                     self.pull(&on_the_way, reason.clone());
                 }
                 self.pull(&file, reason);
+                if is_command(link) || self.run.contains(link) {
+                    self.is_run(&file);
+                }
             }
             End::Nothing if is_the_runtimes(&link.link_target(target)) => {}
             End::Nothing => {

@@ -66,6 +66,9 @@ impl Selector<'_> {
             let Some(package) = self.catalogued(&name) else { continue };
             self.roles.insert(name.clone(), role);
             self.take_files(package, role);
+            if ships_code(package) {
+                self.callable.insert(name.clone());
+            }
             let Some(locked) = self.inputs.packages.get(name.as_str()).copied() else { continue };
             let is_meta = role == Role::Named && self.is_meta(package);
             for dependency in locked.requires.iter().rev() {
@@ -89,14 +92,31 @@ impl Selector<'_> {
         }
     }
 
-    /// Whether a dependency is reached through its dependant at once. A package that ships a library on
-    /// the loader's path waits until one of its libraries is needed.
+    /// The commands of what a package of interpreted code depends on: what that code calls is not known.
+    pub(super) fn take_callable(&mut self) {
+        for name in self.callable.clone() {
+            let Some(locked) = self.inputs.packages.get(name.as_str()).copied() else { continue };
+            let depends: BTreeSet<&str> = locked
+                .requires
+                .iter()
+                .map(String::as_str)
+                .filter(|name| self.roles.contains_key(*name) && !self.is_helper(name))
+                .collect();
+            for command in self.commands_of(&depends) {
+                self.choose(&command, Reason::Reached);
+            }
+        }
+    }
+
+    /// Whether a dependency is reached through its dependant at once. A package that ships a library on the loader's
+    /// path waits until one of its libraries is needed, unless it ships modules of an interpreter too: who imports
+    /// those is not known.
     fn follows(&mut self, dependency: &str) -> bool {
         if self.is_helper(dependency) {
             return false;
         }
         let Some(package) = self.catalogued(dependency) else { return false };
-        !self.ships_library(package)
+        !self.ships_library(package) || ships_modules(package)
     }
 
     /// Whether the package only helps to install others and nobody named it.
@@ -178,6 +198,33 @@ impl Selector<'_> {
                 || (strips && self.is_stripped(path))
         })
     }
+}
+
+/// Whether a package ships code for an interpreter other than a shell.
+fn ships_code(package: &PackageFiles) -> bool {
+    const INTERPRETERS: [&str; 3] = ["perl", "python", "ruby"];
+    let is_script = |shebang: &String| {
+        let program = shebang.rsplit(['/', ' ']).find(|word| !word.starts_with('-')).unwrap_or_default();
+        INTERPRETERS.iter().any(|name| program.starts_with(name))
+    };
+    ships_modules(package)
+        || package.manifest.files.iter().any(|file| file.shebang.as_ref().is_some_and(is_script))
+}
+
+/// Whether a package ships modules of an interpreter.
+fn ships_modules(package: &PackageFiles) -> bool {
+    const PARTS: [&str; 6] = [
+        "/perl5/",
+        "/python3/dist-packages/",
+        "/ruby/vendor_ruby/",
+        "/tcltk/",
+        "/share/guile/",
+        "/share/lua/",
+    ];
+    package.manifest.files.iter().any(|file| {
+        let path = file.entry.path.as_str();
+        file.entry.kind != EntryKind::Directory && PARTS.iter().any(|part| path.contains(part))
+    })
 }
 
 /// Whether a path lies directly in a directory of commands.

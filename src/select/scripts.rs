@@ -1,6 +1,8 @@
 //! Scripts in selection (rule 5): an executable script in a directory of commands or libraries pulls its
 //! interpreter, and with it the modules that the script's package depends on.
 
+use std::collections::BTreeSet;
+
 use crate::loader::resolve;
 use crate::root_path::RootPath;
 
@@ -29,11 +31,17 @@ const COMMAND_DIRECTORIES: [&str; 6] =
 /// Below these, a script that may be run is run by something.
 const RUN_DIRECTORIES: [&str; 3] = ["/usr/lib/", "/usr/libexec/", "/lib/"];
 
+/// The packages to look into first for a command.
+pub(super) fn usual_packages(command: &str) -> &'static [&'static str] {
+    USUAL_PACKAGES.iter().find(|(usual, _)| *usual == command).map_or(&[][..], |(_, all)| all)
+}
+
 impl Selector<'_> {
     /// Rule 5, for a chosen file that begins with `#!`.
     pub(super) fn interpret(&mut self, script: &RootPath, mode: u32, shebang: &str, package: &str) {
         let runs = is_command(script)
-            || RUN_DIRECTORIES.iter().any(|directory| script.as_str().starts_with(directory));
+            || RUN_DIRECTORIES.iter().any(|directory| script.as_str().starts_with(directory))
+            || self.run.contains(script);
         if mode & 0o111 == 0 || !runs {
             return;
         }
@@ -53,13 +61,35 @@ impl Selector<'_> {
         }
     }
 
+    /// A chosen file is run, wherever it is: a command leads to it, or something calls it by its path.
+    pub(super) fn is_run(&mut self, file: &RootPath) {
+        if !self.is_chosen(file) || !self.run.insert(file.clone()) {
+            return;
+        }
+        let Some((_, package, entry)) = self.file_at(file) else { return };
+        if let Some(shebang) = &entry.shebang {
+            self.interpret(file, entry.entry.metadata.mode, shebang, &package.name);
+        }
+    }
+
+    /// The same for what the commands lead to that are made as links: alternatives above all.
+    pub(super) fn run_by_made_links(&mut self) {
+        let made: Vec<&RootPath> = self.inputs.made_links.keys().filter(|link| is_command(link)).collect();
+        for link in made {
+            if let Some(file) = resolve(&self.visible(), link) {
+                self.is_run(&file);
+            }
+        }
+    }
+
     fn pull_interpreter(&mut self, script: &RootPath, interpreter: &str, package: &str) {
         if let Some((path, file)) = self.find_command(interpreter) {
             let reason = Reason::Interpreter { by: script.clone() };
             self.pull_along(&path, &reason);
+            // python3 is a link of one package to what another has.
+            let owners = BTreeSet::from([self.package_at(&path), self.package_at(&file)]);
             self.pull(&file, reason);
-            let owner = self.package_at(&file);
-            self.reach_interpreter(&owner, package);
+            owners.iter().for_each(|owner| self.reach_interpreter(owner, package));
         } else if !self.want_interpreter(interpreter, package) {
             self.warnings.insert(Warning::NoInterpreter {
                 script: script.clone(),
@@ -85,8 +115,7 @@ impl Selector<'_> {
     /// Wants packages that may have an interpreter, likeliest first; false where all are catalogued.
     fn want_interpreter(&mut self, interpreter: &str, package: &str) -> bool {
         let name = interpreter.rsplit('/').next().unwrap_or(interpreter);
-        let usual =
-            USUAL_PACKAGES.iter().find(|(command, _)| *command == name).map_or(&[][..], |(_, all)| all);
+        let usual = usual_packages(name);
         let likely: Vec<&str> = std::iter::once(name)
             .chain(usual.iter().copied())
             .filter(|name| self.is_uncatalogued(name))

@@ -62,6 +62,10 @@ pub(super) struct Selector<'a> {
     pub(super) roles: BTreeMap<String, Role>,
     /// Helpers that are reached as interpreters of kept scripts.
     pub(super) interpreters: BTreeSet<String>,
+    /// Files that are run though they are where scripts need not be.
+    pub(super) run: BTreeSet<RootPath>,
+    /// Packages of interpreted code.
+    pub(super) callable: BTreeSet<String>,
     pub(super) wants: BTreeSet<String>,
     /// Scripts whose words are not known yet.
     pub(super) reads: BTreeSet<RootPath>,
@@ -114,6 +118,8 @@ impl<'a> Selector<'a> {
             library_path,
             roles: BTreeMap::new(),
             interpreters: BTreeSet::new(),
+            run: BTreeSet::new(),
+            callable: BTreeSet::new(),
             wants: BTreeSet::new(),
             reads: BTreeSet::new(),
             looked_into: BTreeSet::new(),
@@ -143,6 +149,8 @@ impl<'a> Selector<'a> {
     pub(super) fn enter(&mut self, index: usize) -> Result<(), SelectError> {
         self.roles.clear();
         self.interpreters.clear();
+        self.run.clear();
+        self.callable.clear();
         self.elf_seen.clear();
         self.settled_roots.append(&mut self.elf_roots);
         let layer = &self.inputs.recipe.layers[index];
@@ -241,7 +249,7 @@ impl<'a> Selector<'a> {
 
     /// Whether a file that is pulled brings its package along in the current layer.
     pub(super) fn keeps_whole_packages(&self) -> bool {
-        self.inputs.recipe.layers[self.layers.len() - 1].keep == Keep::Needed
+        self.inputs.recipe.layers[self.layers.len() - 1].keep != Keep::Listed
     }
 
     /// Notes a link that no package has, by which something chosen is found: one of the distro's merged `/usr`,
@@ -261,6 +269,14 @@ impl<'a> Selector<'a> {
     fn made_link(&self, path: &RootPath) -> Option<&'a str> {
         let target = self.inputs.made_links.get(path)?;
         self.inputs.catalog.within(path).next().is_none().then_some(target.as_str())
+    }
+
+    /// Whether there are links to be made below a path.
+    fn holds_made_link(&self, path: &RootPath) -> bool {
+        let links = self.inputs.made_links.range(path.clone()..).map(|(link, _)| link);
+        links
+            .take_while(|link| link.as_str().starts_with(path.as_str()))
+            .any(|link| link != path && link.is_within(path))
     }
 
     /// Links the ELF files that the recipe brings in one of its layers.
@@ -289,6 +305,8 @@ impl<'a> Selector<'a> {
                 self.follow(&path);
             }
             self.take_of_reached();
+            self.run_by_made_links();
+            self.take_callable();
             if self.queue.is_empty() {
                 break;
             }
@@ -462,7 +480,9 @@ impl FileTree for Visible<'_, '_> {
         }
         let node = selector.inputs.catalog.node(path);
         let node = node.or_else(|| selector.inputs.own.node(path).filter(|_| !path.is_root()));
-        node.or_else(|| selector.made_link(path).map(Node::Symlink))
+        let node = node.or_else(|| selector.made_link(path).map(Node::Symlink));
+        // The directory of the alternatives' links may be nobody's.
+        node.or_else(|| selector.holds_made_link(path).then_some(Node::Directory))
     }
 }
 

@@ -12,7 +12,9 @@ use crate::root_path::RootPath;
 /// The patterns of a class on every distro. Locales and copyright files have rules of their own, in [`StripRules::class_of`].
 const fn patterns(class: StripClass) -> &'static [&'static str] {
     match class {
-        StripClass::Docs => &["/usr/share/doc/**", "/usr/share/gtk-doc/**", "/usr/share/help/**"],
+        StripClass::Docs => &["/usr/share/doc/**", "/usr/share/gtk-doc/html/**", "/usr/share/help/**"],
+        // What a tool has of its own beside what others put there for it (gdb's and lintian's data, zsh's functions)
+        // is no such class.
         StripClass::Man => &["/usr/share/man/**", "/usr/local/man/**", "/usr/local/share/man/**"],
         StripClass::Info => &["/usr/share/info/**"],
         StripClass::Locales => &["/usr/share/locale/*/**", "/usr/lib/locale/*/**"],
@@ -24,12 +26,12 @@ const fn patterns(class: StripClass) -> &'static [&'static str] {
             "/etc/bash_completion.d/**",
             "/usr/share/bash-completion/**",
             "/usr/share/fish/**/*completions*/**",
-            "/usr/share/zsh/**",
+            "/usr/share/zsh/{site-functions,vendor-completions}/**",
         ],
-        StripClass::Lintian => &["/usr/share/lintian/**"],
+        StripClass::Lintian => &["/usr/share/lintian/overrides/**"],
         StripClass::Bug => &["/usr/share/bug/**"],
         StripClass::DocBase => &["/usr/share/doc-base/**"],
-        StripClass::Gdb => &["/usr/share/gcc*/python/**", "/usr/share/gdb/**"],
+        StripClass::Gdb => &["/usr/share/gcc*/python/**", "/usr/share/gdb/auto-load/**"],
         StripClass::Metainfo => &["/usr/share/appdata/**", "/usr/share/metainfo/**"],
         StripClass::Systemd => &[
             "/etc/systemd/**",
@@ -47,8 +49,8 @@ const fn patterns(class: StripClass) -> &'static [&'static str] {
         StripClass::Initramfs => &[
             "/etc/initramfs-tools/**",
             "/etc/kernel/**",
-            "/usr/lib/dracut/**",
-            "/usr/share/initramfs-tools/**",
+            "/usr/lib/dracut/modules.d/**",
+            "/usr/share/initramfs-tools/{hooks,scripts}/**",
         ],
         StripClass::Menus => &["/usr/share/applications/**", "/usr/share/menu/**"],
         StripClass::Icons => &["/usr/share/icons/**", "/usr/share/pixmaps/**"],

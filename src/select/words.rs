@@ -11,6 +11,7 @@ use crate::root_path::RootPath;
 
 use super::Reason;
 use super::packages::Role;
+use super::scripts::usual_packages;
 use super::selector::Selector;
 
 /// The shells whose scripts are understood.
@@ -103,29 +104,41 @@ impl Selector<'_> {
             return;
         }
         let found = self.find_command(command);
-        if let Some((path, file)) = found.filter(|(_, file)| self.may_call(file, package)) {
+        let may_call = |found: &(RootPath, RootPath)| {
+            self.may_call(&found.1, package) || self.may_call(&found.0, package)
+        };
+        if let Some((path, file)) = found.filter(may_call) {
             let reason = Reason::Word { by: script.clone(), word: command.to_owned() };
             self.pull_along(&path, &reason);
-            self.pull(&file, reason);
             // An Essential package's interpreter is enough for what stands in a command line.
-            let owner = self.package_at(&file);
-            if self.inputs.packages.get(owner.as_str()).is_none_or(|owner| !owner.essential) {
-                self.reach_interpreter(&owner, package);
+            let owners = BTreeSet::from([self.package_at(&path), self.package_at(&file)]);
+            self.pull(&file, reason);
+            self.is_run(&file);
+            for owner in owners {
+                if self.inputs.packages.get(owner.as_str()).is_none_or(|owner| !owner.essential) {
+                    self.reach_interpreter(&owner, package);
+                }
             }
         } else if !self.want_command(command, package, is_sought) && !is_sought {
             self.called.insert(Called { script: script.clone(), command: command.to_owned() });
         }
     }
 
-    /// Whether a script of a package may count on a file: a direct dependency's, an Essential package's, or what is in
-    /// the image anyway. The commands of its own package are, if that is named; of others they may be for
-    /// administrators alone.
+    /// Whether a script of a package may count on a file: a direct dependency's or what that hands on as its own
+    /// (tcl's tclsh is tcl8.6's, python3's is python3-minimal's), an Essential package's, or what is in the image
+    /// anyway. The commands of its own package are, if that is named; of others they may be for administrators alone.
     fn may_call(&self, file: &RootPath, package: &str) -> bool {
         let owner = self.package_at(file);
-        let locked = self.inputs.packages.get(package);
+        let packages = self.inputs.packages;
+        let requires = |name: &str| packages.get(name).into_iter().flat_map(|locked| &locked.requires);
+        let source = |name: &str| packages.get(name).map(|locked| &locked.source);
+        let hands_on = |direct: &String| {
+            requires(direct).any(|name| *name == owner)
+                && (!self.is_helper(&owner) || source(direct) == source(&owner))
+        };
         self.is_chosen(file)
             || (owner == package && self.roles.get(package) == Some(&Role::Named))
-            || locked.is_some_and(|locked| locked.requires.contains(&owner))
+            || requires(package).any(|direct| *direct == owner || hands_on(direct))
             || self.inputs.packages.get(owner.as_str()).is_some_and(|owner| owner.essential)
             || essential_packages(self.inputs.distro).contains(&owner.as_str())
     }
@@ -141,6 +154,12 @@ impl Selector<'_> {
         }
         if is_sought {
             return false;
+        }
+        let usual = usual_packages(name).iter().filter(|name| self.is_uncatalogued(name));
+        let usual: Vec<String> = usual.map(|name| (*name).to_owned()).collect();
+        if !usual.is_empty() {
+            self.wants.extend(usual);
+            return true;
         }
         let direct: Vec<String> = self
             .inputs

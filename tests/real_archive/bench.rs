@@ -14,8 +14,12 @@ use tempfile::TempDir;
 
 use crate::tools::{is_ci, unpack};
 
-/// The cache that all tests share: it stays, as everything that a build leaves in the target directory.
-const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/real-archive/cache");
+/// The cache that all tests share: `ROOTFORGE_TEST_CACHE`, else it stays, as everything that a build leaves, in the
+/// target directory.
+pub(crate) fn cache() -> PathBuf {
+    let usual = concat!(env!("CARGO_TARGET_TMPDIR"), "/real-archive/cache");
+    std::env::var_os("ROOTFORGE_TEST_CACHE").map_or_else(|| PathBuf::from(usual), PathBuf::from)
+}
 
 /// A directory of recipes, locks and images that goes with its test.
 pub(crate) struct Bench {
@@ -105,7 +109,7 @@ impl Bench {
     /// The program, with the cache of all tests, and a home and temporary files of its own.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rootforge"));
-        command.args(["--cache-dir", CACHE]).args(arguments).current_dir(self.directory.path());
+        command.arg("--cache-dir").arg(cache()).args(arguments).current_dir(self.directory.path());
         command.env("HOME", self.path("home")).env("TMPDIR", self.directory.path());
         for name in ["XDG_CONFIG_HOME", "XDG_CACHE_HOME", "SOURCE_DATE_EPOCH"] {
             command.env_remove(name);
