@@ -222,7 +222,7 @@ impl System {
             let metadata = entry.metadata;
             // Links have no mode.
             let mode = if digest.is_some() || kind == "dir" { metadata.mode } else { 0 };
-            let xattrs = metadata.xattrs.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
+            let xattrs = metadata.xattrs.into_iter().map(|(name, value)| (name.clone(), value)).collect();
             let node = Node { kind, mode, owner: [metadata.uid, metadata.gid], digest, xattrs };
             nodes.insert(path, node);
             Ok::<(), TarballError>(())

@@ -174,7 +174,7 @@ mod tests {
             ..ProgramHeader::default()
         };
         let runs = Symbols { imports: vec![import("chmod"), import("execvp")], ..Symbols::default() };
-        assert_eq!(words(data, &[segment.clone()], 0..0, &runs), ["dpkg-query", "gzip"]);
+        assert_eq!(words(data, std::slice::from_ref(&segment), 0..0, &runs), ["dpkg-query", "gzip"]);
         let runs_none = Symbols { imports: vec![import("execve")], ..Symbols::default() };
         assert_eq!(words(data, &[segment], 0..0, &runs_none), [] as [&str; 0]);
     }

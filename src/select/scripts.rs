@@ -89,7 +89,9 @@ impl Selector<'_> {
             // python3 is a link of one package to what another has.
             let owners = BTreeSet::from([self.package_at(&path), self.package_at(&file)]);
             self.pull(&file, reason);
-            owners.iter().for_each(|owner| self.reach_interpreter(owner, package));
+            for owner in &owners {
+                self.reach_interpreter(owner, package);
+            }
         } else if !self.want_interpreter(interpreter, package) {
             self.warnings.insert(Warning::NoInterpreter {
                 script: script.clone(),

@@ -128,7 +128,7 @@ const TAMPERINGS: &[Tampering] = &[
     ),
     (
         "all packages gone",
-        |served| served.files.retain(|path, _| !path.ends_with(".apk")),
+        |served| served.files.retain(|path, _| path.contains("APKINDEX")),
         &[
             "it is not on the mirror any more",
             "hint: run `rootforge lock --update` to take the present versions",

@@ -223,8 +223,8 @@ impl Walk<'_, '_, '_> {
                 Some(false)
             }
             Expression::Not(one) => self.holds(one, found).map(|holds| !holds),
-            Expression::Name(pattern) => matched(&pattern.matches(name())),
-            Expression::Path(pattern) => matched(&pattern.matches(&found.shown)),
+            Expression::Name(pattern) => matched(pattern.matches(name())),
+            Expression::Path(pattern) => matched(pattern.matches(&found.shown)),
             Expression::Kinds(kinds) => Some(kinds.contains(match found.node {
                 Node::Directory => 'd',
                 Node::File { .. } => 'f',
@@ -290,11 +290,11 @@ impl Walk<'_, '_, '_> {
     }
 }
 
-fn matched(answer: &Match) -> Truth {
+fn matched(answer: Match) -> Truth {
     match answer {
         Match::Yes => Some(true),
         Match::No => Some(false),
-        _ => None,
+        Match::Unknown => None,
     }
 }
 

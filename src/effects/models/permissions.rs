@@ -206,7 +206,7 @@ pub(super) fn getcap(machine: &mut Machine<'_>, call: &Call) -> Reply {
             _ => None,
         });
         if let Some(text) = set.filter(|text| *text != "=") {
-            output.push_str(&format!("{path} {}\n", text.replace("+", "=")));
+            output.push_str(&format!("{path} {}\n", text.replace('+', "=")));
         }
     }
     Reply::output(output)

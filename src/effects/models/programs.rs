@@ -85,12 +85,12 @@ pub(super) fn update_locale(machine: &mut Machine<'_>, call: &Call) -> Reply {
     }
 }
 
-/// pg_lsclusters(1): no cluster is made in an image.
+/// `pg_lsclusters`(1): no cluster is made in an image.
 pub(super) fn pg_lsclusters(_: &mut Machine<'_>, _: &Call) -> Reply {
     Reply::output("")
 }
 
-/// pg_updatedicts(8): where dictionaries for text search would be.
+/// `pg_updatedicts`(8): where dictionaries for text search would be.
 pub(super) fn pg_updatedicts(machine: &mut Machine<'_>, call: &Call) -> Reply {
     for path in ["/var/cache/postgresql", "/var/cache/postgresql/dicts"] {
         if let Ok(path) = RootPath::parse(path) {
@@ -139,7 +139,10 @@ pub(super) fn postconf(machine: &mut Machine<'_>, call: &Call) -> Reply {
         "h" | "hx" | "xh" => {
             let value = |name: &str| {
                 let lines = text.lines().filter(|line| name_of(line).as_deref() == Some(name));
-                lines.filter_map(|line| line.split_once('=')).map(|(_, value)| value.trim().to_owned()).last()
+                lines
+                    .filter_map(|line| line.split_once('='))
+                    .map(|(_, value)| value.trim().to_owned())
+                    .next_back()
             };
             let values = words.iter().map(|name| value(name).unwrap_or_else(unknown) + "\n");
             Reply::output(values.collect::<String>())

@@ -80,7 +80,7 @@ mod tests {
         );
         let text = |path| match &made[&fixed(path)].content {
             crate::render::Content::Bytes(bytes) => String::from_utf8(bytes.clone()).unwrap(),
-            other => panic!("{other:?}"),
+            other @ crate::render::Content::Host(_) => panic!("{other:?}"),
         };
         let shells = "/bin/sh\n/usr/bin/sh\n/bin/bash\n/usr/bin/bash\n/usr/bin/tmux\n";
         assert_eq!(text(STATE), shells);
