@@ -15,6 +15,9 @@ use crate::cache::{Cache, CacheError, ContentId, Lookup, Partial, Verdict};
 use crate::hint::Hint;
 use crate::transport::{Expected, Transport, TransportError, is_remote};
 
+/// So many packages that are gone are told to be updated by name.
+const FEW: usize = 3;
+
 /// Failures that are told in full; the rest are counted.
 const TOLD: usize = 10;
 
@@ -187,12 +190,17 @@ fn describe(failures: &[Failure], more: usize) -> String {
 impl Hint for FetchError {
     fn hints(&self) -> Vec<String> {
         let mut hints: Vec<String> = Vec::new();
+        let few = self.failures.len() <= FEW;
         for failure in &self.failures {
             let own = match failure {
-                Failure::Gone { package, .. } => {
+                Failure::Gone { package, .. } if few => {
                     let name = package.split(' ').next().unwrap_or_default();
                     vec![format!("run `rootforge lock --update {name}` to take the present version")]
                 }
+                Failure::Gone { .. } => vec![
+                    "run `rootforge lock --update` to take the present versions".to_owned(),
+                    "if the mirror is behind the lock, pass `--mirror` another one".to_owned(),
+                ],
                 Failure::Offline { .. } => {
                     vec!["build once without `--offline` to fill the cache".to_owned()]
                 }
@@ -379,6 +387,8 @@ fn look_into(package: &Wanted, url: &str, partial: &Partial) -> Result<(), Failu
     match package.content.judge(partial.path()) {
         Ok(Verdict::Sound | Verdict::Other(_)) => Ok(()),
         Ok(Verdict::Forged(source)) => {
+            let name = url.rsplit('/').next().unwrap_or(url);
+            let source = source.of(Path::new(name));
             Err(Failure::Forged { package: package.to_string(), url: url.to_owned(), source })
         }
         Err(source) => {

@@ -28,6 +28,12 @@ pub use write::Writer;
 /// The size of a header, and the unit that content is padded to, in bytes.
 const BLOCK: usize = 512;
 
+/// The most directories above a member, itself included. Trees are walked a component at a time.
+const MAX_DEPTH: usize = 256;
+
+/// The longest path in bytes: Linux's `PATH_MAX` without the byte that ends it.
+const MAX_PATH: usize = 4095;
+
 /// Who may do what with a file, and since when.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {
@@ -128,6 +134,9 @@ pub enum TarballError {
     /// A member's name cannot be a path of an image.
     #[error("a member's name is refused")]
     Path(#[from] RootPathError),
+    /// A member lies deeper than a file of a package does, or its name is longer than any kernel opens.
+    #[error("`{}...` has more than {MAX_DEPTH} components or {MAX_PATH} bytes", start(.0))]
+    TooDeep(RootPath),
     /// A link's target cannot be one.
     #[error("`{path}` is a link to `{target}`, which is refused")]
     LinkTarget {
@@ -160,6 +169,11 @@ pub enum TarballError {
     TooLarge(u64),
 }
 
+/// The beginning of a long path.
+fn start(path: &RootPath) -> String {
+    path.as_str().chars().take(60).collect()
+}
+
 impl Hint for TarballError {
     fn hints(&self) -> Vec<String> {
         let hint = match self {
@@ -169,6 +183,7 @@ impl Hint for TarballError {
             }
             TarballError::Malformed { .. }
             | TarballError::Path(_)
+            | TarballError::TooDeep(_)
             | TarballError::LinkTarget { .. }
             | TarballError::UnknownType { .. }
             | TarballError::Field { .. } => "the archive was made wrongly: tell whoever made it",

@@ -319,6 +319,37 @@ fn checksums_of_data() {
     bench.check("empty data", &bench.package(&empty, &nothing), OK, OK, OK);
 }
 
+/// What `apk audit` and a later reader of the database go by.
+#[test]
+fn a_file_is_what_its_own_checksum_says() {
+    let bench = Bench::new();
+    let sum = |content: &[u8]| Checksum::of(content).hex();
+    let file = |stated: &str, content: &[u8]| {
+        Tar::new().records(&[(CHECKSUM, stated.as_bytes())]).plain("etc/sample.apk", content)
+    };
+    let link = |stated: &str| {
+        let mut header = Tar::header(tar::EntryType::Symlink, 0o777);
+        header.set_link_name_literal("target").unwrap();
+        Tar::new().records(&[(CHECKSUM, stated.as_bytes())]).entry("etc/link", header, b"")
+    };
+    let cases = [
+        (file(&sum(b"content"), b"content"), OK),
+        (file(&sum(b"content"), b"contend"), "FileContent"),
+        (file(&sum(b"content"), b""), "FileContent"),
+        (file(&sum(b""), b""), OK),
+        (link(&sum(b"target")), OK),
+        (link(&sum(b"other")), "FileContent"),
+    ];
+    for (at, (tar, expected)) in cases.into_iter().enumerate() {
+        let data = gz(&tar.end());
+        let package = bench.package(&gz(&control(&info(&data))), &data);
+        assert_eq!(name(read_all(&package)), expected, "{at}: read");
+        // Nobody need look at the content for it to be compared.
+        let read = archive::read(&package, &Limits::default(), |_, _, _| Ok::<_, ApkError>(()));
+        assert_eq!(name(read), expected, "{at}: passed over");
+    }
+}
+
 #[test]
 fn cut_off_or_with_garbage() {
     let bench = Bench::new();
@@ -557,8 +588,8 @@ fn what_is_no_package() {
         let text = error.to_string().replace(file.to_str().unwrap(), "sample.apk");
         (text, error.hints().len())
     };
-    assert_eq!(says(b""), ("`sample.apk` is not an Alpine package".into(), 0));
-    assert_eq!(says(b"!<arch>\n"), ("`sample.apk` is not an Alpine package".into(), 0));
+    assert_eq!(says(b""), ("`sample.apk` is not an Alpine package".into(), 1));
+    assert_eq!(says(b"!<arch>\n"), ("`sample.apk` is not an Alpine package".into(), 1));
     assert_eq!(
         says(b"<html><body>log in"),
         ("`sample.apk` is not an Alpine package: it looks like HTML".into(), 1)

@@ -7,6 +7,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use expect_test::expect_file;
 use proptest::prelude::*;
 use rootforge::arch::Arch;
 use rootforge::deb::relation::Operator;
@@ -1227,7 +1228,7 @@ expose = [80]
     )
     .unwrap();
     assert_eq!(problems.problems.len(), 5);
-    insta::assert_snapshot!(render(&problems, false));
+    expect_file!["snapshots/five_mistakes_are_five_messages.txt"].assert_eq(&render(&problems, false));
     let colored = render(&problems, true);
     assert!(colored.contains("\u{1b}["));
     assert_eq!(problems.to_string().lines().count(), 5);
@@ -1241,7 +1242,7 @@ fn awkward_texts_are_shown() {
     let problems = problems(text).unwrap();
     let shown = render(&problems, false);
     assert!(!shown.contains('\u{1b}'), "{shown}");
-    insta::assert_snapshot!(shown);
+    expect_file!["snapshots/awkward_texts_are_shown.txt"].assert_eq(&shown);
 }
 
 #[test]

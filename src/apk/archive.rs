@@ -22,7 +22,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::Checksum;
+use super::checksum::{Checksum, Summing};
 use super::error::{ApkError, Part, Subject};
 use super::members::Members;
 use super::pkginfo::PackageInfo;
@@ -82,8 +82,8 @@ impl ControlFiles {
 /// What a package says about a file besides its [`Entry`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Marks {
-    /// The SHA-1 of a file's content or a symbolic link's target, as stated: the data's digest holds it, and nobody
-    /// has computed it. Of a hard link it is that of the file; apk takes the file's own there.
+    /// The SHA-1 of a file's content or a symbolic link's target, as stated. [`read`] compares it with what is
+    /// there, but for a hard link's, which should be that of the file; apk takes the file's own there.
     pub checksum: Option<Checksum>,
     /// The owner's name. apk gives the file to the user of this name in the image if there is one, whatever the
     /// number, which is that of the machine that built the package.
@@ -123,7 +123,8 @@ pub fn read_control(path: &Path) -> Result<ControlFiles, ApkError> {
 /// Gives each entry of the data to `visit`, with its content, as [`tarball::read`] does. Like apk, passes over hidden
 /// files of the root directory and `.keep_*` anywhere.
 ///
-/// That the data has the digest that the control member tells of is known when this returns, and not before.
+/// That the data has the digest that the control member tells of is known when this returns, and not before. The
+/// files' own checksums are not compared.
 pub fn read_data<E: From<ApkError>>(
     path: &Path,
     limits: &Limits,
@@ -132,14 +133,37 @@ pub fn read_data<E: From<ApkError>>(
     read(path, limits, visit).map(|_| ())
 }
 
-/// Reads the control member, then gives each entry of the data to `visit`; see [`read_data`].
+/// Reads the control member, then gives each entry of the data to `visit`; see [`read_data`]. Each file and symbolic
+/// link must have the checksum that the package states for it, if it states one.
 pub fn read<E: From<ApkError>>(
     path: &Path,
     limits: &Limits,
-    visit: impl FnMut(Entry, Marks, &mut dyn Read) -> Result<(), E>,
+    mut visit: impl FnMut(Entry, Marks, &mut dyn Read) -> Result<(), E>,
 ) -> Result<ControlFiles, E> {
     let package = Package::open(path)?;
-    package.visit_data(limits, visit)
+    package.visit_data(limits, |entry, marks, content| {
+        let (file, stated) = (entry.path.clone(), marks.checksum);
+        let found = match (&entry.kind, stated) {
+            (EntryKind::File { .. }, Some(_)) => {
+                let mut content = Summing::new(content);
+                visit(entry, marks, &mut content)?;
+                // Where the stream fails, whoever walks it says so.
+                content.finish().ok()
+            }
+            (EntryKind::Symlink { target }, Some(_)) => {
+                let found = Checksum::of(target.as_bytes());
+                visit(entry, marks, content)?;
+                Some(found)
+            }
+            _ => return visit(entry, marks, content),
+        };
+        match (stated, found) {
+            (Some(expected), Some(found)) if expected != found => {
+                Err(ApkError::FileContent { path: path.to_owned(), file, expected, found }.into())
+            }
+            _ => Ok(()),
+        }
+    })
 }
 
 /// A package read up to its data.

@@ -5,6 +5,7 @@
 //! the control member states.
 
 use std::fmt;
+use std::io::{self, Read};
 use std::str::FromStr;
 
 use base64::Engine as _;
@@ -47,6 +48,33 @@ impl Checksum {
     /// The 40 hexadecimal digits.
     pub fn hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// A reader that takes the checksum of all that passes through it.
+pub(super) struct Summing<R> {
+    inner: R,
+    sum: ring::digest::Context,
+}
+
+impl<R: Read> Summing<R> {
+    pub(super) fn new(inner: R) -> Self {
+        let sum = ring::digest::Context::new(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY);
+        Summing { inner, sum }
+    }
+
+    /// The checksum of everything, what nobody has read yet included.
+    pub(super) fn finish(mut self) -> io::Result<Checksum> {
+        io::copy(&mut self, &mut io::sink())?;
+        Ok(Checksum::from_ring(self.sum.finish().as_ref()))
+    }
+}
+
+impl<R: Read> Read for Summing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.sum.update(buffer.get(..read).unwrap_or_default());
+        Ok(read)
     }
 }
 

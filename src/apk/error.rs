@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Checksum;
 use super::pkginfo::PackageInfoError;
 use crate::digest::Digest;
 use crate::hint::Hint;
+use crate::root_path::RootPath;
 use crate::tarball::TarballError;
 use crate::trust::ApkTrustError;
 
@@ -197,6 +198,52 @@ pub enum ApkError {
         /// The file.
         file: String,
     },
+    /// A file is not the one that its own checksum stands for.
+    #[error("`{}`: `{file}` has the checksum {found}, but the package states {expected} for it", path.display())]
+    FileContent {
+        /// The package.
+        path: PathBuf,
+        /// The file or symbolic link.
+        file: RootPath,
+        /// As stated.
+        expected: Checksum,
+        /// Of the content or target.
+        found: Checksum,
+    },
+}
+
+impl ApkError {
+    /// The same of a package that people know by another name than that of the file that was read.
+    #[must_use]
+    pub fn of(mut self, name: &Path) -> Self {
+        match &mut self {
+            ApkError::Io { path, .. }
+            | ApkError::Misplaced { path, .. }
+            | ApkError::Info { path, .. }
+            | ApkError::Control { path, .. }
+            | ApkError::DataHash { path, .. }
+            | ApkError::NoDataHash { path }
+            | ApkError::NoData { path, .. }
+            | ApkError::FileName { path, .. }
+            | ApkError::FileChecksum { path, .. }
+            | ApkError::FileContent { path, .. } => name.clone_into(path),
+            ApkError::NotApk { subject, .. }
+            | ApkError::FormatThree { subject }
+            | ApkError::Truncated { subject, .. }
+            | ApkError::Compression { subject, .. }
+            | ApkError::Tar { subject, .. }
+            | ApkError::TooLarge { subject, .. }
+            | ApkError::Signatures { subject, .. }
+            | ApkError::Untrusted { subject, .. }
+            | ApkError::Missing { subject, .. }
+            | ApkError::Twice { subject, .. } => {
+                if let Subject::Package(path) = subject {
+                    name.clone_into(path);
+                }
+            }
+        }
+        self
+    }
 }
 
 impl Subject {
@@ -255,6 +302,9 @@ impl Hint for ApkError {
             ApkError::FormatThree { .. } => {
                 "use a repository that serves format 2: APKINDEX.tar.gz, and packages as abuild makes them"
             }
+            ApkError::NotApk { html: false, .. } => {
+                "it may be damaged or something else: look at its address"
+            }
             ApkError::Truncated { .. } | ApkError::Compression { .. } | ApkError::DataHash { .. } => {
                 "the file may be damaged: fetch it again"
             }
@@ -269,11 +319,11 @@ impl Hint for ApkError {
             | ApkError::Misplaced { .. }
             | ApkError::Info { .. }
             | ApkError::FileName { .. }
-            | ApkError::FileChecksum { .. } => {
+            | ApkError::FileChecksum { .. }
+            | ApkError::FileContent { .. } => {
                 "the package was made wrongly: build it anew with `abuild` or `melange`"
             }
             ApkError::Io { .. }
-            | ApkError::NotApk { .. }
             | ApkError::TooLarge { .. }
             | ApkError::Signatures { .. }
             | ApkError::Missing { .. }

@@ -56,14 +56,25 @@ pub enum IndexError {
         /// The field.
         field: char,
     },
-    /// The checksum cannot be read.
+    /// A field's value cannot be read.
     #[error("line {line}: {source}")]
-    Checksum {
+    Value {
         /// Its number, from 1.
         line: usize,
         /// What is wrong.
-        source: ChecksumError,
+        source: ValueError,
     },
+}
+
+/// A field has another value than it may have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ValueError {
+    /// `C:` is no checksum.
+    #[error(transparent)]
+    Checksum(#[from] ChecksumError),
+    /// `S:` or `I:` is no size.
+    #[error("`{0}` is no number of bytes")]
+    Size(String),
 }
 
 /// A record as far as it was read.
@@ -84,15 +95,15 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn field(&mut self, field: u8, value: &'a str) -> Result<(), ChecksumError> {
+    fn field(&mut self, field: u8, value: &'a str) -> Result<(), ValueError> {
         match field {
             b'P' => self.name = Some(value),
             b'V' => self.version = Some(value),
             b'A' => self.arch = value,
             b'o' => self.origin = Some(value),
-            b'C' => self.checksum = Some(value.parse()?),
-            b'S' => self.size = number(value),
-            b'I' => self.installed_size = number(value),
+            b'C' => self.checksum = Some(value.parse().map_err(ValueError::Checksum)?),
+            b'S' => self.size = size(value)?,
+            b'I' => self.installed_size = size(value)?,
             b't' => self.build_time = number(value),
             b'k' => self.provider_priority = number(value),
             b'D' => join(&mut self.depends, value),
@@ -120,6 +131,18 @@ impl<'a> Reading<'a> {
             provides: self.provides,
             install_if: self.install_if,
         })
+    }
+}
+
+/// A number of bytes; nothing reads as 0, as apk has it.
+fn size(text: &str) -> Result<u64, ValueError> {
+    let error = || ValueError::Size(text.escape_debug().to_string());
+    match text {
+        "" => Ok(0),
+        text if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            text.parse().ok().filter(|size| *size <= i64::MAX.cast_unsigned()).ok_or_else(error)
+        }
+        _ => Err(error()),
     }
 }
 
@@ -154,7 +177,7 @@ pub fn parse(text: &str) -> Result<Vec<IndexRecord>, IndexError> {
             return Err(IndexError::NoField { line, text: content.chars().take(60).collect() });
         };
         let record = reading.get_or_insert_with(Reading::default);
-        record.field(bytes[0], value).map_err(|source| IndexError::Checksum { line, source })?;
+        record.field(bytes[0], value).map_err(|source| IndexError::Value { line, source })?;
     }
     if let Some(read) = reading {
         records.push(read.finish(last)?);
@@ -192,9 +215,14 @@ mod tests {
     #[test]
     fn refused() {
         let refused = |text: &str| parse(text).unwrap_err().to_string();
-        insta::assert_snapshot!(refused("P:a\nV:1\n\n"), @"the record of `a` that ends at line 3 has no `C:`");
-        insta::assert_snapshot!(refused("hello\n"), @"line 1 is no field of an index: `hello`");
-        insta::assert_snapshot!(refused("C:Q1x\n"), @"line 1: `Q1x` is not a `Q1` checksum");
+        assert_eq!(refused("P:a\nV:1\n\n"), "the record of `a` that ends at line 3 has no `C:`");
+        assert_eq!(refused("hello\n"), "line 1 is no field of an index: `hello`");
+        assert_eq!(refused("C:Q1x\n"), "line 1: `Q1x` is not a `Q1` checksum");
+        assert_eq!(refused("P:a\nS:-5\n"), "line 2: `-5` is no number of bytes");
+        assert_eq!(
+            refused("I:99999999999999999999\n"),
+            "line 1: `99999999999999999999` is no number of bytes"
+        );
     }
 
     proptest! {

@@ -320,11 +320,11 @@ mod tests {
     #[test]
     fn refused() {
         let refused = |text: &str| text.parse::<Relation>().unwrap_err().to_string();
-        insta::assert_snapshot!(refused(""), @"`` names no package");
-        insta::assert_snapshot!(refused("!=1"), @"`!=1` names no package");
-        insta::assert_snapshot!(refused("a>="), @"`a>=` has no version after its operator");
-        insta::assert_snapshot!(refused("a=1@edge"), @"`a=1@edge` asks for `1@edge`, which is no version");
-        insta::assert_snapshot!(refused("a b"), @"`a b` is more than one relation");
+        assert_eq!(refused(""), "`` names no package");
+        assert_eq!(refused("!=1"), "`!=1` names no package");
+        assert_eq!(refused("a>="), "`a>=` has no version after its operator");
+        assert_eq!(refused("a=1@edge"), "`a=1@edge` asks for `1@edge`, which is no version");
+        assert_eq!(refused("a b"), "`a b` is more than one relation");
     }
 
     #[test]

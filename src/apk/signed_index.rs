@@ -2,9 +2,10 @@
 //!
 //! Follows apk-tools 2.14: signature members, then a tar with `DESCRIPTION` and `APKINDEX`, in one member or
 //! several; the signatures are of all bytes that follow them. What is unpacked before they are verified is the
-//! signature members, and as many bytes of the next member as tell that it is none.
+//! signature members, and as many bytes of the next member as tell that it is none. Where they are not good, the
+//! rest is unpacked to nowhere, to tell an index that was cut off from a forgery.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use flate2::bufread::GzDecoder;
 
@@ -53,7 +54,6 @@ impl SignedIndex {
 /// Checks the signatures of an `APKINDEX.tar.gz`, see [`ApkKeyring::verify`], and unpacks what they cover.
 pub fn signed_index(bytes: &[u8], keyring: &ApkKeyring) -> Result<SignedIndex, ApkError> {
     let subject = Subject::Index;
-    let untrusted = |source: ApkTrustError| ApkError::Untrusted { subject: Subject::Index, source };
     let mut members = Members::new(bytes, &subject)?;
     let mut found = Vec::new();
     let signed = loop {
@@ -72,8 +72,13 @@ pub fn signed_index(bytes: &[u8], keyring: &ApkKeyring) -> Result<SignedIndex, A
         })?;
         signatures::collect(&member.content, &mut found, &subject)?;
     };
-    let signers = keyring.verify(&found, signed).map_err(untrusted)?;
-    unpack(members, signers)
+    match keyring.verify(&found, signed) {
+        Ok(signers) => unpack(members, signers),
+        Err(ApkTrustError::Forged { .. }) if is_cut_off(members) => {
+            Err(ApkError::Truncated { subject, part: Part::Index })
+        }
+        Err(source) => Err(ApkError::Untrusted { subject, source }),
+    }
 }
 
 /// Whether the next member holds signatures. It may be damaged: whoever reads it will tell.
@@ -81,6 +86,12 @@ fn is_signature_member(bytes: &[u8]) -> bool {
     let mut start = Vec::new();
     let _ = GzDecoder::new(bytes).take(signatures::LEAD as u64).read_to_end(&mut start);
     signatures::leads(&start)
+}
+
+/// Whether the bytes end within a gzip member.
+fn is_cut_off(members: Members<&[u8]>) -> bool {
+    let read = io::copy(&mut members.join_rest().take(MAX_INDEX), &mut io::sink());
+    read.is_err_and(|error| error.kind() == io::ErrorKind::UnexpectedEof)
 }
 
 fn unpack(members: Members<&[u8]>, signers: Vec<String>) -> Result<SignedIndex, ApkError> {

@@ -266,6 +266,13 @@ fn is_timestamp(text: &str) -> bool {
 /// Reads files with keys, which must exist.
 pub(super) fn read_keys(value: &Value<'_>, dir: &Path, findings: &Findings<'_>) -> Vec<PathBuf> {
     let keys = value.texts();
+    if value.is_empty_list() {
+        findings.value(
+            &value.span,
+            "an empty list trusts nobody",
+            "name the files with the keys, or leave it out",
+        );
+    }
     for key in &keys {
         if key.text.is_empty() {
             findings.value(&key.span, "this names no file", "name a file relative to the recipe's directory");

@@ -178,6 +178,11 @@ impl<'t> Value<'t> {
         self.items("strings").unwrap_or_default().iter().filter_map(Value::text).collect()
     }
 
+    /// Whether it is an array without elements.
+    pub(super) fn is_empty_list(&self) -> bool {
+        matches!(self.node, DeValue::Array(items) if items.is_empty())
+    }
+
     /// As [`Value::texts`], owned and without their places; none where it is no array.
     pub(super) fn strings(&self) -> Option<Vec<String>> {
         let items = self.items("strings")?;

@@ -327,7 +327,7 @@ impl Hint for RepositoryError {
                     .to_owned(),
             ],
             RepositoryError::NoSuchArch { .. } | RepositoryError::NoSuchApkArch { .. } => {
-                one("leave the architecture out of `arch`, or use another release")
+                one("leave the architecture out of `--arch` or `arch`, or use another release")
             }
             RepositoryError::NoSuchComponent { .. } => one("correct `components` of the repository"),
             RepositoryError::OutOfStep { .. } => vec![

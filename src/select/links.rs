@@ -44,6 +44,7 @@ impl Selector<'_> {
                     self.is_run(&file);
                 }
             }
+            End::Nothing if is_the_runtimes(&link.link_target(target)) => {}
             End::Nothing => {
                 self.warnings.insert(Warning::Dangling { link: link.clone(), target: target.to_owned() });
             }
@@ -101,4 +102,9 @@ impl Selector<'_> {
         }
         Trace { links, passed, end: End::Directory }
     }
+}
+
+/// Whether a path lies where the kernel's file systems are mounted when the image runs.
+fn is_the_runtimes(path: &RootPath) -> bool {
+    matches!(path.components().next(), Some("proc" | "sys" | "dev"))
 }

@@ -5,11 +5,12 @@
 
 use std::borrow::Cow;
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 
 use tar::{EntryType, Header};
 
 use super::guard::{Guard, Watch};
-use super::{BLOCK, Entry, EntryKind, Limits, Metadata, TarballError, pax};
+use super::{BLOCK, Entry, EntryKind, Limits, MAX_DEPTH, MAX_PATH, Metadata, TarballError, pax};
 use crate::root_path::RootPath;
 
 /// Gives each member of a tar stream to `visit`, in order, with a reader of its content.
@@ -19,21 +20,38 @@ use crate::root_path::RootPath;
 /// to verify its checksum. Global pax headers are not visited. An error of `visit` ends the reading and is
 /// returned, unless the stream itself failed under it.
 pub fn read<R: Read, E: From<TarballError>>(
-    reader: R,
+    mut reader: R,
     limits: &Limits,
     mut visit: impl FnMut(Entry, &mut dyn Read) -> Result<(), E>,
 ) -> Result<(), E> {
-    walk(reader, limits, Rest::Any, |entry, _, content| visit(entry, content))
+    let mut refused = None;
+    walk(&mut reader, limits, Rest::Any, &mut |entry, _, content| keep(visit(entry, content), &mut refused))?;
+    refused.map_or(Ok(()), Err)
 }
 
 /// As [`read`], for archives of which no part may go unseen: `visit` also gets what an [`Entry`] leaves out, and
 /// behind the archive's end only zeros may follow.
 pub fn read_all<R: Read, E: From<TarballError>>(
-    reader: R,
+    mut reader: R,
     limits: &Limits,
-    visit: impl FnMut(Entry, &Extensions<'_>, &mut dyn Read) -> Result<(), E>,
+    mut visit: impl FnMut(Entry, &Extensions<'_>, &mut dyn Read) -> Result<(), E>,
 ) -> Result<(), E> {
-    walk(reader, limits, Rest::Zeros, visit)
+    let mut refused = None;
+    walk(&mut reader, limits, Rest::Zeros, &mut |entry, extensions, content| {
+        keep(visit(entry, extensions, content), &mut refused)
+    })?;
+    refused.map_or(Ok(()), Err)
+}
+
+/// Whether to go on; the error of a visitor who does not want to is kept.
+fn keep<E>(visited: Result<(), E>, refused: &mut Option<E>) -> ControlFlow<()> {
+    match visited {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            *refused = Some(error);
+            ControlFlow::Break(())
+        }
+    }
 }
 
 /// What may follow the blocks that end an archive.
@@ -43,12 +61,17 @@ enum Rest {
     Zeros,
 }
 
-fn walk<R: Read, E: From<TarballError>>(
-    reader: R,
+/// Visits a member, with what its headers say besides and its content.
+type Visit<'v> = dyn FnMut(Entry, &Extensions<'_>, &mut dyn Read) -> ControlFlow<()> + 'v;
+
+/// Walks until the end or a visitor's refusal. There is one of this for all readers and visitors: it is long, and
+/// the time goes into what is below them.
+fn walk(
+    reader: &mut dyn Read,
     limits: &Limits,
     rest: Rest,
-    mut visit: impl FnMut(Entry, &Extensions<'_>, &mut dyn Read) -> Result<(), E>,
-) -> Result<(), E> {
+    visit: &mut Visit<'_>,
+) -> Result<(), TarballError> {
     let watch = Watch::default();
     let mut archive = tar::Archive::new(Guard { inner: reader, watch: &watch, max_total: limits.max_total });
     let mut count = 0;
@@ -66,14 +89,14 @@ fn walk<R: Read, E: From<TarballError>>(
         if member.header().entry_type().is_pax_global_extensions() {
             if member.path_bytes() != member.header().path_bytes() {
                 let reason = "a global pax header stands between a member and its long name".to_owned();
-                return Err(TarballError::Malformed { after: count, reason }.into());
+                return Err(TarballError::Malformed { after: count, reason });
             }
             skip(&mut member).map_err(|error| malformed(count, &error))?;
             continue;
         }
         count += 1;
         if count > limits.max_entries {
-            return Err(TarballError::TooManyEntries(limits.max_entries).into());
+            return Err(TarballError::TooManyEntries(limits.max_entries));
         }
         let mut extensions = Extensions::read(&headers, start, member.raw_header_position())
             .map_err(|reason| TarballError::Malformed { after: count - 1, reason: reason.to_owned() })?;
@@ -82,28 +105,30 @@ fn walk<R: Read, E: From<TarballError>>(
         let size = member.size();
         total = total.saturating_add(size);
         if total > limits.max_total {
-            return Err(TarballError::TooLarge(limits.max_total).into());
+            return Err(TarballError::TooLarge(limits.max_total));
         }
         let path = entry.path.clone();
         let has_content = matches!(entry.kind, EntryKind::File { .. });
         let mut content = Content { member: &mut member, left: size, short: false };
         let reader: &mut dyn Read = if has_content { &mut content } else { &mut io::empty() };
         let visited = visit(entry, &extensions, reader);
-        let drained = visited.is_err() || skip(&mut content).is_ok();
+        let drained = visited.is_break() || skip(&mut content).is_ok();
         if let Some(failure) = watch.failure(limits, count) {
-            return Err(failure.into());
+            return Err(failure);
         }
         if content.short || !drained {
-            return Err(TarballError::Truncated(path).into());
+            return Err(TarballError::Truncated(path));
         }
-        visited?;
+        if visited.is_break() {
+            return Ok(());
+        }
     }
     watch.recorded();
     let mut tail = Tail { inner: archive.into_inner(), zeros: true };
     skip(&mut tail).map_err(|error| malformed(count, &error))?;
     if rest == Rest::Zeros && !tail.zeros {
         let reason = "something follows its end".to_owned();
-        return Err(TarballError::Malformed { after: count, reason }.into());
+        return Err(TarballError::Malformed { after: count, reason });
     }
     Ok(())
 }
@@ -228,6 +253,9 @@ fn entry<R: Read>(member: &tar::Entry<'_, R>, extensions: &Extensions<'_>) -> Re
         .or_else(|| extensions.record("linkpath"))
         .map_or_else(|| header.link_name_bytes().unwrap_or_default(), Cow::Borrowed);
     let path = RootPath::from_bytes(&name)?;
+    if path.as_str().len() > MAX_PATH || path.components().count() > MAX_DEPTH {
+        return Err(TarballError::TooDeep(path));
+    }
     if let Some((key, _)) = extensions.records.iter().find(|(key, _)| key.starts_with("GNU.sparse.")) {
         return Err(TarballError::Field { path, field: format!("record `{key}`: a pax sparse member") });
     }

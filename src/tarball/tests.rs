@@ -97,6 +97,17 @@ fn entry() -> impl Strategy<Value = (Entry, Vec<u8>)> {
         .prop_map(|(path, metadata, (kind, content))| (Entry { path, metadata, kind }, content))
 }
 
+#[test]
+fn a_member_too_deep_for_a_package() {
+    let of = |depth: usize, name: &str| write_all(&vec![file(&vec![name; depth].join("/"), b"")]);
+    assert_eq!(entries(&of(256, "d")).len(), 1);
+    for bytes in [of(257, "d"), of(20, &"long".repeat(60))] {
+        let error = read_all(&bytes, &Limits::default()).unwrap_err();
+        assert!(matches!(error, TarballError::TooDeep(_)), "{error}");
+        assert!(error.to_string().len() < 150, "{error}");
+    }
+}
+
 proptest! {
     #[test]
     fn what_is_written_reads_back(list in proptest::collection::vec(entry(), 0..6)) {

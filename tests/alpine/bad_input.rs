@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::PathBuf;
 
+use rootforge::arch::Arch;
 use rootforge::digest::Digest;
 
 use crate::alpine::apks::{apk, sign_index, write_files};
@@ -13,6 +14,7 @@ use crate::support::rig::Ran;
 use crate::support::server::{Answer, Server};
 
 const BUILD: [&str; 4] = ["build", "r.toml", "--arch", "amd64"];
+const LAYER: &str = "[[layer]]\nname = \"main\"\npackages = [\"base\"]\n";
 const INDEX: &str = "v3.20/main/x86_64/APKINDEX.tar.gz";
 const PACKAGE: &str = "v3.20/main/x86_64/busybox-1.36.1-r29.apk";
 const OTHER: &str = "v3.20/main/x86_64/zlib-1.3.1-r1.apk";
@@ -78,7 +80,12 @@ const TAMPERINGS: &[Tampering] = &[
     (
         "a byte of a package's data",
         |served| flip_member(served, PACKAGE, 2),
-        &["cannot fetch busybox 1.36.1-r29: ", "the data has the digest ", "but .PKGINFO says ", "hint: "],
+        &[
+            "cannot fetch busybox 1.36.1-r29: ",
+            "`busybox-1.36.1-r29.apk`: the data has the digest ",
+            "but .PKGINFO says ",
+            "hint: ",
+        ],
     ),
     (
         "another package in a package's place, soundly signed",
@@ -118,6 +125,15 @@ const TAMPERINGS: &[Tampering] = &[
             });
         },
         &["cannot fetch busybox 1.36.1-r29: ", "hint: "],
+    ),
+    (
+        "all packages gone",
+        |served| served.files.retain(|path, _| !path.ends_with(".apk")),
+        &[
+            "it is not on the mirror any more",
+            "hint: run `rootforge lock --update` to take the present versions",
+            "hint: if the mirror is behind the lock, pass `--mirror` another one",
+        ],
     ),
     (
         "a package that is gone",
@@ -183,7 +199,16 @@ const TAMPERINGS: &[Tampering] = &[
             let bytes = served.files.get_mut(INDEX).unwrap();
             bytes.truncate(bytes.len() - 100);
         },
-        &["APKINDEX.tar.gz` cannot be used", "hint: "],
+        &[
+            "APKINDEX.tar.gz` cannot be used",
+            "cut off within its list of packages",
+            "hint: the file may be damaged",
+        ],
+    ),
+    (
+        "an empty index",
+        |served| replace(served, INDEX, &b""[..]),
+        &["APKINDEX.tar.gz` cannot be used", "is not an APKINDEX.tar.gz", "hint: it may be damaged"],
     ),
     (
         "an unknown key's index",
@@ -366,7 +391,7 @@ fn an_architecture_that_the_mirror_lacks_is_named() {
         1,
         &[
             "v3.8/main` has no packages for s390x; it has x86_64, armhf",
-            "hint: leave the architecture out of `arch`",
+            "hint: leave the architecture out of `--arch` or `arch`",
         ],
     );
     assert!(!rig.work("images").exists() && !rig.work("r.lock").exists());
@@ -378,6 +403,38 @@ fn an_architecture_that_the_mirror_lacks_is_named() {
         .fails(1, &["v3.20/main` has no packages for armhf; it has x86_64, s390x", "hint: "]);
     // A mirror that has nothing at all.
     served.run(&server.url("elsewhere"), &BUILD).fails(1, &["there is no repository at `", "hint: "]);
+}
+
+/// An index is believed when it is signed; which package a file is, its own control member says.
+#[test]
+fn a_package_under_another_name_is_refused() {
+    let Some(rig) = crate::alpine::apks::rig("Package: base\n/usr/share/base 0644 base", LAYER) else {
+        return;
+    };
+    let key = crate::alpine::apks::key().unwrap();
+    let text = "Package: base\n/usr/share/base 0644 base\n\nPackage: other\n/usr/share/other 0644 other";
+    let mut repository = crate::alpine::apks::Repository::of(text, &[Arch::Amd64]);
+    let made = repository.packages.get_mut(&Arch::Amd64).unwrap();
+    let record = made[1].record.replace("P:other\n", "P:base\n");
+    made[0].file = made[1].file.clone();
+    made[0].record = record;
+    made.truncate(1);
+    repository.write(&rig.work("repo"), key);
+    rig.run(&BUILD).fails(1, &["base", "other", "hint: "]);
+    assert!(!rig.work("images").exists());
+}
+
+/// Nobody may be waiting at its other end.
+#[test]
+fn a_pipe_is_not_read() {
+    let Some(rig) = crate::alpine::apks::rig("Package: base\n/usr/share/base 0644 base", LAYER) else {
+        return;
+    };
+    let index = rig.work("repo/x86_64/APKINDEX.tar.gz");
+    std::fs::remove_file(&index).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&index).status().unwrap();
+    assert!(made.success());
+    rig.run(&BUILD).fails(1, &["APKINDEX.tar.gz", "it is no regular file"]);
 }
 
 #[test]

@@ -242,7 +242,7 @@ fn an_architecture_that_is_not_there() {
             server.root()
         )
     );
-    assert_eq!(error.hints(), ["leave the architecture out of `arch`, or use another release"]);
+    assert_eq!(error.hints(), ["leave the architecture out of `--arch` or `arch`, or use another release"]);
     let error = bench.fails(&source(&server.root(), "v3.99/main", &[&key]), "s390x");
     assert_eq!(
         error.to_string(),
