@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::catalog::PackageFiles;
-use crate::distro::{PackageFormat, essential_package_with};
+use crate::distro::PackageFormat;
 use crate::elf::{DlopenPriority, ElfFacts};
 use crate::loader::Requester;
 use crate::root_path::RootPath;
@@ -18,9 +18,6 @@ use crate::tarball::EntryKind;
 use super::packages::is_command;
 use super::selector::Selector;
 use super::{Reason, Warning};
-
-/// A program that names more commands of Essential packages is made to stand in for them.
-const MOST_COMMANDS: usize = 24;
 
 /// A library that a chosen file may open, looked at again once everything is chosen.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,8 +59,8 @@ impl Selector<'_> {
         paths.filter(|path| is_command(path)).cloned().collect()
     }
 
-    /// The commands that a program runs by name: its dependencies', parts of its own (dpkg's dpkg-query) and, where its package is named,
-    /// Essential ones, which no package depends on. One that names many of them does itself what they do.
+    /// The commands that a program runs by name: its dependencies', and parts of its own (dpkg's dpkg-query). Names of
+    /// Essential packages' commands are everyday words too often: git's would bring bash, more and yes.
     fn follow_commands(
         &mut self,
         path: &RootPath,
@@ -71,8 +68,7 @@ impl Selector<'_> {
         depends: &BTreeSet<&str>,
         facts: &Arc<ElfFacts>,
     ) {
-        let distro = self.inputs.distro;
-        if facts.words.is_empty() || distro.format() != PackageFormat::Deb {
+        if facts.words.is_empty() || self.inputs.distro.format() != PackageFormat::Deb {
             return;
         }
         for command in self.commands_of(depends) {
@@ -81,25 +77,14 @@ impl Selector<'_> {
                 self.is_run(&command);
             }
         }
-        let is_essential = |word: &&String| essential_package_with(distro, word).is_some();
-        let is_box = facts.words.iter().filter(is_essential).count() > MOST_COMMANDS;
-        // What was pulled for one purpose may have others, which are nobody's.
-        let is_asked_for = self.is_named(package);
         let of_its_own = format!("{}-", path.file_name());
-        for word in &facts.words {
-            let locked = essential_package_with(distro, word).filter(|_| is_asked_for && !is_box);
-            if locked.is_none() && !word.starts_with(&of_its_own) {
-                continue;
-            }
+        for word in facts.words.iter().filter(|word| word.starts_with(&of_its_own)) {
             let found = self.find_command(word);
-            let owner = found.as_ref().map(|(_, file)| self.package_at(file)).unwrap_or_default();
-            if let Some((link, file)) = found.filter(|_| owner == package || locked.is_some()) {
+            if let Some((link, file)) = found.filter(|(_, file)| self.package_at(file) == package) {
                 let reason = Reason::Mention { by: path.clone() };
                 self.pull_along(&link, &reason);
                 self.pull(&file, reason);
                 self.is_run(&file);
-            } else if let Some(locked) = locked.filter(|name| self.is_uncatalogued(name)) {
-                self.wants.insert(locked.to_owned());
             }
         }
     }
