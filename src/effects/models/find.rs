@@ -318,6 +318,10 @@ fn formatted(format: &str, found: &Found) -> Option<String> {
             '%' => match letters.next()? {
                 'p' => text.push_str(&found.shown),
                 'f' => text.push_str(name),
+                'P' => {
+                    let names: Vec<&str> = found.shown.rsplit('/').take(found.depth).collect();
+                    text.push_str(&names.into_iter().rev().collect::<Vec<_>>().join("/"));
+                }
                 'h' => text.push_str(above),
                 'd' => text.push_str(&found.depth.to_string()),
                 '%' => text.push('%'),
