@@ -433,7 +433,7 @@ fn signatures_of_indexes() {
     let middle = flipped.len() / 2;
     flipped[middle] ^= 1;
     bench.index("a flipped byte", &[&signature, &flipped], "Forged", IO);
-    bench.index("cut off", &[&signature, &body[..body.len() - 1]], "Forged", "UNTRUSTED");
+    bench.index("cut off", &[&signature, &body[..body.len() - 1]], "Truncated", "UNTRUSTED");
     bench.index("no list", &[&signature], "Forged", BAD);
 
     // Signed, and yet not right.
