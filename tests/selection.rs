@@ -1672,9 +1672,12 @@ fn shell_words_and_run_time_rules() {
          /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1
 
          Package: tool
-         Depends: far
+         Depends: middle
          /usr/bin/tool 0755 tool
          /usr/share/tool/data 0644 data
+
+         Package: middle
+         Depends: far
 
          Package: far
          /usr/bin/nosuch 0755 nosuch

@@ -66,9 +66,6 @@ impl Selector<'_> {
             let Some(package) = self.catalogued(&name) else { continue };
             self.roles.insert(name.clone(), role);
             self.take_files(package, role);
-            if ships_code(package) {
-                self.callable.insert(name.clone());
-            }
             let Some(locked) = self.inputs.packages.get(name.as_str()).copied() else { continue };
             let is_meta = role == Role::Named && self.is_meta(package);
             for dependency in locked.requires.iter().rev() {
@@ -88,22 +85,6 @@ impl Selector<'_> {
                     self.bonds.package_to_package(&name, dependency);
                     stack.push((dependency.clone(), Role::Reached));
                 }
-            }
-        }
-    }
-
-    /// The commands of what a package of interpreted code depends on: what that code calls is not known.
-    pub(super) fn take_callable(&mut self) {
-        for name in self.callable.clone() {
-            let Some(locked) = self.inputs.packages.get(name.as_str()).copied() else { continue };
-            let depends: BTreeSet<&str> = locked
-                .requires
-                .iter()
-                .map(String::as_str)
-                .filter(|name| self.roles.contains_key(*name) && !self.is_helper(name))
-                .collect();
-            for command in self.commands_of(&depends) {
-                self.choose(&command, Reason::Reached);
             }
         }
     }
@@ -198,17 +179,6 @@ impl Selector<'_> {
                 || (strips && self.is_stripped(path))
         })
     }
-}
-
-/// Whether a package ships code for an interpreter other than a shell.
-fn ships_code(package: &PackageFiles) -> bool {
-    const INTERPRETERS: [&str; 3] = ["perl", "python", "ruby"];
-    let is_script = |shebang: &String| {
-        let program = shebang.rsplit(['/', ' ']).find(|word| !word.starts_with('-')).unwrap_or_default();
-        INTERPRETERS.iter().any(|name| program.starts_with(name))
-    };
-    ships_modules(package)
-        || package.manifest.files.iter().any(|file| file.shebang.as_ref().is_some_and(is_script))
 }
 
 /// Whether a package ships modules of an interpreter.

@@ -64,8 +64,6 @@ pub(super) struct Selector<'a> {
     pub(super) interpreters: BTreeSet<String>,
     /// Files that are run though they are where scripts need not be.
     pub(super) run: BTreeSet<RootPath>,
-    /// Packages of interpreted code.
-    pub(super) callable: BTreeSet<String>,
     pub(super) wants: BTreeSet<String>,
     /// Scripts whose words are not known yet.
     pub(super) reads: BTreeSet<RootPath>,
@@ -119,7 +117,6 @@ impl<'a> Selector<'a> {
             roles: BTreeMap::new(),
             interpreters: BTreeSet::new(),
             run: BTreeSet::new(),
-            callable: BTreeSet::new(),
             wants: BTreeSet::new(),
             reads: BTreeSet::new(),
             looked_into: BTreeSet::new(),
@@ -150,7 +147,6 @@ impl<'a> Selector<'a> {
         self.roles.clear();
         self.interpreters.clear();
         self.run.clear();
-        self.callable.clear();
         self.elf_seen.clear();
         self.settled_roots.append(&mut self.elf_roots);
         let layer = &self.inputs.recipe.layers[index];
@@ -249,7 +245,7 @@ impl<'a> Selector<'a> {
 
     /// Whether a file that is pulled brings its package along in the current layer.
     pub(super) fn keeps_whole_packages(&self) -> bool {
-        self.inputs.recipe.layers[self.layers.len() - 1].keep != Keep::Listed
+        self.inputs.recipe.layers[self.layers.len() - 1].keep == Keep::Needed
     }
 
     /// Notes a link that no package has, by which something chosen is found: one of the distro's merged `/usr`,
@@ -306,7 +302,6 @@ impl<'a> Selector<'a> {
             }
             self.take_of_reached();
             self.run_by_made_links();
-            self.take_callable();
             if self.queue.is_empty() {
                 break;
             }
