@@ -550,11 +550,7 @@ pub fn select(inputs: Inputs<'_>) -> Result<Outcome, SelectError> {
     for (index, layer) in inputs.recipe.layers.iter().enumerate() {
         selector.enter(index)?;
         match layer.keep {
-            // Whole packages want no less at run time than parts of them do.
-            Keep::All => {
-                selector.keep_all();
-                selector.keep_needed();
-            }
+            Keep::All => selector.keep_all(),
             Keep::Needed => selector.keep_needed(),
             Keep::Listed => {}
         }

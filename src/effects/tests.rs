@@ -259,6 +259,7 @@ fn find_follows_its_grammar() {
     assert_eq!(links("-mindepth 1 -name c -prune -o -name d -print"), [] as [&str; 0]);
     assert_eq!(links("-name a -o -name d"), ["/etc/x/a", "/etc/x/c/d"]);
     assert_eq!(links("-type f"), [] as [&str; 0]);
-    assert_eq!(links("-name d -printf '/y/%f/%P\\n'"), ["/y/d/c/d"]);
+    assert_eq!(links("-name d -printf '/etc/x/c/%f\\n'"), ["/etc/x/c/d"]);
+    assert_eq!(links("-name d -printf '/etc/x/%P\\n'"), ["/etc/x/c/d"]);
     assert_eq!(postinst("find /etc \\( -name a").undone.len(), 1);
 }
