@@ -1558,3 +1558,12 @@ proptest! {
         survives(&PULSE[..at.index(PULSE.len())]);
     }
 }
+
+#[test]
+fn an_empty_list_of_keys_is_a_mistake() {
+    let layer = "[[layer]]\nname = \"a\"\npackages = [\"a\"]\n";
+    let of = |keys: &str| described(&format!("name = \"x\"\nfrom = \"alpine:3.20\"\n{keys}{layer}"));
+    assert_eq!(of(""), [] as [&str; 0]);
+    let told = of("keys = []\n");
+    assert!(told.len() == 1 && told[0].contains("an empty list trusts nobody"), "{told:?}");
+}
