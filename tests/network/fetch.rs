@@ -117,13 +117,15 @@ fn what_left_the_mirror_is_sought_elsewhere() {
         "{text}"
     );
     assert!(text.ends_with("\n  and 19 more"), "{text}");
-    assert_eq!(error.hints()[0], "run `rootforge lock --update p0` to take the present version");
+    assert_eq!(error.hints()[0], "run `rootforge lock --update` to take the present versions");
+    assert_eq!(error.hints().len(), 2, "not one for each of them");
 
     let error = fetch(&list[4..5], &online(), &cache, &Connections::default(), &()).unwrap_err();
     assert!(
         error.to_string().starts_with("cannot fetch p4 1.0: it is not on the mirror any more: `"),
         "{error}"
     );
+    assert_eq!(error.hints(), ["run `rootforge lock --update p4` to take the present version"]);
 }
 
 #[test]
