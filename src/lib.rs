@@ -12,7 +12,8 @@
 //!       repository                 +-------------------------------+ Wants(packages)
 //! ```
 //!
-//! Each stage is a function from one noun to the next. [`pipeline`] wires them and nothing else does.
+//! Each stage is a function from one noun to the next. [`pipeline`] wires them and nothing else does. Formats and
+//! services that know no stage are the crate `rootforge-formats`, handed on from here as rooms like the others.
 //!
 //! | to change | look into |
 //! |---|---|
@@ -59,19 +60,8 @@ pub mod trial;
 pub mod why;
 
 // -- formats and services: know no stage --
-pub mod apk;
-pub mod cache;
-pub mod deb;
-pub mod elf;
-pub mod loader;
 pub mod shell;
-pub mod tarball;
-pub mod transport;
-pub mod trust;
+pub use rootforge_formats::{apk, cache, deb, elf, loader, tarball, transport, trust};
 
 // -- foundations: import nothing from the crate --
-pub mod arch;
-pub mod digest;
-pub mod hint;
-pub mod progress;
-pub mod root_path;
+pub use rootforge_formats::{arch, digest, hint, progress, root_path};

@@ -43,8 +43,8 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            // What has a manifest of its own is a crate of its own.
-            if !path.join("Cargo.toml").exists() {
+            // What has a manifest of its own is a crate of its own; that of formats is part of the house.
+            if path.ends_with("formats") || !path.join("Cargo.toml").exists() {
                 sources(&path, found);
             }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -55,6 +55,7 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
 
 /// The room that a file below `src` belongs to.
 fn room_of(path: &Path) -> String {
+    let path = path.strip_prefix("formats").unwrap_or(path);
     let first = path.iter().next().unwrap().to_str().unwrap();
     first.trim_end_matches(".rs").to_owned()
 }

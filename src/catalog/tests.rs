@@ -5,10 +5,14 @@ use std::sync::Mutex;
 use tempfile::TempDir;
 
 use super::*;
-use crate::arch::Arch;
-use crate::elf::sample::Sample;
+use crate::arch::{Arch, ElfMachine};
 use crate::loader::{self, Search};
 use crate::tarball::{Metadata, Writer};
+
+#[path = "../formats/elf/sample.rs"]
+mod sample;
+
+use sample::Sample;
 
 fn path(text: &str) -> RootPath {
     RootPath::parse(text).unwrap()

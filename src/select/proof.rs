@@ -124,16 +124,10 @@ impl Selector<'_> {
                     Some(self.package_at(&found.file))
                 });
                 let has = |symbols: &PackedSymbols| {
-                    let mut has = false;
-                    symbols.each_export(|export| {
-                        has |= first.is_some_and(|symbol| {
-                            symbol.name == export.name
-                                && symbol.version.as_ref().is_none_or(|(version, _)| {
-                                    export.version.is_none_or(|defined| defined == version)
-                                })
-                        });
-                    });
-                    has
+                    first.is_some_and(|symbol| {
+                        let version = symbol.version.as_ref().map(|(version, _)| version.as_str());
+                        symbols.define(&symbol.name, version)
+                    })
                 };
                 (library, provider(self.inputs.catalog, has))
             }

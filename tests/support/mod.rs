@@ -12,7 +12,7 @@ pub mod archive;
 pub mod image;
 pub mod package;
 pub mod rig;
-#[path = "../../src/elf/sample.rs"]
+#[path = "../../src/formats/elf/sample.rs"]
 mod sample;
 pub mod server;
 pub mod signing;

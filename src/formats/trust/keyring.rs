@@ -15,20 +15,20 @@ const MAX_KEY_FILE: usize = 4 << 20;
 const ARMOUR: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
 
 const DEBIAN: &[&[u8]] = &[
-    include_bytes!("../../vendor-keys/debian-bullseye-automatic.asc"),
-    include_bytes!("../../vendor-keys/debian-bullseye-security-automatic.asc"),
-    include_bytes!("../../vendor-keys/debian-bullseye-stable.asc"),
-    include_bytes!("../../vendor-keys/debian-bookworm-automatic.asc"),
-    include_bytes!("../../vendor-keys/debian-bookworm-security-automatic.asc"),
-    include_bytes!("../../vendor-keys/debian-bookworm-stable.asc"),
-    include_bytes!("../../vendor-keys/debian-trixie-automatic.asc"),
-    include_bytes!("../../vendor-keys/debian-trixie-security-automatic.asc"),
-    include_bytes!("../../vendor-keys/debian-trixie-stable.asc"),
+    include_bytes!("../../../vendor-keys/debian-bullseye-automatic.asc"),
+    include_bytes!("../../../vendor-keys/debian-bullseye-security-automatic.asc"),
+    include_bytes!("../../../vendor-keys/debian-bullseye-stable.asc"),
+    include_bytes!("../../../vendor-keys/debian-bookworm-automatic.asc"),
+    include_bytes!("../../../vendor-keys/debian-bookworm-security-automatic.asc"),
+    include_bytes!("../../../vendor-keys/debian-bookworm-stable.asc"),
+    include_bytes!("../../../vendor-keys/debian-trixie-automatic.asc"),
+    include_bytes!("../../../vendor-keys/debian-trixie-security-automatic.asc"),
+    include_bytes!("../../../vendor-keys/debian-trixie-stable.asc"),
 ];
 
 const UBUNTU: &[&[u8]] = &[
-    include_bytes!("../../vendor-keys/ubuntu-archive-2012.asc"),
-    include_bytes!("../../vendor-keys/ubuntu-archive-2018.asc"),
+    include_bytes!("../../../vendor-keys/ubuntu-archive-2012.asc"),
+    include_bytes!("../../../vendor-keys/ubuntu-archive-2018.asc"),
 ];
 
 /// A set of OpenPGP certificates, any of which may sign a repository. Cheap to clone.
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn the_table_in_the_readme_is_right() {
-        let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("vendor-keys");
+        let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vendor-keys");
         let readme = std::fs::read_to_string(directory.join("README.md")).unwrap();
         let mut listed = Vec::new();
         for line in readme.lines().filter(|line| line.contains(".asc |")) {

@@ -83,7 +83,7 @@ impl Partial {
     }
 
     /// As [`Partial::commit`], for content that was checked right before.
-    pub(crate) fn commit_checked(self) -> Result<PathBuf, CacheError> {
+    pub fn commit_checked(self) -> Result<PathBuf, CacheError> {
         let Partial { path, target, hold, .. } = self;
         let file = File::open(&path).map_err(CacheError::read(&path))?;
         file.sync_data().map_err(CacheError::write(&path))?;

@@ -150,11 +150,15 @@ pub enum RelationError {
 
 /// A relation as a view into a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RelationText<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) conflict: bool,
-    pub(crate) tag: Option<&'a str>,
-    pub(crate) constraint: Option<(Operator, &'a str)>,
+pub struct RelationText<'a> {
+    /// The name, which may be one that is provided.
+    pub name: &'a str,
+    /// Whether it must *not* be installed.
+    pub conflict: bool,
+    /// The tag of the repository that it is to come from.
+    pub tag: Option<&'a str>,
+    /// Which versions count; any without.
+    pub constraint: Option<(Operator, &'a str)>,
 }
 
 const OPERATORS: [char; 4] = ['<', '=', '>', '~'];
@@ -167,7 +171,7 @@ const SEPARATORS: [char; 2] = [' ', '\n'];
 
 impl<'a> RelationText<'a> {
     /// Reads one relation, which may have an empty name.
-    pub(crate) fn read(text: &'a str) -> Result<Self, RelationError> {
+    pub fn read(text: &'a str) -> Result<Self, RelationError> {
         let (conflict, bare) = text.strip_prefix('!').map_or((false, text), |rest| (true, rest));
         let (name, constraint) = match bare.bytes().position(is_operator) {
             None => (bare, None),
@@ -191,11 +195,12 @@ impl<'a> RelationText<'a> {
 
     /// The relations of a field up to the first that cannot be read: apk takes those before it and passes
     /// over the rest of the field.
-    pub(crate) fn list(field: &'a str) -> impl Iterator<Item = RelationText<'a>> {
+    pub fn list(field: &'a str) -> impl Iterator<Item = RelationText<'a>> {
         split(field).map_while(|text| RelationText::read(text).ok())
     }
 
-    pub(crate) fn to_relation(self) -> Relation {
+    /// As a value of its own.
+    pub fn to_relation(self) -> Relation {
         let constraint =
             self.constraint.map(|(operator, version)| Constraint { operator, version: version.to_owned() });
         let tag = self.tag.map(str::to_owned);
@@ -234,7 +239,8 @@ impl Relation {
         Relation { constraint: Some(constraint), ..Self::any(name) }
     }
 
-    pub(crate) fn view(&self) -> RelationText<'_> {
+    /// As a view into its own texts.
+    pub fn view(&self) -> RelationText<'_> {
         RelationText {
             name: &self.name,
             conflict: self.conflict,

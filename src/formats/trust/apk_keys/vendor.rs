@@ -9,7 +9,7 @@ macro_rules! key {
         (
             concat!("alpine-devel@lists.alpinelinux.org-", $id, ".rsa.pub"),
             include_bytes!(concat!(
-                "../../../vendor-keys/alpine/alpine-devel@lists.alpinelinux.org-",
+                "../../../../vendor-keys/alpine/alpine-devel@lists.alpinelinux.org-",
                 $id,
                 ".rsa.pub"
             )),

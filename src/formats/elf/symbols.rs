@@ -261,6 +261,16 @@ impl PackedSymbols {
         (0..count).map_while(move |_| reader.import(&needed))
     }
 
+    /// Whether a symbol is exported, of this version or of none; any version where none is asked for.
+    pub fn define(&self, name: &str, version: Option<&str>) -> bool {
+        let mut found = false;
+        self.each_export(|export| {
+            let fits = || version.is_none() || export.version.is_none() || export.version == version;
+            found |= export.name == name && fits();
+        });
+        found
+    }
+
     /// Shows what is exported, one by one.
     pub(crate) fn each_export(&self, export: impl FnMut(ExportRef<'_>)) {
         self.read(|_| {}, export);

@@ -1,0 +1,22 @@
+//! The lower half of rootforge: formats of packages, archives and programs, the rules of the loaders, trust,
+//! transport and the cache. It knows no recipe and no image; `rootforge` hands its rooms on as its own.
+//!
+//! It is a crate of its own because packages and indexes stream through it: it is fully optimised, which would take
+//! minutes for all of rootforge.
+
+// -- formats and services --
+pub mod apk;
+pub mod cache;
+pub mod deb;
+pub mod elf;
+pub mod loader;
+pub mod tarball;
+pub mod transport;
+pub mod trust;
+
+// -- foundations: import nothing from the crate --
+pub mod arch;
+pub mod digest;
+pub mod hint;
+pub mod progress;
+pub mod root_path;
