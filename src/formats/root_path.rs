@@ -138,8 +138,15 @@ impl PartialOrd for RootPath {
 }
 
 impl Ord for RootPath {
+    /// Component by component, so that a directory stands right before what is in it.
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.components().cmp(other.components())
+        let (one, two) = (self.0.as_bytes(), other.0.as_bytes());
+        // The end of a component comes before any byte that a component may have.
+        let rank = |byte: u8| if byte == b'/' { 0 } else { byte };
+        match one.iter().zip(two).find(|(a, b)| a != b) {
+            Some((a, b)) => rank(*a).cmp(&rank(*b)),
+            None => one.len().cmp(&two.len()),
+        }
     }
 }
 
@@ -207,6 +214,16 @@ mod tests {
         assert_eq!(path("/usr/lib/x").link_target("../../../../etc").as_str(), "/etc");
         assert_eq!(path("/usr/lib/libz.so").link_target("libz.so.1").as_str(), "/usr/lib/libz.so.1");
         assert_eq!(path("/bin").link_target("/usr/bin").as_str(), "/usr/bin");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_order_is_that_of_components(one in "(/[!-.0a-]{1,2}){0,3}", two in "(/[!-.0a-]{1,2}){0,3}") {
+            let (one, two) = (RootPath::parse(&one), RootPath::parse(&two));
+            if let (Ok(one), Ok(two)) = (one, two) {
+                proptest::prop_assert_eq!(one.cmp(&two), one.components().cmp(two.components()));
+            }
+        }
     }
 
     #[test]
