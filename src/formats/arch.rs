@@ -1,6 +1,6 @@
 //! Processor architectures by Docker's names, with what OCI and ELF call them.
 //!
-//! What a distro calls an architecture is the distro's business: see [`crate::distro`]. Names are never
+//! What a distro calls an architecture is the distro's business, not that of this list. Names are never
 //! mapped from one vocabulary to another by likeness: Debian's `armhf` is `ARMv7`, Alpine's is `ARMv6`.
 
 use std::fmt;
