@@ -20,7 +20,9 @@ mod dpkg;
 mod host_files;
 mod image_tree;
 mod ld_so_cache;
+mod mode;
 mod pam;
+mod script_files;
 mod skeleton;
 
 pub use accounts::Accounts;

@@ -22,10 +22,11 @@ use rootforge::arch::Arch;
 use rootforge::cache::ContentId;
 use rootforge::catalog::{CatalogError, FileCatalog, MergedUsr, PackageArchive, catalogue, read_contents};
 use rootforge::digest::Digest;
+use rootforge::effects::{CatalogFiles, effects_of_all};
 use rootforge::lock::LockedPackage;
 use rootforge::recipe::Recipe;
-use rootforge::render::alpine::{Image, LayerFiles, Setup};
-use rootforge::render::{Content, Made, directory_links, skeleton};
+use rootforge::render::alpine::{Image, LayerFiles, ScriptFiles, Setup};
+use rootforge::render::{Changes, Content, Made, directory_links, skeleton};
 use rootforge::root_path::RootPath;
 use rootforge::select::{Reason, Selected, SelectedLayer};
 use rootforge::tarball::EntryKind;
@@ -208,24 +209,28 @@ impl Packages {
 
     /// What is made for each layer, skeleton and all.
     fn made(&self, selected: &[SelectedLayer]) -> (Vec<Made>, Vec<String>) {
-        let mut setup = Setup::new(self.image());
+        let name = self.recipe.conventions().arch_name(self.arch).unwrap();
+        let effects = effects_of_all(&self.catalog, &CatalogFiles::new(&self.catalog, name, ""));
+        let mut setup = Setup::new(self.image(), &effects);
+        let mut script_files = ScriptFiles::new(&self.recipe, self.arch, &self.catalog, &effects);
         let mut layers = Vec::new();
         for (number, selected) in selected.iter().enumerate() {
             let layer = LayerFiles::of(&self.image(), number, selected, &self.catalog);
-            let contents = self.contents(setup.wants(&layer));
-            let laid = setup.layer(&layer, &contents).unwrap();
-            assert_eq!(laid.owners, BTreeMap::new());
+            let wanted = setup.wants(&layer).into_iter().chain(script_files.wants(selected)).collect();
+            let contents = self.contents(wanted);
+            let mut laid = setup.layer(&layer, &contents).unwrap();
             let mut made =
                 if number == 0 { skeleton(self.recipe.conventions(), self.arch) } else { Made::new() };
             made.retain(|path, file| {
                 file.entry.kind == EntryKind::Directory || !selected.files.contains_key(path)
             });
+            let changes = script_files.layer(&layer, selected, &made, &mut laid, &contents);
+            assert_eq!(changes, Changes::default());
             made.extend(laid.made);
             made.extend(setup.records(&Made::new()));
             layers.push(made);
         }
-        let steps = setup.steps().iter().map(ToString::to_string).collect();
-        (layers, steps)
+        (layers, setup.failures().iter().chain(script_files.undone()).cloned().collect())
     }
 
     /// All files of an image of one layer.
@@ -297,7 +302,7 @@ fn a_whole_base_is_as_alpine_has_it() {
         let shown = format!("{branch}-{arch_name}");
         let packages = Packages::of(&corpus, branch, arch_name, arch, &[&WORLD]);
         let selected = packages.selected(0, |_| true);
-        let (made, steps) = packages.made(std::slice::from_ref(&selected));
+        let (made, undone) = packages.made(std::slice::from_ref(&selected));
         let files = packages.files(&selected, &made[0]);
 
         let manifest = fs::read_to_string(corpus.join(format!("manifest/{shown}.jsonl"))).unwrap();
@@ -351,18 +356,7 @@ fn a_whole_base_is_as_alpine_has_it() {
             text(&made[0], "/etc/apk/world"),
             "alpine-baselayout\nalpine-keys\nalpine-release\napk-tools\nbusybox\nlibc-utils\n"
         );
-        let conditions = match branch {
-            "v3.20" => [
-                "case \"$(readlink etc/profile.d/color_prompt.sh 2>/dev/null || true)\" in",
-                "[ -e etc/shadow- ] && chown root:shadow etc/shadow-",
-            ],
-            _ => [
-                "create_vserver_startstop() {",
-                "if [ -x /sbin/rc ] && [ \"$( /sbin/rc --sys )\" = \"VSERVER\" ]; then",
-            ],
-        };
-        let told = conditions.map(|line| format!("alpine-baselayout post-install: {line}"));
-        assert_eq!(steps, told, "{shown}");
+        assert_eq!(undone, Vec::<String>::new(), "{shown}");
     }
 }
 

@@ -98,6 +98,16 @@ impl AccountNames {
         found.map(|(name, _)| name.as_str()).or(own).map(ToOwned::to_owned)
     }
 
+    /// All of `passwd`, by name.
+    pub(super) fn passwd(&self) -> String {
+        self.users.keys().filter_map(|name| self.passwd_line(name)).collect()
+    }
+
+    /// All of `group`, by name.
+    pub(super) fn group(&self) -> String {
+        self.groups.keys().filter_map(|name| self.group_line(name)).collect()
+    }
+
     /// The line of `passwd` of a user by name or number.
     pub(super) fn passwd_line(&self, key: &str) -> Option<String> {
         let number = key.parse::<u32>().ok();

@@ -229,6 +229,15 @@ impl<'a> Machine<'a> {
         }
     }
 
+    /// What `/etc/passwd` or `/etc/group` holds while the script runs, whoever ships it.
+    fn account_file(&self, path: &RootPath) -> Option<String> {
+        match path.as_str() {
+            "/etc/passwd" => Some(self.accounts.passwd()),
+            "/etc/group" => Some(self.accounts.group()),
+            _ => None,
+        }
+    }
+
     /// A file of this content; why it cannot be made.
     pub(super) fn make_file(
         &mut self,
@@ -237,6 +246,9 @@ impl<'a> Machine<'a> {
         mode: Option<u32>,
         owner: Option<Owner>,
     ) -> Result<(), String> {
+        if self.account_file(path).is_some() {
+            return Err("accounts are made by commands for them".to_owned());
+        }
         let item = Item::File(content.clone(), mode.unwrap_or(0o644));
         self.changes.insert(path.clone(), Some(item));
         if self.passes(path) {

@@ -7,6 +7,7 @@ use super::files::{ImageFiles, architecture_of};
 use super::machine::{Facts, Machine};
 use super::models::tool_of_trigger;
 use super::{Effect, PackageEffects, Undone, triggers};
+use crate::apk::pkginfo::PackageInfo;
 use crate::cache::ContentId;
 use crate::catalog::{FileCatalog, PackageFiles};
 use crate::deb::control::paragraphs;
@@ -34,7 +35,7 @@ pub fn effects_of_all(catalog: &FileCatalog, image: &dyn ImageFiles) -> BTreeMap
         let before = dependencies(catalog, package);
         let known: Vec<&Effect> = before.iter().filter_map(|name| accounts.get(name)).flatten().collect();
         let control = &package.manifest.control;
-        let texts: Vec<String> = ["config", "preinst", "postinst"]
+        let texts: Vec<String> = ["config", "preinst", "postinst", ".pre-install", ".post-install"]
             .iter()
             .filter_map(|name| Some(control.member(name)?.into_owned()))
             .collect();
@@ -61,12 +62,8 @@ fn dependencies(catalog: &FileCatalog, package: &PackageFiles) -> BTreeSet<Strin
     let mut found = BTreeSet::new();
     let mut pending = vec![package];
     while let Some(next) = pending.pop() {
-        let paragraph = paragraphs(&next.manifest.control.text).next();
-        let field = |name: &str| paragraph.as_ref().and_then(|fields| fields.field(name)).unwrap_or_default();
-        let names = ["Pre-Depends", "Depends"].map(field).join(",");
-        for name in names.split([',', '|']) {
-            let name = name.trim().split([' ', '(', ':']).next().unwrap_or_default();
-            if let Some(other) = catalog.package(name).filter(|other| other.name != package.name)
+        for name in named_dependencies(next) {
+            if let Some(other) = catalog.package(&name).filter(|other| other.name != package.name)
                 && found.insert(other.name.clone())
             {
                 pending.push(other);
@@ -76,9 +73,24 @@ fn dependencies(catalog: &FileCatalog, package: &PackageFiles) -> BTreeSet<Strin
     found
 }
 
+/// The names that stand in a package's dependencies, those of capabilities too.
+fn named_dependencies(package: &PackageFiles) -> Vec<String> {
+    let text = &package.manifest.control.text;
+    if matches!(package.content, ContentId::Apk(_)) {
+        let depends = PackageInfo::parse(text).map(|info| info.depends).unwrap_or_default();
+        let names = depends.iter().map(|one| one.split(['<', '=', '>', '~']).next().unwrap_or_default());
+        return names.map(ToOwned::to_owned).collect();
+    }
+    let paragraph = paragraphs(text).next();
+    let field = |name: &str| paragraph.as_ref().and_then(|fields| fields.field(name)).unwrap_or_default();
+    let names = ["Pre-Depends", "Depends"].map(field).join(",");
+    let names = names.split([',', '|']).map(|name| name.trim().split([' ', '(', ':']).next());
+    names.map(|name| name.unwrap_or_default().to_owned()).collect()
+}
+
 /// What a package's scripts would do on a fresh installation, with all packages of the image unpacked: Debian's
-/// `config`, `preinst install` and `postinst configure`, or Alpine's `.pre-install` and `.post-install`; then what
-/// triggers the package itself fires.
+/// `config`, `preinst install` and `postinst configure`, or Alpine's `.pre-install`, `.post-install` and `.trigger`;
+/// then what triggers the package itself fires.
 ///
 /// The scripts are evaluated on a thread with a stack of its own size: they may be nested.
 pub fn effects_of(package: &PackageFiles, image: &dyn ImageFiles) -> PackageEffects {
@@ -119,12 +131,15 @@ fn evaluated(package: &PackageFiles, image: &dyn ImageFiles, before: &[&Effect])
             .and_then(|fields| fields.field("Essential"))
             .is_some_and(|value| value.trim() == "yes"),
     };
-    let is_deb = !is_apk;
     let mut machine = Machine::new(image, facts, AccountNames::base(format).with(before));
     let mut undone = Vec::new();
     let version = package.version.as_str();
+    let directories = if is_apk { triggers::directories(package, image) } else { Vec::new() };
+    let directories: Vec<&str> = directories.iter().map(String::as_str).collect();
     let calls: [(&str, &[&str]); 3] = if is_apk {
-        [(".pre-install", &[version]), (".post-install", &[version]), ("", &[])]
+        // A trigger script is called for directories, or not at all.
+        let trigger = if directories.is_empty() { "" } else { ".trigger" };
+        [(".pre-install", &[version]), (".post-install", &[version]), (trigger, &directories)]
     } else {
         [("config", &["configure", ""]), ("preinst", &["install"]), ("postinst", &["configure", ""])]
     };
@@ -133,7 +148,7 @@ fn evaluated(package: &PackageFiles, image: &dyn ImageFiles, before: &[&Effect])
             undone.extend(run(package, &mut machine, member, &text, arguments));
         }
     }
-    let fired = if is_deb { triggers::fired(package, image) } else { Vec::new() };
+    let fired = if is_apk { Vec::new() } else { triggers::fired(package, image) };
     if let Some(text) = control.member("postinst").filter(|_| !fired.is_empty()) {
         undone.extend(run(package, &mut machine, "postinst", &text, &["triggered", &fired.join(" ")]));
         undone.sort();

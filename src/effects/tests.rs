@@ -263,3 +263,30 @@ fn find_follows_its_grammar() {
     assert_eq!(links("-name d -printf '/etc/x/%P\\n'"), ["/etc/x/c/d"]);
     assert_eq!(postinst("find /etc \\( -name a").undone.len(), 1);
 }
+
+#[test]
+fn accounts_are_found_in_their_files() {
+    let found = postinst(
+        "adduser --system --group app\n\
+         grep -q '^app:' /etc/passwd && echo is > /etc/one\n\
+         grep -q '^other:' /etc/passwd || echo not > /etc/two\n\
+         grep -q ':x:0:' /etc/group && echo root > /etc/three\n\
+         grep -q ':x:471:' /etc/group && echo perhaps > /etc/four\n\
+         cut -d: -f1 /etc/passwd | grep -qx root && echo root > /etc/five\n\
+         echo 'x:x:1:1:::' >> /etc/passwd",
+    );
+    let undone: Vec<&str> = found.undone.iter().map(|step| step.reason.as_str()).collect();
+    assert_eq!(
+        undone,
+        ["its condition depends on what is not known", "accounts are made by commands for them"]
+    );
+    let files: Vec<&str> = found
+        .effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::File { path, .. } => Some(path.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(files, ["/etc/one", "/etc/two", "/etc/three", "/etc/five"]);
+}

@@ -1,10 +1,15 @@
 //! Which triggers of a package the other packages of an image fire (deb-triggers(5)): `postinst triggered` is called
-//! for them.
+//! for them. And the directories that Alpine's trigger scripts are called with.
 //!
 //! Triggers that a script fires with dpkg-trigger(1) are found by their name in the scripts of the packages: whether
 //! the script gets there is not asked.
 
+use std::collections::BTreeSet;
+
+use globset::{GlobBuilder, GlobMatcher};
+
 use super::files::ImageFiles;
+use crate::apk::pkginfo::PackageInfo;
 use crate::catalog::PackageFiles;
 use crate::root_path::RootPath;
 
@@ -22,6 +27,28 @@ pub(super) fn fired(package: &PackageFiles, image: &dyn ImageFiles) -> Vec<Strin
         })
         .map(ToOwned::to_owned)
         .collect()
+}
+
+/// The directories that apk calls the trigger script of a package with (apk-trigger): those of the image in which
+/// a package has files and that a glob of `triggers` names, sorted.
+pub(super) fn directories(package: &PackageFiles, image: &dyn ImageFiles) -> Vec<String> {
+    let globs = PackageInfo::parse(&package.manifest.control.text).map(|info| info.triggers);
+    let globs: Vec<GlobMatcher> = globs
+        .unwrap_or_default()
+        .iter()
+        // Whether nothing has to change for it.
+        .map(|glob| glob.trim_start_matches('+'))
+        .filter_map(|glob| GlobBuilder::new(glob).literal_separator(true).build().ok())
+        .map(|glob| glob.compile_matcher())
+        .collect();
+    if globs.is_empty() {
+        return Vec::new();
+    }
+    let packages = image.packages();
+    let paths = packages.iter().flat_map(|package| image.paths_of(package));
+    let directories: BTreeSet<RootPath> = paths.filter_map(|path| path.parent()).collect();
+    let named = directories.iter().map(RootPath::as_str);
+    named.filter(|path| globs.iter().any(|glob| glob.is_match(path))).map(ToOwned::to_owned).collect()
 }
 
 /// The triggers of the directives that begin with a word: `interest`, `interest-noawait` ...

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::arch::Arch;
 use crate::catalog::FileCatalog;
-use crate::distro::PackageFormat;
 use crate::effects::{CatalogFiles, PackageEffects, effects_of_all};
 use crate::recipe::Recipe;
 
@@ -22,7 +21,7 @@ impl ScriptEffects {
     /// script does may depend on the others' files, but not on the order in which they were fetched.
     pub(super) fn update(&mut self, recipe: &Recipe, arch: Arch, catalog: &FileCatalog) {
         let (distro, count) = (recipe.conventions(), catalog.packages().count());
-        if distro.format() == PackageFormat::Apk || self.known == count {
+        if self.known == count {
             return;
         }
         let names = (distro.arch_name(arch).unwrap_or_default(), distro.triplet(arch).unwrap_or_default());

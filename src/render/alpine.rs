@@ -9,19 +9,18 @@
 //! * **Links**: what `busybox --install -s`, `busybox-extras --install -s` and `bbsuid --install` make, where
 //!   a package's script calls them. They belong to the layer that ships the program. What is there already
 //!   stays (`bbsuid` takes the place of busybox's links), as does what the recipe excludes.
-//! * **Accounts** (`accounts`): those of the recipe, then those that `.pre-install` and `.post-install`
-//!   scripts make, of the packages of which something is shipped, in the order of installation. A script is
-//!   read as far as it is plain (`script`); the rest of it, and every trigger but busybox's, is told as a
-//!   [`Step`] that was left out. busybox's own account for a kernel logger is none of an image's, and is not
-//!   in Alpine's own images either.
+//! * **Accounts** (`accounts`): those of the recipe, then those that the scripts of packages make of which
+//!   something is shipped, in the order of installation. busybox's own account for a kernel logger is none of an
+//!   image's, and is not in Alpine's own images either.
+//! * **Files** ([`ScriptFiles`]): whatever else the scripts make or change.
 //! * **apk's files**: `lib/apk/db/installed`, `triggers`, `scripts.tar` with what is shipped, and
 //!   `etc/apk/world`, `arch` and `repositories`, which scanners read too, wherever a package is in the image;
 //!   with apk-tools also `lib/apk/db/lock` and `var/cache/apk`, as `apk add --initdb` makes them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use crate::apk::archive::Marks;
+use crate::effects::PackageEffects;
 use crate::root_path::RootPath;
 use crate::tarball::{Entry, EntryKind, Metadata};
 
@@ -29,15 +28,15 @@ use super::{Accounts, Made, MadeFile, RenderError, directory_links, fixed};
 
 mod accounts;
 mod base;
-mod commands;
 mod database;
+mod files;
 mod image;
 mod links;
 mod order;
 mod run;
-mod script;
 
 use accounts::{AccountState, Table, table, text};
+pub use files::ScriptFiles;
 pub use image::{Image, LayerFiles, Package, ShippedFile};
 use links::{Linker, linkers, links, list_of};
 pub use links::{command_links, command_programs};
@@ -47,31 +46,16 @@ const ACCOUNT_FILES: [&str; 3] = ["/etc/passwd", "/etc/group", "/etc/shadow"];
 
 /// What was made for a layer.
 #[derive(Debug)]
-pub struct LayerSetup {
+pub struct LayerSetup<'a> {
     /// Links, account files and directories. They go before files of packages.
     pub made: Made,
     /// All accounts up to this layer, for the owners of the recipe's files.
     pub accounts: Accounts,
+    /// The packages of which the image has something from this layer on, first installed first.
+    pub installed: Vec<&'a str>,
     /// Owner and group of the packages' files of this layer that differ from the numbers in the package: apk
     /// goes by names where the image has them.
     pub owners: BTreeMap<RootPath, [u32; 2]>,
-}
-
-/// Something that a package's script would do and an image lacks.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Step {
-    /// The package.
-    pub package: String,
-    /// The script: `post-install`, `trigger` ...
-    pub script: String,
-    /// The line, or the paths that a trigger is for.
-    pub line: String,
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.package, self.script, self.line)
-    }
 }
 
 /// The set-up of an image, as far as its layers have been laid.
@@ -93,12 +77,14 @@ pub struct Setup<'a> {
     visible: BTreeMap<&'static str, (Table, Metadata)>,
     /// apk's files as they were last made.
     records: BTreeMap<RootPath, MadeFile>,
-    steps: Vec<Step>,
+    /// What the packages' scripts do, by package.
+    effects: &'a BTreeMap<String, PackageEffects>,
+    failures: Vec<String>,
 }
 
 impl<'a> Setup<'a> {
     /// Of an image with no layers yet.
-    pub fn new(image: Image<'a>) -> Self {
+    pub fn new(image: Image<'a>, effects: &'a BTreeMap<String, PackageEffects>) -> Self {
         let order = order::install_order(&image.packages);
         let links = directory_links(image.distro, image.arch);
         let links = links.into_iter().map(|(path, target)| (fixed(path), target.to_owned())).collect();
@@ -114,7 +100,8 @@ impl<'a> Setup<'a> {
             accounts: None,
             visible: BTreeMap::new(),
             records: BTreeMap::new(),
-            steps: Vec::new(),
+            effects,
+            failures: Vec::new(),
         }
     }
 
@@ -137,7 +124,7 @@ impl<'a> Setup<'a> {
         &mut self,
         layer: &LayerFiles<'a>,
         contents: &BTreeMap<RootPath, Vec<u8>>,
-    ) -> Result<LayerSetup, RenderError> {
+    ) -> Result<LayerSetup<'a>, RenderError> {
         self.layer = layer.number;
         self.take_in(layer);
         let mut made = Made::new();
@@ -146,7 +133,7 @@ impl<'a> Setup<'a> {
             None => AccountState::new(self.image.recipe, layer.files.contains_key(&fixed("/bin/sh")))?,
         };
         let shipped = self.rebase(&mut accounts, layer, contents)?;
-        self.run_scripts(&mut accounts, &mut made);
+        let installed = self.run_scripts(&mut accounts, &mut made);
         self.make_links(layer, contents, &mut made)?;
         self.make_account_files(&accounts, &shipped, &mut made);
         let known = accounts.accounts();
@@ -161,7 +148,7 @@ impl<'a> Setup<'a> {
                 owners.insert((*path).clone(), owner);
             }
         }
-        Ok(LayerSetup { made, accounts: known, owners })
+        Ok(LayerSetup { made, accounts: known, installed, owners })
     }
 
     /// apk's records of the layer that was laid last; `replaced` holds the recipe's files, which take the
@@ -183,9 +170,9 @@ impl<'a> Setup<'a> {
         &self.image
     }
 
-    /// What scripts of the layers so far would do and was left out, in the order of installation.
-    pub fn steps(&self) -> &[Step] {
-        &self.steps
+    /// The accounts of scripts that cannot be made, in the order of installation.
+    pub fn failures(&self) -> &[String] {
+        &self.failures
     }
 
     /// Remembers what packages give to a layer.

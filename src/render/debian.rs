@@ -19,21 +19,19 @@ use crate::arch::Arch;
 use crate::catalog::FileCatalog;
 use crate::distro::Distro;
 use crate::effects::{Effect, PackageEffects, Undone};
-use crate::loader::resolve;
 use crate::recipe::{Recipe, RuleTool};
 use crate::root_path::RootPath;
 use crate::select::{Reason, SelectedLayer};
 use crate::tarball::EntryKind;
 
 use super::image_tree::{ImageTree, Origin};
+use super::script_files::{Files, source};
 use super::{
     Accounts, Changes, Made, MadeFile, RenderError, certificates, directory_links, fixed, ld_so_cache, pam,
 };
 
 mod alternatives;
 mod database;
-mod files;
-mod mode;
 mod shells;
 mod sysusers;
 mod tmpfiles;
@@ -42,7 +40,6 @@ mod whole;
 mod words;
 
 use alternatives::Alternatives;
-use files::Files;
 
 /// What was made for a layer.
 #[derive(Debug)]
@@ -386,11 +383,6 @@ const UNITS: &str = "/usr/lib/systemd/system";
 
 fn effects_in<'e>(effects: &'e BTreeMap<String, PackageEffects>, package: &str) -> &'e [Effect] {
     effects.get(package).map_or(&[], |all| &all.effects)
-}
-
-/// The packages' file that a path leads to.
-fn source(catalog: &FileCatalog, path: &RootPath) -> Option<RootPath> {
-    resolve(catalog, path).filter(|path| !catalog.at(path).is_empty())
 }
 
 /// The links that packages' scripts would make to files of packages: alternatives, by priority, and plain

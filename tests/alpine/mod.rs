@@ -21,3 +21,4 @@ mod needed;
 mod packages;
 mod real_apk;
 mod reproducible;
+mod scripts;

@@ -97,6 +97,9 @@ impl World for Machine<'_> {
         if let Some(node) = self.files.node(path) {
             return Some(node);
         }
+        if self.account_file(path).is_some() {
+            return Some(Node::File { mode: 0o644, size: None });
+        }
         let is_there = |path: &str| {
             DIRECTORIES.contains(&path) || !self.facts.is_essential && LOCAL_DIRECTORIES.contains(&path)
         };
@@ -128,11 +131,15 @@ impl World for Machine<'_> {
     fn read(&mut self, path: &RootPath) -> Option<String> {
         match self.content(path) {
             Content::Text(text) => Some(text),
+            Content::Of(path) if self.account_file(&path).is_some() => self.account_file(&path),
             Content::Of(path) => self.files.read(&path).map(|bytes| decode(&bytes)),
         }
     }
 
     fn write(&mut self, path: &RootPath, content: &str, append: bool, bits: u32) -> Result<(), String> {
+        if self.account_file(path).is_some() {
+            return Err("accounts are made by commands for them".to_owned());
+        }
         let exists = self.node(path).is_some();
         let text = if append && exists {
             if content.is_empty() {

@@ -107,6 +107,11 @@ fn read(call: &Call, flags: &[Flag]) -> Result<Arguments, Reply> {
     Arguments::read(&call.argv[1..], flags).map_err(Reply::Unknown)
 }
 
+/// Whether a number is one, where it is given: busybox refuses others.
+fn is_number(text: Option<&str>) -> bool {
+    text.is_none_or(|text| text.parse::<u32>().is_ok())
+}
+
 fn number(text: Option<&str>) -> Option<u32> {
     text.and_then(|text| text.parse().ok())
 }
@@ -246,30 +251,29 @@ fn busybox_adduser(machine: &mut Machine<'_>, call: &Call) -> Reply {
     };
     match arguments.operands.as_slice() {
         [name] => {
-            if machine.accounts.users.contains_key(name) {
+            if machine.accounts.users.contains_key(name) || !is_number(arguments.value("u")) {
                 return Reply::status(1);
             }
             let system = arguments.has("S");
             let uid = number(arguments.value("u"));
             let group = match arguments.value("G") {
-                Some(group) => group.to_owned(),
-                None if system => "nogroup".to_owned(),
-                None => {
-                    self::group(machine, name, uid, system);
-                    name.clone()
-                }
+                // Whether it is there is known when the recipe's own are.
+                Some(group) => Some(group.to_owned()),
+                None if system => Some("nogroup".to_owned()),
+                // A group of the user's name and number.
+                None => None,
             };
             user(
                 machine,
                 NewUser {
                     name,
                     uid,
-                    group: Some(&group),
+                    group: group.as_deref(),
                     groups: Vec::new(),
                     home: arguments.value("h").map_or_else(|| format!("/home/{name}"), ToOwned::to_owned),
                     shell: arguments
                         .value("s")
-                        .unwrap_or(if system { "/bin/false" } else { "/bin/sh" })
+                        .unwrap_or(if system { "/sbin/nologin" } else { "/bin/sh" })
                         .to_owned(),
                     gecos: arguments.value("g").unwrap_or("Linux User,,,").to_owned(),
                     create_home: !arguments.has("H"),
@@ -293,7 +297,11 @@ pub(super) fn addgroup(machine: &mut Machine<'_>, call: &Call) -> Reply {
     match arguments.operands.as_slice() {
         [name] => {
             let exists = machine.accounts.groups.contains_key(name);
-            let gid = number(arguments.value("gid").or_else(|| arguments.value("g")));
+            let gid = arguments.value("gid").or_else(|| arguments.value("g"));
+            if machine.facts.is_apk && !is_number(gid) {
+                return Reply::status(1);
+            }
+            let gid = number(gid);
             group(machine, name, gid, system);
             Reply::status(i32::from(exists && (machine.facts.is_apk || !system)))
         }

@@ -1,5 +1,7 @@
 //! grep(1) and its like.
 
+use regex::Regex;
+
 use super::super::machine::Machine;
 use super::arguments::Flag;
 use super::filters::{inputs, read};
@@ -43,6 +45,31 @@ pub(super) fn egrep(machine: &mut Machine<'_>, call: &Call) -> Reply {
 
 pub(super) fn fgrep(machine: &mut Machine<'_>, call: &Call) -> Reply {
     grep_as(machine, call, Some("F"))
+}
+
+/// Whether a line of which only a part is known matches, where that follows from the known part: a match within it
+/// that asks for nothing around it, or words at its start that are others.
+fn in_part(line: &str, patterns: &[String], compiled: &[Regex]) -> Option<bool> {
+    let special = |c: char| "\\.[]*^$+?(){}|".contains(c);
+    let holds = |(pattern, regex): (&String, &Regex)| {
+        let asks_around = pattern.contains(['$', '\\']);
+        !asks_around && regex.find_iter(line).any(|found| is_known(found.as_str()))
+    };
+    if patterns.iter().zip(compiled).any(holds) {
+        return Some(true);
+    }
+    let known = line.split(UNKNOWN).next().unwrap_or_default();
+    let fails = |pattern: &String| {
+        let rest = pattern.strip_prefix('^')?;
+        let (literal, more) = rest.split_at(rest.find(special).unwrap_or(rest.len()));
+        // What follows may make the last character one of any number.
+        let literal = match more.chars().next() {
+            None | Some('$' | '.' | '[') => literal,
+            Some(_) => literal.get(..literal.len().checked_sub(1)?)?,
+        };
+        Some(!known.starts_with(literal) && !literal.starts_with(known))
+    };
+    patterns.iter().all(|pattern| fails(pattern) == Some(true)).then_some(false)
 }
 
 fn grep_as(machine: &mut Machine<'_>, call: &Call, kind: Option<&str>) -> Reply {
@@ -103,11 +130,17 @@ fn grep_as(machine: &mut Machine<'_>, call: &Call, kind: Option<&str>) -> Reply 
     for (number, text) in texts.iter().enumerate() {
         let mut hits = 0;
         for line in text.lines() {
-            if line.contains(UNKNOWN) {
+            let matches = if is_known(line) {
+                Some(is_match(line))
+            } else {
+                in_part(line, &patterns, &compiled)
+                    .filter(|_| !["x", "w", "F", "i"].iter().any(|flag| arguments.has(flag)))
+            };
+            let Some(matches) = matches else {
                 doubt = true;
                 continue;
-            }
-            if is_match(line) == arguments.has("v") || hits >= most {
+            };
+            if matches == arguments.has("v") || hits >= most {
                 continue;
             }
             hits += 1;

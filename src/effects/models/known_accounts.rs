@@ -14,8 +14,8 @@ pub(super) fn getent(machine: &mut Machine<'_>, call: &Call) -> Reply {
         [database] => {
             let accounts = &machine.accounts;
             let text: String = match *database {
-                "passwd" => accounts.users.keys().filter_map(|name| accounts.passwd_line(name)).collect(),
-                "group" => accounts.groups.keys().filter_map(|name| accounts.group_line(name)).collect(),
+                "passwd" => accounts.passwd(),
+                "group" => accounts.group(),
                 _ => unknown(),
             };
             return Reply::output(text);

@@ -1,7 +1,7 @@
 //! Alpine's part of layers: busybox's links, accounts of packages' scripts, and apk's database.
 
-use crate::render::alpine::{Image, LayerFiles, LayerSetup, Setup};
-use crate::render::{Changes, Made};
+use crate::render::Made;
+use crate::render::alpine::{Image, LayerFiles, LayerSetup, ScriptFiles, Setup};
 use crate::select::SelectedLayer;
 
 use super::super::ForgeError;
@@ -11,23 +11,29 @@ use super::{Laid, Parts, SetUp};
 pub(super) struct Alpine<'a> {
     parts: Parts<'a>,
     setup: Setup<'a>,
+    files: ScriptFiles<'a>,
 }
 
 impl<'a> Alpine<'a> {
     pub(super) fn new(parts: Parts<'a>) -> Self {
-        let Parts { recipe, lock, arch, catalog, .. } = parts;
+        let Parts { recipe, lock, arch, catalog, effects, .. } = parts;
         let image = Image::of(recipe, arch, &lock.packages_of(arch), catalog);
-        Alpine { parts, setup: Setup::new(image) }
+        let files = ScriptFiles::new(recipe, arch, catalog, effects);
+        Alpine { parts, setup: Setup::new(image, effects), files }
     }
 }
 
 impl<'a> SetUp<'a> for Alpine<'a> {
-    fn layer(&mut self, number: usize, selected: &'a SelectedLayer, _: &Made) -> Result<Laid, ForgeError> {
+    fn layer(&mut self, number: usize, selected: &'a SelectedLayer, laid: &Made) -> Result<Laid, ForgeError> {
         let catalog = self.parts.catalog;
         let layer = LayerFiles::of(self.setup.image(), number, selected, catalog);
-        let contents = contents(catalog, &self.setup.wants(&layer))?;
-        let LayerSetup { made, accounts, owners } = self.setup.layer(&layer, &contents)?;
-        Ok(Laid { made, accounts, changes: Changes { owners, ..Changes::default() } })
+        let mut wanted = self.setup.wants(&layer);
+        wanted.extend(self.files.wants(selected));
+        let contents = contents(catalog, &wanted)?;
+        let mut setup = self.setup.layer(&layer, &contents)?;
+        let changes = self.files.layer(&layer, selected, laid, &mut setup, &contents);
+        let LayerSetup { made, accounts, .. } = setup;
+        Ok(Laid { made, accounts, changes })
     }
 
     fn finish(&mut self, _: &'a SelectedLayer, files: &Made) -> Made {
@@ -35,6 +41,6 @@ impl<'a> SetUp<'a> for Alpine<'a> {
     }
 
     fn undone(&self) -> Vec<String> {
-        self.setup.steps().iter().map(ToString::to_string).collect()
+        self.setup.failures().iter().chain(self.files.undone()).cloned().collect()
     }
 }

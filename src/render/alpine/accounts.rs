@@ -16,13 +16,49 @@ use std::ops::RangeInclusive;
 use super::super::accounts::{DERIVED_IDS, derived_id};
 use super::super::{Accounts, EPOCH, RenderError};
 use super::base;
-use super::commands::{AccountCommand, NewGroup, NewUser};
 use crate::recipe::{Recipe, User};
 
 /// The ids of accounts that are no system accounts.
 const ORDINARY_IDS: RangeInclusive<u32> = 1000..=59_999;
 /// The group of a system user that names none.
 const NOGROUP: &str = "nogroup";
+
+/// What a script asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum AccountCommand {
+    /// A new group.
+    Group(NewGroup),
+    /// A user is to be in a group.
+    Member {
+        /// The user.
+        user: String,
+        /// The group.
+        group: String,
+    },
+    /// A new user.
+    User(NewUser),
+}
+
+/// `addgroup`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct NewGroup {
+    pub(super) name: String,
+    pub(super) gid: Option<u32>,
+    pub(super) system: bool,
+}
+
+/// `adduser`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct NewUser {
+    pub(super) name: String,
+    pub(super) uid: Option<u32>,
+    pub(super) system: bool,
+    pub(super) group: Option<String>,
+    pub(super) comment: Option<String>,
+    pub(super) home: Option<String>,
+    pub(super) shell: Option<String>,
+    pub(super) no_home: bool,
+}
 
 /// One of the files: lines, split at colons.
 pub(super) type Table = Vec<Vec<String>>;

@@ -1,13 +1,11 @@
-//! What the scripts of newly installed packages do, as far as it is understood.
+//! The accounts that the scripts of newly installed packages make.
 
+use crate::effects::{Effect, PackageEffects};
 use crate::root_path::RootPath;
 
 use super::super::{Made, MadeFile, fixed};
-use super::accounts::{AccountState, Outcome};
-use super::commands::{AccountCommand, account_command};
-use super::script::evaluate;
-use super::{Package, Setup, Step};
-use crate::apk::installed::SCRIPTS;
+use super::accounts::{AccountCommand, AccountState, NewGroup, NewUser, Outcome};
+use super::{Package, Setup};
 
 /// Accounts that are left out, by package.
 const LEFT_OUT: [(&str, &str); 1] = [("busybox", "klogd")];
@@ -15,92 +13,38 @@ const LEFT_OUT: [(&str, &str); 1] = [("busybox", "klogd")];
 const KERNEL: [&str; 3] = ["/dev", "/proc", "/sys"];
 
 impl<'a> Setup<'a> {
-    /// Runs the scripts of the packages that are in the image from this layer on.
-    pub(super) fn run_scripts(&mut self, accounts: &mut AccountState<'a>, made: &mut Made) {
-        let new: Vec<Package<'a>> = self
-            .order
-            .iter()
-            .map(|at| &self.image.packages[*at])
+    /// Makes the accounts of the packages that are in the image from this layer on; those packages, first installed
+    /// first.
+    pub(super) fn run_scripts(&mut self, accounts: &mut AccountState<'a>, made: &mut Made) -> Vec<&'a str> {
+        let new: Vec<&Package<'a>> = self.order.iter().map(|at| &self.image.packages[*at]).collect();
+        let new: Vec<&'a str> = new
+            .into_iter()
             .filter(|package| !self.listed.contains(package.name) && self.is_installed(package))
-            .cloned()
+            .map(|package| package.name)
             .collect();
-        self.listed.extend(new.iter().map(|package| package.name));
-        // `pre-install` and `post-install`; the package's files are there for both.
-        for (package, script) in
-            new.iter().flat_map(|package| SCRIPTS[..2].iter().map(move |script| (package, script)))
-        {
-            let Some(text) = package.record.scripts.get(script) else { continue };
-            let text = String::from_utf8_lossy(text);
-            let lines = evaluate(&text, &mut |words| self.command(package.name, words, accounts, made));
-            self.steps.extend(lines.into_iter().map(|line| Step {
-                package: package.name.to_owned(),
-                script: (*script).to_owned(),
-                line,
-            }));
-        }
-        for package in &new {
-            let trigger = package.record.scripts.get("trigger");
-            if trigger.is_some_and(|text| !String::from_utf8_lossy(text).contains("busybox --install")) {
-                let (package, script) = (package.name.to_owned(), "trigger".to_owned());
-                let line = "all of it".to_owned();
-                self.steps.push(Step { package, script, line });
+        self.listed.extend(&new);
+        for name in &new {
+            let effects: &'a [Effect] =
+                self.effects.get(*name).map_or(&[], |all: &PackageEffects| &all.effects);
+            for effect in effects {
+                if let Some((account, command)) = command(effect)
+                    && !LEFT_OUT.contains(&(*name, account))
+                    && !self.make_account(command, accounts, made)
+                {
+                    self.failures.push(format!("{name}: the account `{account}` cannot be made"));
+                }
             }
         }
+        new
     }
 
-    /// One command of a script, called in the root directory. None if it is not understood.
-    fn command(
+    /// Makes an account unless its name is taken; whether that is possible.
+    fn make_account(
         &mut self,
-        package: &str,
-        words: &[String],
-        accounts: &mut AccountState<'a>,
-        made: &mut Made,
-    ) -> Option<bool> {
-        let mut words = words.to_vec();
-        let program = words.first()?.clone();
-        let program = program.rsplit('/').next().unwrap_or_default();
-        let second = words.get(1).map(String::as_str);
-        if matches!(program, "busybox" | "busybox-extras" | "bbsuid") && second == Some("--install") {
-            return Some(true);
-        }
-        if program == "busybox" && words.len() > 1 {
-            words.remove(0);
-            return self.command(package, &words, accounts, made);
-        }
-        program.clone_into(&mut words[0]);
-        match program {
-            "true" | ":" | "set" | "echo" | "printf" | "umask" => Some(true),
-            "false" => Some(false),
-            "adduser" | "addgroup" => self.account(package, account_command(&words)?, accounts, made),
-            "getent" => match words.as_slice() {
-                [_, database, name] if database == "passwd" => {
-                    Some(accounts.accounts().primary_gid(name).is_some())
-                }
-                [_, database, name] if database == "group" => Some(accounts.accounts().gid(name).is_some()),
-                _ => None,
-            },
-            "mkdir" => self.make_directories(&words[1..], made),
-            "chown" => self.is_owned(&words[1..], accounts).then_some(true),
-            "chmod" => self.has_mode(&words[1..]).then_some(true),
-            _ => None,
-        }
-    }
-
-    fn account(
-        &mut self,
-        package: &str,
         command: AccountCommand,
         accounts: &mut AccountState<'a>,
         made: &mut Made,
-    ) -> Option<bool> {
-        let name = match &command {
-            AccountCommand::Group(group) => &group.name,
-            AccountCommand::User(user) => &user.name,
-            AccountCommand::Member { user, .. } => user,
-        };
-        if LEFT_OUT.contains(&(package, name)) {
-            return Some(true);
-        }
+    ) -> bool {
         match accounts.run(command) {
             Outcome::Done(home) => {
                 let path = home.as_ref().and_then(|home| RootPath::parse(&home.path).ok());
@@ -108,10 +52,10 @@ impl<'a> Setup<'a> {
                     // Set-group-ID, as busybox has it.
                     self.make_directory(&path, [0o2755, home.uid, home.gid], made);
                 }
-                Some(true)
+                true
             }
-            Outcome::Taken => Some(false),
-            Outcome::Impossible => None,
+            Outcome::Taken => true,
+            Outcome::Impossible => false,
         }
     }
 
@@ -127,42 +71,37 @@ impl<'a> Setup<'a> {
         self.directories.insert(path.clone());
         made.insert(path, directory);
     }
+}
 
-    /// `mkdir -p`, and `mkdir` alike, which fails where something is.
-    fn make_directories(&mut self, arguments: &[String], made: &mut Made) -> Option<bool> {
-        let paths = arguments.iter().filter(|argument| *argument != "-p");
-        let paths = paths.map(|path| RootPath::parse(path).ok().filter(|_| !path.starts_with('-')));
-        for path in paths.collect::<Option<Vec<RootPath>>>()? {
-            // The directories of programs are there as soon as one is in them.
-            let is_of_programs = ["/bin", "/sbin", "/usr/bin", "/usr/sbin"].contains(&path.as_str());
-            if !is_of_programs {
-                self.make_directory(&path, [0o755, 0, 0], made);
-            }
+/// What an effect asks of the accounts, with the name that it is about; none if it is no account, or one that
+/// would break a line of the files.
+pub(super) fn command(effect: &Effect) -> Option<(&str, AccountCommand)> {
+    let is_line = |text: &String| !text.contains([':', '\n']);
+    let is_name = |name: &str| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.$".contains(c))
+    };
+    match effect {
+        Effect::Group { name, gid, system } if is_name(name) => {
+            let group = NewGroup { name: name.clone(), gid: *gid, system: *system };
+            Some((name, AccountCommand::Group(group)))
         }
-        Some(true)
-    }
-
-    /// Whether `chown OWNER:GROUP FILE` finds files that are owned so.
-    fn is_owned(&self, arguments: &[String], accounts: &AccountState<'a>) -> bool {
-        let Some((owner, paths)) = arguments.split_first() else { return false };
-        let Some((user, group)) = owner.split_once(':') else { return false };
-        let known = accounts.accounts();
-        self.all(paths, |uid, gid, _| known.uid(user) == Some(uid) && known.gid(group) == Some(gid))
-    }
-
-    /// Whether `chmod 640 FILE` finds files that have this mode.
-    fn has_mode(&self, arguments: &[String]) -> bool {
-        let Some((mode, paths)) = arguments.split_first() else { return false };
-        let wanted = u32::from_str_radix(mode, 8).ok();
-        self.all(paths, |_, _, mode| wanted == Some(mode))
-    }
-
-    fn all(&self, paths: &[String], is_so: impl Fn(u32, u32, u32) -> bool) -> bool {
-        !paths.is_empty()
-            && paths.iter().all(|path| {
-                let path = RootPath::parse(path).ok().map(|path| self.resolve(&path));
-                let file = path.and_then(|path| self.shipped.get(&path));
-                file.is_some_and(|(_, metadata)| is_so(metadata.uid, metadata.gid, metadata.mode))
-            })
+        Effect::User { name, uid, group, home, shell, gecos, create_home, system, .. } if is_name(name) => {
+            let mut texts = [group, home, shell, gecos].into_iter().flatten();
+            let user = NewUser {
+                name: name.clone(),
+                uid: *uid,
+                system: *system,
+                group: group.clone(),
+                comment: gecos.clone(),
+                home: home.clone(),
+                shell: shell.clone(),
+                no_home: !create_home,
+            };
+            texts.all(is_line).then_some((name, AccountCommand::User(user)))
+        }
+        Effect::Member { user, group } if is_name(user) && is_name(group) => {
+            Some((user, AccountCommand::Member { user: user.clone(), group: group.clone() }))
+        }
+        _ => None,
     }
 }

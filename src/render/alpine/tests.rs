@@ -6,6 +6,7 @@ use super::*;
 use crate::apk::Checksum;
 use crate::apk::installed::{InstalledFile, InstalledPackage};
 use crate::arch::Arch;
+use crate::effects::Effect;
 use crate::recipe::Recipe;
 use crate::render::Content;
 
@@ -87,14 +88,23 @@ fn image_of<'a>(recipe: &'a Recipe, sources: &'a [Source]) -> Image<'a> {
     }
 }
 
-/// What is made for each layer, records apart, and the steps that were left out.
+/// What the scripts of packages do.
+type Effects = BTreeMap<String, PackageEffects>;
+
+fn no_effects() -> &'static Effects {
+    static NONE: Effects = Effects::new();
+    &NONE
+}
+
+/// What is made for each layer, records apart, and the accounts that cannot be made.
 fn lay<'a>(
     recipe: &'a Recipe,
     sources: &'a [Source],
+    effects: &'a Effects,
     contents: &[(&str, &[u8])],
     keep: impl Fn(&str) -> bool,
-) -> (Vec<(LayerSetup, Made)>, Vec<String>) {
-    let mut setup = Setup::new(image_of(recipe, sources));
+) -> (Vec<(LayerSetup<'a>, Made)>, Vec<String>) {
+    let mut setup = Setup::new(image_of(recipe, sources), effects);
     let layers = (0..recipe.layers.len()).map(|number| {
         let of_layer = sources.iter().filter(|source| source.layer == number);
         let files = of_layer.flat_map(|source| {
@@ -113,7 +123,7 @@ fn lay<'a>(
         (laid, setup.records(&Made::new()))
     });
     let layers = layers.collect();
-    (layers, setup.steps().iter().map(ToString::to_string).collect())
+    (layers, setup.failures().to_vec())
 }
 
 fn text(made: &Made, path: &str) -> String {
@@ -142,10 +152,39 @@ const ALL: fn(&str) -> bool = |_| true;
 #[test]
 fn accounts_of_scripts_are_made_where_their_package_is_and_own_its_files() {
     let recipe = recipe(2, "[[user]]\nname = \"own\"\nuid = 700\n");
-    let pulse = "addgroup -S pulse 2>/dev/null\nadduser -S -D -h /var/lib/home -s /sbin/nologin -G pulse -g pulse pulse 2>/dev/null\naddgroup pulse audio\nexit 0\n";
+    let user = |name: &str, group: &str, home: Option<&str>| Effect::User {
+        name: name.to_owned(),
+        uid: None,
+        group: Some(group.to_owned()),
+        groups: Vec::new(),
+        home: home.map(str::to_owned),
+        shell: None,
+        gecos: Some(name.to_owned()),
+        create_home: home.is_some(),
+        system: true,
+    };
+    let of = |package: &str, effects: Vec<Effect>| {
+        (
+            package.to_owned(),
+            PackageEffects { package: package.to_owned(), effects, ..PackageEffects::default() },
+        )
+    };
+    let effects = Effects::from([
+        of("left-out", vec![user("other", "nogroup", None)]),
+        of(
+            "pulse",
+            vec![
+                Effect::Group { name: "pulse".to_owned(), gid: None, system: true },
+                user("pulse", "pulse", Some("/var/lib/home")),
+                Effect::Member { user: "pulse".to_owned(), group: "audio".to_owned() },
+                user("z", "nosuch", None),
+                user("bad:name", "pulse", None),
+            ],
+        ),
+    ]);
     let sources = [
         source("data", 0, &["/etc/passwd", "/etc/group", "/etc/shadow"], &[]),
-        source("left-out", 0, &["/usr/left"], &[("pre-install", "adduser -S other")]),
+        source("left-out", 0, &["/usr/left"], &[]),
         source(
             "pulse",
             1,
@@ -155,18 +194,14 @@ fn accounts_of_scripts_are_made_where_their_package_is_and_own_its_files() {
                 "pulse:nobody-knows /var/lib/pulse/x",
                 "root:audio /dev/y",
             ],
-            &[
-                ("pre-install", pulse),
-                ("post-install", "adduser -S -H -G nosuch z\nrc-update add pulse"),
-                ("trigger", "x"),
-            ],
+            &[],
         ),
     ];
     let passwd = b"root:x:0:0:root:/root:/bin/sh\n";
     let group = b"root:x:0:\naudio:x:18:\nnogroup:x:65533:\n";
     let contents: [(&str, &[u8]); 3] =
         [("/etc/passwd", passwd), ("/etc/group", group), ("/etc/shadow", b"root:*::0:::::\n")];
-    let (layers, steps) = lay(&recipe, &sources, &contents, |path| path != "/usr/left");
+    let (layers, failures) = lay(&recipe, &sources, &effects, &contents, |path| path != "/usr/left");
     let (lower, upper) = (&layers[0].0, &layers[1].0);
     assert_eq!(paths(&lower.made), ["/etc/group", "/etc/passwd", "/etc/shadow"]);
     let own = "own:x:700:700::/nonexistent:/sbin/nologin\n";
@@ -189,14 +224,8 @@ fn accounts_of_scripts_are_made_where_their_package_is_and_own_its_files() {
         "{database}"
     );
     assert_eq!(listed(&layers[1].1), ["data", "pulse"]);
-    assert_eq!(
-        steps,
-        [
-            "pulse post-install: adduser -S -H -G nosuch z",
-            "pulse post-install: rc-update add pulse",
-            "pulse trigger: all of it"
-        ]
-    );
+    assert_eq!((lower.installed.as_slice(), upper.installed.as_slice()), (&["data"][..], &["pulse"][..]));
+    assert_eq!(failures, ["pulse: the account `z` cannot be made"]);
 }
 
 /// A program with these applets, whose places are `/bin` but for `[`.
@@ -215,7 +244,7 @@ fn links_are_made_where_nothing_is_and_belong_to_the_layer_of_their_program() {
     ];
     let bbsuid = b"\x7fELF\0/bin/bbsuid\0/bin/mount\0/bin/cat\0/usr/bin/su\0".to_vec();
     let contents: [(&str, &[u8]); 2] = [("/bin/busybox", &busybox()), ("/bin/bbsuid", &bbsuid)];
-    let (layers, steps) = lay(&recipe, &sources, &contents, ALL);
+    let (layers, _) = lay(&recipe, &sources, no_effects(), &contents, ALL);
     let links = |number: usize| {
         let all = paths(&layers[number].0.made);
         all.into_iter().filter(|path| path.contains(" -> ")).collect::<Vec<_>>()
@@ -230,13 +259,12 @@ fn links_are_made_where_nothing_is_and_belong_to_the_layer_of_their_program() {
         ]
     );
     assert_eq!(links(1), ["/bin/mount -> /bin/bbsuid", "/usr/bin/su -> /bin/bbsuid"]);
-    assert_eq!(steps, Vec::<String>::new());
     // A busybox that nobody installs, and one whose applets cannot be told.
     let silent = [source("busybox", 0, &["/bin/busybox"], &[])];
-    let (layers, _) = lay(&recipe, &silent, &contents, ALL);
+    let (layers, _) = lay(&recipe, &silent, no_effects(), &contents, ALL);
     assert!(!paths(&layers[0].0.made).iter().any(|path| path.contains(" -> ")));
     let sources = [source("busybox", 0, &["/bin/busybox"], call)];
-    let mut setup = Setup::new(image_of(&recipe, &sources));
+    let mut setup = Setup::new(image_of(&recipe, &sources), no_effects());
     let (entry, marks) = &sources[0].entries[0];
     let files = [(&entry.path, ShippedFile { package: "busybox", entry, marks })].into();
     let layer = LayerFiles { number: 0, files, exclude: Vec::new() };
@@ -254,7 +282,7 @@ fn a_merged_root_has_its_links_and_records_behind_the_packages_links() {
         &["/bin -> usr/bin", "/lib -> usr/lib", "/usr/bin/", "/usr/bin/busybox"],
         call,
     )];
-    let (layers, _) = lay(&recipe, &sources, &[("/usr/bin/busybox", &busybox())], ALL);
+    let (layers, _) = lay(&recipe, &sources, no_effects(), &[("/usr/bin/busybox", &busybox())], ALL);
     assert!(paths(&layers[0].0.made).contains(&"/usr/bin/cat -> /usr/bin/busybox".to_owned()));
     let records = paths(&layers[0].1);
     assert!(records.contains(&"/usr/lib/apk/db/installed".to_owned()), "{records:?}");
@@ -268,7 +296,7 @@ fn what_the_recipe_puts_in_a_package_s_place_is_none_of_the_package_s() {
         source("c", 0, &["/etc/c"], &[]),
         source("none", 0, &[], &[]),
     ];
-    let mut setup = Setup::new(image_of(&recipe, &sources));
+    let mut setup = Setup::new(image_of(&recipe, &sources), no_effects());
     let files = sources.iter().flat_map(|source| {
         let files = source.entries.iter();
         files.map(|(entry, marks)| (&entry.path, ShippedFile { package: source.name, entry, marks }))

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::FileCatalog;
 use crate::effects::{Effect, Owner};
+use crate::loader::resolve;
 use crate::root_path::RootPath;
 use crate::tarball::{EntryKind, Metadata};
 
-use super::super::image_tree::{ImageTree, Item, Origin};
-use super::super::{Accounts, Changes, Content, Made, MadeFile};
+use super::image_tree::{ImageTree, Item, Origin};
 use super::mode::changed;
+use super::{Accounts, Changes, Content, Made, MadeFile};
 
 /// The extended attribute of a file's capabilities.
 const CAPABILITIES: &str = "security.capability";
@@ -48,6 +49,11 @@ pub(super) struct Files<'t, 'a> {
     /// What the recipe keeps out of the layer.
     pub(super) excludes: &'t dyn Fn(&RootPath) -> bool,
     touched: BTreeSet<RootPath>,
+}
+
+/// The packages' file that a path leads to.
+pub(super) fn source(catalog: &FileCatalog, path: &RootPath) -> Option<RootPath> {
+    resolve(catalog, path).filter(|path| !catalog.at(path).is_empty())
 }
 
 /// Why an effect did not come about although it should.
@@ -323,7 +329,7 @@ impl<'t, 'a> Files<'t, 'a> {
         mode: Option<u32>,
         owner: Option<&Owner>,
     ) -> Result<(), Failure> {
-        let source = super::source(self.catalog, from);
+        let source = source(self.catalog, from);
         let here = self.tree.resolve(from).and_then(|path| self.tree.get(&path));
         let made = match here.map(|item| (&item.origin, item.metadata.mode)) {
             Some((Origin::Made(Content::Bytes(bytes)), mode)) => Some((bytes.clone(), mode)),
