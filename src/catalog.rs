@@ -85,7 +85,7 @@ pub trait ManifestStore: Sync {
 }
 
 /// The kind of derived entry that manifests are. Another form of [`Manifest`] needs another name.
-const MANIFESTS: &str = "manifest-4";
+const MANIFESTS: &str = "manifest-5";
 
 impl ManifestStore for Cache {
     fn load(&self, package: &Digest) -> Option<Vec<u8>> {
@@ -161,9 +161,9 @@ pub enum CatalogError {
         /// The path.
         path: RootPath,
     },
-    /// A hard link to what does not come before it.
+    /// A hard link to what is no file, or does not come before it.
     #[error(
-        "the package {package} {version} has {path} as a hard link to {target}, which it has not at that point"
+        "the package {package} {version} has {path} as a hard link to {target}, but no file there before it"
     )]
     HardLink {
         /// The package's name.

@@ -148,6 +148,12 @@ impl Hint for RecipeError {
             RecipeError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 vec!["give the path of a recipe, such as `recipes/NAME.toml`".to_owned()]
             }
+            RecipeError::Read { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => {
+                vec!["it is a directory: give the path of a recipe in it".to_owned()]
+            }
+            RecipeError::Read { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                vec!["make the file readable for the user who builds".to_owned()]
+            }
             RecipeError::Encoding { .. } => vec!["save the file as UTF-8".to_owned()],
             // Each problem carries its own hint, which `render` shows beside it.
             RecipeError::Read { .. } | RecipeError::Invalid(_) => Vec::new(),

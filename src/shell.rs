@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use crate::root_path::RootPath;
 
 mod arithmetic;
+mod braces;
 mod builtins;
 mod compound;
 mod expand;

@@ -668,18 +668,21 @@ fn links() {
             "a hard link whose file is left out becomes the file; another one leads to it",
             &layer(
                 r#""app""#,
-                "keep = \"listed\"\ninclude = [\"/usr/bin/b\", \"/usr/bin/c\", \"/usr/share/e\", \"/usr/share/d\"]",
+                "keep = \"listed\"\ninclude = [\"/usr/bin/b\", \"/usr/bin/c\", \"/usr/share/e\", \"/usr/share/d\", \"/usr/share/t\"]",
             ),
             "Package: app
              /usr/bin/a 4755@0:5 content
              /usr/bin/b => /usr/bin/a
              /usr/bin/c => /usr/bin/a
              /usr/share/d 0600 whole
-             /usr/share/e => /usr/share/d",
+             /usr/share/e => /usr/share/d
+             /usr/share/s -> d
+             /usr/share/t => /usr/share/s",
             r#"/usr/bin/b: file 4755 0:5 "content"
                /usr/bin/c: hard link -> /usr/bin/b
                /usr/share/d: file 0600 "whole"
-               /usr/share/e: hard link -> /usr/share/d"#,
+               /usr/share/e: hard link -> /usr/share/d
+               /usr/share/t: symlink -> d"#,
         ),
         case(
             "a hard link goes as far as its layer",

@@ -393,6 +393,15 @@ fn package_files_that_are_none() {
     rig.run(BUILD).fails(1, &["own.deb` is cut off within `"]);
     rig.write("own.deb", "");
     rig.run(BUILD).fails(1, &["own.deb` is not a Debian package"]);
+    for (fields, said) in [
+        ("Package: ../own", "own.deb has the `Package` `../own`, which is none"),
+        ("Package: own\nVersion: 1:2 /3", "own.deb has the `Version` `1:2 /3`, which is none"),
+        ("Package: own\nVersion: x:1", "own.deb has the `Version` `x:1`, which is none"),
+    ] {
+        let package = &Package::parse(&format!("{fields}\n/usr/share/own 0644 x"))[0];
+        rig.write("own.deb", package.deb(archive.distro, Arch::Amd64));
+        rig.run(BUILD).fails(1, &[said, "hint: "]);
+    }
     rig.write("own.deb", &whole);
     rig.build(&[]);
 }
@@ -526,6 +535,8 @@ fn a_full_disk() {
     let before = rig.listing("work/images");
     rig.recipe(&names(r#""small", "big""#));
     rig.run(BUILD).fails(1, &["No space left on device", "images", "hint: "]);
+    let archive = [BUILD, &["--output", "oci-archive:images/a.tar"]].concat();
+    rig.run(&archive).fails(1, &["No space left on device", "cannot write `images/a.tar`"]);
     assert_eq!(rig.leftovers(), Vec::<PathBuf>::new());
     assert_eq!(rig.listing("work/images"), before);
     rig.run(&["check", "oci:images:good"]).ok();

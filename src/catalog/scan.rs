@@ -11,6 +11,7 @@ use super::package::{self, PackageError};
 use super::{CatalogError, CataloguedFile, Manifest, ManifestStore, MergedUsr, PackageFiles};
 use crate::cache::ContentId;
 use crate::elf;
+use crate::root_path::RootPath;
 use crate::tarball::EntryKind;
 
 /// How much of a first line is kept, in bytes.
@@ -111,11 +112,18 @@ fn manifest(
 fn scan(archive: &PackageArchive, large: &Mutex<()>) -> Result<Manifest, PackageError> {
     let mut files: Vec<CataloguedFile> = Vec::new();
     let mut by_path = BTreeMap::new();
+    let mut symlinks: BTreeMap<RootPath, String> = BTreeMap::new();
     let mut buffer = Vec::new();
     let mut index = 0;
     let control = package::read::<PackageError>(&archive.content, &archive.path, |entry, marks, content| {
         let mut file = CataloguedFile { entry, index, elf: None, shebang: None, damaged_elf: None, marks };
         index += 1;
+        // Another name of a symbolic link is one more link of the same text (link(2)).
+        if let EntryKind::HardLink { target } = &file.entry.kind
+            && let Some(target) = symlinks.get(target).cloned()
+        {
+            file.entry.kind = EntryKind::Symlink { target };
+        }
         match &file.entry.kind {
             EntryKind::File { size } => {
                 let looked = look(*size, content, &mut buffer, large);
@@ -132,6 +140,9 @@ fn scan(archive: &PackageArchive, large: &Mutex<()>) -> Result<Manifest, Package
                     file.damaged_elf.clone_from(&original.damaged_elf);
                     by_path.insert(file.entry.path.clone(), at);
                 }
+            }
+            EntryKind::Symlink { target } => {
+                symlinks.insert(file.entry.path.clone(), target.clone());
             }
             _ => {}
         }

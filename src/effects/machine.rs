@@ -59,6 +59,8 @@ pub(super) struct Machine<'a> {
     pub(super) substitutions: BTreeMap<(String, String), String>,
     /// How many scripts call one another.
     pub(super) nested: usize,
+    /// How many commands call one another.
+    pub(super) called: usize,
     /// Temporary files made so far.
     temporary: BTreeSet<RootPath>,
     /// As whom commands run, unless as root.
@@ -77,6 +79,7 @@ impl<'a> Machine<'a> {
             answers: BTreeMap::new(),
             substitutions: BTreeMap::new(),
             nested: 0,
+            called: 0,
             temporary: BTreeSet::new(),
             user: None,
         }

@@ -6,6 +6,8 @@ use crate::root_path::RootPath;
 use crate::shell::text::{is_known, unknown};
 use crate::shell::{Call, Ended, Node, Reply, Script, Source, World, evaluate};
 
+/// How deep commands may call one another: `env nice xargs ...`.
+const MOST_CALLED: usize = 20;
 /// How deep scripts may call one another.
 const MOST_NESTED: usize = 4;
 
@@ -280,7 +282,16 @@ pub(super) fn run(machine: &mut Machine<'_>, call: &Call) -> Reply {
     }
     let found = ESSENTIAL.iter().chain(OTHERS).find(|(known, _)| *known == short);
     match found {
-        Some((_, model)) => model(machine, call),
+        // `env env env ...`
+        Some(_) if machine.called >= MOST_CALLED => {
+            Reply::Unknown("commands call one another too deeply".to_owned())
+        }
+        Some((_, model)) => {
+            machine.called += 1;
+            let reply = model(machine, call);
+            machine.called -= 1;
+            reply
+        }
         None if short.strip_prefix("python3").is_some_and(is_version) => tools::python(machine, call),
         None if short.starts_with("dh_") || short.starts_with("log_") => tools::skipped(machine, call),
         None => absent(machine, call, name),

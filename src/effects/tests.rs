@@ -290,3 +290,13 @@ fn accounts_are_found_in_their_files() {
         .collect();
     assert_eq!(files, ["/etc/one", "/etc/two", "/etc/three", "/etc/five"]);
 }
+
+#[test]
+fn commands_that_call_one_another_without_end() {
+    for word in ["env", "xargs", "busybox", "exec", "command"] {
+        let found = postinst(&format!("echo a | {} echo b > /etc/x", format!("{word} ").repeat(5000)));
+        assert!(found.effects.len() <= 1, "{word}");
+    }
+    let found = postinst("env A=1 xargs -r env B=2 busybox echo c > /etc/x");
+    assert_eq!((found.undone.as_slice(), found.effects.len()), (&[][..], 1));
+}

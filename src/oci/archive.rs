@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -73,9 +74,9 @@ impl LayoutArchive {
     }
 
     /// The tar: blobs, then the documents, each sorted. A blob whose bytes are not those of its name is an
-    /// error.
-    pub(super) fn write<W: Write>(&self, layout: &Layout, out: W) -> Result<W, OciError> {
-        let failed = |source| OciError::Io { action: "archive", path: layout.directory().to_owned(), source };
+    /// error. `file` is where it goes.
+    pub(super) fn write<W: Write>(&self, layout: &Layout, out: W, file: &Path) -> Result<W, OciError> {
+        let failed = |source| OciError::Io { action: "write", path: file.to_owned(), source };
         let mut tar = Writer::new(out);
         for directory in ["blobs", "blobs/sha256"] {
             tar.append(&made(directory, EntryKind::Directory)?, &mut io::empty()).map_err(&failed)?;

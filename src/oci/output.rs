@@ -169,12 +169,12 @@ impl Output {
             Output::Oci { directory, tag } => copy_layout(layout, target, directory, &name(tag))?,
             Output::OciArchive { file, tag } => {
                 let archive = LayoutArchive::oci(layout, target, &name(tag))?;
-                write_file(file, |out| archive.write(layout, out))?;
+                write_file(file, |out| archive.write(layout, out, file))?;
             }
             Output::DockerArchive { file, tag } => {
                 let reference = archive::docker_reference(&name(tag))?;
                 let archive = LayoutArchive::docker(layout, *first, &reference)?;
-                write_file(file, |out| archive.write(layout, out))?;
+                write_file(file, |out| archive.write(layout, out, file))?;
             }
             Output::Dir(path) => {
                 let mut root = RootDir::create(path)?;

@@ -54,6 +54,16 @@ pub enum RepositoryError {
         /// The control field.
         field: &'static str,
     },
+    /// A package file has a field that dpkg would not take.
+    #[error("the package {path} has the `{field}` `{value}`, which is none")]
+    LocalValue {
+        /// The file.
+        path: PathBuf,
+        /// The control field.
+        field: &'static str,
+        /// What it says.
+        value: String,
+    },
     /// A package file that the recipe names is no apk.
     #[error(transparent)]
     LocalApk(#[from] ApkError),
@@ -343,7 +353,9 @@ impl Hint for RepositoryError {
             RepositoryError::Keys(error) => error.hints(),
             RepositoryError::Mirror(error) => error.hints(),
             RepositoryError::Local(error) => error.hints(),
-            RepositoryError::LocalField { .. } => one("is it a binary package, made by dpkg-deb?"),
+            RepositoryError::LocalField { .. } | RepositoryError::LocalValue { .. } => {
+                one("is it a binary package, made by dpkg-deb?")
+            }
             RepositoryError::Index(error) => error.hints(),
             RepositoryError::ApkPackages(error) => error.hints(),
             RepositoryError::Transport(error) => error.hints(),

@@ -128,6 +128,20 @@ pub fn local_packages(
     local_files(recipe, arch_name, triplet, |path| read_local(recipe, path))
 }
 
+/// A package's name, as dpkg takes it.
+fn is_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-+._".contains(c))
+}
+
+/// A version, as dpkg takes it: less than Policy asks for.
+fn is_version(version: &str) -> bool {
+    let (epoch, rest) = version.split_once(':').unwrap_or(("0", version));
+    epoch.parse::<u32>().is_ok()
+        && !rest.is_empty()
+        && rest.chars().all(|c| c.is_ascii_alphanumeric() || ".+-~:_".contains(c))
+}
+
 fn read_local(recipe: &Recipe, path: &str) -> Result<LocalPackage, RepositoryError> {
     let host = recipe.host_path(path.as_ref());
     let error = |source| RepositoryError::LocalRead { path: host.clone(), source };
@@ -140,7 +154,14 @@ fn read_local(recipe: &Recipe, path: &str) -> Result<LocalPackage, RepositoryErr
             .ok_or_else(|| RepositoryError::LocalField { path: PathBuf::from(&host), field: name })
     };
     let name = field("Package")?;
-    field("Version")?;
+    let version = field("Version")?;
+    for (field, value, is_sound) in
+        [("Package", &name, is_name(&name)), ("Version", &version, is_version(&version))]
+    {
+        if !is_sound {
+            return Err(RepositoryError::LocalValue { path: host, field, value: value.clone() });
+        }
+    }
     field("Architecture")?;
     let text = IndexText::of_package(&control, path, size, &digest);
     Ok(LocalPackage {

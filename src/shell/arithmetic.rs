@@ -102,7 +102,7 @@ pub(super) fn integer(text: &str) -> Option<i64> {
     } else {
         digits.parse().ok()?
     };
-    Some(value * sign)
+    value.checked_mul(sign)
 }
 
 fn combined(operator: BinaryOperator, a: i64, b: i64) -> Option<i64> {

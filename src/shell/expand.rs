@@ -3,6 +3,7 @@
 use brush_parser::word::{WordPiece, WordPieceWithSource};
 
 use super::World;
+use super::braces;
 use super::glob::Pattern;
 use super::parse;
 use super::printf::escapes;
@@ -79,7 +80,10 @@ impl<W: World> Shell<W> {
     /// The fields of a word. None if it cannot be expanded, which is told.
     pub(super) fn fields(&mut self, word: &str) -> Option<Vec<String>> {
         let mut fields = Fields::default();
-        self.word(word, false, true, &mut fields)?;
+        for word in self.braces(word)? {
+            self.word(&word, false, true, &mut fields)?;
+            fields.end();
+        }
         let mut all = Vec::new();
         for field in fields.finish() {
             let pattern = Pattern::new(field.iter().map(|(text, quoted)| (text.as_str(), *quoted)));
@@ -96,6 +100,21 @@ impl<W: World> Shell<W> {
             }
         }
         Some(all)
+    }
+
+    /// The words that bash makes of the braces in a word.
+    fn braces(&mut self, word: &str) -> Option<Vec<String>> {
+        if !self.is_bash || !word.contains('{') {
+            return Some(vec![word.to_owned()]);
+        }
+        match parse::braces(word) {
+            Ok(None) => Some(vec![word.to_owned()]),
+            Ok(Some(parts)) => match braces::words(&parts, MOST_FIELDS) {
+                Some(words) => Some(words),
+                None => self.unexpandable(word, "its braces stand for too many words"),
+            },
+            Err(error) => self.unexpandable(word, &error.to_string()),
+        }
     }
 
     /// A word where nothing is split: the value of an assignment, the word of `case`, the target of a redirection.

@@ -5,7 +5,7 @@ use brush_parser::ast::{
     SimpleCommand,
 };
 
-use super::state::{Flow, Shell};
+use super::state::{Flow, Shell, Variable};
 use super::text::{is_known, unknown};
 use super::{Call, Reply, World};
 
@@ -85,15 +85,23 @@ impl<W: World> Shell<W> {
             return Flow::Next;
         }
         let stays = SPECIAL.contains(&name.as_str());
-        let variables = (!stays && !assignments.is_empty()).then(|| self.own.variables.clone());
+        let names = assignments.iter().filter(|_| !stays).map(|assignment| match &assignment.name {
+            AssignmentName::VariableName(name) | AssignmentName::ArrayElementName(name, _) => name.clone(),
+        });
+        let before: Vec<(String, Option<Variable>)> =
+            names.map(|name| (name.clone(), self.own.variables.get(&name).cloned())).collect();
         for assignment in assignments {
             if self.assignment(assignment, !stays).is_none() {
                 return self.failed_expansion();
             }
         }
         let flow = self.call(argv);
-        if let Some(variables) = variables {
-            self.own.variables = variables;
+        // What stands before a command holds for it alone; what the command itself sets stays.
+        for (name, variable) in before.into_iter().rev() {
+            match variable {
+                Some(variable) => self.own.variables.insert(name, variable),
+                None => self.own.variables.remove(&name),
+            };
         }
         let keeps = name == "exec" && argv.len() == 1;
         if !keeps {

@@ -81,6 +81,8 @@ pub(super) struct Own {
 pub(super) struct Shell<W> {
     pub(super) world: W,
     pub(super) name: String,
+    /// The script asks for bash.
+    pub(super) is_bash: bool,
     pub(super) own: Own,
     pub(super) functions: BTreeMap<String, Rc<FunctionDefinition>>,
     pub(super) streams: Vec<Stream>,
@@ -110,13 +112,15 @@ impl<W: World> Shell<W> {
         }
         // `#!/bin/sh -e`
         let mut options = BTreeSet::new();
-        if let Some(words) = script.text.lines().next().and_then(|line| line.strip_prefix("#!")) {
+        let interpreter = script.text.lines().next().and_then(|line| line.strip_prefix("#!"));
+        if let Some(words) = interpreter {
             let flags = words.split_whitespace().skip(1).filter_map(|word| word.strip_prefix('-'));
             options.extend(flags.flat_map(str::chars).filter(|flag| "eufx".contains(*flag)));
         }
         Shell {
             world,
             name: script.name.to_owned(),
+            is_bash: interpreter.is_some_and(|words| words.contains("bash")),
             own: Own {
                 variables,
                 positional: script.arguments.iter().map(|text| (*text).to_owned()).collect(),

@@ -119,6 +119,10 @@ const SCRIPTS: &[&str] = &[
     "while :; do while :; do break 2; done; done; echo out",
     "alias say='echo said'\nsay hello 'a  b'; alias echo='echo again'\necho x; unalias say echo\necho y",
     "shift; echo $#; shift 5; echo unreached",
+    "IFS=, read a b <<E\n1,2\nE\necho $a/$b; x=1; x=2 y=3 true; echo $x${y-}; IFS=:; echo \"$IFS\"",
+    "printf 'a:b:c\\nd:e:f\\n' | while IFS=: read -r x y z; do echo $z$y$x; done; echo \"[$IFS]\"",
+    "f() { set -- $v; w=$v; }; v=old; v=new f; echo $v $w; PATH=$PATH export e=3; echo $e",
+    "echo $((9223372036854775807 - 1)) $((0x7fffffffffffffff)) $((1 - -1)) $((- 3 + ~1)); echo {a,b} x{1..3}",
 ];
 
 #[test]
@@ -137,6 +141,30 @@ fn scripts_do_what_a_real_shell_does() {
             assert_eq!(log, String::from_utf8_lossy(&real.stdout), "{script}");
             assert_eq!(status, real.status.code(), "{script}");
         }
+    }
+}
+
+#[test]
+fn braces_are_bash_s() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("script");
+    for line in [
+        "echo {a,b} x{1..3} {3..1} {a..e..2} {01,2}y{p,q{r,s}} '{a,b}' \"{c,d}\" {e} {f..} ${1}{g,h} a{,b}c",
+        "for i in {a,b}{1,2}; do echo $i; done; x={a,b}; echo $x; echo /{usr/{lib,bin},etc}/x",
+    ] {
+        let text = format!("#!/bin/bash\n{line}\n");
+        let mut world = Little::default();
+        let script = Script {
+            name: "script",
+            text: &format!("#!/bin/bash\nexec > /out/log\n{line}\n"),
+            arguments: &["configure"],
+            environment: BTreeMap::new(),
+        };
+        assert_eq!(evaluate(&script, &mut world).unwrap().findings, [], "{line}");
+        std::fs::write(&file, text).unwrap();
+        let real = Command::new("bash").arg(&file).arg("configure").output().unwrap();
+        let log = &world.files[&RootPath::parse("/out/log").unwrap()];
+        assert_eq!(*log, String::from_utf8_lossy(&real.stdout), "{line}");
     }
 }
 
@@ -178,6 +206,47 @@ fn deep_nesting_is_refused() {
     let text = format!("{}:{}", "( ".repeat(2000), " )".repeat(2000));
     let script = Script { name: "x", text: &text, arguments: &[], environment: BTreeMap::new() };
     assert_eq!(evaluate(&script, &mut Little::default()), Err(SyntaxError::Deep));
+}
+
+#[test]
+fn long_chains_are_survived() {
+    let many = |start: &str, link: &str, end: &str| format!("{start}{}{end}", link.repeat(20_000));
+    for text in [
+        many("echo $((", "~", "1))"),
+        many("echo $((", "!", "1))"),
+        many("echo $((", "- ", "1))"),
+        many("echo $((", "1?1:", "0))"),
+        many("echo $((", "x=", "1))"),
+        many("echo $((", "1+", "1))"),
+        many("echo $((", "2**", "1))"),
+        many("[[ ", "! ", "a ]]"),
+        many("[ ", "! ", "a ]"),
+        many("", "! ", "true"),
+        many("[[ ", "a && ", "a ]]"),
+        many("[[ ", "a || ", "a ]]"),
+        many("", "true && ", "true"),
+        many("", "true | ", "true"),
+        many("if false; then :; ", "elif false; then :; ", "fi"),
+        many("", "x=1 ", "true"),
+        many("echo ", "\\", ""),
+        many("echo ", "''", ""),
+        many("echo ", "$x", ""),
+        many("time ", "time ", "true"),
+        many("", "true >a ", ""),
+        many("env ", "env ", "true"),
+        many("echo {a,", "b,", "c}"),
+        many("", "{a,b}", ""),
+        many("echo ", "`", ""),
+        many("echo \"", "$(", "\""),
+        many("case x in ", "a) ;; ", "esac"),
+    ] {
+        let text = format!("#!/bin/bash\n{text}\n");
+        let evaluated = std::thread::Builder::new().stack_size(64 << 20).spawn(move || {
+            let script = Script { name: "x", text: &text, arguments: &[], environment: BTreeMap::new() };
+            let _ = evaluate(&script, &mut Little::default());
+        });
+        evaluated.unwrap().join().unwrap();
+    }
 }
 
 proptest! {

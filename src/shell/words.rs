@@ -177,7 +177,7 @@ fn parse(text: &str) -> Option<Program> {
 /// Whether brackets and compound commands are nested too deep. Errs towards "deep" only.
 fn is_deep(text: &str) -> bool {
     let mut depth = 0_usize;
-    let mut deepest = 0;
+    let mut deepest = super::parse::negations(text);
     for line in text.lines() {
         if line.trim_start().starts_with('#') {
             continue;
@@ -574,6 +574,12 @@ mod tests {
         assert_eq!(words("if ".repeat(50_000).as_bytes()), None);
         assert_eq!(words(b"if then fi ((("), None);
         assert_eq!(words(b""), Some(ScriptWords::default()));
+    }
+
+    #[test]
+    fn negations_without_end() {
+        let text = format!("#!/bin/bash\n[[ {} a ]]\n", "! ".repeat(50_000));
+        assert!(words(text.as_bytes()).is_none());
     }
 
     proptest! {

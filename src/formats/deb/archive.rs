@@ -147,11 +147,12 @@ impl Hint for DebError {
             }
             DebError::Version { .. } => vec!["packages from before 1995 are not supported".to_owned()],
             DebError::Tar { source, .. } => source.hints(),
-            DebError::Io { .. }
-            | DebError::NotADeb { .. }
-            | DebError::UnknownMember { .. }
+            DebError::UnknownMember { .. }
             | DebError::MissingMember { .. }
-            | DebError::MissingControl { .. } => Vec::new(),
+            | DebError::MissingControl { .. } => {
+                vec!["dpkg would not install it either: have it built anew, by dpkg-deb".to_owned()]
+            }
+            DebError::Io { .. } | DebError::NotADeb { .. } => Vec::new(),
         }
     }
 }
