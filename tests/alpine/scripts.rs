@@ -32,11 +32,11 @@ const SCRIPTS: [(&str, &[&str], &str); 3] = [
     (
         "pre-install",
         &["1.2-r3"],
-        r#"#!/bin/sh
+        r"#!/bin/sh
 addgroup -S app 2>/dev/null
 adduser -S -D -H -h /var/lib/app -s /sbin/nologin -G app -g app app 2>/dev/null
 addgroup app audio 2>/dev/null
-exit 0"#,
+exit 0",
     ),
     (
         "post-install",

@@ -3,7 +3,7 @@
 use regex::Regex;
 
 use super::super::machine::Machine;
-use super::arguments::Flag;
+use super::arguments::{Arguments, Flag};
 use super::filters::{inputs, read};
 use super::{regular, vague};
 use crate::shell::text::{UNKNOWN, is_known, unknown};
@@ -72,6 +72,21 @@ fn in_part(line: &str, patterns: &[String], compiled: &[Regex]) -> Option<bool> 
     patterns.iter().all(|pattern| fails(pattern) == Some(true)).then_some(false)
 }
 
+/// The patterns as the options have them; why one cannot be compiled.
+fn compiled(arguments: &Arguments, patterns: &[String]) -> Result<Vec<Regex>, String> {
+    // Of Perl's expressions those that are no extended ones are not compiled, which is told.
+    let extended = arguments.has("E") || arguments.has("P");
+    let any_case = arguments.has("i");
+    let one = |pattern: &String| {
+        if arguments.has("F") {
+            regular::compile(&regex::escape(pattern), true, any_case)
+        } else {
+            regular::compile(pattern, extended, any_case)
+        }
+    };
+    patterns.iter().map(one).collect()
+}
+
 fn grep_as(machine: &mut Machine<'_>, call: &Call, kind: Option<&str>) -> Reply {
     let mut arguments = match read(call, GREP) {
         Ok(arguments) => arguments,
@@ -96,20 +111,10 @@ fn grep_as(machine: &mut Machine<'_>, call: &Call, kind: Option<&str>) -> Reply 
     if patterns.iter().any(|pattern| !is_known(pattern)) {
         return vague();
     }
-    // Of Perl's expressions those that are no extended ones are not compiled, which is told.
-    let extended = arguments.has("E") || arguments.has("P");
-    let mut compiled = Vec::new();
-    for pattern in &patterns {
-        let expression = if arguments.has("F") { Ok(regex::escape(pattern)) } else { Err(pattern) };
-        let regex = match expression {
-            Ok(escaped) => regular::compile(&escaped, true, arguments.has("i")),
-            Err(pattern) => regular::compile(pattern, extended, arguments.has("i")),
-        };
-        match regex {
-            Ok(regex) => compiled.push(regex),
-            Err(reason) => return Reply::Unknown(reason),
-        }
-    }
+    let compiled = match compiled(&arguments, &patterns) {
+        Ok(compiled) => compiled,
+        Err(reason) => return Reply::Unknown(reason),
+    };
     let texts = match inputs(machine, call, &arguments.operands) {
         Ok(texts) => texts,
         Err(reply) => return reply,
