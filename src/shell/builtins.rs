@@ -182,6 +182,7 @@ impl<W: World> Shell<W> {
                     }
                     let variable = self.own.variables.entry(name.to_owned()).or_default();
                     variable.exported |= export;
+                    variable.readonly |= command == "readonly";
                 }
             }
         }

@@ -176,10 +176,16 @@ impl<W: World> Shell<W> {
         for (number, piece) in pieces.iter().enumerate() {
             match &piece.piece {
                 WordPiece::Text(text) if number == 0 && !quoted && text.starts_with('~') => {
-                    let rest = &text[1..];
-                    match self.variable("HOME").filter(|_| rest.is_empty() || rest.starts_with('/')) {
+                    let (user, rest) = text[1..].split_at(text[1..].find('/').unwrap_or(text.len() - 1));
+                    let home = match user {
+                        "" => self.variable("HOME").map(ToOwned::to_owned),
+                        "root" => Some("/root".to_owned()),
+                        // Where other users live is not looked up.
+                        _ => Some(unknown()),
+                    };
+                    match home {
                         Some(home) => {
-                            fields.text(home, true);
+                            fields.text(&home, true);
                             fields.text(rest, false);
                         }
                         None => fields.text(text, false),

@@ -6,7 +6,7 @@ use super::World;
 use super::expand::Fields;
 use super::glob::{Match, Pattern};
 use super::state::Shell;
-use super::text::{is_empty, is_known, unknown};
+use super::text::{encode, is_empty, is_known, unknown};
 
 /// The longest value in which a pattern is sought, in bytes.
 const LONGEST_SEARCHED: usize = 16 << 10;
@@ -85,7 +85,8 @@ impl<W: World> Shell<W> {
                     self.own.positional.len().to_string()
                 } else {
                     let value = self.plain(parameter, *indirect);
-                    if is_known(&value) { value.chars().count().to_string() } else { unknown() }
+                    // In the C locale each byte is a character.
+                    encode(&value).map_or_else(unknown, |bytes| bytes.len().to_string())
                 }
             }
             other => self.changed(other)?,

@@ -120,6 +120,11 @@ impl<W: World> Shell<W> {
             }
         };
         let mut value = self.single(&word.value)?;
+        if self.own.variables.get(name).is_some_and(|variable| variable.readonly) {
+            // The shell ends.
+            self.status = Some(2);
+            return None;
+        }
         if assignment.append {
             value.insert_str(0, self.variable(name).unwrap_or_default());
         }

@@ -38,6 +38,8 @@ pub(super) struct Variable {
     /// None while it is only exported or local, but not set.
     pub(super) value: Option<String>,
     pub(super) exported: bool,
+    /// It takes no other value.
+    pub(super) readonly: bool,
 }
 
 /// Where a descriptor leads.
@@ -104,11 +106,13 @@ impl<W: World> Shell<W> {
         let mut variables: BTreeMap<String, Variable> = script
             .environment
             .iter()
-            .map(|(name, value)| (name.clone(), Variable { value: Some(value.clone()), exported: true }))
+            .map(|(name, value)| {
+                (name.clone(), Variable { value: Some(value.clone()), exported: true, readonly: false })
+            })
             .collect();
         for (name, value) in [("IFS", " \t\n"), ("OPTIND", "1"), ("PWD", "/")] {
             let value = Some(value.to_owned());
-            variables.insert(name.to_owned(), Variable { value, exported: false });
+            variables.insert(name.to_owned(), Variable { value, exported: false, readonly: false });
         }
         // `#!/bin/sh -e`
         let mut options = BTreeSet::new();

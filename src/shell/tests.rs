@@ -122,6 +122,7 @@ const SCRIPTS: &[&str] = &[
     "IFS=, read a b <<E\n1,2\nE\necho $a/$b; x=1; x=2 y=3 true; echo $x${y-}; IFS=:; echo \"$IFS\"",
     "printf 'a:b:c\\nd:e:f\\n' | while IFS=: read -r x y z; do echo $z$y$x; done; echo \"[$IFS]\"",
     "f() { set -- $v; w=$v; }; v=old; v=new f; echo $v $w; PATH=$PATH export e=3; echo $e",
+    "readonly r=1; (r=2; echo no) 2>/dev/null; echo $r $?; x='é ü'; echo ${#x}; HOME=/h; echo ~/q ~ ~root ~root/x",
     "echo $((9223372036854775807 - 1)) $((0x7fffffffffffffff)) $((1 - -1)) $((- 3 + ~1)); echo {a,b} x{1..3}",
 ];
 
