@@ -1,7 +1,7 @@
 //! Layer plans become blobs: each package's files stream from its archive into the layer's tarball.
 //!
 //! Packages are read in parallel, a few at a time, and written in the plan's order, so that the bytes do not
-//! depend on which was ready first.
+//! depend on which was ready first. Large ones are read alone and never held as a whole.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -14,9 +14,12 @@ use crate::hint::Hint;
 use crate::layer::{LayerPlan, PackagePart};
 use crate::progress::Progress;
 use crate::render::{Content, MadeFile};
-use crate::tarball::{Entry, Writer};
+use crate::tarball::{Entry, EntryKind, Writer};
 
 use super::{LayerBlob, Layout, OciError};
+
+/// A package of more bytes is written as it is read; others are held in memory, a few at a time.
+const LARGE: u64 = 8 << 20;
 
 /// Why a layer was not written.
 #[derive(Debug, thiserror::Error)]
@@ -73,12 +76,21 @@ pub fn pack(
     let failed = |source| PackError::Write { layer: plan.name.clone(), source };
     let mut blob = layout.layer_writer()?;
     append_all(&mut blob, &plan.directories).map_err(failed)?;
-    for parts in plan.packages.chunks(2 * rayon::current_num_threads()) {
-        let segments: Vec<Vec<u8>> =
-            parts.par_iter().map(|part| segment(part, catalog)).collect::<Result<_, _>>()?;
-        for segment in segments {
-            blob.write_all(&segment).map_err(failed)?;
-            progress.advance(segment.len() as u64);
+    for alike in plan.packages.chunk_by(|one, next| bytes_of(one).max(bytes_of(next)) <= LARGE) {
+        if let [large] = alike
+            && bytes_of(large) > LARGE
+        {
+            write_part(large, catalog, &mut blob)?;
+            progress.advance(bytes_of(large));
+            continue;
+        }
+        for parts in alike.chunks(2 * rayon::current_num_threads()) {
+            let segments: Vec<Vec<u8>> =
+                parts.par_iter().map(|part| segment(part, catalog)).collect::<Result<_, _>>()?;
+            for segment in segments {
+                blob.write_all(&segment).map_err(failed)?;
+                progress.advance(segment.len() as u64);
+            }
         }
     }
     let mut tar = Writer::new(&mut blob);
@@ -92,15 +104,28 @@ pub fn pack(
 /// The piece of a layer's tarball that comes from one package.
 fn segment(part: &PackagePart, catalog: &FileCatalog) -> Result<Vec<u8>, PackError> {
     let mut bytes = Vec::new();
-    let mut tar = Writer::new(&mut bytes);
+    write_part(part, catalog, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// What a package's files come to, in bytes.
+fn bytes_of(part: &PackagePart) -> u64 {
+    let sizes = part.files.values().map(|entry| match entry.kind {
+        EntryKind::File { size } => size,
+        _ => 0,
+    });
+    sizes.sum()
+}
+
+fn write_part(part: &PackagePart, catalog: &FileCatalog, out: &mut dyn Write) -> Result<(), PackError> {
+    let mut tar = Writer::new(&mut *out);
     let failed = |source| PackError::Write { layer: part.package.clone(), source };
     if let Some(package) = catalog.package(&part.package)
         && !part.files.is_empty()
     {
         read_contents(package, &part.files, |_, entry, content| tar.append(entry, content).map_err(failed))?;
     }
-    append_all(&mut bytes, &part.others).map_err(failed)?;
-    Ok(bytes)
+    append_all(out, &part.others).map_err(failed)
 }
 
 /// Appends entries without content; the stream goes on after them.
