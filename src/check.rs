@@ -197,6 +197,16 @@ pub enum Fault {
         /// As its `DT_NEEDED` has it.
         needed: String,
     },
+    /// A file that begins like an ELF file and is not whole. A warning where no command is sought.
+    #[error("`{file}` is a damaged ELF file: {reason}")]
+    Damaged {
+        /// The file.
+        file: RootPath,
+        /// What is wrong with it.
+        reason: String,
+        /// It is a program by its place and mode.
+        is_program: bool,
+    },
     /// The program loader that an executable asks for is not there.
     #[error("`{file}` needs the loader `{interp}`, which is not in the image")]
     Interpreter {
@@ -212,6 +222,7 @@ impl Fault {
     pub fn is_warning(&self) -> bool {
         match self {
             Fault::Plugin { .. } => true,
+            Fault::Damaged { is_program, .. } => !is_program,
             Fault::Unproven(finding) => !finding.is_error,
             _ => false,
         }

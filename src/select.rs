@@ -340,6 +340,9 @@ pub enum SelectError {
     /// Programs would find their libraries, but not in these what they need.
     #[error("{}", unproven_text(.0))]
     Unproven(Vec<Unproven>),
+    /// Programs that no loader would start: they are no whole ELF files.
+    #[error("{}", damaged_text(.0))]
+    Damaged(Vec<Damaged>),
     /// A pattern cannot be compiled.
     #[error("layer `{layer}`: the pattern `{pattern}` cannot be used: {reason}")]
     Pattern {
@@ -387,6 +390,28 @@ pub struct Unlinked {
     pub elsewhere: Option<(RootPath, String)>,
 }
 
+/// A program that is no whole ELF file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Damaged {
+    /// The program.
+    pub file: RootPath,
+    /// Its package.
+    pub package: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+fn damaged_text(all: &[Damaged]) -> String {
+    let line = |Damaged { file, package, reason }: &Damaged| {
+        format!("{file} (from {package}) is a damaged ELF file: {reason}")
+    };
+    let mut lines: Vec<String> = all.iter().map(line).collect();
+    if lines.len() > 1 {
+        lines.insert(0, format!("{} programs would not start", all.len()));
+    }
+    lines.join("\n  ")
+}
+
 fn unproven_text(all: &[Unproven]) -> String {
     let mut lines: Vec<String> = all.iter().map(ToString::to_string).collect();
     if lines.len() > 1 {
@@ -427,6 +452,9 @@ impl Hint for SelectError {
             }
             SelectError::Unlinked(_) => {
                 vec!["name the package that has the library in the layer's `packages`".into()]
+            }
+            SelectError::Damaged(_) => {
+                vec!["take another version of the package, or leave the file out with `exclude`".into()]
             }
             SelectError::Unproven(_) => vec![
                 "the packages do not belong together: run `rootforge lock --update`, or pin versions that do"

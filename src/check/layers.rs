@@ -23,6 +23,8 @@ pub(super) struct LayerContent {
     pub(super) entries: Vec<Entry>,
     /// Of ELF files, by their number among the members.
     pub(super) facts: BTreeMap<usize, ElfFacts>,
+    /// What is wrong with files that begin like ELF files, by their position.
+    pub(super) damaged: BTreeMap<usize, String>,
     /// Contents of the few text files that matter, by number.
     pub(super) texts: BTreeMap<usize, String>,
     /// Of the uncompressed bytes, all of them.
@@ -43,6 +45,7 @@ impl LayerContent {
         let mut content = LayerContent {
             entries: Vec::new(),
             facts: BTreeMap::new(),
+            damaged: BTreeMap::new(),
             texts: BTreeMap::new(),
             diff_id: Digest::of(b""),
             error: None,
@@ -78,8 +81,9 @@ impl LayerContent {
         if elf::is_elf(&file) {
             bytes.read_to_end(&mut file)?;
             // What cannot be read as ELF, the loader will not load either: then nobody finds it.
-            if let Ok(facts) = elf::facts(&file) {
-                self.facts.insert(number, facts);
+            match elf::facts(&file) {
+                Ok(facts) => _ = self.facts.insert(number, facts),
+                Err(error) => _ = self.damaged.insert(number, error.to_string()),
             }
         }
         Ok(())

@@ -14,6 +14,7 @@ use crate::elf::ElfFacts;
 use crate::loader::{self, FileTree, Node, configures_dirs};
 use crate::oci::{MergedNode, MergedTree};
 use crate::root_path::RootPath;
+use crate::select::is_command;
 use crate::tarball::EntryKind;
 
 /// An image's files, as a container would see them.
@@ -42,6 +43,7 @@ impl ImageTree {
         let mut faults = Vec::new();
         faults.extend(self.entrypoint(&config["config"]));
         faults.extend(self.user(&config["config"]));
+        faults.extend(self.damaged());
         let arch = Arch::ALL.into_iter().find(|arch| {
             let platform = arch.platform();
             config["architecture"] == platform.architecture
@@ -53,6 +55,16 @@ impl ImageTree {
             faults.extend(closure.map(Closure::faults).unwrap_or_default());
         }
         faults
+    }
+
+    /// The files that begin like ELF files and are not whole.
+    fn damaged(&self) -> impl Iterator<Item = Fault> {
+        self.merged.iter().filter_map(|(path, node)| {
+            let content = node.content?;
+            let reason = self.layers.get(content.layer)?.damaged.get(&content.entry)?.clone();
+            let is_program = is_command(path) && node.metadata.mode & 0o111 != 0;
+            Some(Fault::Damaged { file: path.clone(), reason, is_program })
+        })
     }
 
     /// Every ELF file, by its paths.

@@ -15,14 +15,14 @@ use crate::tarball::EntryKind;
 use super::bonds::Bonds;
 use super::closure::{ElfRoot, ElfWork};
 use super::mentions::Opened;
-use super::packages::{self, Role};
+use super::packages::{self, Role, is_command};
 use super::patterns::Glob;
 use super::rules::RuntimeRules;
 use super::strip::StripRules;
 use super::words::Called;
 use super::{
-    Inputs, Outcome, PassedLink, PluginCost, Reason, SelectError, Selected, SelectedLayer, Selection,
-    Unlinked, Warning,
+    Damaged, Inputs, Outcome, PassedLink, PluginCost, Reason, SelectError, Selected, SelectedLayer,
+    Selection, Unlinked, Warning,
 };
 
 /// One layer's rules, ready to be asked.
@@ -78,6 +78,8 @@ pub(super) struct Selector<'a> {
     pub(super) called: BTreeSet<Called>,
     pub(super) warnings: BTreeSet<Warning>,
     pub(super) unlinked: BTreeSet<Unlinked>,
+    /// Programs that are no whole ELF files.
+    damaged: BTreeSet<Damaged>,
     /// What plug-ins lack, unless something else in the image brings it.
     pub(super) lacking: BTreeSet<Lacking>,
     /// Links that no package has, by which something chosen is found, and the layer that first needs them.
@@ -127,6 +129,7 @@ impl<'a> Selector<'a> {
             called: BTreeSet::new(),
             warnings: BTreeSet::new(),
             unlinked: BTreeSet::new(),
+            damaged: BTreeSet::new(),
             lacking: BTreeSet::new(),
             passed: BTreeMap::new(),
             elf_seen: HashSet::new(),
@@ -315,7 +318,13 @@ impl<'a> Selector<'a> {
             EntryKind::Symlink { target } => self.follow_link(path, target),
             EntryKind::File { .. } | EntryKind::HardLink { .. } => {
                 if let Some(reason) = &file.damaged_elf {
-                    self.warnings.insert(Warning::DamagedElf { path: path.clone(), reason: reason.clone() });
+                    let reason = reason.clone();
+                    if is_command(path) && file.entry.metadata.mode & 0o111 != 0 {
+                        let (file, package) = (path.clone(), package.name.clone());
+                        self.damaged.insert(Damaged { file, package, reason });
+                    } else {
+                        self.warnings.insert(Warning::DamagedElf { path: path.clone(), reason });
+                    }
                 }
                 if let Some(facts) = &file.elf {
                     self.link(path, facts, reason.as_ref());
@@ -375,6 +384,9 @@ impl<'a> Selector<'a> {
         }
         if !self.reads.is_empty() {
             return Ok(Outcome::Reads(self.reads));
+        }
+        if !self.damaged.is_empty() {
+            return Err(SelectError::Damaged(self.damaged.into_iter().collect()));
         }
         if !self.unlinked.is_empty() {
             return Err(SelectError::Unlinked(self.unlinked.into_iter().collect()));
