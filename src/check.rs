@@ -23,6 +23,7 @@ use crate::root_path::RootPath;
 mod closure;
 mod documents;
 mod layers;
+mod owners;
 mod source;
 mod tree;
 
@@ -88,11 +89,14 @@ pub struct Problem {
     pub place: String,
     /// What is wrong there.
     pub fault: Fault,
+    /// The package of the file that it is about, where the image says it.
+    pub package: Option<String>,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.fault)
+        write!(f, "{}: {}", self.place, self.fault)?;
+        self.package.iter().try_for_each(|package| write!(f, " (from {package})"))
     }
 }
 
@@ -218,6 +222,18 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// The file of the image that it is about.
+    fn file(&self) -> Option<&RootPath> {
+        match self {
+            Fault::Library { file, .. }
+            | Fault::Plugin { plugin: file, .. }
+            | Fault::Interpreter { file, .. }
+            | Fault::Damaged { file, .. }
+            | Fault::Unproven(Finding { file, .. }) => Some(file),
+            _ => None,
+        }
+    }
+
     /// It may do no harm.
     pub fn is_warning(&self) -> bool {
         match self {
@@ -328,7 +344,11 @@ struct Checking {
 
 impl Checking {
     fn problem(&mut self, place: &str, fault: Fault) {
-        let problem = Problem { place: place.to_owned(), fault };
+        self.problem_of(place, fault, None);
+    }
+
+    fn problem_of(&mut self, place: &str, fault: Fault, package: Option<String>) {
+        let problem = Problem { place: place.to_owned(), fault, package };
         let Report { problems, warnings, .. } = &mut self.report;
         let list = if problem.fault.is_warning() { warnings } else { problems };
         if !list.contains(&problem) {

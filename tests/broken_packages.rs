@@ -231,6 +231,7 @@ fn a_check_tells_of_what_is_cut_off() {
         let ran = maker.bench.run(&["check", "oci:images:cut"]);
         assert_eq!(ran.code, Some(code), "{}{}", ran.out, ran.err);
         let said = format!("`{place}` is a damaged ELF file");
+        assert!(!ran.out.contains("(from "), "{}", ran.out);
         assert!(ran.out.contains(&said) || ran.err.contains(&said), "{}{}", ran.out, ran.err);
     }
 }

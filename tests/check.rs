@@ -346,9 +346,20 @@ fn libraries_are_found_as_the_loader_would() {
         top
     };
     let library = file("/usr/lib/x86_64-linux-gnu/libtwo.so.2", 0o644, &two);
-    let cases: [(Vec<crate::image::Member>, &[&str]); 4] = [
+    let record = "d41d8cd98f00b204e9800998ecf8427e  usr/lib/x86_64-linux-gnu/libone.so.1.0\n";
+    let cases: [(Vec<crate::image::Member>, &[&str]); 5] = [
         (vec![library.clone()], &[]),
         (vec![], &["`/usr/lib/x86_64-linux-gnu/libone.so.1.0` needs `libtwo.so.2`"]),
+        (
+            vec![
+                directory("/var"),
+                directory("/var/lib"),
+                directory("/var/lib/dpkg"),
+                directory("/var/lib/dpkg/status.d"),
+                file("/var/lib/dpkg/status.d/one.md5sums", 0o644, record.as_bytes()),
+            ],
+            &["/libone.so.1.0` needs `libtwo.so.2`, which the loader will not find (from one)"],
+        ),
         (
             vec![library.clone(), directory("/usr/lib/plug"), file("/usr/lib/plug/in.so", 0o644, &plugin)],
             &[

@@ -1,5 +1,6 @@
 //! Index, manifests, configs: do they agree with each other and with the blobs they name?
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::rc::Rc;
 
@@ -229,8 +230,12 @@ impl Checking {
             paths: merged.iter().count(),
         });
         if whole {
-            for fault in ImageTree::new(merged, contents).faults(config) {
-                self.problem(image, fault);
+            let tree = ImageTree::new(merged, contents);
+            let faults = tree.faults(config);
+            let owners = if faults.is_empty() { BTreeMap::new() } else { tree.owners() };
+            for fault in faults {
+                let package = fault.file().and_then(|file| owners.get(file).cloned());
+                self.problem_of(image, fault, package);
             }
         }
     }
@@ -362,7 +367,11 @@ impl Checking {
             Ok(_) => serde_json::from_slice(&bytes).map_err(|error| Fault::Json(error.to_string())),
             Err(error) => Err(Fault::Unreadable(chain(&error))),
         };
-        parsed.map_err(|fault| self.report.problems.push(Problem { place: place.to_owned(), fault })).ok()
+        parsed
+            .map_err(|fault| {
+                self.report.problems.push(Problem { place: place.to_owned(), fault, package: None })
+            })
+            .ok()
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};
 
+use super::owners;
 use crate::digest::{Digest, Hasher};
 use crate::elf::{self, ElfFacts};
 use crate::oci::Compression;
@@ -15,6 +16,8 @@ use crate::tarball::{self, Entry, EntryKind, Limits, TarballError};
 const MAX_ELF: u64 = 2 << 30;
 /// A configuration file that is larger is not read.
 const MAX_TEXT: u64 = 4 << 20;
+/// Neither is a record of packages.
+const MAX_RECORD: u64 = 16 << 20;
 
 /// What a layer holds.
 #[derive(Debug)]
@@ -63,7 +66,8 @@ impl LayerContent {
     fn member(&mut self, entry: Entry, bytes: &mut dyn Read) -> io::Result<()> {
         let number = self.entries.len();
         if let EntryKind::File { size } = entry.kind {
-            if is_read_as_text(&entry.path) && size <= MAX_TEXT {
+            let is_text = is_read_as_text(&entry.path) && size <= MAX_TEXT;
+            if is_text || owners::is_record(&entry.path) && size <= MAX_RECORD {
                 let mut text = Vec::new();
                 bytes.read_to_end(&mut text)?;
                 self.texts.insert(number, String::from_utf8_lossy(&text).into_owned());

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Fault;
 use super::closure::Closure;
 use super::layers::LayerContent;
+use super::owners;
 use crate::arch::Arch;
 use crate::elf::ElfFacts;
 use crate::loader::{self, FileTree, Node, configures_dirs};
@@ -55,6 +56,15 @@ impl ImageTree {
             faults.extend(closure.map(Closure::faults).unwrap_or_default());
         }
         faults
+    }
+
+    /// The packages that files are from, as far as the image says it.
+    pub(super) fn owners(&self) -> BTreeMap<RootPath, String> {
+        let records = self.merged.iter().filter(|(path, _)| owners::is_record(path));
+        let paths = records.filter_map(|(path, _)| Some(owners::paths(path, self.text(path)?))).flatten();
+        // A record may go by a link such as `/lib`.
+        let place = |path: &RootPath| loader::resolve(self, &path.parent()?)?.join(path.file_name()).ok();
+        paths.filter_map(|(path, package)| Some((place(&path)?, package))).collect()
     }
 
     /// The files that begin like ELF files and are not whole.

@@ -48,9 +48,13 @@ fn as_json(report: &Report) -> serde_json::Value {
     let list = |problems: &[Problem]| -> Vec<serde_json::Value> {
         problems
             .iter()
-            .map(
-                |problem| serde_json::json!({ "place": problem.place, "problem": problem.fault.to_string() }),
-            )
+            .map(|problem| {
+                serde_json::json!({
+                    "place": problem.place,
+                    "problem": problem.fault.to_string(),
+                    "package": problem.package,
+                })
+            })
             .collect()
     };
     let images: Vec<_> = report
