@@ -369,7 +369,7 @@ impl Checking {
         };
         parsed
             .map_err(|fault| {
-                self.report.problems.push(Problem { place: place.to_owned(), fault, package: None })
+                self.report.problems.push(Problem { place: place.to_owned(), fault, package: None });
             })
             .ok()
     }
