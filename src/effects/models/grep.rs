@@ -60,7 +60,8 @@ fn in_part(line: &str, patterns: &[String], compiled: &[Regex]) -> Option<bool> 
     }
     let known = line.split(UNKNOWN).next().unwrap_or_default();
     let fails = |pattern: &String| {
-        let rest = pattern.strip_prefix('^')?;
+        // Another branch of an alternation may begin otherwise.
+        let rest = pattern.strip_prefix('^').filter(|rest| !rest.contains('|'))?;
         let (literal, more) = rest.split_at(rest.find(special).unwrap_or(rest.len()));
         // What follows may make the last character one of any number.
         let literal = match more.chars().next() {

@@ -27,6 +27,11 @@ impl<'a> Setup<'a> {
             let effects: &'a [Effect] =
                 self.effects.get(*name).map_or(&[], |all: &PackageEffects| &all.effects);
             for effect in effects {
+                if let Effect::User { name: account, .. } | Effect::Group { name: account, .. } = effect
+                    && command(effect).is_none()
+                {
+                    self.failures.push(format!("{name}: the account `{account}` cannot be made"));
+                }
                 if let Some((account, command)) = command(effect)
                     && !LEFT_OUT.contains(&(*name, account))
                     && !self.make_account(command, accounts, made)

@@ -225,7 +225,8 @@ fn accounts_of_scripts_are_made_where_their_package_is_and_own_its_files() {
     );
     assert_eq!(listed(&layers[1].1), ["data", "pulse"]);
     assert_eq!((lower.installed.as_slice(), upper.installed.as_slice()), (&["data"][..], &["pulse"][..]));
-    assert_eq!(failures, ["pulse: the account `z` cannot be made"]);
+    let told = ["z", "bad:name"].map(|name| format!("pulse: the account `{name}` cannot be made"));
+    assert_eq!(failures, told);
 }
 
 /// A program with these applets, whose places are `/bin` but for `[`.
