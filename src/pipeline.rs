@@ -30,6 +30,7 @@ mod locking;
 mod locking_apk;
 mod made_links;
 mod programs;
+mod providers;
 mod script_effects;
 mod scripts;
 mod summary;
@@ -189,7 +190,8 @@ impl Forge<'_> {
                 loader_configuration: &loader_configuration.files,
                 scripts: &scripts,
             };
-            match select(inputs).map_err(|source| ForgeError::Select { arch, source })? {
+            let outcome = select(inputs).map_err(|error| self.with_providers(recipe, arch, error));
+            match outcome.map_err(|source| ForgeError::Select { arch, source })? {
                 Outcome::Selection(selection) => return Ok(Prepared { arch, catalog, effects, selection }),
                 Outcome::Wants(more) => wants = more,
                 Outcome::Reads(paths) => {

@@ -115,6 +115,18 @@ fn a_version_that_the_library_does_not_define() {
 }
 
 #[test]
+fn a_library_that_the_package_does_not_depend_on() {
+    let Some(maker) = Maker::new() else { return };
+    // What is linked against is a library of that name; which package has it is Debian's to say.
+    maker.cc("/libz.so", "int f(void) { return 0; }\n", "-shared -fPIC -Wl,-soname,libz.so.1");
+    maker.cc("/usr/bin/odd", "int f(void); int main(void) { return f(); }\n", "root/libz.so");
+    fs::remove_file(maker.bench.path("root/libz.so")).unwrap();
+    let needs =
+        "/usr/bin/odd (from odd) needs `libz.so.1`, which no locked package puts where the loader looks";
+    maker.fails(&[needs, "hint: add to the layer's `packages`: \"zlib1g\", which has `libz.so.1`"]);
+}
+
+#[test]
 fn a_library_for_another_processor() {
     let Some(maker) = Maker::new() else { return };
     maker.program("");

@@ -1,6 +1,6 @@
 //! Packages that hold commands, drawn by a seed, each built from a recipe of three lines: every command of theirs
-//! exits with the same code and says the same to `--version` and `--help` as where all packages are whole, and as
-//! where apt has installed them into a system of `mmdebstrap`'s.
+//! exits with the same code and says the same to `--version` and `--help` as where all packages are whole, beside the
+//! Essential ones that every Debian system has, and as where apt has installed them into a system of `mmdebstrap`'s.
 //!
 //! Names are drawn from trixie's Contents indexes by `ROOTFORGE_COMMANDS_SEED` (1), less what needs more than 150 MB
 //! of packages. A small sample is `sample_of_commands`; all of it is
@@ -27,7 +27,7 @@ mod answers;
 mod drawing;
 mod roots;
 
-use answers::{Answer, cause};
+use answers::{Answer, PATIENCE, cause};
 use roots::Root;
 
 const ARGUMENTS: [&str; 2] = ["--version", "--help"];
@@ -163,7 +163,11 @@ fn whole(
     env: &[(String, String)],
     mirror: Option<&str>,
 ) -> Result<Whole, String> {
-    let key = Digest::of(format!("{lock}\n{env:?}").as_bytes()).to_string().replace(':', "-");
+    let layer =
+        format!("[[layer]]\nname = \"all\"\nkeep = \"all\"\npackages = {:?}\n", roots::system(bench, name));
+    let text = format!("name = \"{name}\"\nfrom = \"debian:trixie\"\nstrip = false\n{layer}");
+    let key = Digest::of(format!("{lock}\n{text}\n{env:?}\n{PATIENCE}").as_bytes());
+    let key = key.to_string().replace(':', "-");
     let file = cache().join("answers").join(format!("{name}-{key}.json"));
     let mut whole: Whole = match fs::read(&file) {
         Ok(bytes) => serde_json::from_slice(&bytes).unwrap(),
@@ -171,13 +175,10 @@ fn whole(
     };
     let wanted = |kind: &str, whole: &Whole| !whole.answers.contains_key(kind);
     if wanted("all", &whole) {
-        let layer = format!("[[layer]]\nname = \"all\"\nkeep = \"all\"\npackages = [\"{name}\"]\n");
-        let text = format!("name = \"{name}\"\nfrom = \"debian:trixie\"\nstrip = false\n{layer}");
-        let recipe = format!("{name}.toml");
-        fs::write(bench.path(&recipe), text).unwrap();
-        let root = roots::build(bench, &recipe, name, "all")?;
-        whole.programs = roots::programs(&root.path, &roots::own_paths(bench, name));
-        keep(&mut whole, "all", &Root { path: root.path, env: env.to_vec() });
+        let own = roots::own_paths(bench, name);
+        let path = roots::lay_out(bench, &text, "all")?;
+        whole.programs = roots::programs(&path, &own);
+        keep(&mut whole, "all", &Root { path, env: env.to_vec() });
     }
     if let Some(mirror) = mirror.filter(|_| wanted("installed", &whole)) {
         let path = roots::install(bench, name, mirror)?;

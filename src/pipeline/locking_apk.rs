@@ -1,6 +1,6 @@
 //! From a recipe of Alpine's format to the packages of one architecture's lock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apk::IndexRecord;
 use crate::apk::relation::Relation;
@@ -8,8 +8,10 @@ use crate::arch::Arch;
 use crate::cache::ContentId;
 use crate::lock::{LockedPackage, apk_packages, apk_record, apk_repositories, provides_name};
 use crate::recipe::{PackageSpec, Recipe};
-use crate::repository::{ApkIndex, ApkOrigin, LocalApk, apk_sources, load_apk, local_apks, locked_apk};
-use crate::resolve::resolve_apk;
+use crate::repository::{
+    ApkId, ApkIndex, ApkOrigin, LocalApk, apk_sources, load_apk, local_apks, locked_apk,
+};
+use crate::resolve::{ApkResolveError, ApkSolution, resolve_apk};
 
 use super::locking::{Port, Resolved};
 use super::programs::needs;
@@ -47,7 +49,8 @@ impl Forge<'_> {
         let versions: BTreeMap<String, String> =
             old.values().map(|package| (package.name.clone(), package.version.clone())).collect();
         let keep = matches!(update, Update::Packages(_));
-        let solution = resolve_apk(&index, &world, &versions, keep)?;
+        let mut solution = resolve_apk(&index, &world, &versions, keep)?;
+        self.add_on_demand_apk(recipe, &index, &world, &mut solution);
         let paths: BTreeMap<ContentId, &str> =
             local.iter().map(|one| (one.record.checksum.into(), one.path.as_str())).collect();
         let repositories = apk_repositories(arch, &index)?;
@@ -65,7 +68,32 @@ impl Forge<'_> {
         Ok(Resolved { repositories, packages, programs })
     }
 
-    fn load_apk_indexes(
+    /// Adds what run-time rules may ask for and nobody depends on. What there is not is left out, and so is, with a
+    /// note, what does not go with the packages that were chosen.
+    fn add_on_demand_apk(
+        &self,
+        recipe: &Recipe,
+        index: &ApkIndex,
+        world: &[Relation],
+        solution: &mut ApkSolution,
+    ) {
+        let chosen: BTreeSet<&str> =
+            solution.packages.iter().map(|one| index.record(one.id).name.as_str()).collect();
+        let is_lacking = |name: &&str| !chosen.contains(name) && index.named(name).next().is_some();
+        let wanted: Vec<&str> = recipe.on_demand_packages().into_iter().filter(is_lacking).collect();
+        if wanted.is_empty() || add(index, world, &wanted, solution).is_ok() {
+            return;
+        }
+        for name in wanted {
+            if let Err(error) = add(index, world, &[name], solution) {
+                self.progress.note(&format!(
+                    "{name} does not go with what the recipe names, so no run-time rule gets it: {error}"
+                ));
+            }
+        }
+    }
+
+    pub(super) fn load_apk_indexes(
         &self,
         recipe: &Recipe,
         arch: Arch,
@@ -84,9 +112,28 @@ impl Forge<'_> {
     }
 }
 
+/// Adds packages to a solution, of which all the rest stays as it is.
+fn add(
+    index: &ApkIndex,
+    world: &[Relation],
+    more: &[&str],
+    solution: &mut ApkSolution,
+) -> Result<(), ApkResolveError> {
+    let kept: BTreeSet<ApkId> = solution.packages.iter().map(|chosen| chosen.id).collect();
+    let mut relations = world.to_vec();
+    relations.extend(kept.iter().map(|id| {
+        let record = index.record(*id);
+        Relation::of_package(&record.name, record.checksum)
+    }));
+    relations.extend(more.iter().copied().map(Relation::any));
+    let whole = resolve_apk(index, &relations, &BTreeMap::new(), false)?;
+    solution.packages.extend(whole.packages.into_iter().filter(|chosen| !kept.contains(&chosen.id)));
+    Ok(())
+}
+
 /// A request for whatever provides a library.
 fn provided(name: &str) -> Relation {
-    Relation { name: format!("so:{name}"), conflict: false, tag: None, constraint: None }
+    Relation::any(format!("so:{name}"))
 }
 
 /// What each layer asks for, as lines of apk's world.

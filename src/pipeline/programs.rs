@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::apk::IndexRecord;
 use crate::arch::Arch;
 use crate::catalog::{MergedUsr, OwnElfs};
 use crate::distro::PackageFormat;
@@ -63,7 +64,7 @@ pub(super) fn own_elfs(recipe: &Recipe, arch: Arch) -> OwnElfs {
     OwnElfs::read(recipe, arch.elf_machine(), (name, triplet), &|path| links.canonical(path))
 }
 
-fn links(recipe: &Recipe, arch: Arch) -> MergedUsr {
+pub(super) fn links(recipe: &Recipe, arch: Arch) -> MergedUsr {
     let links = MergedUsr::new(&directory_links(recipe.conventions(), arch));
     if recipe.format() == PackageFormat::Apk { links.keeping_own() } else { links }
 }
@@ -132,7 +133,9 @@ impl Forge<'_> {
                     paths.filter(|dir| dir.starts_with('/')).filter_map(|dir| RootPath::parse(dir).ok()),
                 );
             }
-            let place = Place { search: &search, links: &links, dirs: &dirs, index, named: &named };
+            let is_known = |package: &str| index.named(package).len() > 0;
+            let place =
+                Place { search: &search, links: &links, dirs: &dirs, is_known: &is_known, named: &named };
             for needed in &program.needs {
                 let package = place.package_for(needed, &found).or_else(|| {
                     let names = library_packages(needed).into_iter();
@@ -153,11 +156,8 @@ impl Forge<'_> {
 
     /// Finds the names by which Alpine's packages provide what programs need.
     pub(super) fn find_apk(index: &ApkIndex, programs: &[LockedProgram]) -> Result<(), ForgeError> {
-        let provided: BTreeSet<&str> = index
-            .packages()
-            .flat_map(|id| index.record(id).provides.split_whitespace())
-            .filter_map(|one| one.split(['=', '<', '>', '~']).next())
-            .collect();
+        let provided: BTreeSet<&str> =
+            index.packages().flat_map(|id| provided_names(index.record(id))).collect();
         for program in programs {
             let lacks = |needed: &&String| !provided.contains(format!("so:{needed}").as_str());
             if let Some(needed) = program.needs.iter().find(lacks) {
@@ -173,21 +173,27 @@ impl Forge<'_> {
     }
 }
 
+/// The names that a package of Alpine's provides, without versions.
+pub(super) fn provided_names(record: &IndexRecord) -> impl Iterator<Item = &str> {
+    record.provides.split_whitespace().filter_map(|one| one.split(['=', '<', '>', '~']).next())
+}
+
 /// Where a library may be, and how to choose among packages.
-struct Place<'a> {
-    search: &'a Search,
-    links: &'a MergedUsr,
+pub(super) struct Place<'a> {
+    pub(super) search: &'a Search,
+    pub(super) links: &'a MergedUsr,
     /// Where the program itself asks to look.
-    dirs: &'a [RootPath],
-    index: &'a PackageIndex,
+    pub(super) dirs: &'a [RootPath],
+    /// Whether a package can be had at all.
+    pub(super) is_known: &'a dyn Fn(&str) -> bool,
     /// What the recipe names anyway.
-    named: &'a BTreeSet<String>,
+    pub(super) named: &'a BTreeSet<String>,
 }
 
 impl Place<'_> {
     /// The package to take a library from: one that the recipe names, one that is called as the library's package
     /// is to be, else the one with the shortest name.
-    fn package_for(&self, needed: &str, found: &Holders) -> Option<String> {
+    pub(super) fn package_for(&self, needed: &str, found: &Holders) -> Option<String> {
         let usual = library_packages(needed);
         let holders = found.get(needed)?.iter().filter(|(path, package)| {
             let path = self.links.canonical(path);
@@ -195,7 +201,7 @@ impl Place<'_> {
                 || path
                     .parent()
                     .is_some_and(|parent| self.dirs.iter().any(|dir| self.links.canonical(dir) == parent));
-            is_sought && self.index.named(package).len() > 0
+            is_sought && (self.is_known)(package)
         });
         let rank = |package: &str| {
             let by_name = usual.iter().position(|name| name == package).unwrap_or(usual.len());

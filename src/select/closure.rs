@@ -144,6 +144,7 @@ impl Selector<'_> {
                 excluded_by,
                 unfit: Vec::new(),
                 elsewhere: None,
+                provider: None,
             });
         }
     }
@@ -170,7 +171,16 @@ impl Selector<'_> {
                     } else {
                         None
                     };
-                    unlinked.push(Unlinked { file, package, needed, excluded_by, unfit, elsewhere });
+                    let provider = None;
+                    unlinked.push(Unlinked {
+                        file,
+                        package,
+                        needed,
+                        excluded_by,
+                        unfit,
+                        elsewhere,
+                        provider,
+                    });
                 } else {
                     lacking.push(Lacking { plugin: file, needed, excluded_by });
                 }

@@ -21,6 +21,11 @@ Depend: /bin/sh so:libz.so.1
 /usr/lib/app/plugin.so elf needed=libz.so.1,libc.musl-x86_64.so.1
 /etc/conf.d/app 0644 conf"#;
 
+/// A package whose maker has forgotten what it depends on.
+const FORGETFUL: &str = "Package: forgetful
+/usr/bin/forgetful elf program interp=/lib/ld-musl-x86_64.so.1 needed=libz.so.1,libc.musl-x86_64.so.1
+";
+
 /// The image's files and links below a directory that it was unpacked to.
 fn paths(root: &Path, below: &Path, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(below).unwrap() {
@@ -119,6 +124,36 @@ fn a_program_has_its_libraries_and_their_data() {
     if let Some(out) = runs(&rig, &["/sbin/apk", "--version"]) {
         assert!(out.starts_with("apk-tools 2.14.4"), "{out}");
     }
+}
+
+#[test]
+fn a_program_that_opens_connections_has_certificates_on_demand() {
+    let Some((rig, found)) = built(r#""ssl_client""#, "") else { return };
+    assert!(found.contains("/etc/ssl/certs/ca-certificates.crt"), "{found:?}");
+    let lock = rig.read("r.lock");
+    let (_, bundle) = lock.split_once("name = \"ca-certificates-bundle\"\n").unwrap();
+    let (bundle, _) = bundle.split_once("[[package]]").unwrap_or((bundle, ""));
+    assert!(bundle.contains("on-demand = true"), "{bundle}");
+    let Some((rig, found)) = built(r#""scanelf""#, "") else { return };
+    assert!(rig.read("r.lock").contains("ca-certificates-bundle"), "{}", rig.read("r.lock"));
+    assert!(!found.contains("/etc/ssl/certs/ca-certificates.crt"), "{found:?}");
+    let Some((rig, _)) = built(r#""scanelf", "!ca-certificates-bundle""#, "") else { return };
+    assert!(!rig.read("r.lock").contains("name = \"ca-certificates-bundle\""), "{}", rig.read("r.lock"));
+}
+
+#[test]
+fn what_has_a_library_that_nobody_depends_on_is_named() {
+    let (Some(_), Some(key)) = (corpus(), key()) else { return };
+    let rig = Rig::new();
+    rig.write(&key.name, key.public());
+    Repository::of(FORGETFUL, &[Arch::Amd64]).write(&rig.work("repo"), key);
+    let layer = "[[layer]]\nname = \"main\"\npackages = [\"forgetful\", \"musl\"]\n";
+    let own = crate::alpine::apks::repository("repo");
+    rig.write("r.toml", format!("name = \"r\"\n{layer}{}{own}", repository("v3.20")));
+    let failed = rig.run(&["build", "r.toml", "--arch", "amd64"]);
+    assert_eq!(failed.code, Some(1), "{}", failed.err);
+    let hint = "hint: add to the layer's `packages`: \"zlib\", which has `libz.so.1`";
+    assert!(failed.err.contains("needs `libz.so.1`") && failed.err.contains(hint), "{}", failed.err);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Of what a command says no more counts.
 const MOST_SAID: usize = 1 << 16;
 /// How long a command may take, in seconds.
-const PATIENCE: &str = "60";
+pub(super) const PATIENCE: &str = "60";
 
 /// What a command does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -53,6 +53,23 @@ pub(super) fn build(bench: &Bench, recipe: &str, name: &str, directory: &str) ->
     Ok(Root { path, env: env.collect() })
 }
 
+/// A package, and what no system is without.
+pub(super) fn system(bench: &Bench, name: &str) -> Vec<String> {
+    let lock = Lock::read(&bench.path(&format!("{name}.lock"))).unwrap().unwrap();
+    let essential =
+        lock.packages_of(Arch::Amd64).into_values().filter(|one| one.essential && one.name != name);
+    std::iter::once(name.to_owned()).chain(essential.map(|one| one.name.clone())).collect()
+}
+
+/// Lays out the files of a recipe in a directory; else what was said against it.
+pub(super) fn lay_out(bench: &Bench, recipe: &str, directory: &str) -> Result<PathBuf, String> {
+    let file = format!("{directory}.toml");
+    fs::write(bench.path(&file), recipe).unwrap();
+    let output = format!("dir:{directory}");
+    let ran = bench.run(&["build", &file, "--arch", "amd64", "--output", &output]);
+    if ran.code == Some(0) { Ok(bench.path(directory)) } else { Err(format!("build fails: {}", ran.err)) }
+}
+
 /// A copy of the system that `mmdebstrap` made, with a package installed by apt, scripts and all.
 pub(super) fn install(bench: &Bench, name: &str, mirror: &str) -> Result<PathBuf, String> {
     let path = bench.path("installed");

@@ -1,0 +1,164 @@
+//! Why nothing can be selected: programs that would not start, and patterns that cannot be used.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::arch::Arch;
+use crate::distro::Distro;
+use crate::hint::Hint;
+use crate::root_path::RootPath;
+
+use super::Unproven;
+
+/// Why nothing can be selected.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectError {
+    /// Programs would not start.
+    #[error("{}", unlinked_text(.0))]
+    Unlinked(Vec<Unlinked>),
+    /// Programs would find their libraries, but not in these what they need.
+    #[error("{}", unproven_text(.0))]
+    Unproven(Vec<Unproven>),
+    /// Programs that no loader would start: they are no whole ELF files.
+    #[error("{}", damaged_text(.0))]
+    Damaged(Vec<Damaged>),
+    /// A pattern cannot be compiled.
+    #[error("layer `{layer}`: the pattern `{pattern}` cannot be used: {reason}")]
+    Pattern {
+        /// The layer.
+        layer: String,
+        /// The pattern.
+        pattern: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A pattern of a run-time rule cannot be compiled.
+    #[error("rule `{rule}`: the pattern `{pattern}` cannot be used: {reason}")]
+    Rule {
+        /// The rule.
+        rule: String,
+        /// The pattern.
+        pattern: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The distro has no port for the architecture.
+    #[error("{distro} has no port for {arch}")]
+    NoPort {
+        /// The distro.
+        distro: Distro,
+        /// The architecture.
+        arch: Arch,
+    },
+}
+
+/// A library that a program needs and would not find.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unlinked {
+    /// The file that needs it.
+    pub file: RootPath,
+    /// The package of that file.
+    pub package: String,
+    /// The name it asks for.
+    pub needed: String,
+    /// The pattern that excludes it, where it would be there.
+    pub excluded_by: Option<String>,
+    /// Files of that name on the way that are for another machine, or damaged.
+    pub unfit: Vec<RootPath>,
+    /// A file of that name where the loader does not look, and its package.
+    pub elsewhere: Option<(RootPath, String)>,
+    /// A package of the repositories that would bring it, and is not locked. Selection reads no index: whoever does
+    /// fills it in.
+    pub provider: Option<String>,
+}
+
+/// A program that is no whole ELF file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Damaged {
+    /// The program.
+    pub file: RootPath,
+    /// Its package.
+    pub package: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+fn damaged_text(all: &[Damaged]) -> String {
+    let line = |Damaged { file, package, reason }: &Damaged| {
+        format!("{file} (from {package}) is a damaged ELF file: {reason}")
+    };
+    let mut lines: Vec<String> = all.iter().map(line).collect();
+    if lines.len() > 1 {
+        lines.insert(0, format!("{} programs would not start", all.len()));
+    }
+    lines.join("\n  ")
+}
+
+fn unproven_text(all: &[Unproven]) -> String {
+    let mut lines: Vec<String> = all.iter().map(ToString::to_string).collect();
+    if lines.len() > 1 {
+        lines.insert(0, format!("{} files do not link", all.len()));
+    }
+    lines.join("\n  ")
+}
+
+fn unlinked_text(all: &[Unlinked]) -> String {
+    let mut lines: Vec<String> = all
+        .iter()
+        .map(|one| {
+            let Unlinked { file, package, needed, excluded_by, unfit, elsewhere, provider: _ } = one;
+            let why = match (excluded_by, unfit.first(), elsewhere) {
+                (Some(glob), ..) => format!("the recipe excludes with `{glob}`"),
+                (None, Some(unfit), _) => {
+                    format!("is not to be had: {unfit} is for another machine or damaged")
+                }
+                (None, None, Some((path, owner))) => {
+                    format!("no locked package puts where the loader looks; {owner} has it as {path}")
+                }
+                (None, None, None) => "no locked package puts where the loader looks".to_owned(),
+            };
+            format!("{file} (from {package}) needs `{needed}`, which {why}")
+        })
+        .collect();
+    if lines.len() > 1 {
+        lines.insert(0, format!("{} libraries are missing", all.len()));
+    }
+    lines.join("\n  ")
+}
+
+/// What to name, and for what.
+fn provided(all: &[Unlinked]) -> String {
+    let mut needed: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for one in all {
+        if let Some(provider) = &one.provider {
+            needed.entry(provider).or_default().insert(&one.needed);
+        }
+    }
+    let each = needed.iter().map(|(provider, needed)| {
+        let needed: Vec<String> = needed.iter().map(|name| format!("`{name}`")).collect();
+        format!("\"{provider}\", which has {}", needed.join(" and "))
+    });
+    each.collect::<Vec<_>>().join("; ")
+}
+
+impl Hint for SelectError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            SelectError::Unlinked(all) if all.iter().any(|one| one.excluded_by.is_some()) => {
+                vec!["exclude the file that needs it too, or keep the library".into()]
+            }
+            SelectError::Unlinked(all) => match provided(all).as_str() {
+                "" => vec!["name the package that has the library in the layer's `packages`".into()],
+                all => vec![format!("add to the layer's `packages`: {all}")],
+            },
+            SelectError::Damaged(_) => {
+                vec!["take another version of the package, or leave the file out with `exclude`".into()]
+            }
+            SelectError::Unproven(_) => vec![
+                "the packages do not belong together: run `rootforge lock --update`, or pin versions that do"
+                    .into(),
+            ],
+            SelectError::Pattern { .. } | SelectError::Rule { .. } => vec![],
+            SelectError::NoPort { .. } => vec!["remove the architecture from `arch` or `--arch`".into()],
+        }
+    }
+}
