@@ -1,5 +1,6 @@
 //! What commands say, and why they may say something else.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -20,8 +21,11 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Runs a command of a root directory that cannot be written to, without a network or a terminal.
+    /// Runs a command of a root directory that cannot be written to, without a network or a terminal. What Python
+    /// compiles is kept for the root's other commands, beside it.
     pub(super) fn of(root: &Path, env: &[(String, String)], program: &str, argument: &str) -> Self {
+        let compiled = root.with_extension("compiled");
+        fs::create_dir_all(&compiled).unwrap();
         let mut command = Command::new("timeout");
         command.args(["-k", "1", PATIENCE, "bwrap", "--ro-bind"]).arg(root).arg("/");
         for mount in [["--proc", "/proc"], ["--dev", "/dev"], ["--tmpfs", "/tmp"], ["--tmpfs", "/run"]] {
@@ -36,7 +40,8 @@ impl Answer {
             "--chdir",
             "/",
         ]);
-        command.args(["--setenv", "HOME", "/root"]);
+        command.arg("--bind").arg(compiled).arg("/tmp/compiled");
+        command.args(["--setenv", "HOME", "/root", "--setenv", "PYTHONPYCACHEPREFIX", "/tmp/compiled"]);
         for (name, value) in env {
             command.args(["--setenv", name, value]);
         }
