@@ -30,6 +30,7 @@
 //! | files made after selection | [`render`] |
 //! | what goes into which layer | [`layer`] |
 //! | how an image is written | [`oci`] |
+//! | how images go to registries, and come from them | [`registry`], [`oci`] |
 //! | what is wrong with an image | [`check`] |
 //! | how a recipe's tests are run | [`trial`] |
 //! | why something is in an image, or is not | [`why`] |
@@ -61,7 +62,7 @@ pub mod why;
 
 // -- formats and services: know no stage --
 pub mod shell;
-pub use rootforge_formats::{apk, cache, deb, elf, loader, tarball, transport, trust};
+pub use rootforge_formats::{apk, cache, deb, elf, loader, registry, tarball, transport, trust};
 
 // -- foundations: import nothing from the crate --
 pub use rootforge_formats::{arch, digest, hint, progress, root_path};

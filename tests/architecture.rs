@@ -33,7 +33,7 @@ const ROOMS: &[&[&str]] = &[
         "distro",
     ],
     // Formats and services.
-    &["cache", "transport", "loader", "elf", "deb", "apk", "shell", "trust", "tarball"],
+    &["registry", "cache", "transport", "loader", "elf", "deb", "apk", "shell", "trust", "tarball"],
     // Foundations.
     &["progress"],
     &["arch", "digest", "hint", "root_path"],

@@ -10,6 +10,7 @@ pub mod cache;
 pub mod deb;
 pub mod elf;
 pub mod loader;
+pub mod registry;
 pub mod tarball;
 pub mod transport;
 pub mod trust;

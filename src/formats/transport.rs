@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use reqwest::blocking::{Client, Response};
+use reqwest::blocking::{Client, ClientBuilder, Response};
 use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
 mod download;
@@ -23,7 +23,7 @@ mod patience;
 pub use error::{Expected, Mismatch, TransportError};
 use location::Location;
 pub use location::is_remote;
-use patience::{Failure, persist};
+pub(crate) use patience::{Failure, MAX_WAIT, persist};
 
 /// How to reach servers.
 #[derive(Clone, Debug)]
@@ -66,22 +66,7 @@ impl Transport {
     ///
     /// Where the system has no CA certificates, `http` works and `https` is an error when it is used.
     pub fn new(options: TransportOptions) -> Result<Self, TransportError> {
-        // A second caller finds the same provider in place.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = || {
-            Client::builder()
-                .user_agent(concat!("rootforge/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(options.connect_timeout)
-                .timeout(options.read_timeout)
-        };
-        let (client, tls) = match builder().build() {
-            Ok(client) => (client, None),
-            Err(error) => {
-                let cause = chain(&error);
-                let plain = builder().tls_certs_only([]).build();
-                (plain.map_err(|error| TransportError::Setup { cause: chain(&error) })?, Some(cause.into()))
-            }
-        };
+        let (client, tls) = client(&options, |builder| builder)?;
         Ok(Transport { client, options: Arc::new(options), tls })
     }
 
@@ -132,8 +117,12 @@ impl Transport {
             let (url, cause) = (url.to_owned(), cause.to_string());
             return Err(Failure::Final(TransportError::Tls { url, cause }));
         }
-        let response =
-            self.client.get(url).headers(headers).send().map_err(|error| Failure::of_request(url, &error))?;
+        let response = self
+            .client
+            .get(url)
+            .headers(headers)
+            .send()
+            .map_err(|error| Failure::of_request(network(url, &error), &error))?;
         let status = response.status();
         let url = url.to_owned();
         match status {
@@ -157,6 +146,32 @@ impl Transport {
     /// Repeats what failed for a passing reason.
     fn persist<T>(&self, attempt: impl FnMut() -> Result<T, Failure>) -> Result<T, TransportError> {
         persist(self.options.retries, self.options.backoff, attempt)
+    }
+}
+
+/// A client of HTTP, and why it cannot use `https`, if so.
+pub(crate) fn client(
+    options: &TransportOptions,
+    configure: impl Fn(ClientBuilder) -> ClientBuilder,
+) -> Result<(Client, Option<Arc<str>>), TransportError> {
+    // A second caller finds the same provider in place.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = || {
+        configure(
+            Client::builder()
+                .user_agent(concat!("rootforge/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(options.connect_timeout)
+                .timeout(options.read_timeout),
+        )
+    };
+    match builder().build() {
+        Ok(client) => Ok((client, None)),
+        Err(error) => {
+            let cause = chain(&error);
+            let plain = builder().tls_certs_only([]).build();
+            let client = plain.map_err(|error| TransportError::Setup { cause: chain(&error) })?;
+            Ok((client, Some(cause.into())))
+        }
     }
 }
 
@@ -219,7 +234,7 @@ fn network(url: &str, error: &dyn std::error::Error) -> TransportError {
 }
 
 /// An error's innermost causes, which name what happened; the outer ones repeat the URL.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut texts = vec![error.to_string()];
     let mut next = error.source();
     while let Some(cause) = next {
@@ -236,7 +251,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// How long a server asks to wait: seconds, or a date, which is read against the answer's own.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: HeaderName| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let value = text(RETRY_AFTER)?.trim();
     if let Ok(seconds) = value.parse() {

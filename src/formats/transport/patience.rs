@@ -8,37 +8,36 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use super::{TransportError, network};
+use super::TransportError;
 
 /// The longest wait that a server may ask for, before it is taken to be closed.
-const MAX_WAIT: Duration = Duration::from_secs(300);
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(300);
 
 /// The wait before an unreachable server is asked once more.
 const BRIEF: Duration = Duration::from_millis(300);
 
 /// How an attempt failed.
-pub(super) enum Failure {
+pub(crate) enum Failure<E = TransportError> {
     /// The next one would fail alike.
-    Final(TransportError),
+    Final(E),
     /// A second one may be luckier, a third will not.
-    Unreachable(TransportError),
+    Unreachable(E),
     /// It may pass; the server may say after how long.
     Passing {
         /// What to tell if it does not.
-        error: TransportError,
+        error: E,
         /// How long the server asks to wait.
         wait: Option<Duration>,
     },
 }
 
-impl Failure {
-    pub(super) fn passing(error: TransportError) -> Self {
+impl<E> Failure<E> {
+    pub(crate) fn passing(error: E) -> Self {
         Failure::Passing { error, wait: None }
     }
 
-    /// Of a request without an answer.
-    pub(super) fn of_request(url: &str, error: &reqwest::Error) -> Self {
-        let told = network(url, error);
+    /// Of a request without an answer, to be told so.
+    pub(crate) fn of_request(told: E, error: &reqwest::Error) -> Self {
         if error.is_builder() || error.is_redirect() {
             Failure::Final(told)
         } else if error.is_connect() && !error.is_timeout() && !is_broken(error) {
@@ -70,11 +69,11 @@ fn is_broken(error: &(dyn Error + 'static)) -> bool {
 
 /// Repeats what failed for a passing reason at most `retries` times, with pauses from `backoff` on, each twice
 /// as long as the one before.
-pub(super) fn persist<T>(
+pub(crate) fn persist<T, E>(
     retries: u32,
     mut backoff: Duration,
-    mut attempt: impl FnMut() -> Result<T, Failure>,
-) -> Result<T, TransportError> {
+    mut attempt: impl FnMut() -> Result<T, Failure<E>>,
+) -> Result<T, E> {
     let (mut left, mut reached) = (retries, true);
     loop {
         let (error, wait) = match attempt() {
