@@ -7,9 +7,13 @@ use clap::{Parser, Subcommand};
 
 mod build;
 mod check;
+mod copy;
 mod error;
 mod lock;
 mod locking;
+mod place;
+mod pull;
+mod push;
 mod reporter;
 mod session;
 mod settings;
@@ -36,6 +40,12 @@ enum Command {
     Lock(lock::Arguments),
     /// Re-read an image and report all that is wrong with it
     Check(check::Arguments),
+    /// Put an image into a registry
+    Push(push::Arguments),
+    /// Take an image out of a registry
+    Pull(pull::Arguments),
+    /// Bring an image from one place to another: layouts, archives, registries
+    Copy(copy::Arguments),
     /// Run a recipe's tests in the image that it makes
     Test(test::Arguments),
     /// Tell why a path or a package is in an image, or which rule left it out
@@ -57,6 +67,9 @@ pub(crate) fn run() -> ExitCode {
         Command::Build(arguments) => build::run(&arguments, &session),
         Command::Lock(arguments) => lock::run(&arguments, &session),
         Command::Check(arguments) => check::run(&arguments, &session),
+        Command::Push(arguments) => push::run(&arguments, &session),
+        Command::Pull(arguments) => pull::run(&arguments, &session),
+        Command::Copy(arguments) => copy::run(&arguments, &session),
         Command::Test(arguments) => test::run(&arguments, &session),
         Command::Why(arguments) => why::run(&arguments, &session),
     };

@@ -2,7 +2,7 @@
 //! any of the outputs that a user may ask for.
 //!
 //! Follows image-spec v1.1: `image-layout.md` ([`Layout`]), `layer.md` ([`LayerWriter`]), `config.md`,
-//! `manifest.md` and `image-index.md` (`documents`). Docker's `config.Healthcheck` is the one thing written
+//! `manifest.md` and `image-index.md` (`documents`), `descriptor.md` ([`Descriptor`]). Docker's `config.Healthcheck` is the one thing written
 //! that the specification does not know. Bytes depend on what is given alone: keys are sorted, no clock, no
 //! host name, no number of threads reaches them.
 //!
@@ -13,6 +13,8 @@
 //! | put several under one name | [`Layout::write_index`], then [`Layout::tag`] |
 //! | have a layout for a while only | [`ScratchLayout`] |
 //! | hand an image out in another form | [`Output`] |
+//! | read an archive of others | [`unpack()`] |
+//! | move images to and from registries | [`push`], [`pull`], [`relay`] |
 //! | see an image's files as a container would | [`MergedTree`] |
 
 use std::collections::BTreeMap;
@@ -23,12 +25,14 @@ use crate::arch::Arch;
 use crate::digest::Digest;
 use crate::hint::Hint;
 use crate::recipe::ImageConfig;
+use crate::registry::RegistryError;
 use crate::root_path::RootPath;
 use crate::tarball::TarballError;
 
 mod archive;
 mod blob;
 mod config;
+mod descriptor;
 mod documents;
 mod layout;
 mod merge;
@@ -38,14 +42,19 @@ mod partial;
 mod place;
 mod root_dir;
 mod scratch;
+mod transfer;
+mod unpack;
 
 pub use blob::{Compression, LayerWriter};
 pub use config::image_config;
+pub use descriptor::{Descriptor, Platforms};
 pub use layout::{Layout, Tagged};
 pub use merge::{ContentId, MergeFault, MergedNode, MergedTree, RootSink};
 pub use output::{Output, Written};
 pub use pack::{PackError, pack};
 pub use scratch::ScratchLayout;
+pub use transfer::{Pulled, Pushed, Remote, Tally, pull, push, relay};
+pub use unpack::unpack;
 
 /// Seconds since the epoch of 1980-01-02T00:00:00Z: the time of what is made rather than taken from a
 /// package. Not zero, since some programs refuse files without a date.
@@ -163,9 +172,50 @@ pub enum OciError {
     /// The text names no output.
     #[error("`{0}` is not an output")]
     UnknownOutput(String),
-    /// The output comes with a later version.
-    #[error("`{0}`: pushing to a registry comes with a later version")]
+    /// What is in a registry is no file or directory.
+    #[error("`{0}` is in a registry, not on this machine's disk")]
     Registry(String),
+    /// A registry, or the way to it.
+    #[error(transparent)]
+    Remote(#[from] RegistryError),
+    /// An image is to be found under a digest that is not its own.
+    #[error("the image has the digest {found}, so it cannot be pushed as `{place}`")]
+    OtherDigest {
+        /// Where it was to go.
+        place: String,
+        /// The digest there.
+        expected: Digest,
+        /// The image's.
+        found: Digest,
+    },
+    /// An image is not made for an architecture.
+    #[error("`{name}` has no image for {wanted}")]
+    NoPlatform {
+        /// What was looked into.
+        name: String,
+        /// The architecture that was asked for.
+        wanted: Arch,
+        /// Those that there are.
+        found: Vec<Arch>,
+    },
+    /// What others made is not what the specification asks for.
+    #[error("`{name}` is wrong: {reason}")]
+    Foreign {
+        /// A file or an image.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A layout or archive has no image of a name, or several and no name was given.
+    #[error("`{path}` {}", no_such_name(.name, .names))]
+    NoSuchName {
+        /// The layout or archive.
+        path: PathBuf,
+        /// The name asked for.
+        name: Option<String>,
+        /// The names there are.
+        names: Vec<String>,
+    },
     /// An output lacks its path.
     #[error("the output `{0}` lacks a path")]
     NoPath(String),
@@ -214,6 +264,14 @@ pub enum OciError {
     Time(u64),
 }
 
+fn no_such_name(name: &Option<String>, names: &[String]) -> String {
+    match name {
+        Some(name) => format!("has no image called `{name}`"),
+        None if names.is_empty() => "has no image with a name, or no image at all".to_owned(),
+        None => "has several images, and none is named".to_owned(),
+    }
+}
+
 impl OciError {
     /// For `map_err`: what was tried on what.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> OciError {
@@ -245,11 +303,20 @@ impl Hint for OciError {
                 "run `rootforge check` on the layout to see all that is wrong with it"
             }
             OciError::UnknownOutput(_) | OciError::NoPath(_) => {
-                "outputs are oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:TAG], dir:PATH, tar:FILE"
+                "outputs are oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:TAG], docker://HOST/REPO[:TAG], dir:PATH, tar:FILE"
             }
-            OciError::Registry(_) => {
-                "write an `oci:` layout and push it with `skopeo copy oci:DIR:TAG docker://HOST/REPO:TAG`"
+            OciError::Registry(_) => "use `rootforge pull` and `rootforge push`, or `rootforge copy`",
+            OciError::Remote(error) => return error.hints(),
+            OciError::OtherDigest { .. } => "push it under a tag; a digest follows from the image",
+            OciError::NoPlatform { found, .. } if found.is_empty() => {
+                "it does not say what its images run on"
             }
+            OciError::NoPlatform { found, .. } => {
+                let names: Vec<&str> = found.iter().map(|arch| arch.name()).collect();
+                return vec![format!("it has {}; choose with `--arch`", names.join(", "))];
+            }
+            OciError::NoSuchName { names, .. } if names.is_empty() => return Vec::new(),
+            OciError::NoSuchName { names, .. } => return vec![format!("it has {}", names.join(", "))],
             OciError::OneArch { .. } => {
                 "choose one with `--arch`, or use `oci-archive:`, which takes several"
             }

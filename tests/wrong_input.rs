@@ -246,9 +246,9 @@ fn cases() -> Vec<Case> {
         (
             "a registry",
             LAYER.to_owned(),
-            &["build", "r.toml", "--arch", "amd64", "--output", "docker://example.org/x"],
+            &["build", "r.toml", "--arch", "amd64", "--output", "docker://example.org/Upper"],
             2,
-            &["pushing to a registry comes with a later version"],
+            &["`docker://example.org/Upper` names no image in a registry", "hint: write `docker://HOST/REPOSITORY:TAG`"],
         ),
         (
             "a tag that is none",

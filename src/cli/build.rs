@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use rootforge::arch::Arch;
 use rootforge::lock::Lock;
-use rootforge::oci::{Layout, Output, ScratchLayout};
+use rootforge::oci::{ImageRef, Layout, Output, ScratchLayout, push};
 use rootforge::pipeline::{Built, Forge, Prepared};
 use rootforge::progress::Progress;
 use rootforge::recipe::Recipe;
 
 use super::error::Failure;
 use super::locking::locked;
+use super::place::{Destination, Moved, failed, scratch, usage};
 use super::session::{Resolving, archs, load_recipe};
 use super::{Session, print_data};
 
@@ -25,7 +26,8 @@ pub(super) struct Arguments {
     /// Fail where the lock is missing or does not fit the recipe
     #[arg(long)]
     locked: bool,
-    /// Where the image goes: oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, dir:PATH or tar:FILE
+    /// Where the image goes: oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, docker://HOST/REPOSITORY[:TAG],
+    /// dir:PATH or tar:FILE
     #[arg(long, value_name = "OUTPUT")]
     output: Option<String>,
     /// The image's name in its output [default: the recipe's name]
@@ -38,35 +40,70 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
     let recipe = load_recipe(&arguments.recipe, arguments.resolving.variant.as_deref())?;
     let wanted = archs(&arguments.arch, &recipe)?;
-    let output = match &arguments.output {
-        Some(text) => Output::parse(text).map_err(|error| usage(&error))?,
-        None => Output::Oci { directory: session.images()?, tag: None },
+    let destination = match &arguments.output {
+        Some(text) => Destination::parse(text)?,
+        None => Destination::Output(Output::Oci { directory: session.images()?, tag: None }),
     };
     let name = arguments.tag.clone().unwrap_or_else(|| recipe.reference());
-    output.accepts(wanted.len()).and_then(|()| output.accepts_name(&name)).map_err(|error| usage(&error))?;
-    output.accepts_place().map_err(|error| Failure::work(&error))?;
-    if arguments.tag.is_some() && output.has_tag() {
+    destination.accepts(wanted.len(), &name)?;
+    if arguments.tag.is_some() && destination.has_tag() {
         return Err(Failure::usage(
             "the image is given two names, in `--output` and `--tag`",
             "leave one of them out",
         ));
     }
+    let destination = match (destination, &arguments.tag) {
+        (Destination::Registry(reference), Some(tag)) => {
+            Destination::Registry(reference.with_tag(tag).map_err(|error| usage(&error))?)
+        }
+        (other, _) => other,
+    };
     let (forge, lock) = locked(session, &recipe, &wanted, &arguments.resolving, arguments.locked)?;
 
-    let staging = Staging::of(&output)?;
+    let staging = Staging::of(&destination)?;
     let built = build_all(&forge, &recipe, &lock, &wanted, || staging.open())?;
     let images: Vec<_> = built.iter().map(|built| built.image).collect();
-    let written = output.write(&staging.open()?, &images, &name).map_err(|error| Failure::work(&error))?;
+    let moved = hand_out(session, &staging.open()?, &images, &destination, &name)?;
 
     session.reporter.finish();
-    for note in &written.notes {
+    for note in &moved.notes {
         session.reporter.say(&format!("note: {note}"));
     }
     for built in &built {
         session.reporter.say(&summary(built, session.reporter.is_verbose()));
     }
-    print_data(&result(arguments, session, &built, &output, &written.digest, &name));
+    if !moved.tallies.is_empty() {
+        session.reporter.say(&moved.words());
+    }
+    print_data(&result(arguments, session, &built, &moved, &name));
     Ok(())
+}
+
+/// Gives the images to where they go.
+fn hand_out(
+    session: &Session,
+    layout: &Layout,
+    images: &[ImageRef],
+    destination: &Destination,
+    name: &str,
+) -> Result<Moved, Failure> {
+    match destination {
+        Destination::Output(output) => {
+            let written = output.write(layout, images, name).map_err(|error| Failure::work(&error))?;
+            let (digest, notes) = (written.digest, written.notes);
+            Ok(Moved { place: output.place(name), digest, notes, tallies: Vec::new(), uploaded: None })
+        }
+        Destination::Registry(reference) => {
+            let target = match images {
+                [one] => layout.describe(*one),
+                several => layout.write_index(several).and_then(|index| layout.describe(index)),
+            };
+            let remote = session.remote(reference)?;
+            let pushed =
+                push(layout, &target.map_err(failed)?, &remote, &session.reporter).map_err(failed)?;
+            Ok(Moved::pushed(&pushed, &remote))
+        }
+    }
 }
 
 /// Builds every architecture: all are prepared before the first is packed, so that what cannot be built
@@ -115,14 +152,11 @@ enum Staging {
 }
 
 impl Staging {
-    fn of(output: &Output) -> Result<Self, Failure> {
-        if let Output::Oci { directory, .. } = output {
-            return Ok(Staging::Output(directory.clone()));
+    fn of(destination: &Destination) -> Result<Self, Failure> {
+        match destination {
+            Destination::Output(Output::Oci { directory, .. }) => Ok(Staging::Output(directory.clone())),
+            _ => scratch().map(Staging::Scratch),
         }
-        ScratchLayout::create().map(Staging::Scratch).map_err(|error| Failure::Work {
-            message: error.to_string(),
-            hints: vec!["set TMPDIR to a directory with room".into()],
-        })
     }
 
     fn open(&self) -> Result<Layout, Failure> {
@@ -132,10 +166,6 @@ impl Staging {
         }
         .map_err(|error| Failure::work(&error))
     }
-}
-
-fn usage(error: &(impl std::error::Error + rootforge::hint::Hint)) -> Failure {
-    Failure::Usage { message: error.to_string(), hints: error.hints() }
 }
 
 /// The figures of one architecture, with what was worth a warning.
@@ -169,15 +199,8 @@ fn summary(built: &Built, verbose: bool) -> String {
 }
 
 /// What a script reads: the digest; as JSON, where and for what.
-fn result(
-    arguments: &Arguments,
-    session: &Session,
-    built: &[Built],
-    output: &Output,
-    digest: &rootforge::digest::Digest,
-    name: &str,
-) -> String {
-    let place = output.place(name);
+fn result(arguments: &Arguments, session: &Session, built: &[Built], moved: &Moved, name: &str) -> String {
+    let (place, digest) = (&moved.place, &moved.digest);
     if session.json {
         let images: Vec<_> = built
             .iter()
@@ -197,13 +220,16 @@ fn result(
                 })
             })
             .collect();
-        let value = serde_json::json!({
+        let mut value = serde_json::json!({
             "name": name,
             "recipe": arguments.recipe.display().to_string(),
             "output": place,
             "digest": digest.to_string(),
             "images": images,
         });
+        if moved.uploaded.is_some() {
+            value["push"] = moved.as_json();
+        }
         return format!("{value}\n");
     }
     format!("{place} {digest}\n")

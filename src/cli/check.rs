@@ -1,19 +1,31 @@
 //! `rootforge check`: re-reads an image and reports all that is wrong with it.
 
 use rootforge::check::{ImageSource, Problem, Report, check};
+use rootforge::oci::Output;
 
 use super::error::Failure;
+use super::place::{Destination, Source, Wanted, scratch, transfer};
 use super::{Session, print_data};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The image: oci:DIR[:TAG], oci-archive:FILE or docker-archive:FILE; DIR[:TAG] alone means oci:
+    /// The image: oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or docker://HOST/REPOSITORY[:TAG]; DIR[:TAG] alone
+    /// means oci:
     image: String,
 }
 
 pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
-    let source = ImageSource::parse(&arguments.image)
-        .map_err(|error| Failure::usage(error.to_string(), "give an image as `oci:images:NAME`"))?;
+    let scratch = scratch()?;
+    let source = if arguments.image.starts_with("docker:") {
+        let from = Source::parse(&arguments.image)?;
+        let directory = scratch.directory().join("layout");
+        let to = Destination::Output(Output::Oci { directory: directory.clone(), tag: None });
+        transfer(session, &from, &Wanted::All, &to, Some("image"))?;
+        ImageSource::Layout { directory, name: Some("image".to_owned()) }
+    } else {
+        ImageSource::parse(&arguments.image)
+            .map_err(|error| Failure::usage(error.to_string(), "give an image as `oci:images:NAME`"))?
+    };
     let report = check(&source).map_err(|error| Failure::work(&error))?;
     session.reporter.finish();
     if session.json {

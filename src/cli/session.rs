@@ -10,9 +10,11 @@ use rootforge::cache::Cache;
 use rootforge::distro::{PackageFormat, Pocket};
 use rootforge::hint::Hint;
 use rootforge::lock::Lock;
+use rootforge::oci::Remote;
 use rootforge::pipeline::{Forge, Options};
 use rootforge::progress::Progress;
 use rootforge::recipe::Recipe;
+use rootforge::registry::{CredentialFiles, Places, Reference, Registry};
 use rootforge::repository::{MachineSources, MirrorInputs, Mirrors};
 use rootforge::transport::{Transport, TransportOptions};
 
@@ -149,24 +151,41 @@ impl Session {
         allow_expired_index: bool,
     ) -> Result<Forge<'_>, Failure> {
         let settings = Settings::read(self.common.config.as_deref())?;
-        let directory = self
-            .common
-            .cache_dir
-            .clone()
-            .or(settings.cache_dir)
-            .or_else(|| xdg_directory("XDG_CACHE_HOME", ".cache"))
-            .ok_or_else(|| {
-                Failure::usage("there is no cache directory: HOME is not set", "give one with --cache-dir")
-            })?;
-        let options = TransportOptions { offline: self.common.offline, ..TransportOptions::default() };
         Ok(Forge {
-            cache: Cache::open(directory).map_err(|error| Failure::work(&error))?,
-            transport: Transport::new(options).map_err(|error| Failure::work(&error))?,
+            cache: self.cache(&settings)?,
+            transport: Transport::new(self.transport()).map_err(|error| Failure::work(&error))?,
             mirrors: self.mirrors(settings.mirror)?,
             now: SystemTime::now(),
             options: Options { without, allow_expired_index, newest: source_date_epoch()? },
             progress: &self.reporter,
         })
+    }
+
+    fn cache(&self, settings: &Settings) -> Result<Cache, Failure> {
+        let directory = self
+            .common
+            .cache_dir
+            .clone()
+            .or_else(|| settings.cache_dir.clone())
+            .or_else(|| xdg_directory("XDG_CACHE_HOME", ".cache"))
+            .ok_or_else(|| {
+                Failure::usage("there is no cache directory: HOME is not set", "give one with --cache-dir")
+            })?;
+        Cache::open(directory).map_err(|error| Failure::work(&error))
+    }
+
+    fn transport(&self) -> TransportOptions {
+        TransportOptions { offline: self.common.offline, ..TransportOptions::default() }
+    }
+
+    /// A place in a registry, asked as whoever is logged in there.
+    pub(super) fn remote(&self, reference: &Reference) -> Result<Remote, Failure> {
+        let settings = Settings::read(self.common.config.as_deref())?;
+        let files = CredentialFiles::from_environment(&|name| std::env::var_os(name));
+        let registry = Registry::new(reference.registry(), self.transport(), files)
+            .map_err(|error| Failure::work(&error))?;
+        let places = Places::new(self.cache(&settings)?, reference.registry());
+        Ok(Remote { registry, reference: reference.clone(), places })
     }
 
     fn mirrors(&self, configured: BTreeMap<String, String>) -> Result<Mirrors, Failure> {
@@ -235,6 +254,14 @@ pub(super) fn main_lock_path(recipe: &Recipe) -> PathBuf {
     Lock::path_for(&recipe.path)
 }
 
+/// An architecture by its name.
+pub(super) fn arch(name: &str) -> Result<Arch, Failure> {
+    name.parse().map_err(|error: rootforge::arch::UnknownArch| {
+        let all: Vec<&str> = Arch::ALL.iter().map(|arch| arch.name()).collect();
+        Failure::usage(error.to_string(), format!("known are {} and `all`", all.join(", ")))
+    })
+}
+
 /// The architectures asked for: `all` is those of the recipe, nothing is the host's.
 pub(super) fn archs(given: &[String], recipe: &Recipe) -> Result<Vec<Arch>, Failure> {
     let known = recipe.archs();
@@ -245,11 +272,7 @@ pub(super) fn archs(given: &[String], recipe: &Recipe) -> Result<Vec<Arch>, Fail
             archs.extend(&known);
             continue;
         }
-        let arch: Arch = name.parse().map_err(|error: rootforge::arch::UnknownArch| {
-            let all: Vec<&str> = Arch::ALL.iter().map(|arch| arch.name()).collect();
-            Failure::usage(error.to_string(), format!("known are {} and `all`", all.join(", ")))
-        })?;
-        archs.push(arch);
+        archs.push(arch(name)?);
     }
     if given.is_empty() {
         archs.extend(Arch::host());

@@ -12,9 +12,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::descriptor::{Contents, Descriptor};
 use super::documents::{self, REF_NAME};
-use super::layout::{self, Layout, Tagged};
-use super::{ImageRef, MADE_AT, OciError};
+use super::layout::{self, Layout};
+use super::{MADE_AT, OciError};
 use crate::digest::Digest;
 use crate::root_path::RootPath;
 use crate::tarball::{Entry, EntryKind, Metadata, Writer};
@@ -34,20 +35,20 @@ pub(super) struct LayoutArchive {
 
 impl LayoutArchive {
     /// An OCI archive: `index.json` lists the target under its name.
-    pub(super) fn oci(layout: &Layout, target: Tagged, name: &str) -> Result<Self, OciError> {
+    pub(super) fn oci(layout: &Layout, target: &Descriptor, name: &str) -> Result<Self, OciError> {
         layout::check_ref_name(name)?;
-        Self::new(layout, target, &json!({ REF_NAME: name }))
+        Self::new(layout, target, json!({ REF_NAME: name }))
     }
 
     /// A Docker archive of one image. `reference` is Docker's `NAME:TAG`.
-    pub(super) fn docker(layout: &Layout, image: ImageRef, reference: &str) -> Result<Self, OciError> {
+    pub(super) fn docker(layout: &Layout, image: &Descriptor, reference: &str) -> Result<Self, OciError> {
         let (_, tag) = reference.rsplit_once(':').unwrap_or((reference, "latest"));
         let full = full_reference(reference);
         let annotations = json!({ REF_NAME: tag, CONTAINERD_NAME: full });
-        let mut archive = Self::new(layout, image.into(), &annotations)?;
-        let manifest = layout.read_document(&image.digest)?;
+        let mut archive = Self::new(layout, image, annotations)?;
+        let manifest = layout.read_document(&image.digest())?;
         let path = |descriptor: &Value| {
-            let digest = blob(layout, &image.digest, descriptor)?.0;
+            let digest = blob(layout, &image.digest(), descriptor)?.0;
             Ok(format!("blobs/sha256/{}", digest.hex()))
         };
         let layers = manifest["layers"].as_array().into_iter().flatten();
@@ -60,12 +61,9 @@ impl LayoutArchive {
         Ok(archive)
     }
 
-    fn new(layout: &Layout, target: Tagged, annotations: &Value) -> Result<Self, OciError> {
-        let mut descriptor =
-            layout::descriptor(target).map_err(|error| layout.wrong("descriptor", error.to_string()))?;
-        descriptor["annotations"] = annotations.clone();
+    fn new(layout: &Layout, target: &Descriptor, annotations: Value) -> Result<Self, OciError> {
         let mut index = documents::empty_index();
-        index["manifests"] = json!([descriptor]);
+        index["manifests"] = json!([target.named(Some(annotations))]);
         let documents = BTreeMap::from([
             ("index.json", documents::bytes(&index)),
             ("oci-layout", documents::bytes(&json!({ "imageLayoutVersion": "1.0.0" }))),
@@ -128,41 +126,14 @@ impl<R: io::Read> io::Read for Checked<R> {
 }
 
 /// Every blob that belongs to a target, with its size.
-pub(super) fn reachable(layout: &Layout, target: Tagged) -> Result<BTreeMap<Digest, u64>, OciError> {
-    let mut blobs = BTreeMap::new();
-    match target {
-        Tagged::Image(image) => image_blobs(layout, image.digest, image.size, &mut blobs)?,
-        Tagged::Index(index) => {
-            blobs.insert(index.digest, index.size);
-            let document = layout.read_document(&index.digest)?;
-            for descriptor in document["manifests"].as_array().into_iter().flatten() {
-                let (digest, size) = blob(layout, &index.digest, descriptor)?;
-                image_blobs(layout, digest, size, &mut blobs)?;
-            }
-        }
-    }
+pub(super) fn reachable(layout: &Layout, target: &Descriptor) -> Result<BTreeMap<Digest, u64>, OciError> {
+    let blobs = Contents::in_layout(layout, target)?.all();
     for (digest, size) in &blobs {
         if layout.blob_size(digest) != Some(*size) {
             return Err(layout.missing(digest, *size));
         }
     }
     Ok(blobs)
-}
-
-fn image_blobs(
-    layout: &Layout,
-    digest: Digest,
-    size: u64,
-    blobs: &mut BTreeMap<Digest, u64>,
-) -> Result<(), OciError> {
-    blobs.insert(digest, size);
-    let manifest = layout.read_document(&digest)?;
-    let layers = manifest["layers"].as_array().into_iter().flatten();
-    for descriptor in std::iter::once(&manifest["config"]).chain(layers) {
-        let (digest, size) = blob(layout, &digest, descriptor)?;
-        blobs.insert(digest, size);
-    }
-    Ok(())
 }
 
 /// Digest and size of a descriptor in a document.

@@ -12,6 +12,7 @@ use fs4::FileExt;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
+use super::descriptor::{Descriptor, Narrowed, Platforms};
 use super::documents::{self, DocumentError, REF_NAME};
 use super::{ImageRef, ImageSpec, IndexRef, LayerWriter, OciError, partial, place};
 use crate::digest::Digest;
@@ -154,17 +155,16 @@ impl Layout {
     /// Lets `name` stand for an image or an image index; what it stood for before loses the name, all other
     /// names stay.
     pub fn tag(&self, name: &str, target: impl Into<Tagged>) -> Result<(), OciError> {
+        self.name(name, &self.describe(target)?)
+    }
+
+    /// As [`Layout::tag`], for what came from elsewhere: its descriptor stays as it is, annotations aside.
+    pub fn name(&self, name: &str, target: &Descriptor) -> Result<(), OciError> {
         check_ref_name(name)?;
-        let target = target.into();
-        let (digest, size) = match target {
-            Tagged::Image(image) => (image.digest, image.size),
-            Tagged::Index(index) => (index.digest, index.size),
-        };
-        if self.blob_size(&digest) != Some(size) {
-            return Err(self.missing(&digest, size));
+        if self.blob_size(&target.digest()) != Some(target.size()) {
+            return Err(self.missing(&target.digest(), target.size()));
         }
-        let mut descriptor = descriptor(target).map_err(|error| self.unmade("descriptor", &error))?;
-        descriptor["annotations"] = json!({ REF_NAME: name });
+        let descriptor = target.named(Some(json!({ REF_NAME: name })));
         let _lock = self.lock()?;
         let mut index = self.document("index.json")?;
         let Some(manifests) = index.get_mut("manifests").and_then(Value::as_array_mut) else {
@@ -174,6 +174,55 @@ impl Layout {
         manifests.push(descriptor);
         manifests.sort_by_cached_key(|entry| (ref_name(entry).map(str::to_owned), entry.to_string()));
         self.replace("index.json", &index)
+    }
+
+    /// The descriptor of what was written here.
+    pub fn describe(&self, target: impl Into<Tagged>) -> Result<Descriptor, OciError> {
+        let value = descriptor(target.into()).map_err(|error| self.unmade("descriptor", &error))?;
+        Descriptor::read(&value).map_err(|reason| self.wrong("descriptor", reason))
+    }
+
+    /// What has this name, or the only thing that is there.
+    pub fn find(&self, name: Option<&str>) -> Result<Descriptor, OciError> {
+        self.pick(&self.document("index.json")?, name)
+    }
+
+    /// As [`Layout::find`], in an `index.json` that may be from elsewhere.
+    pub(super) fn pick(&self, index: &Value, name: Option<&str>) -> Result<Descriptor, OciError> {
+        let Some(manifests) = index["manifests"].as_array() else {
+            return Err(self.wrong("index.json", "it has no list `manifests`".to_owned()));
+        };
+        let found = match (name, &manifests[..]) {
+            (None, [one]) => Some(one),
+            (None, _) => None,
+            (Some(name), all) => all.iter().find(|descriptor| ref_name(descriptor) == Some(name)),
+        };
+        let found = found.ok_or_else(|| OciError::NoSuchName {
+            path: self.directory.clone(),
+            name: name.map(str::to_owned),
+            names: manifests.iter().filter_map(ref_name).map(str::to_owned).collect(),
+        })?;
+        Descriptor::read(found).map_err(|reason| self.wrong("index.json", reason))
+    }
+
+    /// What is wanted of an index that is here.
+    pub fn narrow(&self, target: &Descriptor, platforms: Platforms<'_>) -> Result<Descriptor, OciError> {
+        let name = target.ref_name().unwrap_or("the image").to_owned();
+        let document = self.read_document(&target.digest())?;
+        if !target.is_index() {
+            if let Ok(config) = Descriptor::read(&document["config"]) {
+                platforms.admit(&name, &self.read_document(&config.digest())?)?;
+            }
+            return Ok(target.clone());
+        }
+        Ok(match platforms.narrow(&name, &document)? {
+            None => target.clone(),
+            Some(Narrowed::Image(image)) => image,
+            Some(Narrowed::Index(index)) => {
+                let (digest, size) = self.write_document(&index)?;
+                Descriptor::new(target.media_type(), digest, size)
+            }
+        })
     }
 
     /// The names in `index.json`, sorted.
@@ -211,14 +260,30 @@ impl Layout {
         Ok((digest, bytes.len() as u64))
     }
 
+    /// Whether a blob's bytes are those of its name.
+    pub(super) fn verify_blob(&self, digest: &Digest) -> Result<(), OciError> {
+        let path = self.blob_path(digest);
+        let (found, _) =
+            File::open(&path).and_then(Digest::of_reader).map_err(OciError::io("read", &path))?;
+        self.agrees(digest, found)
+    }
+
+    fn agrees(&self, digest: &Digest, found: Digest) -> Result<(), OciError> {
+        if found == *digest {
+            return Ok(());
+        }
+        Err(OciError::CorruptBlob { layout: self.directory.clone(), digest: *digest, found })
+    }
+
+    /// The bytes of a document, compared with its digest.
+    pub(super) fn read_blob(&self, digest: &Digest) -> Result<Vec<u8>, OciError> {
+        let bytes = read_bounded(&self.blob_path(digest))?;
+        self.agrees(digest, Digest::of(&bytes)).map(|()| bytes)
+    }
+
     /// Reads a blob that is a JSON document, and compares its digest.
     pub(super) fn read_document(&self, digest: &Digest) -> Result<Value, OciError> {
-        let path = self.blob_path(digest);
-        let bytes = read_bounded(&path)?;
-        let found = Digest::of(&bytes);
-        if found != *digest {
-            return Err(OciError::CorruptBlob { layout: self.directory.clone(), digest: *digest, found });
-        }
+        let bytes = self.read_blob(digest)?;
         serde_json::from_slice(&bytes).map_err(|error| self.wrong(&digest.to_string(), error.to_string()))
     }
 
@@ -288,7 +353,7 @@ pub(super) fn persist(file: NamedTempFile, path: &Path) -> Result<(), OciError> 
 }
 
 /// The JSON of what a name stands for, without the name.
-pub(super) fn descriptor(target: Tagged) -> Result<Value, DocumentError> {
+fn descriptor(target: Tagged) -> Result<Value, DocumentError> {
     match target {
         Tagged::Image(image) => documents::image_value(&image),
         Tagged::Index(index) => documents::index_value(&index),

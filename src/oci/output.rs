@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::archive::{self, Checked, LayoutArchive};
-use super::layout::{self, Layout, Tagged};
+use super::descriptor::{self, Descriptor};
+use super::layout::{self, Layout};
 use super::merge::{MergeFault, MergedTree, RootSink};
 use super::root_dir::RootDir;
 use super::{Compression, ImageRef, OciError, partial, place};
@@ -158,13 +159,34 @@ impl Output {
     /// Hands out images of a layout, one for each architecture. `name` is used where the output has no tag.
     pub fn write(&self, layout: &Layout, images: &[ImageRef], name: &str) -> Result<Written, OciError> {
         self.accepts(images.len())?;
-        let [first, others @ ..] = images else {
-            return Err(OciError::OneArch { output: self.transport(), count: 0 });
+        let target = match images {
+            [] => return Err(OciError::OneArch { output: self.transport(), count: 0 }),
+            [one] => layout.describe(*one)?,
+            several => layout.describe(layout.write_index(several)?)?,
         };
-        let target =
-            if others.is_empty() { Tagged::Image(*first) } else { layout.write_index(images)?.into() };
+        self.write_target(layout, &target, name)
+    }
+
+    /// Hands out an image or an index as it is; an output of one architecture takes the only image of an index.
+    pub fn write_target(
+        &self,
+        layout: &Layout,
+        target: &Descriptor,
+        name: &str,
+    ) -> Result<Written, OciError> {
         let mut written = Written { digest: target.digest(), notes: Vec::new() };
         let name = |tag: &Option<String>| tag.clone().unwrap_or_else(|| name.to_owned());
+        let image = || {
+            if !target.is_index() {
+                return Ok(target.clone());
+            }
+            let document = layout.read_document(&target.digest())?;
+            let wrong = |reason| layout.wrong(&target.digest().to_string(), reason);
+            match &descriptor::children(&document).map_err(wrong)?[..] {
+                [one] => Ok(one.clone()),
+                several => Err(OciError::OneArch { output: self.transport(), count: several.len() }),
+            }
+        };
         match self {
             Output::Oci { directory, tag } => copy_layout(layout, target, directory, &name(tag))?,
             Output::OciArchive { file, tag } => {
@@ -173,16 +195,17 @@ impl Output {
             }
             Output::DockerArchive { file, tag } => {
                 let reference = archive::docker_reference(&name(tag))?;
-                let archive = LayoutArchive::docker(layout, *first, &reference)?;
+                let archive = LayoutArchive::docker(layout, &image()?, &reference)?;
                 write_file(file, |out| archive.write(layout, out, file))?;
             }
             Output::Dir(path) => {
+                let layers = Layers::of(layout, &image()?)?;
                 let mut root = RootDir::create(path)?;
-                Layers::of(layout, first)?.write(&mut root)?;
+                layers.write(&mut root)?;
                 written.notes = root.complete()?;
             }
             Output::Tar(file) => {
-                let layers = Layers::of(layout, first)?;
+                let layers = Layers::of(layout, &image()?)?;
                 write_file(file, |out| {
                     let mut tar = RootTar { tar: Writer::new(out), file };
                     layers.write(&mut tar)?;
@@ -212,7 +235,7 @@ fn write_file(
 }
 
 /// Copies what belongs to a target into another layout, and names it there.
-fn copy_layout(layout: &Layout, target: Tagged, directory: &Path, name: &str) -> Result<(), OciError> {
+fn copy_layout(layout: &Layout, target: &Descriptor, directory: &Path, name: &str) -> Result<(), OciError> {
     layout::check_ref_name(name)?;
     let other = Layout::open_or_create(directory)?;
     for (digest, size) in archive::reachable(layout, target)? {
@@ -226,7 +249,7 @@ fn copy_layout(layout: &Layout, target: Tagged, directory: &Path, name: &str) ->
         content.agrees(layout, &digest)?;
         other.adopt(file, &digest)?;
     }
-    other.tag(name, target)
+    other.name(name, target)
 }
 
 /// The layers of an image in a layout, from the lowest.
@@ -236,16 +259,16 @@ struct Layers<'a> {
 }
 
 impl<'a> Layers<'a> {
-    fn of(layout: &'a Layout, image: &ImageRef) -> Result<Self, OciError> {
-        let manifest = layout.read_document(&image.digest)?;
+    fn of(layout: &'a Layout, image: &Descriptor) -> Result<Self, OciError> {
+        let manifest = layout.read_document(&image.digest())?;
         let layers = manifest["layers"].as_array().into_iter().flatten();
         let blobs = layers.map(|layer| {
-            let (digest, _) = archive::blob(layout, &image.digest, layer)?;
+            let (digest, _) = archive::blob(layout, &image.digest(), layer)?;
             let media_type = layer["mediaType"].as_str().and_then(Compression::of_media_type);
             let compression = media_type.ok_or_else(|| {
                 let reason =
                     format!("{} is no layer's media type", layer.get("mediaType").unwrap_or(&Value::Null));
-                layout.wrong(&image.digest.to_string(), reason)
+                layout.wrong(&image.digest().to_string(), reason)
             })?;
             Ok((digest, compression))
         });
@@ -307,7 +330,7 @@ mod tests {
         assert_eq!(Output::parse("tar:a:b").unwrap(), Output::Tar("a:b".into()));
         for (text, usage) in [
             ("images", "`images` is not an output"),
-            ("docker://localhost/x", "pushing to a registry comes with a later version"),
+            ("docker://localhost/x", "`docker://localhost/x` is in a registry"),
             ("zip:x", "`zip:x` is not an output"),
             ("dir:", "the output `dir:` lacks a path"),
             ("oci::tag", "the output `oci::tag` lacks a path"),

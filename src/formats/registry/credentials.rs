@@ -157,6 +157,9 @@ impl File {
             }
             Err(error) => return Err(failed(error)),
         };
+        if text.trim_ascii().is_empty() {
+            return Ok(None);
+        }
         // serde's own words may quote a secret.
         let reason = |error: serde_json::Error| {
             format!("line {}, column {} is not what belongs there", error.line(), error.column())

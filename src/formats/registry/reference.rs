@@ -112,6 +112,15 @@ impl Reference {
         self.digest
     }
 
+    /// The same repository under another tag, without a digest.
+    pub fn with_tag(&self, tag: &str) -> Result<Self, ReferenceError> {
+        if !is_tag(tag) {
+            let reason = "a tag is up to 128 letters, digits, `_`, `.` and `-`";
+            return Err(ReferenceError { text: tag.to_owned(), reason });
+        }
+        Ok(Reference { tag: Some(tag.to_owned()), digest: None, ..self.clone() })
+    }
+
     /// What a registry is asked for: the digest, the tag, or `latest`.
     pub fn version(&self) -> String {
         match (&self.digest, &self.tag) {

@@ -1,0 +1,297 @@
+//! Images where they lie and where they go, by skopeo's names for places; and the way between two.
+
+use std::path::PathBuf;
+
+use rootforge::arch::Arch;
+use rootforge::digest::Digest;
+use rootforge::hint::Hint;
+use rootforge::oci::{
+    Descriptor, Layout, OciError, Output, Platforms, Pulled, Pushed, Remote, ScratchLayout, Tally, pull,
+    push, relay, unpack,
+};
+use rootforge::registry::Reference;
+use serde_json::{Value, json};
+
+use super::Session;
+use super::error::Failure;
+
+/// Where an image lies.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    Layout { directory: PathBuf, name: Option<String> },
+    Archive { file: PathBuf, name: Option<String> },
+    Registry(Reference),
+}
+
+/// Where an image goes.
+#[derive(Clone, Debug)]
+pub(super) enum Destination {
+    Output(Output),
+    Registry(Reference),
+}
+
+/// What was done.
+pub(super) struct Moved {
+    /// The destination, with the name.
+    pub(super) place: String,
+    /// Of the manifest or index.
+    pub(super) digest: Digest,
+    /// Worth a word.
+    pub(super) notes: Vec<String>,
+    /// What became of the blobs, in the words for it.
+    pub(super) tallies: Vec<(&'static str, Tally)>,
+    /// Bytes of blobs that went to a registry.
+    pub(super) uploaded: Option<u64>,
+}
+
+/// Which images of several the call asks for.
+#[derive(Clone, Debug)]
+pub(super) enum Wanted {
+    All,
+    /// The host's, unless there is no choice.
+    Preferred(Vec<Arch>),
+    Exactly(Vec<Arch>),
+}
+
+impl Source {
+    pub(super) fn parse(text: &str) -> Result<Self, Failure> {
+        if text.starts_with("docker:") {
+            return reference(text).map(Source::Registry);
+        }
+        Ok(match Output::parse(text).map_err(|error| usage(&error))? {
+            Output::Oci { directory, tag } => Source::Layout { directory, name: tag },
+            Output::OciArchive { file, tag } | Output::DockerArchive { file, tag } => {
+                Source::Archive { file, name: tag }
+            }
+            Output::Dir(_) | Output::Tar(_) => {
+                return Err(Failure::usage(
+                    format!("`{text}` is a root file system, not an image"),
+                    "images are oci:DIR[:NAME], oci-archive:FILE, docker-archive:FILE, docker://HOST/REPO[:TAG]",
+                ));
+            }
+        })
+    }
+}
+
+impl Destination {
+    pub(super) fn parse(text: &str) -> Result<Self, Failure> {
+        if text.starts_with("docker:") {
+            return reference(text).map(Destination::Registry);
+        }
+        Output::parse(text).map(Destination::Output).map_err(|error| usage(&error))
+    }
+
+    /// Whether it says itself what the image is called.
+    pub(super) fn has_tag(&self) -> bool {
+        match self {
+            Destination::Output(output) => output.has_tag(),
+            Destination::Registry(reference) => reference.tag().is_some() || reference.digest().is_some(),
+        }
+    }
+
+    /// Whether it takes so many architectures under a name, as far as can be told beforehand.
+    pub(super) fn accepts(&self, arches: usize, name: &str) -> Result<(), Failure> {
+        let Destination::Output(output) = self else { return Ok(()) };
+        output.accepts(arches).and_then(|()| output.accepts_name(name)).map_err(|error| usage(&error))?;
+        output.accepts_place().map_err(|error| Failure::work(&error))
+    }
+}
+
+impl Wanted {
+    /// Of `--arch`; nothing is `default`.
+    pub(super) fn parse(given: &[String], default: Wanted) -> Result<Self, Failure> {
+        if given.iter().any(|name| name == "all") {
+            return Ok(Wanted::All);
+        }
+        if given.is_empty() {
+            return Ok(default);
+        }
+        let mut archs = given.iter().map(|name| super::session::arch(name)).collect::<Result<Vec<_>, _>>()?;
+        archs.sort();
+        archs.dedup();
+        Ok(Wanted::Exactly(archs))
+    }
+
+    fn platforms(&self) -> Platforms<'_> {
+        match self {
+            Wanted::All => Platforms::All,
+            Wanted::Preferred(archs) => Platforms::Preferred(archs),
+            Wanted::Exactly(archs) => Platforms::Exactly(archs),
+        }
+    }
+}
+
+/// Brings an image from one place to another. `name` is what it is called there unless the place says it.
+pub(super) fn transfer(
+    session: &Session,
+    source: &Source,
+    wanted: &Wanted,
+    destination: &Destination,
+    name: Option<&str>,
+) -> Result<Moved, Failure> {
+    let platforms = wanted.platforms();
+    let progress = &session.reporter;
+    match (source, destination) {
+        (Source::Registry(from), Destination::Registry(to)) => {
+            let (from, to) = (session.remote(from)?, session.remote(to)?);
+            let scratch = scratch()?;
+            let pushed = relay(&from, platforms, &to, &open(&scratch)?, progress);
+            pushed.map(|pushed| Moved::pushed(&pushed, &to)).map_err(failed)
+        }
+        (Source::Registry(from), Destination::Output(output)) => {
+            let remote = session.remote(from)?;
+            let name = name.map_or_else(|| from.to_string(), str::to_owned);
+            output.accepts_name(&name).map_err(|error| usage(&error))?;
+            if let Output::Oci { directory, tag } = output {
+                let layout = Layout::open_or_create(directory).map_err(failed)?;
+                let pulled = pull(&remote, platforms, &layout, progress).map_err(failed)?;
+                layout.name(tag.as_deref().unwrap_or(&name), &pulled.target).map_err(failed)?;
+                return Ok(Moved::pulled(&pulled, output.place(&name)));
+            }
+            let scratch = scratch()?;
+            let layout = open(&scratch)?;
+            let pulled = pull(&remote, platforms, &layout, progress).map_err(failed)?;
+            let written = output.write_target(&layout, &pulled.target, &name).map_err(failed)?;
+            Ok(Moved { notes: written.notes, ..Moved::pulled(&pulled, output.place(&name)) })
+        }
+        (local, destination) => {
+            let scratch = scratch()?;
+            let (layout, target, own) = open_local(local, &scratch)?;
+            let target = layout.narrow(&target, platforms).map_err(failed)?;
+            match destination {
+                Destination::Registry(to) => {
+                    let to = session.remote(to)?;
+                    let pushed = push(&layout, &target, &to, progress);
+                    pushed.map(|pushed| Moved::pushed(&pushed, &to)).map_err(failed)
+                }
+                Destination::Output(output) => {
+                    let name = name.map(str::to_owned).or(own).unwrap_or_else(|| "image".to_owned());
+                    output.accepts_name(&name).map_err(|error| usage(&error))?;
+                    let written = output.write_target(&layout, &target, &name).map_err(failed)?;
+                    Ok(Moved {
+                        place: output.place(&name),
+                        digest: written.digest,
+                        notes: written.notes,
+                        tallies: Vec::new(),
+                        uploaded: None,
+                    })
+                }
+            }
+        }
+    }
+}
+
+/// The layout of a local source, what is meant in it, and its name.
+fn open_local(
+    source: &Source,
+    scratch: &ScratchLayout,
+) -> Result<(Layout, Descriptor, Option<String>), Failure> {
+    match source {
+        Source::Layout { directory, name } => {
+            if !directory.join("index.json").is_file() {
+                return Err(Failure::usage(
+                    format!("there is no image layout in `{}`", directory.display()),
+                    "`rootforge build` makes one in `images`; or give another place, as `oci:DIR:NAME`",
+                ));
+            }
+            let layout = Layout::open_or_create(directory).map_err(failed)?;
+            let target = layout.find(name.as_deref()).map_err(failed)?;
+            let name = target.ref_name().map(str::to_owned);
+            Ok((layout, target, name))
+        }
+        Source::Archive { file, name } => {
+            let layout = open(scratch)?;
+            let (target, name) = unpack(file, name.as_deref(), &layout).map_err(failed)?;
+            Ok((layout, target, name))
+        }
+        Source::Registry(reference) => {
+            Err(Failure::usage(format!("`docker://{reference}` is not on this machine"), "pull it first"))
+        }
+    }
+}
+
+impl Moved {
+    pub(super) fn pushed(pushed: &Pushed, to: &Remote) -> Self {
+        Moved {
+            place: to.place(),
+            digest: pushed.digest,
+            notes: Vec::new(),
+            tallies: vec![("sent", pushed.sent), ("mounted", pushed.mounted), ("present", pushed.present)],
+            uploaded: Some(pushed.uploaded),
+        }
+    }
+
+    fn pulled(pulled: &Pulled, place: String) -> Self {
+        Moved {
+            place,
+            digest: pulled.target.digest(),
+            notes: Vec::new(),
+            tallies: vec![("fetched", pulled.fetched), ("present", pulled.present)],
+            uploaded: None,
+        }
+    }
+
+    /// What became of the blobs, in one line; empty where there is nothing to say.
+    pub(super) fn words(&self) -> String {
+        let word = |(what, tally): &(&str, Tally)| {
+            let what = match *what {
+                "mounted" => "mounted from other repositories",
+                "present" => "there already",
+                other => other,
+            };
+            let blobs = if tally.blobs == 1 { "blob" } else { "blobs" };
+            format!("{} {blobs} of {} bytes {what}", tally.blobs, tally.bytes)
+        };
+        self.tallies.iter().map(word).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The same for machines.
+    pub(super) fn as_json(&self) -> Value {
+        let mut value = json!({ "destination": self.place, "digest": self.digest.to_string() });
+        for (what, tally) in &self.tallies {
+            value[what] = json!({ "blobs": tally.blobs, "bytes": tally.bytes });
+        }
+        if let Some(uploaded) = self.uploaded {
+            value["uploaded"] = json!(uploaded);
+        }
+        value
+    }
+
+    /// Says and prints it.
+    pub(super) fn tell(&self, session: &Session) {
+        session.reporter.finish();
+        for note in &self.notes {
+            session.reporter.say(&format!("note: {note}"));
+        }
+        if !self.tallies.is_empty() {
+            session.reporter.say(&self.words());
+        }
+        let line =
+            if session.json { self.as_json().to_string() } else { format!("{} {}", self.place, self.digest) };
+        super::print_data(&format!("{line}\n"));
+    }
+}
+
+/// A layout that goes when it is dropped.
+pub(super) fn scratch() -> Result<ScratchLayout, Failure> {
+    ScratchLayout::create().map_err(|error| Failure::Work {
+        message: error.to_string(),
+        hints: vec!["set TMPDIR to a directory with room".into()],
+    })
+}
+
+fn open(scratch: &ScratchLayout) -> Result<Layout, Failure> {
+    scratch.open().map_err(failed)
+}
+
+fn reference(text: &str) -> Result<Reference, Failure> {
+    Reference::parse(text).map_err(|error| usage(&error))
+}
+
+pub(super) fn failed(error: OciError) -> Failure {
+    if error.is_usage() { usage(&error) } else { Failure::work(&error) }
+}
+
+pub(super) fn usage(error: &(impl std::error::Error + Hint)) -> Failure {
+    Failure::Usage { message: error.to_string(), hints: error.hints() }
+}
