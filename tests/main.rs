@@ -38,6 +38,7 @@ mod oci_tools;
 mod readme;
 mod real_archive;
 mod recipes;
+mod registry;
 mod reproducible;
 mod script_oracle;
 mod selection;

@@ -48,7 +48,10 @@ fn its_options_are_known() {
     let known = help(&["build", "--help"])
         + &help(&["lock", "--help"])
         + &help(&["check", "--help"])
-        + &help(&["test", "--help"]);
+        + &help(&["test", "--help"])
+        + &help(&["push", "--help"])
+        + &help(&["pull", "--help"])
+        + &help(&["copy", "--help"]);
     let words = README.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
     let options: Vec<&str> = words
         .filter(|word| {
