@@ -207,7 +207,7 @@ pub enum OciError {
         reason: String,
     },
     /// A layout or archive has no image of a name, or several and no name was given.
-    #[error("`{path}` {}", no_such_name(.name, .names))]
+    #[error("`{path}` {}", no_such_name(.name.as_deref(), .names))]
     NoSuchName {
         /// The layout or archive.
         path: PathBuf,
@@ -264,7 +264,7 @@ pub enum OciError {
     Time(u64),
 }
 
-fn no_such_name(name: &Option<String>, names: &[String]) -> String {
+fn no_such_name(name: Option<&str>, names: &[String]) -> String {
     match name {
         Some(name) => format!("has no image called `{name}`"),
         None if names.is_empty() => "has no image with a name, or no image at all".to_owned(),

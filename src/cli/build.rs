@@ -16,6 +16,9 @@ use super::place::{Destination, Moved, failed, scratch, usage};
 use super::session::{Resolving, archs, load_recipe};
 use super::{Session, print_data};
 
+const OUTPUT_HELP: &str = "Where the image goes: oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, \
+    docker://HOST/REPOSITORY[:TAG], dir:PATH or tar:FILE";
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The recipe
@@ -26,9 +29,7 @@ pub(super) struct Arguments {
     /// Fail where the lock is missing or does not fit the recipe
     #[arg(long)]
     locked: bool,
-    /// Where the image goes: oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, docker://HOST/REPOSITORY[:TAG],
-    /// dir:PATH or tar:FILE
-    #[arg(long, value_name = "OUTPUT")]
+    #[arg(long, value_name = "OUTPUT", help = OUTPUT_HELP)]
     output: Option<String>,
     /// The image's name in its output [default: the recipe's name]
     #[arg(long, value_name = "TAG")]

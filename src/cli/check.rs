@@ -7,16 +7,18 @@ use super::error::Failure;
 use super::place::{Destination, Source, Wanted, scratch, transfer};
 use super::{Session, print_data};
 
+const IMAGE_HELP: &str = "The image: oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or \
+    docker://HOST/REPOSITORY[:TAG]; DIR[:TAG] alone means oci:";
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The image: oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or docker://HOST/REPOSITORY[:TAG]; DIR[:TAG] alone
-    /// means oci:
+    #[arg(help = IMAGE_HELP)]
     image: String,
 }
 
 pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
-    let scratch = scratch()?;
-    let source = if arguments.image.starts_with("docker:") {
+    let scratch = arguments.image.starts_with("docker:").then(scratch).transpose()?;
+    let source = if let Some(scratch) = &scratch {
         let from = Source::parse(&arguments.image)?;
         let directory = scratch.directory().join("layout");
         let to = Destination::Output(Output::Oci { directory: directory.clone(), tag: None });

@@ -4,9 +4,12 @@ use super::Session;
 use super::error::Failure;
 use super::place::{Destination, Source, Wanted, transfer};
 
+const SOURCE_HELP: &str = "The image: oci:DIR[:NAME], oci-archive:FILE, docker-archive:FILE or \
+    docker://HOST/REPOSITORY[:TAG]";
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The image: oci:DIR[:NAME], oci-archive:FILE, docker-archive:FILE or docker://HOST/REPOSITORY[:TAG]
+    #[arg(help = SOURCE_HELP)]
     source: String,
     /// Where it goes: one of these, dir:PATH or tar:FILE
     destination: String,

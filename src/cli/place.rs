@@ -155,8 +155,7 @@ pub(super) fn transfer(
             Ok(Moved { notes: written.notes, ..Moved::pulled(&pulled, output.place(&name)) })
         }
         (local, destination) => {
-            let scratch = scratch()?;
-            let (layout, target, own) = open_local(local, &scratch)?;
+            let Local { layout, target, name: own, _scratch } = open_local(local)?;
             let target = layout.narrow(&target, platforms).map_err(failed)?;
             match destination {
                 Destination::Registry(to) => {
@@ -181,11 +180,16 @@ pub(super) fn transfer(
     }
 }
 
-/// The layout of a local source, what is meant in it, and its name.
-fn open_local(
-    source: &Source,
-    scratch: &ScratchLayout,
-) -> Result<(Layout, Descriptor, Option<String>), Failure> {
+/// An image on this machine.
+struct Local {
+    layout: Layout,
+    target: Descriptor,
+    name: Option<String>,
+    /// The layout's directory, where it is one that goes.
+    _scratch: Option<ScratchLayout>,
+}
+
+fn open_local(source: &Source) -> Result<Local, Failure> {
     match source {
         Source::Layout { directory, name } => {
             if !directory.join("index.json").is_file() {
@@ -197,12 +201,13 @@ fn open_local(
             let layout = Layout::open_or_create(directory).map_err(failed)?;
             let target = layout.find(name.as_deref()).map_err(failed)?;
             let name = target.ref_name().map(str::to_owned);
-            Ok((layout, target, name))
+            Ok(Local { layout, target, name, _scratch: None })
         }
         Source::Archive { file, name } => {
-            let layout = open(scratch)?;
+            let scratch = scratch()?;
+            let layout = open(&scratch)?;
             let (target, name) = unpack(file, name.as_deref(), &layout).map_err(failed)?;
-            Ok((layout, target, name))
+            Ok(Local { layout, target, name, _scratch: Some(scratch) })
         }
         Source::Registry(reference) => {
             Err(Failure::usage(format!("`docker://{reference}` is not on this machine"), "pull it first"))
@@ -285,9 +290,16 @@ fn open(scratch: &ScratchLayout) -> Result<Layout, Failure> {
 }
 
 fn reference(text: &str) -> Result<Reference, Failure> {
+    if !text.starts_with("docker://") {
+        return Err(Failure::usage(
+            format!("`{text}` names no image in a registry"),
+            "write `docker://HOST/REPOSITORY:TAG`",
+        ));
+    }
     Reference::parse(text).map_err(|error| usage(&error))
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(super) fn failed(error: OciError) -> Failure {
     if error.is_usage() { usage(&error) } else { Failure::work(&error) }
 }

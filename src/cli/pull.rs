@@ -10,7 +10,7 @@ use super::place::{Destination, Source, Wanted, transfer, usage};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The image: docker://HOST/REPOSITORY[:TAG] or docker://HOST/REPOSITORY@DIGEST
+    #[arg(help = "The image: docker://HOST/REPOSITORY[:TAG] or docker://HOST/REPOSITORY@DIGEST")]
     image: String,
     /// Architectures to take of several, separated by commas, or `all` [default: the host's]
     #[arg(long, value_name = "ARCH", value_delimiter = ',')]

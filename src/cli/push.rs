@@ -8,7 +8,7 @@ use super::place::{Destination, Source, Wanted, transfer};
 pub(super) struct Arguments {
     /// The image: a name in the layout that builds go into, or oci:DIR:NAME, oci-archive:FILE or docker-archive:FILE
     image: String,
-    /// Where it goes: docker://HOST/REPOSITORY[:TAG]
+    #[arg(help = "Where it goes: docker://HOST/REPOSITORY[:TAG]")]
     destination: String,
     /// Architectures to push, separated by commas [default: all that the image has]
     #[arg(long, value_name = "ARCH", value_delimiter = ',')]

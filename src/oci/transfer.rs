@@ -317,13 +317,13 @@ impl Source<'_> {
         for other in self.others(digest, to) {
             match to.registry.mount_blob(repository, digest, &other)? {
                 Mounted::Yes => {
-                    upload.iter().for_each(|upload| to.registry.cancel(repository, upload));
+                    give_up(upload.as_ref(), to);
                     progress.advance(size);
                     return Ok(Placed::Mounted);
                 }
                 Mounted::No(opened) => {
                     let old = if opened.is_some() { std::mem::replace(&mut upload, opened) } else { None };
-                    old.iter().for_each(|upload| to.registry.cancel(repository, upload));
+                    give_up(old.as_ref(), to);
                 }
             }
         }
@@ -354,6 +354,12 @@ impl Source<'_> {
             from.fetch(self.layout, digest, size, &crate::progress::Silent)?;
         }
         Ok(self.layout.blob_path(digest))
+    }
+}
+
+fn give_up(upload: Option<&Upload>, to: &Remote) {
+    if let Some(upload) = upload {
+        to.registry.cancel(to.repository(), upload);
     }
 }
 

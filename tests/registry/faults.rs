@@ -110,6 +110,7 @@ fn what_comes_with_another_digest_is_not_kept() {
 }
 
 /// Announces all of it and breaks the connection half way.
+#[allow(clippy::unnecessary_wraps, reason = "it is what a server's closure gives")]
 fn cut(layer: &[u8], from: usize, bytes: usize, range: bool) -> Answer {
     let status = if range { "206" } else { "200" };
     let head = format!(

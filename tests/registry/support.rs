@@ -83,9 +83,12 @@ impl Head {
 pub(crate) type Answer = Option<Vec<u8>>;
 
 /// An answer of this status, with headers and body.
+#[allow(clippy::unnecessary_wraps, reason = "it is what a server's closure gives")]
 pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let mut bytes = format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
-    headers.iter().for_each(|(name, value)| bytes.push_str(&format!("{name}: {value}\r\n")));
+    for (name, value) in headers {
+        bytes.push_str(&format!("{name}: {value}\r\n"));
+    }
     bytes.push_str("\r\n");
     Some([bytes.as_bytes(), body].concat())
 }

@@ -106,14 +106,13 @@ impl Registry {
         state: &mut Authorization,
         scope: &Scope,
     ) -> Result<Option<HeaderValue>, Failure<Fault>> {
-        let credentials = match state.credentials.get(&scope.repository) {
-            Some(known) => known.clone(),
-            None => {
-                let found = self.inner.files.find(&self.inner.name, &scope.repository);
-                let found = found.map_err(|error| Failure::Final(error.into()))?;
-                state.credentials.insert(scope.repository.clone(), found.clone());
-                found
-            }
+        let credentials = if let Some(known) = state.credentials.get(&scope.repository) {
+            known.clone()
+        } else {
+            let found = self.inner.files.find(&self.inner.name, &scope.repository);
+            let found = found.map_err(|error| Failure::Final(error.into()))?;
+            state.credentials.insert(scope.repository.clone(), found.clone());
+            found
         };
         if let Some(Credentials::RegistryToken(token)) = &credentials {
             return bearer(token).map(Some);

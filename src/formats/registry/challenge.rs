@@ -98,20 +98,23 @@ mod tests {
 
     use super::*;
 
-    fn bearer(realm: &str, service: Option<&str>) -> Option<Challenge> {
-        Some(Challenge::Bearer { realm: realm.to_owned(), service: service.map(str::to_owned) })
+    fn bearer(realm: &str, service: Option<&str>) -> Challenge {
+        Challenge::Bearer { realm: realm.to_owned(), service: service.map(str::to_owned) }
     }
 
     #[test]
     fn challenges() {
         let hub =
             r#"Bearer realm="https://auth.example.org/token",service="reg",scope="repository:a/b:pull,push""#;
-        assert_eq!(choose([hub]), bearer("https://auth.example.org/token", Some("reg")));
+        assert_eq!(choose([hub]), Some(bearer("https://auth.example.org/token", Some("reg"))));
         assert_eq!(choose(["Basic realm=\"x\""]), Some(Challenge::Basic));
         assert_eq!(choose(["basic"]), Some(Challenge::Basic));
-        assert_eq!(choose(["Basic realm=\"a, b\", BEARER Realm = https://h/t"]), bearer("https://h/t", None));
-        assert_eq!(choose(["Basic realm=x", r#"Bearer realm="a\"b""#]), bearer("a\"b", None));
-        assert_eq!(choose(["Bearer realm=https://h/t", "Basic realm=x"]), bearer("https://h/t", None));
+        assert_eq!(
+            choose(["Basic realm=\"a, b\", BEARER Realm = https://h/t"]),
+            Some(bearer("https://h/t", None))
+        );
+        assert_eq!(choose(["Basic realm=x", r#"Bearer realm="a\"b""#]), Some(bearer("a\"b", None)));
+        assert_eq!(choose(["Bearer realm=https://h/t", "Basic realm=x"]), Some(bearer("https://h/t", None)));
         for text in
             ["", "Negotiate", "=x", "Bearer", "Bearer realm=\"open", "Digest realm=\"x\", nonce=\"y\""]
         {

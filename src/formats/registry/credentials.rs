@@ -97,7 +97,8 @@ struct File {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Auth {
-    auth: Option<String>,
+    #[serde(rename = "auth")]
+    pair: Option<String>,
     username: Option<String>,
     password: Option<String>,
     identitytoken: Option<String>,
@@ -203,17 +204,13 @@ fn candidates(registry: &str, repository: &str) -> Vec<String> {
 /// A key without what older clients have put around the host.
 fn normal(key: &str) -> String {
     let bare = ["https://", "http://"].iter().find_map(|scheme| key.strip_prefix(scheme));
-    let mut name = bare.unwrap_or(key).trim_end_matches('/').to_owned();
+    let mut name = bare.unwrap_or(key).trim_end_matches('/');
     if bare.is_some() {
-        for version in ["/v1", "/v2"] {
-            if let Some(host) = name.strip_suffix(version) {
-                name = host.to_owned();
-            }
-        }
+        name = ["/v1", "/v2"].iter().find_map(|version| name.strip_suffix(version)).unwrap_or(name);
     }
-    match &*name {
+    match name {
         "index.docker.io" | "registry-1.docker.io" | "index.docker.io/v1" => DOCKER_HUB.to_owned(),
-        _ => name,
+        _ => name.to_owned(),
     }
 }
 
@@ -227,7 +224,7 @@ impl Auth {
         if let Some(token) = given(&self.identitytoken) {
             return Ok(Some(Credentials::IdentityToken(token)));
         }
-        let Some(auth) = given(&self.auth) else {
+        let Some(auth) = given(&self.pair) else {
             let pair = given(&self.username).zip(given(&self.password));
             return Ok(pair.map(|(user, password)| Credentials::Password { user, password }));
         };
@@ -380,6 +377,6 @@ mod tests {
             .map(PathBuf::from)
         );
         assert_eq!(files(&[("REGISTRY_AUTH_FILE", "/f")]), [PathBuf::from("/f")]);
-        assert_eq!(files(&[]), [PathBuf::new(); 0]);
+        assert!(files(&[]).is_empty());
     }
 }

@@ -16,7 +16,7 @@ const MAX_WORDS: usize = 300;
 
 /// A request that failed: of which registry, which repository and what of it, and why.
 #[derive(Debug, thiserror::Error)]
-#[error("`{registry}/{repository}`{}: {fault}", of_item(.item))]
+#[error("`{registry}/{repository}`{}: {fault}", of_item(.item.as_ref()))]
 pub struct RegistryError {
     /// The registry's host and port.
     pub registry: String,
@@ -47,8 +47,8 @@ impl fmt::Display for Item {
     }
 }
 
-fn of_item(item: &Option<Item>) -> String {
-    item.as_ref().map(|item| format!(", {item}")).unwrap_or_default()
+fn of_item(item: Option<&Item>) -> String {
+    item.map(|item| format!(", {item}")).unwrap_or_default()
 }
 
 /// What went wrong.
@@ -86,7 +86,7 @@ pub enum Fault {
         words: String,
     },
     /// The registry has been asked too often, or has too much to do, for longer than is waited for.
-    #[error("the registry is busy: it answered {status}{}", asked(.wait))]
+    #[error("the registry is busy: it answered {status}{}", asked(*.wait))]
     Busy {
         /// 429 or one of 5xx.
         status: StatusCode,
@@ -145,7 +145,7 @@ fn said(words: &str) -> String {
     if words.is_empty() { String::new() } else { format!(": {words}") }
 }
 
-fn asked(wait: &Option<Duration>) -> String {
+fn asked(wait: Option<Duration>) -> String {
     wait.map(|wait| format!(" and asks to wait {} s", wait.as_secs())).unwrap_or_default()
 }
 
@@ -177,9 +177,8 @@ impl Hint for RegistryError {
                 "check the host, the port and the network; plain http is used for this machine's own addresses only"
                     .to_owned()
             }
-            Fault::Unauthorized { known: false, .. } => login,
+            Fault::Unauthorized { known: false, .. } | Fault::Denied { known: false, .. } => login,
             Fault::Unauthorized { known: true, .. } => format!("{login} again: the password may have changed"),
-            Fault::Denied { known: false, .. } => login,
             Fault::Denied { known: true, .. } => {
                 format!("the account that is logged in to {host} needs the right to this repository")
             }

@@ -77,10 +77,8 @@ impl Reference {
             "index.docker.io" | "registry-1.docker.io" => DOCKER_HUB.to_owned(),
             _ => registry,
         };
-        let repository = match registry == DOCKER_HUB && !path.contains('/') {
-            true => format!("library/{path}"),
-            false => path,
-        };
+        let is_official = registry == DOCKER_HUB && !path.contains('/');
+        let repository = if is_official { format!("library/{path}") } else { path };
         if !is_host(&registry) {
             return Err(wrong("before the first slash is no host"));
         }
