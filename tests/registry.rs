@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "functions beside the tests fail like tests")]
 
+mod archives;
 mod engines;
 mod faults;
 mod logins;

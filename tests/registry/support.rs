@@ -176,6 +176,16 @@ pub(crate) struct Seen {
     pub(crate) passed: bool,
 }
 
+/// What a proxy does with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Pass,
+    /// The connection breaks, and the registry hears nothing.
+    Lost,
+    /// The registry gets half of the body, and then both connections break.
+    Halved,
+}
+
 /// Stands before a registry, takes each request whole, and counts.
 pub(crate) struct Proxy {
     server: Server,
@@ -183,15 +193,28 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// `pass` says of each request, told how many were seen before, whether it is passed on or the connection breaks.
-    pub(crate) fn new(upstream: &str, pass: impl Fn(&Head, &[Seen]) -> bool + Send + Sync + 'static) -> Self {
+    /// One that passes everything.
+    pub(crate) fn counting(upstream: &str) -> Self {
+        Self::new(upstream, |_, _| Fate::Pass)
+    }
+
+    /// `fate` is told each request and those before it.
+    pub(crate) fn new(upstream: &str, fate: impl Fn(&Head, &[Seen]) -> Fate + Send + Sync + 'static) -> Self {
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let (all, upstream) = (seen.clone(), upstream.to_owned());
         let server = Server::new(move |head, body| {
             let mut content = Vec::new();
             body.read_to_end(&mut content).unwrap();
-            let passed = pass(head, &all.lock().unwrap());
-            let answer = passed.then(|| forward(&upstream, head, &content));
+            let fate = fate(head, &all.lock().unwrap());
+            let passed = fate == Fate::Pass;
+            if fate == Fate::Halved {
+                send(&upstream, head, &content[..content.len() / 2]);
+            }
+            let answer = passed.then(|| {
+                let mut answer = Vec::new();
+                send(&upstream, head, &content).read_to_end(&mut answer).unwrap();
+                answer
+            });
             let received = answer.as_ref().map_or(0, Vec::len) as u64;
             let seen = Seen { head: head.clone(), sent: content.len() as u64, received, passed };
             all.lock().unwrap().push(seen);
@@ -220,7 +243,8 @@ pub(crate) fn fetched(seen: &[Seen]) -> u64 {
     seen.iter().filter(|one| one.head.is("GET", "/blobs/")).map(|one| one.received).sum()
 }
 
-fn forward(upstream: &str, head: &Head, content: &[u8]) -> Vec<u8> {
+/// Sends a request, or the start of one.
+fn send(upstream: &str, head: &Head, content: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(upstream).unwrap();
     let mut text = format!("{} {} HTTP/1.1\r\nConnection: close\r\n", head.method, head.path);
     for (name, value) in head.headers.iter().filter(|(name, _)| *name != "connection") {
@@ -229,9 +253,7 @@ fn forward(upstream: &str, head: &Head, content: &[u8]) -> Vec<u8> {
     text.push_str("\r\n");
     stream.write_all(text.as_bytes()).unwrap();
     stream.write_all(content).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    answer
+    stream
 }
 
 /// Files below a directory that are on their way to their names.

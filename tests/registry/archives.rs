@@ -1,0 +1,103 @@
+//! Archives of others as sources of `copy`.
+
+use std::io::Write as _;
+
+use crate::support::Rig;
+use crate::support::rig::{Ran, run};
+use rootforge::digest::Digest;
+use serde_json::json;
+
+/// A tar of files and symbolic links.
+fn tar(files: &[(&str, &[u8])], links: &[(&str, &str)]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    let header = |size: usize, kind| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(0o644);
+        header.set_size(size as u64);
+        header
+    };
+    for (name, target) in links {
+        builder.append_link(&mut header(0, tar::EntryType::Symlink), name, target).unwrap();
+    }
+    for (name, content) in files {
+        let mut header = header(content.len(), tar::EntryType::Regular);
+        builder.append_data(&mut header, name, *content).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+fn copy(rig: &Rig, bytes: &[u8], from: &str) -> Ran {
+    rig.write("a.tar", bytes);
+    run(&mut rig.bare(&["copy", from, "oci:out:x"]))
+}
+
+/// As `docker save` wrote them before it wrote layouts: layers in directories, equal ones as links; and compressed.
+#[test]
+fn archives_of_old_docker() {
+    let rig = Rig::new();
+    let layer = tar(&[("etc/motd", b"hello\n")], &[]);
+    let diff_id = Digest::of(&layer).to_string();
+    let config = json!({
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {},
+        "rootfs": { "type": "layers", "diff_ids": [diff_id, diff_id] },
+    })
+    .to_string();
+    let manifest = json!([{
+        "Config": "abc.json",
+        "RepoTags": ["team/web:1"],
+        "Layers": ["one/layer.tar", "two/layer.tar"],
+    }]);
+    let text = manifest.to_string();
+    let files: [(&str, &[u8]); 3] =
+        [("abc.json", config.as_bytes()), ("manifest.json", text.as_bytes()), ("one/layer.tar", &layer)];
+    let archive = tar(&files, &[("two/layer.tar", "../one/layer.tar")]);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&archive).unwrap();
+    for bytes in [archive.clone(), gzip.finish().unwrap()] {
+        copy(&rig, &bytes, "docker-archive:a.tar").ok();
+        run(&mut rig.bare(&["check", "oci:out:x"])).ok();
+    }
+    copy(&rig, &archive, "docker-archive:a.tar:team/web:1").ok();
+    copy(&rig, &archive, "docker-archive:a.tar:other")
+        .fails(1, &["has no image called `other`", "hint: it has team/web:1"]);
+    run(&mut rig.bare(&["copy", "docker-archive:a.tar", "docker-archive:b.tar"])).ok();
+    run(&mut rig.bare(&["check", "docker-archive:b.tar"])).ok();
+
+    let broken = tar(&files[..2], &[]);
+    copy(&rig, &broken, "docker-archive:a.tar")
+        .fails(1, &["manifest.json names `\"one/layer.tar\"`, which is not in it"]);
+}
+
+#[test]
+fn archives_that_are_none() {
+    let rig = Rig::new();
+    let wrong = format!("blobs/sha256/{}", Digest::of(b"other").hex());
+    let several = json!({ "manifests": [
+        { "digest": Digest::of(b"1").to_string(), "size": 1, "annotations": { "org.opencontainers.image.ref.name": "a" } },
+        { "digest": Digest::of(b"2").to_string(), "size": 1 },
+    ] })
+    .to_string();
+    for (bytes, words) in [
+        (tar(&[("x", b"y")], &[]), "holds neither `index.json` nor `manifest.json`"),
+        (tar(&[(&wrong, b"this")], &[]), "is corrupt: its bytes have the digest"),
+        (tar(&[("index.json", b"{}")], &[]), "it has no list `manifests`"),
+        (tar(&[("index.json", several.as_bytes())], &[]), "has several images, and none is named"),
+        (b"\x1f\x8b no gzip".to_vec(), "cannot read `a.tar`"),
+        (vec![7; 2000], "cannot read `a.tar`"),
+    ] {
+        copy(&rig, &bytes, "oci-archive:a.tar").fails(1, &[words]);
+        assert!(!rig.work("out").exists());
+    }
+    let all = ["copy", "oci:none", "oci:x"];
+    run(&mut rig.bare(&all)).fails(2, &["there is no image layout in `none`", "hint: "]);
+    assert!(!rig.work("none").exists());
+    run(&mut rig.bare(&["copy", "docker:web", "oci:x"]))
+        .fails(2, &["`docker:web` names no image", "hint: write `docker://"]);
+    run(&mut rig.bare(&["copy", "dir:x", "oci:x"])).fails(2, &["is a root file system, not an image"]);
+    run(&mut rig.bare(&["push", "web", "oci:x"])).fails(2, &["`oci:x` is no registry", "hint: "]);
+    run(&mut rig.bare(&["pull", "docker://h.example.org/x", "--arch", "vax"]))
+        .fails(2, &["`vax` is not an architecture"]);
+}
