@@ -36,7 +36,7 @@ fn copy(rig: &Rig, bytes: &[u8], from: &str) -> Ran {
 #[test]
 fn archives_of_old_docker() {
     let rig = Rig::new();
-    let layer = tar(&[("etc/motd", b"hello\n")], &[]);
+    let layer = tar(&[("motd", b"hello\n")], &[]);
     let diff_id = Digest::of(&layer).to_string();
     let config = json!({
         "architecture": "amd64",
