@@ -348,13 +348,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("config.json");
         for text in
-            ["", "[]", "{\"auths\":{\"h\":{\"auth\":\"c2VjcmV0\"}}}", "{\"auths\":{\"h\":\"secret\"}}"]
+            ["{", "[1]", "{\"auths\":{\"h\":{\"auth\":\"c2VjcmV0\"}}}", "{\"auths\":{\"h\":\"secret\"}}"]
         {
             std::fs::write(&path, text).unwrap();
             let error = CredentialFiles::new(vec![path.clone()]).find("h", "x").unwrap_err().to_string();
             assert!(error.contains("config.json") && !error.contains("secret"), "{error}");
             assert!(!error.contains("c2VjcmV0"), "{error}");
         }
+        std::fs::write(&path, "\n").unwrap();
+        assert_eq!(CredentialFiles::new(vec![path]).find("h", "x").unwrap(), None);
         let debug = format!("{:?}", Credentials::Password { user: "u".into(), password: "secret".into() });
         assert!(!debug.contains("secret"));
     }
