@@ -1722,6 +1722,23 @@ fn shell_words_and_run_time_rules() {
                /usr/share/tool/data: file 0644 "data""##,
         )
         .says(&["the script /usr/bin/app calls `nosuch`, which the image lacks"]),
+        case(
+            "what scripts source is found by its name where the directory is computed",
+            &layer(r#""app""#, ""),
+            WORDS.replace(". /usr/share/app/lib.sh", ". $DIR/lib.sh").leak(),
+            r##"/bin: symlink -> usr/bin
+               /usr/bin/app: file 0755 "#!/bin/sh\n. $DIR/lib.sh\ntool | sed s/a/b/; known; nosuch; command -v perhaps && perhaps"
+               /usr/bin/dash: file 0755 "dash"
+               /usr/bin/perhaps: file 0755 "perhaps"
+               /usr/bin/sed: file 0755 of sed
+               /usr/bin/sh: symlink -> dash
+               /usr/bin/tool: file 0755 "tool"
+               /usr/bin/uniq: file 0755 "uniq"
+               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1
+               /usr/share/app/lib.sh: file 0644 "known() { uniq; }"
+               /usr/share/tool/data: file 0644 "data""##,
+        )
+        .says(&["the script /usr/bin/app calls `nosuch`, which the image lacks"]),
         case("no rule fires by itself", &layer(r#""app""#, ""), RULES, plain),
         case(
             "a rule takes files of a package on demand, and no more",

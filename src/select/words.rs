@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use crate::distro::{essential_package_with, essential_packages};
 use crate::loader::resolve;
 use crate::root_path::RootPath;
+use crate::tarball::EntryKind;
 
 use super::Reason;
 use super::packages::Role;
@@ -78,6 +79,11 @@ impl Selector<'_> {
 
     /// Pulls a file that a script sources.
     fn source(&mut self, source: &str, script: &RootPath, package: &str) -> Option<RootPath> {
+        if let Some(name) = source.strip_prefix("*/") {
+            let file = self.source_by_name(name, package)?;
+            self.pull(&file, Reason::Word { by: script.clone(), word: name.to_owned() });
+            return Some(file);
+        }
         let tree = self.visible();
         let beside = script.parent().and_then(|directory| directory.join(source).ok());
         let path = if source.starts_with('/') {
@@ -97,6 +103,23 @@ impl Selector<'_> {
         self.pull_along(&path, &reason);
         self.pull(&file, reason);
         Some(file)
+    }
+
+    /// The only file of a name that a script's package or one of its direct dependencies has, where the directory is
+    /// not known.
+    fn source_by_name(&self, name: &str, package: &str) -> Option<RootPath> {
+        let (catalog, packages) = (self.inputs.catalog, self.inputs.packages);
+        let requires = packages.get(package).into_iter().flat_map(|locked| &locked.requires);
+        let near = std::iter::once(package).chain(requires.map(String::as_str));
+        let found: BTreeSet<&RootPath> = near
+            .flat_map(|near| catalog.files_of(near))
+            .map(|file| &catalog.get(file).1.entry)
+            .filter(|entry| entry.path.file_name() == name && matches!(entry.kind, EntryKind::File { .. }))
+            .map(|entry| &entry.path)
+            .filter(|path| self.excluded_by(path).is_none())
+            .collect();
+        let mut found = found.into_iter();
+        found.next().filter(|_| found.next().is_none()).cloned()
     }
 
     fn call(&mut self, script: &RootPath, command: &str, package: &str, is_sought: bool) {

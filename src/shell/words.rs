@@ -72,6 +72,8 @@ const BUILTINS: &[&str] = &[
     "logout",
     "mapfile",
     "popd",
+    // ksh's
+    "print",
     "printf",
     "pushd",
     "pwd",
@@ -130,7 +132,8 @@ pub struct ScriptWords {
     pub commands: BTreeSet<String>,
     /// Commands that it looks for before it calls them, so that it can do without.
     pub sought: BTreeSet<String>,
-    /// What it sources: paths from the root, or names that are looked for beside it and among the commands.
+    /// What it sources: paths from the root, names that are looked for beside it and among the commands, or `*/NAME`
+    /// for a file in a directory that only running it could tell.
     pub sources: BTreeSet<String>,
     /// It sources files that only running it could tell, and so may have functions that nobody knows of.
     pub sources_unknown: bool,
@@ -388,6 +391,30 @@ impl Variables {
         (!text.contains(['*', '?']) && text.len() <= LONGEST_WORD).then_some(text)
     }
 
+    /// The file name that a word ends in, where only the directory before it is not known.
+    fn file_name(&self, word: &str) -> Option<String> {
+        if word.len() > LONGEST_WORD {
+            return None;
+        }
+        let pieces = brush_parser::word::parse(word, &ParserOptions::default()).ok()?;
+        let mut text = String::new();
+        self.known_end(&pieces, &mut text);
+        let (_, name) = text.rsplit_once('/')?;
+        (!name.is_empty() && !name.contains(['*', '?'])).then(|| name.to_owned())
+    }
+
+    /// Puts before a text what the pieces surely come to, from the last backwards; whether that is all of them.
+    fn known_end(&self, pieces: &[WordPieceWithSource], text: &mut String) -> bool {
+        pieces.iter().rev().all(|piece| match (&piece.piece, self.joined(std::slice::from_ref(piece))) {
+            (_, Some(known)) => {
+                text.insert_str(0, &known);
+                true
+            }
+            (WordPiece::DoubleQuotedSequence(inner), None) => self.known_end(inner, text),
+            _ => false,
+        })
+    }
+
     fn joined(&self, pieces: &[WordPieceWithSource]) -> Option<String> {
         let mut text = String::new();
         for piece in pieces {
@@ -440,6 +467,18 @@ impl ScriptWords {
             other => vec![other],
         };
         words.extend(arguments);
+        if let [Some(word), None, ..] = &words[..]
+            && matches!(word.as_str(), "." | "source")
+        {
+            let first = command.suffix.iter().flat_map(|suffix| &suffix.0).find_map(|item| match item {
+                CommandPrefixOrSuffixItem::Word(word) => variables.file_name(&word.value),
+                _ => None,
+            });
+            if let Some(name) = first {
+                self.sources.insert(format!("*/{name}"));
+                return;
+            }
+        }
         self.call(&words);
     }
 
@@ -561,6 +600,20 @@ mod tests {
             ["/lib/lsb/init-functions", "/usr/share/x/common.sh", "git-sh-setup"]
         );
         assert!(found.sources_unknown);
+        let found_in = |text: &str| words(text.as_bytes()).unwrap();
+        for (text, name) in [
+            (". ${DIR}/lib.cli\n", "*/lib.cli"),
+            ("base=$DIR/x\n. \"$base/lib.cli\"\n", "*/lib.cli"),
+            (". \"$(dirname \"$0\")\"/../share/lib.cli\n", "*/lib.cli"),
+        ] {
+            let found = found_in(text);
+            assert_eq!(found.sources.into_iter().collect::<Vec<_>>(), [name], "{text}");
+            assert!(!found.sources_unknown);
+        }
+        for text in [". $DIR/$x\n", ". lib.$x\n", ". $DIR/x.*\n", ". $DIR/\n"] {
+            let found = found_in(text);
+            assert!(found.sources.is_empty() && found.sources_unknown, "{text}");
+        }
         assert_eq!(found.sought.into_iter().collect::<Vec<_>>(), ["/usr/bin/y", "systemctl"]);
         assert_eq!(found.commands.into_iter().collect::<Vec<_>>(), ["/usr/bin/y", "systemctl"]);
     }
