@@ -34,6 +34,7 @@ mod suggest;
 mod template;
 
 pub use accounts::{AwaitedAccount, Group, Owner, User};
+pub use base::{Base, Stacked};
 pub use base_accounts::{
     ALPINE_GROUPS, ALPINE_USERS, BASE_GROUPS, BASE_USERS, BaseGroup, BaseUser, base_groups, base_users,
 };
@@ -97,7 +98,7 @@ pub struct Recipe {
     /// Repositories beside those of `from`, a base's first.
     pub repositories: Vec<Repository>,
     /// The recipe whose layers come first. What is inherited from it is above already.
-    pub base: Option<Box<Recipe>>,
+    pub base: Option<Box<Base>>,
 }
 
 /// What a variant adds to a recipe.
@@ -189,18 +190,6 @@ impl Recipe {
     /// start; files that the recipe names are looked for there.
     pub fn parse(text: &str, path: &Path) -> Result<Recipe, RecipeError> {
         read::parse(text, path, &with(&[], path))
-    }
-
-    /// The recipes whose layers it has, lowest first: its bases, and itself.
-    pub fn stack(&self) -> Vec<&Recipe> {
-        let mut stack: Vec<&Recipe> = std::iter::successors(Some(self), |one| one.base.as_deref()).collect();
-        stack.reverse();
-        stack
-    }
-
-    /// How many layers its bases have.
-    pub fn layers_below(&self) -> usize {
-        self.stack().iter().map(|recipe| recipe.layers.len()).sum::<usize>() - self.layers.len()
     }
 
     /// The architectures it is meant for: those it names, or every one that its distro has.

@@ -14,16 +14,76 @@ use super::origin::Origin;
 use super::problems::quoted;
 use super::reader::Value;
 use super::repository::{Location, Repositories};
-use super::{Recipe, RecipeError};
+use super::{Layer, Recipe, RecipeError};
 
 /// How deep bases may lie.
 const MAX_DEPTH: usize = 32;
 
 /// A base, and where it lies seen from the recipe that names it.
-pub(super) struct Base {
-    pub(super) recipe: Recipe,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// The recipe.
+    pub recipe: Recipe,
     /// The directory that its relative paths start at, relative to the upper recipe's.
-    prefix: PathBuf,
+    pub prefix: PathBuf,
+}
+
+/// A layer of a recipe or of one of its bases.
+#[derive(Clone, Debug)]
+pub struct Stacked<'a> {
+    /// Whose layer it is.
+    pub recipe: &'a Recipe,
+    /// The layer.
+    pub layer: &'a Layer,
+    /// Where its recipe's relative paths start, relative to the top recipe's directory.
+    pub prefix: PathBuf,
+}
+
+impl Stacked<'_> {
+    /// A relative path of its recipe, as the top recipe would say it.
+    pub fn path(&self, path: &str) -> String {
+        if self.prefix.as_os_str().is_empty() {
+            return path.to_owned();
+        }
+        let path = self.prefix.join(path.trim_start_matches("./"));
+        path.to_string_lossy().into_owned()
+    }
+}
+
+impl Recipe {
+    /// The recipes whose layers it has, lowest first: its bases, and itself.
+    pub fn stack(&self) -> Vec<&Recipe> {
+        let mut stack = vec![self];
+        while let Some(base) = stack.last().and_then(|recipe| recipe.base.as_deref()) {
+            stack.push(&base.recipe);
+        }
+        stack.reverse();
+        stack
+    }
+
+    /// All layers, lowest first: those of its bases, then its own.
+    pub fn stacked(&self) -> Vec<Stacked<'_>> {
+        let mut parts = vec![(self, PathBuf::new())];
+        while let Some((recipe, prefix)) = parts.last()
+            && let Some(base) = &recipe.base
+        {
+            parts.push((&base.recipe, prefix.join(&base.prefix)));
+        }
+        let mut stacked = Vec::new();
+        for (recipe, prefix) in parts.into_iter().rev() {
+            stacked.extend(recipe.layers.iter().map(|layer| Stacked {
+                recipe,
+                layer,
+                prefix: prefix.clone(),
+            }));
+        }
+        stacked
+    }
+
+    /// How many layers its bases have.
+    pub fn layers_below(&self) -> usize {
+        self.stack().iter().map(|recipe| recipe.layers.len()).sum::<usize>() - self.layers.len()
+    }
 }
 
 /// Reads the recipe that `base` names, relative to `dir`. `chain` are the files of the recipes that lead here. None

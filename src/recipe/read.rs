@@ -122,7 +122,7 @@ fn read(mut table: Table<'_>, path: &Path, chain: &[PathBuf]) -> Result<Recipe, 
         rules,
         tests,
         repositories: repositories.list,
-        base: base.map(|base| Box::new(base.recipe)),
+        base: base.map(Box::new),
     })
 }
 
