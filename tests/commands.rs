@@ -126,6 +126,11 @@ fn compare_package(name: &str, mirror: Option<&str>) -> Option<Compared> {
     let lock = roots::locked(&bench, &recipe, name)?;
     let needed = match roots::build(&bench, &recipe, name, "needed") {
         Ok(root) => root,
+        Err(why) if roots::lay_out(&bench, &whole_recipe(&bench, name), "all").is_err() => {
+            // Where all of its packages are whole it would not start either.
+            println!("{name}: passed over, its packages do not fit together: {why}");
+            return None;
+        }
         Err(why) => return Some(Compared { differences: vec![why], ..Compared::default() }),
     };
     let whole = match whole(&bench, name, &lock, &needed.env, mirror) {
@@ -163,9 +168,7 @@ fn whole(
     env: &[(String, String)],
     mirror: Option<&str>,
 ) -> Result<Whole, String> {
-    let layer =
-        format!("[[layer]]\nname = \"all\"\nkeep = \"all\"\npackages = {:?}\n", roots::system(bench, name));
-    let text = format!("name = \"{name}\"\nfrom = \"debian:trixie\"\nstrip = false\n{layer}");
+    let text = whole_recipe(bench, name);
     let key = Digest::of(format!("{lock}\n{text}\n{env:?}\n{PATIENCE}").as_bytes());
     let key = key.to_string().replace(':', "-");
     let file = cache().join("answers").join(format!("{name}-{key}.json"));
@@ -187,6 +190,13 @@ fn whole(
     fs::create_dir_all(file.parent().unwrap()).unwrap();
     fs::write(file, serde_json::to_vec(&whole).unwrap()).unwrap();
     Ok(whole)
+}
+
+/// The recipe of a package, and of what every system has, with all that is in them.
+fn whole_recipe(bench: &Bench, name: &str) -> String {
+    let packages = roots::system(bench, name);
+    let layer = format!("[[layer]]\nname = \"all\"\nkeep = \"all\"\npackages = {packages:?}\n");
+    format!("name = \"{name}\"\nfrom = \"debian:trixie\"\nstrip = false\n{layer}")
 }
 
 /// Asks everything twice, the second time when everything was asked once: what tells the time shows it then.

@@ -1739,6 +1739,12 @@ fn shell_words_and_run_time_rules() {
                /usr/share/tool/data: file 0644 "data""##,
         )
         .says(&["the script /usr/bin/app calls `nosuch`, which the image lacks"]),
+        case(
+            "a library on which nobody depends is found by the name of its package, where that is locked",
+            &rule("when = { files = [\"/nowhere\"] }\npackages = [\"libx1\"]"),
+            RULES.replace("Depends: libx1\n         ", "").leak(),
+            plain,
+        ),
         case("no rule fires by itself", &layer(r#""app""#, ""), RULES, plain),
         case(
             "a rule takes files of a package on demand, and no more",

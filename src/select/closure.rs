@@ -118,7 +118,7 @@ impl Selector<'_> {
         let Some(found) = found else {
             let is_excluded =
                 search.find(&self.unexcluded(), needed, &chain(by), &self.library_path).is_some();
-            if is_excluded || !self.want_for(&by.file) {
+            if is_excluded || !(self.want_for(&by.file) || self.want_by_name(needed)) {
                 self.doubtful = true;
             }
             return None;
@@ -261,6 +261,16 @@ impl Selector<'_> {
         };
         let any = !wanted.is_empty();
         self.wants.extend(wanted);
+        any
+    }
+
+    /// Wants the locked package that is called as the package of a library is to be, where nothing that the file's
+    /// package depends on has the library: a dependency that was forgotten.
+    fn want_by_name(&mut self, needed: &str) -> bool {
+        let mut names = super::library_packages(needed).into_iter();
+        let found = names.find(|name| self.is_uncatalogued(name));
+        let any = found.is_some();
+        self.wants.extend(found);
         any
     }
 
