@@ -160,6 +160,9 @@ impl Forge<'_> {
             if lock.has_arch(arch) && self.stale(recipe, &lock, &[arch])?.is_none() {
                 continue;
             }
+            if base.is_some_and(|base| !base.has_arch(arch)) {
+                return Err(ForgeError::NotInBase { arch });
+            }
             self.progress.stage(&format!("resolving {} for {arch}", recipe.name));
             let Resolved { repositories, packages, programs } =
                 self.resolve(recipe, base, arch, old, update)?;
@@ -252,7 +255,8 @@ impl Forge<'_> {
         self.progress.stage(&format!("packing {} for {arch}", recipe.name));
         let arch = *arch;
         let parts = Parts::of(recipe, lock, prepared, self.options.newest);
-        let Planned { layers: plans, undone } = layer_plans(parts)?;
+        let Planned { layers, undone } = layer_plans(parts)?;
+        let plans: Vec<LayerPlan> = layers.into_values().collect();
         if recipe.strict && !undone.is_empty() {
             return Err(ForgeError::Undone { arch, steps: undone });
         }

@@ -39,6 +39,8 @@ pub enum ForgeError {
     /// The recipe could be resolved, but not with what its base fixes.
     #[error("{source}\n  the base {} fixes {}", base.display(), listed(fixed))]
     OnBase { base: PathBuf, fixed: Vec<Fixed>, source: Box<ForgeError> },
+    #[error("the lock of the base has no packages for {arch}")]
+    NotInBase { arch: Arch },
     /// The lock of a recipe and that of its base have different files of one package.
     #[error("{package} is not the same in the lock and in that of the base {}", base.display())]
     BaseDiffers { base: PathBuf, package: String },
@@ -104,6 +106,7 @@ impl Hint for ForgeError {
                     "or ask for versions that go with those of the base".into(),
                 ]
             }
+            ForgeError::NotInBase { arch } => vec![format!("lock the base with `--arch {arch}` first")],
             ForgeError::BaseDiffers { .. } => vec!["run `rootforge lock` to make the lock anew".into()],
             ForgeError::Program(error) => error.hints(),
             ForgeError::Lock(error) => error.hints(),
