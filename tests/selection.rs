@@ -1740,6 +1740,24 @@ fn shell_words_and_run_time_rules() {
         )
         .says(&["the script /usr/bin/app calls `nosuch`, which the image lacks"]),
         case(
+            "a rule takes what lies beside the file that fires it, in its package",
+            &rule("when = { files = [\"/usr/bin/s*\"] }\nbeside = [\"/usr/share/*/data\"]"),
+            WORDS,
+            r##"/bin: symlink -> usr/bin
+               /usr/bin/app: file 0755 "#!/bin/sh\n. /usr/share/app/lib.sh\ntool | sed s/a/b/; known; nosuch; command -v perhaps && perhaps"
+               /usr/bin/dash: file 0755 "dash"
+               /usr/bin/perhaps: file 0755 "perhaps"
+               /usr/bin/sed: file 0755 of sed
+               /usr/bin/sh: symlink -> dash
+               /usr/bin/tool: file 0755 "tool"
+               /usr/bin/uniq: file 0755 "uniq"
+               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1
+               /usr/share/app/lib.sh: file 0644 "known() { uniq; }"
+               /usr/share/sed/data: file 0644 "data"
+               /usr/share/tool/data: file 0644 "data""##,
+        )
+        .says(&["the script /usr/bin/app calls `nosuch`, which the image lacks"]),
+        case(
             "a library on which nobody depends is found by the name of its package, where that is locked",
             &rule("when = { files = [\"/nowhere\"] }\npackages = [\"libx1\"]"),
             RULES.replace("Depends: libx1\n         ", "").leak(),

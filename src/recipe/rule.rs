@@ -32,6 +32,8 @@ pub struct Rule {
     pub packages: Vec<String>,
     /// What gets in.
     pub files: Vec<Pattern>,
+    /// What gets in of the package of each file that does what fires the rule.
+    pub beside: Vec<Pattern>,
     /// Variables of the image's environment, unless the recipe sets them.
     pub env: BTreeMap<String, String>,
     /// Files of a given content, unless a package or the recipe has one there.
@@ -161,15 +163,17 @@ fn read_one(mut table: Table<'_>) -> Rule {
     let except = patterns(table.take("except"), findings);
     let packages = texts(table.take("packages"));
     let files = patterns(table.take("files"), findings);
+    let beside = patterns(table.take("beside"), findings);
     let env = table.take("env").map(|value| value.pairs()).unwrap_or_default();
     let make = table.take("make").map(|value| value.inline_tables("`make`")).unwrap_or_default();
     let tools = table.take("tools").map(|value| value.texts()).unwrap_or_default();
-    let gives =
-        !(packages.is_empty() && files.is_empty() && env.is_empty() && make.is_empty() && tools.is_empty());
-    let misspells = ["packages", "files", "env", "make", "tools"].iter().any(|key| table.misspells(key));
+    let has_files = !(packages.is_empty() && files.is_empty() && beside.is_empty());
+    let gives = has_files || !(env.is_empty() && make.is_empty() && tools.is_empty());
+    let misspells =
+        ["packages", "files", "beside", "env", "make", "tools"].iter().any(|key| table.misspells(key));
     table.finish();
     if !gives && !misspells {
-        let hint = "give it `packages`, `files`, `env`, `make` or `tools`, or leave it out";
+        let hint = "give it `packages`, `files`, `beside`, `env`, `make` or `tools`, or leave it out";
         findings.context(&header, "this rule gives nothing", hint);
     }
     Rule {
@@ -179,6 +183,7 @@ fn read_one(mut table: Table<'_>) -> Rule {
         except,
         packages,
         files,
+        beside,
         env: env
             .into_iter()
             .filter_map(|(name, (span, value))| variable(name, &span, value, findings))

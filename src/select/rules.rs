@@ -29,6 +29,7 @@ struct Compiled<'a> {
     paths: Vec<GlobMatcher>,
     except: Vec<GlobMatcher>,
     files: Vec<GlobMatcher>,
+    beside: Vec<GlobMatcher>,
 }
 
 /// The rules of a selection, and what has become of them.
@@ -78,12 +79,13 @@ impl<'a> RuntimeRules<'a> {
                 paths: paths(&rule.when.files).map_err(wrong)?,
                 except: paths(&rule.except).map_err(wrong)?,
                 files: paths(&rule.files).map_err(wrong)?,
+                beside: paths(&rule.beside).map_err(wrong)?,
             });
         }
         Ok(all)
     }
 
-    /// The rules that a file fires and that did not fire before.
+    /// The rules that a file fires, be it again.
     fn fired_by(&self, path: &RootPath, facts: Option<&ElfFacts>) -> BTreeSet<usize> {
         let mut found: BTreeSet<usize> = BTreeSet::new();
         if let Some(facts) = facts {
@@ -101,10 +103,7 @@ impl<'a> RuntimeRules<'a> {
                 found.insert(number);
             }
         }
-        found.retain(|number| {
-            let excepted = self.rules[*number].except.iter().any(|glob| glob.is_match(path.as_str()));
-            !excepted && !self.fired.contains_key(number)
-        });
+        found.retain(|number| !self.rules[*number].except.iter().any(|glob| glob.is_match(path.as_str())));
         found
     }
 }
@@ -139,6 +138,14 @@ impl Selector<'_> {
         }
         for number in self.runtime.fired_by(path, facts) {
             self.fire(number, Some(path));
+            let one = &self.runtime.rules[number];
+            let reason = Reason::Rule { rule: one.rule.name.clone(), by: Some(path.clone()) };
+            let paths = package.manifest.files.iter().map(|file| &file.entry.path);
+            let beside: Vec<&RootPath> =
+                paths.filter(|path| one.beside.iter().any(|glob| glob.is_match(path.as_str()))).collect();
+            for path in beside {
+                self.choose(path, reason.clone());
+            }
         }
     }
 
@@ -158,6 +165,9 @@ impl Selector<'_> {
     }
 
     fn fire(&mut self, number: usize, by: Option<&RootPath>) {
+        if self.runtime.fired.contains_key(&number) {
+            return;
+        }
         self.runtime.fired.insert(number, by.cloned());
         let rule = self.runtime.rules[number].rule;
         let reason = Reason::Rule { rule: rule.name.clone(), by: by.cloned() };

@@ -2,7 +2,7 @@
 //!
 //! Every command word counts wherever it stands: in functions, branches, substitutions (POSIX.1-2024, XCU
 //! chapter 2). A word may hold variables, if all that the script ever assigns to them is one plain text. Left out:
-//! words that only running the script could tell, text for `eval`, scripts of other languages in arguments.
+//! words that only running the script could tell, and scripts of other languages in arguments.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +19,8 @@ const MAX_SCRIPT: usize = 256 << 10;
 const MAX_DEPTH: usize = 60;
 /// Where a script ends and what it carries begins.
 const LONGEST_WORD: usize = 256;
+/// How deep scripts that stand in scripts as arguments are looked into.
+const MAX_SCRIPTS: usize = 3;
 
 /// What shells do themselves: POSIX's special and regular built-in utilities, and those of dash and bash.
 const BUILTINS: &[&str] = &[
@@ -147,23 +149,26 @@ pub fn words(text: &[u8]) -> Option<ScriptWords> {
         return None;
     }
     let text = std::str::from_utf8(text).ok()?;
-    let program = parse(text)?;
-    let mut variables = Variables::default();
-    Walk { see: &mut |command| variables.note(command), functions: &mut |_| {}, depth: 0 }.program(&program);
+    let program = parse(text).or_else(|| parse(before_exec(text)?))?;
     let mut words = ScriptWords::default();
-    let mut functions = BTreeSet::new();
-    Walk {
-        see: &mut |command| words.note(command, &variables),
-        functions: &mut |name| {
-            functions.insert(name.to_owned());
-        },
-        depth: 0,
-    }
-    .program(&program);
+    let functions = words.note_all(&program, &mut Variables::default(), 0);
     words.commands.retain(|command| !functions.contains(command) && !is_builtin(command));
     words.sought.retain(|command| !is_builtin(command));
     words.functions = functions;
     Some(words)
+}
+
+/// The start of a script up to the line in which the shell gives way to another interpreter, for which the rest is
+/// written: `exec wish "$0" "$@"` in a script of Tcl's.
+fn before_exec(text: &str) -> Option<&str> {
+    let mut end = 0;
+    for line in text.split_inclusive('\n') {
+        end += line.len();
+        if line.starts_with("exec ") {
+            return text.get(..end);
+        }
+    }
+    None
 }
 
 fn is_builtin(word: &str) -> bool {
@@ -203,6 +208,8 @@ fn is_deep(text: &str) -> bool {
 struct Walk<'w> {
     see: &'w mut dyn FnMut(&SimpleCommand),
     functions: &'w mut dyn FnMut(&str),
+    /// The variable of a loop, and the words it goes through.
+    loops: &'w mut dyn FnMut(&str, &[Word]),
     depth: usize,
 }
 
@@ -245,7 +252,10 @@ impl Walk<'_> {
             CompoundCommand::BraceGroup(group) => self.list(&group.list),
             CompoundCommand::Subshell(subshell) => self.list(&subshell.list),
             CompoundCommand::ForClause(clause) => {
-                clause.values.iter().flatten().for_each(|word| self.word(word));
+                if let Some(values) = &clause.values {
+                    (self.loops)(&clause.variable_name, values);
+                    values.iter().for_each(|word| self.word(word));
+                }
                 self.list(&clause.body.list);
             }
             CompoundCommand::CaseClause(clause) => {
@@ -345,9 +355,14 @@ impl Walk<'_> {
     }
 }
 
-/// What a script assigns to its variables; none where that is more than one plain text.
+/// What a script assigns to its variables.
 #[derive(Debug, Default)]
-struct Variables(BTreeMap<String, Option<String>>);
+struct Variables {
+    /// None where that is more than one plain text.
+    values: BTreeMap<String, Option<String>>,
+    /// All plain texts that it may be: of several assignments, and those that a loop goes through.
+    choices: BTreeMap<String, BTreeSet<String>>,
+}
 
 impl Variables {
     fn note(&mut self, command: &SimpleCommand) {
@@ -375,10 +390,26 @@ impl Variables {
     }
 
     fn assign(&mut self, name: &str, value: Option<&str>) {
-        let known = self.0.entry(name.to_owned()).or_insert_with(|| value.map(str::to_owned));
+        let choices = self.choices.entry(name.to_owned()).or_default();
+        choices.extend(value.map(str::to_owned));
+        let known = self.values.entry(name.to_owned()).or_insert_with(|| value.map(str::to_owned));
         if known.as_deref() != value {
             *known = None;
         }
+    }
+
+    /// Notes what a loop goes through; its variable has no certain value.
+    fn note_loop(&mut self, name: &str, words: &[Word]) {
+        let texts: BTreeSet<String> = words.iter().filter_map(|word| self.literal(&word.value)).collect();
+        self.values.insert(name.to_owned(), None);
+        self.choices.entry(name.to_owned()).or_default().extend(texts);
+    }
+
+    /// What a word may be that is one variable and nothing else, where that is not certain.
+    fn choices(&self, word: &str) -> Option<&BTreeSet<String>> {
+        let name = word.trim_matches('"').strip_prefix('$')?;
+        let name = name.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(name);
+        self.choices.get(name).filter(|_| self.values.get(name).is_none_or(Option::is_none))
     }
 
     /// The text that a word comes to, where that is certain.
@@ -425,8 +456,8 @@ impl Variables {
                 WordPiece::ParameterExpansion(
                     ParameterExpr::Parameter { parameter: Parameter::Named(name), indirect: false }
                     | ParameterExpr::UseDefaultValues { parameter: Parameter::Named(name), .. },
-                ) if self.0.get(name).is_some_and(Option::is_some) => {
-                    text.push_str(self.0.get(name)?.as_deref()?);
+                ) if self.values.get(name).is_some_and(Option::is_some) => {
+                    text.push_str(self.values.get(name)?.as_deref()?);
                 }
                 WordPiece::ParameterExpansion(
                     ParameterExpr::UseDefaultValues {
@@ -437,7 +468,7 @@ impl Variables {
                         default_value,
                         ..
                     },
-                ) if !self.0.contains_key(name) => {
+                ) if !self.values.contains_key(name) => {
                     let default = default_value.as_deref().unwrap_or_default();
                     if default.contains(['$', '`', '"', '\'']) {
                         return None;
@@ -452,8 +483,55 @@ impl Variables {
 }
 
 impl ScriptWords {
-    fn note(&mut self, command: &SimpleCommand, variables: &Variables) {
-        let Some(name) = &command.word_or_name else { return };
+    /// Notes all that a program calls; the functions that it defines are given back. Of a script in a script, `depth`
+    /// says how deep it is.
+    fn note_all(&mut self, program: &Program, variables: &mut Variables, depth: usize) -> BTreeSet<String> {
+        let (mut loops, mut functions) = (Vec::new(), BTreeSet::new());
+        Walk {
+            see: &mut |command| variables.note(command),
+            functions: &mut |_| {},
+            loops: &mut |name, words| loops.push((name.to_owned(), words.to_vec())),
+            depth: 0,
+        }
+        .program(program);
+        for (name, words) in &loops {
+            variables.note_loop(name, words);
+        }
+        let mut scripts = Vec::new();
+        Walk {
+            see: &mut |command| scripts.extend(self.note(command, variables)),
+            functions: &mut |name| {
+                functions.insert(name.to_owned());
+            },
+            loops: &mut |_, _| {},
+            depth: 0,
+        }
+        .program(program);
+        for script in scripts.iter().filter(|_| depth < MAX_SCRIPTS) {
+            if let Some(program) = parse(script) {
+                functions.extend(self.note_all(&program, variables, depth + 1));
+            }
+        }
+        functions
+    }
+
+    /// Notes a command. A script that it has as an argument is given back.
+    fn note(&mut self, command: &SimpleCommand, variables: &Variables) -> Option<String> {
+        let name = command.word_or_name.as_ref()?;
+        let plain = || {
+            command.suffix.iter().flat_map(|suffix| &suffix.0).filter_map(|item| match item {
+                CommandPrefixOrSuffixItem::Word(word) => Some(word.value.as_str()),
+                _ => None,
+            })
+        };
+        let runs_argument = matches!(name.value.as_str(), "command" | "which" | "type" | "hash" | "exec");
+        let may_be_run = plain().filter(|_| runs_argument).chain([name.value.as_str()]);
+        let choices: BTreeSet<&String> =
+            may_be_run.filter_map(|word| variables.choices(word)).flatten().collect();
+        for word in choices.into_iter().filter(|word| is_command_word(word)) {
+            self.commands.insert(word.clone());
+            self.sought.insert(word.clone());
+        }
         let arguments = command.suffix.iter().flat_map(|suffix| &suffix.0).filter_map(|item| match item {
             CommandPrefixOrSuffixItem::Word(word) => Some(variables.literal(&word.value)),
             CommandPrefixOrSuffixItem::AssignmentWord(_, word) => Some(Some(word.value.clone())),
@@ -470,16 +548,13 @@ impl ScriptWords {
         if let [Some(word), None, ..] = &words[..]
             && matches!(word.as_str(), "." | "source")
         {
-            let first = command.suffix.iter().flat_map(|suffix| &suffix.0).find_map(|item| match item {
-                CommandPrefixOrSuffixItem::Word(word) => variables.file_name(&word.value),
-                _ => None,
-            });
-            if let Some(name) = first {
+            if let Some(name) = plain().next().and_then(|word| variables.file_name(word)) {
                 self.sources.insert(format!("*/{name}"));
-                return;
+                return None;
             }
         }
         self.call(&words);
+        script_of(name.value.rsplit('/').next()?, &plain().collect::<Vec<_>>())
     }
 
     /// Notes a command and, where it runs another, that.
@@ -537,6 +612,20 @@ impl ScriptWords {
     }
 }
 
+/// The script that a command has as an argument in quotes: `trap '...' EXIT`, `eval "..."`, `sh -c '...'`.
+fn script_of(command: &str, arguments: &[&str]) -> Option<String> {
+    let word = match command {
+        "trap" | "eval" => arguments.first()?,
+        "sh" | "dash" | "bash" | "ksh" | "su" | "runuser" => {
+            arguments.get(arguments.iter().position(|word| *word == "-c")? + 1)?
+        }
+        _ => return None,
+    };
+    let quote = word.chars().next().filter(|quote| matches!(quote, '\'' | '"'))?;
+    let inner = word.strip_prefix(quote)?.strip_suffix(quote)?;
+    (!inner.contains(quote) && !inner.contains('\\')).then(|| inner.to_owned())
+}
+
 /// Whether a word can be a command's name or path.
 fn is_command_word(word: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "/._+-[".contains(c);
@@ -576,10 +665,20 @@ mod tests {
                 &["env", "find", "gzip", "ls", "make", "nice", "nohup", "xargs"],
             ),
             ("PAGER=less\n$PAGER x\n\"$EDITOR\" y\n", &["less"]),
-            ("A=one\nA=two\n$A\n", &[]),
+            ("A=one\nA=two\n$A\n", &["one", "two"]),
+            (
+                "if x; then W=/usr/bin/w9; else W=/usr/bin/w; fi\nexec $W -a\n",
+                &["/usr/bin/w", "/usr/bin/w9", "x"],
+            ),
+            ("A=one\nA=$(date)\n$A b $A\n", &["date", "one"]),
             ("prog=\"expr 1\"\n$prog + 2\n", &["expr"]),
             ("${SED:-sed} x\n", &["sed"]),
             ("FOO=bar baz\n", &["baz"]),
+            ("trap 'rm -f $x; sync' EXIT\n", &["rm", "sync"]),
+            ("eval \"ls $x\"; eval ls\n", &["ls"]),
+            ("sh -c 'mv a b'; su -s /bin/sh -c \"touch $*\" list\n", &["mv", "sh", "su", "touch"]),
+            ("for p in gawk mawk; do a=$(command -v $p); test -n \"$a\" && break; done\n", &["gawk", "mawk"]),
+            ("# \\\\\nexec wish \"$0\" \"$@\"\nproc a {b} { puts \"x }\n", &["wish"]),
             ("x=\"${y:-$(stat z)}\"\n", &["stat"]),
             ("diff <(sort a) b\n[[ -n $(id -u) ]] && true\n", &["diff", "id", "sort"]),
             ("(cd / && du) & wait\n{ wc -l; }\n! cut -c1\n", &["cut", "du", "wc"]),
