@@ -102,7 +102,7 @@ pub(super) fn read(
         findings.value(&text.span, "a base that is an image is not supported by this version", hint);
         return Ok(None);
     }
-    let path = dir.join(text.text);
+    let path = if dir == Path::new(".") { PathBuf::from(text.text) } else { dir.join(text.text) };
     let identity = path.canonicalize().unwrap_or_else(|_| path.clone());
     if let Some(at) = chain.iter().position(|other| *other == identity) {
         let names: Vec<String> =
