@@ -321,6 +321,14 @@ impl FileCatalog {
         }
     }
 
+    /// The file that is the same one in another catalogue: of the same package with the same bytes.
+    pub fn same(&self, other: &FileCatalog, file: FileRef) -> Option<FileRef> {
+        let theirs = other.packages.get(file.package as usize)?;
+        let number = *self.names.get(&theirs.name)?;
+        let ours = self.packages.get(number as usize)?;
+        (ours.content == theirs.content).then_some(FileRef { package: number, file: file.file })
+    }
+
     /// A package by name.
     pub fn package(&self, name: &str) -> Option<&PackageFiles> {
         self.names.get(name).and_then(|number| self.packages.get(*number as usize))

@@ -48,6 +48,9 @@ pub struct Lock {
     /// The programs of the recipe's own that need packages' libraries, by architecture and path.
     #[serde(default, rename = "program", skip_serializing_if = "Vec::is_empty")]
     pub programs: Vec<LockedProgram>,
+    /// The lock of the recipe's base, which is a file of its own.
+    #[serde(skip)]
+    pub base: Option<Box<Lock>>,
 }
 
 /// A signed index that was read.
@@ -195,6 +198,7 @@ impl Lock {
             repositories: Vec::new(),
             packages: Vec::new(),
             programs: Vec::new(),
+            base: None,
         }
     }
 
@@ -271,6 +275,12 @@ impl Lock {
         Ok(())
     }
 
+    /// The digest of the lock file, as those of recipes above name it.
+    pub fn digest(&self) -> Digest {
+        // A lock that cannot be written is the same as no other.
+        Digest::of(self.to_text().unwrap_or_default().as_bytes())
+    }
+
     /// The text of the lock file.
     pub fn to_text(&self) -> Result<String, toml::ser::Error> {
         Ok(format!("{HEADER}{}", toml::to_string(self)?))
@@ -280,6 +290,9 @@ impl Lock {
     pub fn fits(&self, request: &Request, archs: &[Arch]) -> Result<(), Stale> {
         if let Some(what) = self.recipe.difference(request) {
             return Err(Stale::Request { what });
+        }
+        if self.recipe.base != request.base {
+            return Err(Stale::Base);
         }
         match archs.iter().find(|arch| !self.has_arch(**arch)) {
             Some(arch) => Err(Stale::MissingArch(*arch)),

@@ -92,13 +92,31 @@ pub struct Prepared {
     arch: Arch,
     catalog: FileCatalog,
     effects: ScriptEffects,
+    /// What its bases have chosen is the lowest layers.
     selection: Selection,
+    base: Option<Box<Prepared>>,
 }
 
 impl Prepared {
     /// The architecture they are for.
     pub fn arch(&self) -> Arch {
         self.arch
+    }
+
+    /// The packages of which its layers have files.
+    fn contributors(&self) -> BTreeSet<String> {
+        let files = self.selection.layers.iter().flat_map(|layer| layer.files.values());
+        files.map(|selected| self.catalog.get(selected.file).0.name.clone()).collect()
+    }
+
+    /// What was chosen, as a catalogue with more packages has it. The error is a package that is not the same there.
+    fn selection_in(&self, catalog: &FileCatalog) -> Result<Selection, String> {
+        let mut selection = self.selection.clone();
+        for selected in selection.layers.iter_mut().flat_map(|layer| layer.files.values_mut()) {
+            let package = &self.catalog.get(selected.file).0;
+            selected.file = catalog.same(&self.catalog, selected.file).ok_or_else(|| package.name.clone())?;
+        }
+        Ok(selection)
     }
 
     /// The patterns of the recipe that matched nothing on this architecture.
@@ -119,18 +137,22 @@ pub struct Built {
 impl Forge<'_> {
     /// Resolves a recipe for some architectures; those of the old lock are resolved again where the recipe
     /// has changed since, or an update is asked for. Reads indexes only.
+    ///
+    /// `base` is the lock of the recipe's base, which has these architectures.
     pub fn lock(
         &self,
         recipe: &Recipe,
+        base: Option<&Lock>,
         archs: &[Arch],
         old: Option<&Lock>,
         update: &Update,
     ) -> Result<Lock, ForgeError> {
-        let request = Request::of(recipe, &self.options.without);
+        let request = Request::of(recipe, base, &self.options.without);
         let mut lock = match old {
             Some(old) if *update == Update::Necessary && old.fits(&request, &[]).is_ok() => old.clone(),
             _ => Lock::new(request),
         };
+        lock.base = base.cloned().map(Box::new);
         let meant = recipe.archs();
         let known = old.map(Lock::archs).unwrap_or_default().into_iter().filter(|arch| meant.contains(arch));
         let wanted: BTreeSet<Arch> = archs.iter().copied().chain(known).collect();
@@ -138,16 +160,25 @@ impl Forge<'_> {
             if lock.has_arch(arch) && self.stale(recipe, &lock, &[arch])?.is_none() {
                 continue;
             }
+            if base.is_some_and(|base| !base.has_arch(arch)) {
+                return Err(ForgeError::NotInBase { arch });
+            }
             self.progress.stage(&format!("resolving {} for {arch}", recipe.name));
-            let Resolved { repositories, packages, programs } = self.resolve(recipe, arch, old, update)?;
+            let Resolved { repositories, packages, programs } =
+                self.resolve(recipe, base, arch, old, update)?;
             lock.replace_arch(arch, repositories, packages);
             lock.replace_programs(arch, programs);
         }
         Ok(lock)
     }
 
-    /// Fetches and catalogues packages of a lock until selection wants no more.
+    /// Fetches and catalogues packages of a lock until selection wants no more; first those of its base, which is
+    /// made as it is by itself.
     pub fn prepare(&self, recipe: &Recipe, lock: &Lock, arch: Arch) -> Result<Prepared, ForgeError> {
+        let base = match (&recipe.base, &lock.base) {
+            (Some(base), Some(lock)) => Some(Box::new(self.prepare(&base.recipe, lock, arch)?)),
+            _ => None,
+        };
         let packages = lock.packages_of(arch);
         let distro = recipe.conventions();
         let mut links = MergedUsr::new(&directory_links(distro, arch));
@@ -163,6 +194,7 @@ impl Forge<'_> {
         let own_packages = own_packages(lock, arch);
         let mut wants = likely_packages(recipe, arch, &packages);
         wants.extend(own_packages.values().flatten().cloned());
+        wants.extend(base.iter().flat_map(|base| base.contributors()));
         loop {
             if !wants.is_empty() {
                 let count = wants.len();
@@ -177,8 +209,15 @@ impl Forge<'_> {
             made_links.update(distro.format(), &catalog, &effects.packages)?;
             let musl_path = musl_path(recipe, arch, &catalog)?;
             loader_configuration.update(recipe, arch, &catalog)?;
+            let below = match (&base, &recipe.base) {
+                (Some(base), Some(of)) => base
+                    .selection_in(&catalog)
+                    .map_err(|package| ForgeError::BaseDiffers { base: of.recipe.path.clone(), package })?,
+                _ => Selection::default(),
+            };
             let inputs = Inputs {
                 recipe,
+                below: &below,
                 distro,
                 arch,
                 packages: &packages,
@@ -192,7 +231,9 @@ impl Forge<'_> {
             };
             let outcome = select(inputs).map_err(|error| self.with_providers(recipe, arch, error));
             match outcome.map_err(|source| ForgeError::Select { arch, source })? {
-                Outcome::Selection(selection) => return Ok(Prepared { arch, catalog, effects, selection }),
+                Outcome::Selection(selection) => {
+                    return Ok(Prepared { arch, catalog, effects, selection, base });
+                }
                 Outcome::Wants(more) => wants = more,
                 Outcome::Reads(paths) => {
                     scripts.extend(script_words(&catalog, paths)?);
@@ -214,7 +255,8 @@ impl Forge<'_> {
         self.progress.stage(&format!("packing {} for {arch}", recipe.name));
         let arch = *arch;
         let parts = Parts::of(recipe, lock, prepared, self.options.newest);
-        let Planned { layers: plans, undone } = layer_plans(parts)?;
+        let Planned { layers, undone } = layer_plans(parts)?;
+        let plans: Vec<LayerPlan> = layers.into_values().collect();
         if recipe.strict && !undone.is_empty() {
             return Err(ForgeError::Undone { arch, steps: undone });
         }

@@ -3,8 +3,6 @@
 //! Every mistake that can be seen without packages is reported at once, each with its place: unknown keys,
 //! wrong types, names that nobody defines, files that are not there. The keys and their meaning are those of
 //! the user's documentation; [`parse`](Recipe::parse) reads all of them.
-//!
-//! Left out in this version: bases. A recipe that asks for one is told so.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,6 +13,7 @@ use crate::hint::Hint;
 
 mod accounts;
 mod apk_package;
+mod base;
 mod base_accounts;
 mod duration;
 mod file;
@@ -35,6 +34,7 @@ mod suggest;
 mod template;
 
 pub use accounts::{AwaitedAccount, Group, Owner, User};
+pub use base::{Base, Stacked};
 pub use base_accounts::{
     ALPINE_GROUPS, ALPINE_USERS, BASE_GROUPS, BASE_USERS, BaseGroup, BaseUser, base_groups, base_users,
 };
@@ -77,17 +77,17 @@ pub struct Recipe {
     pub skeleton: bool,
     /// Whether steps of maintainer scripts that are not understood fail the build.
     pub strict: bool,
-    /// The layers, lowest first; with a variant, its layers last.
+    /// Its own layers, lowest first, which lie above those of its base; with a variant, its layers last.
     pub layers: Vec<Layer>,
     /// What is stripped.
     pub strip: Strip,
-    /// The users it defines, in its order.
+    /// The users it defines itself, in its order.
     pub users: Vec<User>,
-    /// The groups it defines, in its order.
+    /// The groups it defines itself, in its order.
     pub groups: Vec<Group>,
     /// The accounts that only its packages can define.
     pub awaited: Vec<AwaitedAccount>,
-    /// How the image runs.
+    /// How the image runs, with what is inherited.
     pub image: ImageConfig,
     /// The variants it offers, by name.
     pub variants: BTreeMap<String, Variant>,
@@ -95,8 +95,10 @@ pub struct Recipe {
     pub rules: Vec<Rule>,
     /// Commands to try in the finished image.
     pub tests: Vec<Test>,
-    /// Repositories beside those of `from`.
+    /// Repositories beside those of `from`, a base's first.
     pub repositories: Vec<Repository>,
+    /// The recipe whose layers come first. What is inherited from it is above already.
+    pub base: Option<Box<Base>>,
 }
 
 /// What a variant adds to a recipe.
@@ -166,12 +168,17 @@ impl Hint for RecipeError {
 }
 
 impl Recipe {
-    /// Reads a recipe's file.
+    /// Reads a recipe's file, and those of its bases.
     pub fn load(path: &Path) -> Result<Recipe, RecipeError> {
+        Self::load_above(path, &[])
+    }
+
+    /// As [`Recipe::load`], of a recipe that others have as a base: `chain` are their files.
+    fn load_above(path: &Path, chain: &[PathBuf]) -> Result<Recipe, RecipeError> {
         let bytes =
             read_bounded(path).map_err(|source| RecipeError::Read { path: path.to_owned(), source })?;
         match std::str::from_utf8(&bytes) {
-            Ok(text) => Recipe::parse(text, path),
+            Ok(text) => read::parse(text, path, &with(chain, path)),
             Err(error) => {
                 let sound = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
                 Err(RecipeError::Encoding { path: path.to_owned(), place: Place::of(&sound, sound.len()) })
@@ -182,7 +189,7 @@ impl Recipe {
     /// Reads a recipe's text. `path` names its file in messages, and its directory is where relative paths
     /// start; files that the recipe names are looked for there.
     pub fn parse(text: &str, path: &Path) -> Result<Recipe, RecipeError> {
-        read::parse(text, path)
+        read::parse(text, path, &with(&[], path))
     }
 
     /// The architectures it is meant for: those it names, or every one that its distro has.
@@ -268,6 +275,12 @@ impl Recipe {
         // Without the dots of `./x` in the middle.
         self.dir.join(path).components().collect()
     }
+}
+
+/// A chain of recipes' files with one more.
+fn with(chain: &[PathBuf], path: &Path) -> Vec<PathBuf> {
+    let identity = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    chain.iter().cloned().chain([identity]).collect()
 }
 
 /// The largest recipe that is read, in bytes.

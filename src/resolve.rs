@@ -62,12 +62,26 @@ pub enum Pinned<'a> {
     Prefer(&'a BTreeMap<String, String>),
     /// No other versions of these packages will do, as long as the index has them.
     Keep(&'a BTreeMap<String, String>),
+    /// The first are kept, as a base has them; the second are tried first.
+    Above(&'a BTreeMap<String, String>, &'a BTreeMap<String, String>),
 }
 
 impl Pinned<'_> {
     fn version(&self, name: &str) -> Option<&str> {
-        let (Pinned::Prefer(versions) | Pinned::Keep(versions)) = self;
-        versions.get(name).map(String::as_str)
+        let version = match self {
+            Pinned::Prefer(versions) | Pinned::Keep(versions) => versions.get(name),
+            Pinned::Above(kept, preferred) => kept.get(name).or_else(|| preferred.get(name)),
+        };
+        version.map(String::as_str)
+    }
+
+    /// Whether no other version of a package will do.
+    fn keeps(&self, name: &str) -> bool {
+        match self {
+            Pinned::Prefer(_) => false,
+            Pinned::Keep(_) => true,
+            Pinned::Above(kept, _) => kept.contains_key(name),
+        }
     }
 }
 

@@ -46,6 +46,8 @@ pub use strip::StripRules;
 pub struct Inputs<'a> {
     /// The recipe.
     pub recipe: &'a Recipe,
+    /// What is chosen for the layers of its bases, by the files of `catalog`.
+    pub below: &'a Selection,
     /// The distro whose conventions hold.
     pub distro: Distro,
     /// The architecture.
@@ -83,9 +85,9 @@ pub enum Outcome {
 }
 
 /// The paths that get in, layer by layer.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Selection {
-    /// The recipe's layers, lowest first.
+    /// The layers of the recipe's bases and its own, lowest first.
     pub layers: Vec<SelectedLayer>,
     /// What is worth knowing though it stops nothing, in order.
     pub warnings: Vec<Warning>,
@@ -98,7 +100,7 @@ pub struct Selection {
 }
 
 /// The package files of one layer. No path stands in two layers, since packages do not change files.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct SelectedLayer {
     /// The layer's name.
     pub name: String,
@@ -441,15 +443,16 @@ impl fmt::Display for Warning {
 /// Where a program of the image would not find a library, all such libraries are reported together.
 pub fn select(inputs: Inputs<'_>) -> Result<Outcome, SelectError> {
     let mut selector = selector::Selector::new(inputs)?;
-    for (index, layer) in inputs.recipe.layers.iter().enumerate() {
-        selector.enter(index)?;
+    selector.stand_on_base();
+    for layer in &inputs.recipe.layers {
+        selector.enter()?;
         match layer.keep {
             Keep::All => selector.keep_all(),
             Keep::Needed => selector.keep_needed(),
             Keep::Listed => {}
         }
         selector.include();
-        selector.link_own(index);
+        selector.link_own();
         selector.settle();
     }
     selector.finish()

@@ -18,6 +18,7 @@ mod apk_signatures;
 mod apk_solver;
 mod apt_oracle;
 mod architecture;
+mod bases;
 mod broken_packages;
 mod check;
 mod commands;

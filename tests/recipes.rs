@@ -485,7 +485,7 @@ suite = "stable"
         ],
     },
     Case {
-        summary: "bases, later",
+        summary: "a base that is not there",
         before: "",
         text: r#"name = "x"
 base = "base/debian.toml"
@@ -496,7 +496,7 @@ packages = ["curl"]
 user = "app"
 "#,
         expected: &[
-            r"2:1 bases are not supported by this version | put the layers into this recipe",
+            r#"2:8 cannot read the base `base/debian.toml`: No such file or directory (os error 2) | the path of a base is relative to the recipe's directory"#,
         ],
     },
     Case {

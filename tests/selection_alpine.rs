@@ -145,6 +145,7 @@ fn selection(
         let made_links = if fetched.contains("busybox") { &applets } else { &none };
         let inputs = Inputs {
             recipe,
+            below: &Selection::default(),
             distro,
             arch,
             packages: &by_name,

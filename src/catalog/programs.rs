@@ -24,7 +24,7 @@ const MAX_DEPTH: usize = 64;
 /// An ELF file of a recipe's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnElf {
-    /// The place of its layer among the recipe's.
+    /// The place of its layer among those of the recipe's bases and its own.
     pub layer: usize,
     /// What the loader must know of it.
     pub facts: Arc<ElfFacts>,
@@ -39,7 +39,7 @@ pub struct OwnElfs {
 }
 
 impl OwnElfs {
-    /// Reads the files that a recipe's layers bring. `names` are the distro's of the architecture and its
+    /// Reads the files that the layers of a recipe and its bases bring. `names` are the distro's of the architecture and its
     /// triplet; `canonical` leads a path through the links of the merged `/usr`.
     pub fn read(
         recipe: &Recipe,
@@ -48,11 +48,10 @@ impl OwnElfs {
         canonical: &dyn Fn(&RootPath) -> RootPath,
     ) -> Self {
         let mut own = OwnElfs::default();
-        for (layer, spec) in recipe
-            .layers
-            .iter()
-            .enumerate()
-            .flat_map(|(number, layer)| layer.files.iter().map(move |file| (number, file)))
+        let stacked = recipe.stacked();
+        let layers = stacked.iter().enumerate();
+        for (layer, recipe, spec) in layers
+            .flat_map(|(number, one)| one.layer.files.iter().map(move |file| (number, one.recipe, file)))
         {
             let Ok(target) = spec.path(names.0, names.1) else { continue };
             match &spec.source {

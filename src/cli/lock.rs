@@ -8,7 +8,7 @@ use rootforge::pipeline::Update;
 use rootforge::recipe::Recipe;
 
 use super::error::Failure;
-use super::locking::Locks;
+use super::locking::{Locks, base_lock};
 use super::session::{Resolving, archs, load_recipe, lock_path};
 use super::{Session, print_data};
 
@@ -31,10 +31,20 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     let (recipe, update) = recipe_and_update(arguments)?;
     let recipe = load_recipe(&recipe, arguments.resolving.variant.as_deref())?;
     let path = lock_path(&recipe);
-    let locks = Locks::read(&recipe)?;
     let wanted = wanted_archs(arguments, &recipe)?;
+    let base = base_lock(session, &recipe, &wanted, &arguments.resolving, false)?;
+    let locks = Locks::read(&recipe, base)?;
     if let (Update::Packages(packages), Some(old)) = (&update, &locks.own) {
         for package in packages {
+            if let (Some(base), Some(lock)) = (&recipe.base, &locks.base)
+                && lock.packages.iter().any(|one| one.name == *package && !one.on_demand)
+            {
+                let base = base.recipe.path.display();
+                return Err(Failure::usage(
+                    format!("`{package}` is fixed by the base {base}"),
+                    format!("run `rootforge lock --update {package} {base}`"),
+                ));
+            }
             if locks.main.as_ref().is_some_and(|main| main.packages.iter().any(|one| one.name == *package)) {
                 return Err(Failure::usage(
                     format!("`{package}` is locked by the recipe itself, and its variants follow"),

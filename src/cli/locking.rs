@@ -11,8 +11,10 @@ use super::Session;
 use super::error::Failure;
 use super::session::{Resolving, lock_path, main_lock_path};
 
-/// The locks beside a recipe.
+/// The locks beside a recipe, and that of its base.
 pub(super) struct Locks {
+    /// The lock of the base, which has what is built.
+    pub(super) base: Option<Lock>,
     /// That of the recipe, or of the variant that was chosen.
     pub(super) own: Option<Lock>,
     /// That of the recipe itself, where a variant was chosen.
@@ -20,10 +22,18 @@ pub(super) struct Locks {
 }
 
 impl Locks {
-    pub(super) fn read(recipe: &Recipe) -> Result<Self, Failure> {
-        let read = |path: &std::path::Path| Lock::read(path).map_err(|error| Failure::work(&error));
+    /// Reads them; `base` is the lock of the recipe's base, brought up to date.
+    pub(super) fn read(recipe: &Recipe, base: Option<Lock>) -> Result<Self, Failure> {
+        let read = |path: &std::path::Path| -> Result<Option<Lock>, Failure> {
+            let lock = Lock::read(path).map_err(|error| Failure::work(&error))?;
+            Ok(lock.map(|mut lock| {
+                lock.base = base.clone().map(Box::new);
+                lock
+            }))
+        };
         let main = if recipe.variant.is_some() { read(&main_lock_path(recipe))? } else { None };
-        Ok(Locks { own: read(&lock_path(recipe))?, main })
+        let own = read(&lock_path(recipe))?;
+        Ok(Locks { base, own, main })
     }
 
     /// The one that says which suites are left out unless the call does.
@@ -47,20 +57,21 @@ impl Locks {
         wanted: &[Arch],
         update: &Update,
     ) -> Result<Lock, ForgeError> {
+        let base = self.base.as_ref();
         let Some(main) = &self.main else {
-            return forge.lock(recipe, wanted, self.own.as_ref(), update);
+            return forge.lock(recipe, base, wanted, self.own.as_ref(), update);
         };
         let keep = Update::Packages(match update {
             Update::Packages(packages) => packages.clone(),
             Update::Necessary | Update::All => BTreeSet::new(),
         });
-        let only_main = || forge.lock(recipe, wanted, Some(&Lock::led_by(None, main)), &keep);
+        let only_main = || forge.lock(recipe, base, wanted, Some(&Lock::led_by(None, main)), &keep);
         if *update == Update::All {
             return only_main();
         }
         // What only the variant had may not go with what the recipe has now.
         forge
-            .lock(recipe, wanted, Some(&Lock::led_by(self.own.as_ref(), main)), &keep)
+            .lock(recipe, base, wanted, Some(&Lock::led_by(self.own.as_ref(), main)), &keep)
             .or_else(|_| only_main())
     }
 }
@@ -75,7 +86,8 @@ pub(super) fn locked<'s>(
     must_fit: bool,
 ) -> Result<(Forge<'s>, Lock), Failure> {
     let path = lock_path(recipe);
-    let locks = Locks::read(recipe)?;
+    let base = base_lock(session, recipe, wanted, resolving, must_fit)?;
+    let locks = Locks::read(recipe, base)?;
     let forge = session.forge(resolving.without(recipe, locks.without())?, resolving.allow_expired_index)?;
     match locks.stale(&forge, recipe, wanted)? {
         Some(reason) if must_fit => Err(Failure::Work {
@@ -94,6 +106,26 @@ pub(super) fn locked<'s>(
             None => Err(Failure::usage("there is no lock", "run `rootforge lock`")),
         },
     }
+}
+
+/// The lock of a recipe's base, made or brought up to date as [`locked`] does; none where it has no base.
+pub(super) fn base_lock(
+    session: &Session,
+    recipe: &Recipe,
+    wanted: &[Arch],
+    resolving: &Resolving,
+    must_fit: bool,
+) -> Result<Option<Lock>, Failure> {
+    let Some(base) = &recipe.base else { return Ok(None) };
+    // What is locked for other architectures may have to be resolved again.
+    let own = Lock::read(&lock_path(recipe)).map_err(|error| Failure::work(&error))?;
+    let mut archs: BTreeSet<Arch> = own.map(|own| own.archs()).unwrap_or_default();
+    let meant = base.recipe.archs();
+    archs.retain(|arch| !must_fit && meant.contains(arch));
+    archs.extend(wanted);
+    let archs: Vec<Arch> = archs.into_iter().collect();
+    let (_, lock) = locked(session, &base.recipe, &archs, &resolving.of_base(), must_fit)?;
+    Ok(Some(lock))
 }
 
 fn hint(recipe: &Recipe) -> String {

@@ -50,7 +50,7 @@ pub(super) struct Common {
 }
 
 /// What decides, beside the recipe, on what is resolved.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct Resolving {
     /// Leave out suites, `updates` or `security`. The lock says so, and later builds and updates leave them out
     /// too, until `--without none` takes all in again
@@ -107,6 +107,11 @@ impl Resolving {
             ));
         }
         Ok(given)
+    }
+
+    /// The same for a recipe's base, which has no variants that count.
+    pub(super) fn of_base(&self) -> Self {
+        Resolving { variant: None, ..self.clone() }
     }
 
     /// Tells that the lock, not the call, leaves suites out: of use where they are about to be resolved from.

@@ -7,9 +7,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
+use crate::digest::Digest;
 use crate::distro::{PackageFormat, Pocket};
 use crate::recipe::{Recipe, Repository, RepositoryKind};
 use crate::repository::archive_name;
+
+use super::Lock;
 
 /// The part of a recipe that resolution depends on. Where it differs from the recipe's, the lock is stale.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +30,9 @@ pub struct Request {
     /// Additional repositories, as `URL SUITE COMPONENT...`; those of apk's as in its own list, `[@TAG] URL`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repositories: Vec<String>,
+    /// The digest of the lock of the recipe's base.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Digest>,
     /// The suites left out on the command line.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub without: Vec<String>,
@@ -56,6 +62,8 @@ pub enum Stale {
         /// What differs, in the recipe's words.
         what: String,
     },
+    /// The recipe has another base, or the base was locked anew.
+    Base,
     /// The architecture was never locked.
     MissingArch(Arch),
     /// A package file beside the recipe is another than was locked.
@@ -74,6 +82,7 @@ impl fmt::Display for Stale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Stale::Request { what } => write!(f, "{what} changed in the recipe"),
+            Stale::Base => write!(f, "the base, or the lock of it, is another"),
             Stale::MissingArch(arch) => write!(f, "it has no packages for {arch}"),
             Stale::File { path } => write!(f, "the package file {path} changed"),
             Stale::Program { path } => write!(f, "what {path} needs changed"),
@@ -82,8 +91,8 @@ impl fmt::Display for Stale {
 }
 
 impl Request {
-    /// What a recipe asks for, with the suites that the command line leaves out.
-    pub fn of(recipe: &Recipe, without: &[Pocket]) -> Self {
+    /// What a recipe asks for on the lock of its base, with the suites that the command line leaves out.
+    pub fn of(recipe: &Recipe, base: Option<&Lock>, without: &[Pocket]) -> Self {
         let mut without: Vec<String> = without.iter().map(|pocket| pocket.name().to_owned()).collect();
         without.sort();
         without.dedup();
@@ -97,6 +106,7 @@ impl Request {
                 .map(|pockets| pockets.iter().map(|pocket| pocket.name().to_owned()).collect()),
             snapshot: recipe.snapshot.clone(),
             repositories: recipe.repositories.iter().map(repository_line).collect(),
+            base: base.map(Lock::digest),
             without,
             on_demand: recipe
                 .rules

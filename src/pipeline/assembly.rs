@@ -9,7 +9,7 @@ use crate::effects::PackageEffects;
 use crate::layer::{Below, LayerParts, LayerPlan, plan};
 use crate::lock::Lock;
 use crate::oci::{ImageSpec, LayerBlob, image_config};
-use crate::recipe::{ImageConfig, Recipe};
+use crate::recipe::{ImageConfig, Layer, Recipe};
 use crate::render::{
     Accounts, Changes, EPOCH, Made, MadeFile, Placeholders, Surroundings, recipe_files, skeleton,
 };
@@ -31,9 +31,11 @@ pub(super) struct Parts<'a> {
     pub(super) catalog: &'a FileCatalog,
     pub(super) selection: &'a Selection,
     /// What the packages' scripts would do, by package.
-    pub(super) effects: &'a BTreeMap<String, PackageEffects>,
+    pub(super) effects: &'a Effects,
     /// No time in the image is later, in seconds since the Unix epoch.
     pub(super) newest: Option<u64>,
+    /// What was prepared of the recipe's base.
+    base: Option<&'a Prepared>,
 }
 
 impl<'a> Parts<'a> {
@@ -44,15 +46,37 @@ impl<'a> Parts<'a> {
         prepared: &'a Prepared,
         newest: Option<u64>,
     ) -> Self {
-        let Prepared { arch, catalog, effects, selection } = prepared;
-        Parts { recipe, lock, arch: *arch, catalog, selection, effects: &effects.packages, newest }
+        let Prepared { arch, catalog, effects, selection, base } = prepared;
+        let (effects, base) = (&effects.packages, base.as_deref());
+        Parts { recipe, lock, arch: *arch, catalog, selection, effects, newest, base }
+    }
+
+    /// The base by itself.
+    fn below(self) -> Option<Parts<'a>> {
+        let (of, lock) = (self.recipe.base.as_deref()?, self.lock.base.as_deref()?);
+        Some(Parts::of(&of.recipe, lock, self.base?, self.newest))
+    }
+
+    /// Each recipe of the stack, lowest first, with what its packages' scripts do.
+    fn stack(self) -> Vec<(&'a Recipe, &'a Effects)> {
+        let mut stack = vec![(self.recipe, self.effects)];
+        let mut below = self.below();
+        while let Some(parts) = below {
+            stack.push((parts.recipe, parts.effects));
+            below = parts.below();
+        }
+        stack.reverse();
+        stack
     }
 }
 
-/// What is planned, lowest first, and what is left undone.
+/// What packages' scripts would do, by package.
+pub(super) type Effects = BTreeMap<String, PackageEffects>;
+
+/// What is planned, and what is left undone.
 pub(super) struct Planned {
-    /// Every layer that holds anything.
-    pub(super) layers: Vec<LayerPlan>,
+    /// Every layer that holds anything, by its place among all: those of bases come first.
+    pub(super) layers: BTreeMap<usize, LayerPlan>,
     /// What packages' scripts would do and the image lacks.
     pub(super) undone: Vec<String>,
 }
@@ -69,6 +93,14 @@ struct Laid {
 
 /// What installing packages makes, by the distro's rules; it is led through the layers, lowest first.
 trait SetUp<'a> {
+    /// The layers that follow are those of another recipe, on which nothing below depends: `selected` are they, and
+    /// `effects` what it knows of scripts.
+    fn begin(
+        &mut self,
+        recipe: &'a Recipe,
+        effects: &'a Effects,
+        selected: &'a [SelectedLayer],
+    ) -> Result<(), ForgeError>;
     /// Makes the next layer's part, which has `laid` beside its packages so far.
     fn layer(&mut self, number: usize, selected: &'a SelectedLayer, laid: &Made) -> Result<Laid, ForgeError>;
     /// The package manager's records of that layer, and what is made of the image as a whole; `files` of the
@@ -78,9 +110,14 @@ trait SetUp<'a> {
     fn undone(&self) -> Vec<String>;
 }
 
-/// Plans every layer of a recipe that holds anything.
+/// Plans every layer of a recipe that holds anything. Those of its base are planned as for the base by itself, so
+/// that they are the same below whatever stands on them; here they only lead to what the upper ones lack.
 pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
     let Parts { recipe, arch, catalog, selection, .. } = parts;
+    let mut layers = match parts.below() {
+        Some(base) => layer_plans(base)?.layers,
+        None => BTreeMap::new(),
+    };
     let distro = recipe.conventions();
     let placeholders = Placeholders {
         arch_name: distro.arch_name(arch).unwrap_or_default(),
@@ -90,55 +127,87 @@ pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
         PackageFormat::Deb => Box::new(debian::Debian::new(parts)?),
         PackageFormat::Apk => Box::new(alpine::Alpine::new(parts)),
     };
-    let mut below = Below::default();
-    let mut layers = Vec::new();
-    for (number, (layer, selected)) in recipe.layers.iter().zip(&selection.layers).enumerate() {
-        let mut made = if number == 0 { foundation(parts, selected) } else { Made::new() };
-        let needed_links = selected.links.iter().filter(|(_, link)| !(link.of_distro && recipe.skeleton));
-        made.extend(
-            needed_links.map(|(path, link)| (path.clone(), MadeFile::symlink(path.clone(), &link.target))),
-        );
-        made.extend(rule_files(parts, number, selected, placeholders));
-        let Laid { made: own, accounts, changes } = set_up.layer(number, selected, &made)?;
-        made.extend(own);
-        if number + 1 == recipe.layers.len()
-            && let Some(mistakes) = recipe.undefined(|account| {
-                let id = if account.is_group { Accounts::gid } else { Accounts::uid };
-                id(&accounts, &account.name).is_some()
-            })
-        {
-            return Err(ForgeError::Recipe(mistakes));
+    let (mut below, mut number) = (Below::default(), 0);
+    for (place, (part, effects)) in parts.stack().into_iter().enumerate() {
+        let of_part = selection.layers.get(number..number + part.layers.len()).unwrap_or_default();
+        if place > 0 {
+            set_up.begin(part, effects, of_part)?;
         }
-        let host = Surroundings {
-            canonical: &|path| catalog.merged_usr().canonical(path),
-            has_directory: &|path| {
-                below.has_directory(path)
-                    || made.get(path).is_some_and(|made| made.entry.kind == EntryKind::Directory)
-                    || selected
-                        .files
-                        .range(path.clone()..)
-                        .next()
-                        .is_some_and(|(next, _)| next.is_within(path))
-            },
-        };
-        let files = recipe_files(recipe, layer, &accounts, placeholders, &host)?;
-        made.extend(set_up.finish(selected, &files));
-        made.extend(files);
-        let plan = plan(LayerParts { selected, made, changes: &changes }, &below, catalog, parts.newest)?;
-        below.add(&plan);
-        if !plan.is_empty() {
-            layers.push(plan);
+        for (layer, selected) in part.layers.iter().zip(of_part) {
+            let made =
+                layer_parts(parts, number, (part, layer), selected, set_up.as_mut(), &below, placeholders)?;
+            if number >= recipe.layers_below() {
+                let LayerMade { made, changes } = made;
+                let plan =
+                    plan(LayerParts { selected, made, changes: &changes }, &below, catalog, parts.newest)?;
+                if !plan.is_empty() {
+                    layers.insert(number, plan);
+                }
+            }
+            if let Some(plan) = layers.get(&number) {
+                below.add(plan);
+            }
+            number += 1;
         }
     }
     Ok(Planned { layers, undone: set_up.undone() })
 }
 
+/// What is made for one layer, and what becomes of packages' files.
+struct LayerMade {
+    made: Made,
+    changes: Changes,
+}
+
+/// Makes what a layer of one of the stack's recipes has beside its packages' files.
+fn layer_parts<'a>(
+    parts: Parts<'a>,
+    number: usize,
+    (part, layer): (&'a Recipe, &'a Layer),
+    selected: &'a SelectedLayer,
+    set_up: &mut dyn SetUp<'a>,
+    below: &Below,
+    placeholders: Placeholders<'_>,
+) -> Result<LayerMade, ForgeError> {
+    let Parts { recipe, catalog, .. } = parts;
+    let mut made = if number == 0 { foundation(parts, selected) } else { Made::new() };
+    let needed_links = selected.links.iter().filter(|(_, link)| !(link.of_distro && recipe.skeleton));
+    made.extend(
+        needed_links.map(|(path, link)| (path.clone(), MadeFile::symlink(path.clone(), &link.target))),
+    );
+    made.extend(rule_files(parts, number, selected, placeholders));
+    let Laid { made: own, accounts, changes } = set_up.layer(number, selected, &made)?;
+    made.extend(own);
+    if number + 1 == recipe.layers_below() + recipe.layers.len()
+        && let Some(mistakes) = recipe.undefined(|account| {
+            let id = if account.is_group { Accounts::gid } else { Accounts::uid };
+            id(&accounts, &account.name).is_some()
+        })
+    {
+        return Err(ForgeError::Recipe(mistakes));
+    }
+    let host = Surroundings {
+        canonical: &|path| catalog.merged_usr().canonical(path),
+        has_directory: &|path| {
+            below.has_directory(path)
+                || made.get(path).is_some_and(|made| made.entry.kind == EntryKind::Directory)
+                || selected.files.range(path.clone()..).next().is_some_and(|(next, _)| next.is_within(path))
+        },
+    };
+    let files = recipe_files(part, layer, &accounts, placeholders, &host)?;
+    made.extend(set_up.finish(selected, &files));
+    made.extend(files);
+    Ok(LayerMade { made, changes })
+}
+
 /// What run-time rules make in a layer, unless the recipe has it there or below.
 fn rule_files(parts: Parts<'_>, number: usize, selected: &SelectedLayer, names: Placeholders<'_>) -> Made {
     let Parts { recipe, catalog, .. } = parts;
-    let layers = recipe.layers.iter().take(number + 1);
-    let of_recipe: BTreeSet<RootPath> = layers
-        .flat_map(|layer| &layer.files)
+    let stacked = recipe.stacked();
+    let of_recipe: BTreeSet<RootPath> = stacked
+        .iter()
+        .take(number + 1)
+        .flat_map(|one| &one.layer.files)
         .filter_map(|file| file.path(names.arch_name, names.triplet).ok())
         .map(|path| catalog.merged_usr().canonical(&path))
         .collect();

@@ -1,5 +1,7 @@
 //! The errors of all stages under one name.
 
+use std::path::PathBuf;
+
 use crate::arch::Arch;
 use crate::cache::CacheError;
 use crate::catalog::CatalogError;
@@ -34,6 +36,14 @@ pub enum ForgeError {
     Resolve(#[from] ResolveError),
     #[error(transparent)]
     ApkResolve(#[from] ApkResolveError),
+    /// The recipe could be resolved, but not with what its base fixes.
+    #[error("{source}\n  the base {} fixes {}", base.display(), listed(fixed))]
+    OnBase { base: PathBuf, fixed: Vec<Fixed>, source: Box<ForgeError> },
+    #[error("the lock of the base has no packages for {arch}")]
+    NotInBase { arch: Arch },
+    /// The lock of a recipe and that of its base have different files of one package.
+    #[error("{package} is not the same in the lock and in that of the base {}", base.display())]
+    BaseDiffers { base: PathBuf, package: String },
     #[error(transparent)]
     Program(#[from] ProgramError),
     #[error(transparent)]
@@ -58,6 +68,24 @@ pub enum ForgeError {
     Oci(#[from] OciError),
 }
 
+/// A package that a base has at a version with which nothing can be resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fixed {
+    /// The package.
+    pub name: String,
+    /// The base's version.
+    pub is: String,
+    /// The version that would be chosen on no base.
+    pub would_be: String,
+}
+
+/// The packages that a base fixes, a few of them.
+fn listed(fixed: &[Fixed]) -> String {
+    let few = fixed.iter().take(5).map(|one| format!("{} {} (not {})", one.name, one.is, one.would_be));
+    let few = few.collect::<Vec<_>>().join(", ");
+    if fixed.len() > 5 { format!("{few} and {} more", fixed.len() - 5) } else { few }
+}
+
 impl Hint for ForgeError {
     fn hints(&self) -> Vec<String> {
         match self {
@@ -67,6 +95,19 @@ impl Hint for ForgeError {
             ForgeError::Repository(error) => error.hints(),
             ForgeError::Resolve(error) => error.hints(),
             ForgeError::ApkResolve(error) => error.hints(),
+            ForgeError::OnBase { base, fixed, .. } => {
+                let names: Vec<&str> = fixed.iter().map(|one| one.name.as_str()).collect();
+                vec![
+                    format!(
+                        "bring the base up to date: `rootforge lock --update {} {}`",
+                        names.join(" "),
+                        base.display()
+                    ),
+                    "or ask for versions that go with those of the base".into(),
+                ]
+            }
+            ForgeError::NotInBase { arch } => vec![format!("lock the base with `--arch {arch}` first")],
+            ForgeError::BaseDiffers { .. } => vec!["run `rootforge lock` to make the lock anew".into()],
             ForgeError::Program(error) => error.hints(),
             ForgeError::Lock(error) => error.hints(),
             ForgeError::Assembly(error) => error.hints(),

@@ -20,21 +20,27 @@ pub(super) fn musl_path(
     catalog: &FileCatalog,
 ) -> Result<Option<String>, ForgeError> {
     let Ok(path) = RootPath::parse(&musl_path_file(musl_name(arch))) else { return Ok(None) };
-    if let Some(file) = file_of_recipe(recipe, arch, &path) {
+    if let Some((recipe, file)) = file_of_recipe(recipe, arch, &path) {
         return Ok(text_of(recipe, arch, file));
     }
     let found = contents(catalog, [&path])?.remove(&path);
     Ok(found.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// What the recipe has at a path.
-fn file_of_recipe<'r>(recipe: &'r Recipe, arch: Arch, path: &RootPath) -> Option<&'r FileSource> {
+/// What the recipe, or the nearest of its bases, has at a path, and which of them.
+fn file_of_recipe<'r>(
+    recipe: &'r Recipe,
+    arch: Arch,
+    path: &RootPath,
+) -> Option<(&'r Recipe, &'r FileSource)> {
     let distro = recipe.conventions();
     let (arch_name, triplet) =
         (distro.arch_name(arch).unwrap_or_default(), distro.triplet(arch).unwrap_or_default());
-    let mut files = recipe.layers.iter().rev().flat_map(|layer| &layer.files);
-    let file = files.find(|file| file.path(arch_name, triplet).is_ok_and(|at| at == *path))?;
-    Some(&file.source)
+    recipe.stacked().into_iter().rev().find_map(|one| {
+        let mut files = one.layer.files.iter();
+        let file = files.find(|file| file.path(arch_name, triplet).is_ok_and(|at| at == *path))?;
+        Some((one.recipe, &file.source))
+    })
 }
 
 /// The text of a file that the recipe makes; one of the host that cannot be read, and what is no file, has none.
@@ -80,10 +86,11 @@ impl LoaderConfiguration {
         }
         let distro = recipe.conventions();
         let names = (distro.arch_name(arch).unwrap_or_default(), distro.triplet(arch).unwrap_or_default());
-        let files = recipe.layers.iter().flat_map(|layer| &layer.files);
+        let stacked = recipe.stacked();
+        let files = stacked.iter().flat_map(|one| &one.layer.files);
         for path in files.filter_map(|file| file.path(names.0, names.1).ok()).filter(configures_dirs) {
             let source = file_of_recipe(recipe, arch, &path);
-            if let Some(text) = source.and_then(|source| text_of(recipe, arch, source)) {
+            if let Some(text) = source.and_then(|(recipe, source)| text_of(recipe, arch, source)) {
                 self.files.insert(path, text);
             }
         }

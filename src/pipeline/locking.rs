@@ -10,13 +10,14 @@ use crate::lock::{
     Lock, LockedPackage, LockedProgram, LockedRepository, NamedByLayer, Request as Asked, Stale,
     locked_packages, locked_repositories,
 };
-use crate::recipe::{PackageSpec, Recipe};
+use crate::recipe::{PackageSpec, Recipe, Stacked};
 use crate::repository::{
     Access, IndexPart, LocalPackage, PackageIndex, load, local_apks, local_packages, locked_text, sources,
 };
 use crate::resolve::{Pinned, Request, ResolveError, Solution, resolve};
 use crate::select::SelectError;
 
+use super::error::Fixed;
 use super::programs::{changed_program, needs, packages_by_layer};
 use super::{Forge, ForgeError, Update};
 
@@ -31,7 +32,8 @@ impl Forge<'_> {
     /// Why a lock cannot be built from as it is, if there is a reason: what the recipe asks for, an
     /// architecture that is not in it, or a package file that is another than was locked.
     pub fn stale(&self, recipe: &Recipe, lock: &Lock, archs: &[Arch]) -> Result<Option<Stale>, ForgeError> {
-        if let Err(stale) = lock.fits(&Asked::of(recipe, &self.options.without), archs) {
+        if let Err(stale) = lock.fits(&Asked::of(recipe, lock.base.as_deref(), &self.options.without), archs)
+        {
             return Ok(Some(stale));
         }
         for arch in archs {
@@ -51,24 +53,34 @@ impl Forge<'_> {
         Ok(None)
     }
 
-    /// Resolves a recipe for one architecture, by the rules of its packages' format.
+    /// Resolves a recipe on its base for one architecture, by the rules of its packages' format.
     pub(super) fn resolve(
         &self,
         recipe: &Recipe,
+        base: Option<&Lock>,
         arch: Arch,
         old: Option<&Lock>,
         update: &Update,
     ) -> Result<Resolved, ForgeError> {
         let port = Port::of(recipe, arch)?;
-        let mut kept = old.map(|old| old.packages_of(arch)).unwrap_or_default();
+        let mut own = old.map(|old| old.packages_of(arch)).unwrap_or_default();
         match update {
-            Update::All => kept.clear(),
+            Update::All => own.clear(),
             Update::Necessary => {}
-            Update::Packages(fresh) => kept.retain(|name, _| !fresh.contains(*name)),
+            Update::Packages(fresh) => own.retain(|name, _| !fresh.contains(*name)),
         }
-        let resolved = match recipe.format() {
-            PackageFormat::Deb => self.resolve_deb(recipe, port, &kept, update)?,
-            PackageFormat::Apk => self.resolve_apk(recipe, port, &kept, update)?,
+        let keep = matches!(update, Update::Packages(_));
+        let solve = |known: &Known<'_>| match recipe.format() {
+            PackageFormat::Deb => self.resolve_deb(recipe, port, known),
+            PackageFormat::Apk => self.resolve_apk(recipe, port, known),
+        };
+        let resolved = match (solve(&Known::of(own.clone(), base, arch, keep)), base) {
+            (Err(error @ (ForgeError::Resolve(_) | ForgeError::ApkResolve(_))), Some(base)) => {
+                // Without what the base fixes, which of it would be another?
+                let free = solve(&Known::of(own, None, arch, keep));
+                return Err(on_base(recipe, &base.packages_of(arch), free.ok(), error));
+            }
+            (solved, _) => solved?,
         };
         let dated = recipe.snapshot.is_none() && !self.options.allow_expired_index;
         if dated && let Some(older) = old.and_then(|old| old.older_than(&resolved.repositories)) {
@@ -79,19 +91,15 @@ impl Forge<'_> {
 
     /// Resolves a recipe for one architecture: first what it names, then what may be wanted on demand, which
     /// changes nothing of the first.
-    fn resolve_deb(
-        &self,
-        recipe: &Recipe,
-        port: Port,
-        old: &BTreeMap<&str, &LockedPackage>,
-        update: &Update,
-    ) -> Result<Resolved, ForgeError> {
+    fn resolve_deb(&self, recipe: &Recipe, port: Port, known: &Known<'_>) -> Result<Resolved, ForgeError> {
         let Port { arch, name: arch_name, triplet } = port;
         let local = local_packages(recipe, arch_name, triplet)?;
         let mut parts: Vec<IndexPart> = local.iter().map(|package| package.part.clone()).collect();
         parts.extend(self.load_indexes(recipe, arch, arch_name)?);
         parts.extend(
-            old.values()
+            known
+                .packages
+                .values()
                 .filter(|package| package.repository.is_some())
                 .filter_map(|package| still_locked(package)),
         );
@@ -101,22 +109,20 @@ impl Forge<'_> {
         let mut programs = needs(recipe, arch);
         self.find_deb(recipe, &index, &mut programs)?;
         let mut requests = requests(recipe, &local, arch_name, triplet);
+        let all_programs: Vec<LockedProgram> = known.programs.iter().chain(&programs).cloned().collect();
         for (layer, requests) in &mut requests {
-            let packages = packages_by_layer(&programs);
+            let packages = packages_by_layer(&all_programs);
             let needed = packages.get(layer.as_str()).into_iter().flatten();
             let more: Vec<&str> =
                 needed.copied().filter(|name| requests.iter().all(|request| request.name != *name)).collect();
             requests.extend(more.into_iter().map(Request::any));
         }
-        let versions: BTreeMap<String, String> =
-            old.values().map(|package| (package.name.clone(), package.version.clone())).collect();
-        let pinned = match update {
-            Update::Packages(_) => Pinned::Keep(&versions),
-            Update::Necessary | Update::All => Pinned::Prefer(&versions),
-        };
-        let all: Vec<Request> = requests.iter().flat_map(|(_, requests)| requests.clone()).collect();
+        let pinned = Pinned::Above(&known.kept, &known.preferred);
+        let mut all: Vec<Request> = requests.iter().flat_map(|(_, requests)| requests.clone()).collect();
+        let asked_for: BTreeSet<String> = all.iter().map(|request| request.name.clone()).collect();
+        all.extend(known.of_base.iter().filter(|name| !asked_for.contains(*name)).map(Request::any));
         let mut solution = resolve(&index, &all, pinned)?;
-        self.add_on_demand(recipe, &index, &all, &mut solution);
+        self.add_on_demand(recipe, &index, &all, &known.kept, &mut solution);
 
         let layers: Vec<NamedByLayer> = requests
             .into_iter()
@@ -126,7 +132,7 @@ impl Forge<'_> {
             })
             .collect();
         let repositories = locked_repositories(arch, &index)?;
-        let packages = locked_packages(arch, &index, &solution, &layers, old);
+        let packages = locked_packages(arch, &index, &solution, &layers, &known.packages);
         Ok(Resolved { repositories, packages, programs })
     }
 
@@ -176,6 +182,7 @@ impl Forge<'_> {
         recipe: &Recipe,
         index: &PackageIndex,
         named: &[Request],
+        versions: &BTreeMap<String, String>,
         solution: &mut Solution,
     ) {
         let mut essential: BTreeSet<&str> = BTreeSet::new();
@@ -189,17 +196,17 @@ impl Forge<'_> {
             }
         }
         let all: Vec<&str> = essential.iter().chain(&for_rules).copied().collect();
-        if add(index, named, &all, solution).is_ok() {
+        if add(index, named, &all, versions, solution).is_ok() {
             return;
         }
         let essential: Vec<&str> = essential.into_iter().collect();
-        if let Err(error) = add(index, named, &essential, solution) {
+        if let Err(error) = add(index, named, &essential, versions, solution) {
             self.progress.note(&format!(
                 "Essential packages do not go with what the recipe names, so no script gets them: {error}"
             ));
         }
         for name in for_rules {
-            if let Err(error) = add(index, named, &[name], solution) {
+            if let Err(error) = add(index, named, &[name], versions, solution) {
                 self.progress.note(&format!(
                     "{name} does not go with what the recipe names, so no run-time rule gets it: {error}"
                 ));
@@ -208,29 +215,90 @@ impl Forge<'_> {
     }
 }
 
-/// Adds packages to a solution, of which all the rest stays as it is.
+/// Adds packages to a solution, of which all the rest stays as it is; `versions` of others are kept too.
 fn add(
     index: &PackageIndex,
     named: &[Request],
     more: &[&str],
+    versions: &BTreeMap<String, String>,
     solution: &mut Solution,
 ) -> Result<(), ResolveError> {
-    let kept: BTreeMap<String, String> = solution
+    let present: BTreeMap<String, String> = solution
         .packages
         .iter()
         .map(|chosen| (chosen.name.clone(), index.version(chosen.id).to_owned()))
         .collect();
+    let mut kept = versions.clone();
+    kept.extend(present.clone());
     let mut requests = named.to_vec();
-    let present = kept.keys().map(String::as_str);
+    let names = present.keys().map(String::as_str);
     let asked_for: BTreeSet<&str> = named.iter().map(|request| request.name.as_str()).collect();
-    requests.extend(
-        present.chain(more.iter().copied()).filter(|name| !asked_for.contains(name)).map(Request::any),
-    );
+    requests
+        .extend(names.chain(more.iter().copied()).filter(|name| !asked_for.contains(name)).map(Request::any));
     let whole = resolve(index, &requests, Pinned::Keep(&kept))?;
-    let new = whole.packages.into_iter().filter(|chosen| !kept.contains_key(&chosen.name));
+    let new = whole.packages.into_iter().filter(|chosen| !present.contains_key(&chosen.name));
     solution.packages.extend(new);
     solution.packages.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(())
+}
+
+/// What is known of packages before a recipe is resolved: by its last lock, and by the lock of its base, which fixes
+/// versions.
+pub(super) struct Known<'l> {
+    /// Every package of either, by name; the base's go before.
+    pub(super) packages: BTreeMap<&'l str, &'l LockedPackage>,
+    /// The versions that must be taken, where they are to be had.
+    pub(super) kept: BTreeMap<String, String>,
+    /// The versions that are taken before others.
+    pub(super) preferred: BTreeMap<String, String>,
+    /// Whether all that the last lock has must be taken.
+    pub(super) keeps_own: bool,
+    /// The packages that a base's layers have.
+    pub(super) of_base: BTreeSet<String>,
+    /// The programs that a base's recipe brings.
+    pub(super) programs: Vec<LockedProgram>,
+}
+
+impl<'l> Known<'l> {
+    /// `own` is what the last lock has and is not to be taken anew; `keep` says that it is to stay.
+    fn of(own: BTreeMap<&'l str, &'l LockedPackage>, base: Option<&'l Lock>, arch: Arch, keep: bool) -> Self {
+        let versions = |packages: &BTreeMap<&str, &LockedPackage>| -> BTreeMap<String, String> {
+            packages.values().map(|package| (package.name.clone(), package.version.clone())).collect()
+        };
+        let of_base = base.map(|base| base.packages_of(arch)).unwrap_or_default();
+        let preferred = versions(&own);
+        let mut kept = if keep { preferred.clone() } else { BTreeMap::new() };
+        kept.extend(versions(&of_base));
+        let names = of_base.values().filter(|package| !package.on_demand).map(|package| package.name.clone());
+        let (names, mut packages) = (names.collect(), own);
+        packages.extend(of_base);
+        let programs = base.into_iter().flat_map(|base| base.programs_of(arch)).cloned().collect();
+        Known { packages, kept, preferred, keeps_own: keep, of_base: names, programs }
+    }
+}
+
+/// Says what a base fixes and a recipe needs otherwise, where that is why nothing could be resolved: `free` is what
+/// would be chosen on no base.
+fn on_base(
+    recipe: &Recipe,
+    of_base: &BTreeMap<&str, &LockedPackage>,
+    free: Option<Resolved>,
+    error: ForgeError,
+) -> ForgeError {
+    let (Some(base), Some(free)) = (&recipe.base, free) else { return error };
+    let fixed = free.packages.iter().filter_map(|package| {
+        let fixed = of_base.get(package.name.as_str()).filter(|fixed| fixed.version != package.version)?;
+        Some(Fixed {
+            name: package.name.clone(),
+            is: fixed.version.clone(),
+            would_be: package.version.clone(),
+        })
+    });
+    let fixed: Vec<Fixed> = fixed.collect();
+    if fixed.is_empty() {
+        return error;
+    }
+    ForgeError::OnBase { base: base.recipe.path.clone(), fixed, source: Box::new(error) }
 }
 
 /// An architecture, and what a recipe's distro calls it.
@@ -273,7 +341,7 @@ fn requests(
     arch_name: &str,
     triplet: &str,
 ) -> Vec<(String, Vec<Request>)> {
-    let request = |spec: &PackageSpec| match spec {
+    let request = |stacked: &Stacked<'_>, spec: &PackageSpec| match spec {
         PackageSpec::Archive { name, constraint, .. } => Some(Request {
             name: name.clone(),
             constraint: constraint
@@ -284,16 +352,16 @@ fn requests(
         // Resolved from indexes of another kind.
         PackageSpec::Apk { .. } => None,
         PackageSpec::Local(template) => {
-            let path = template.expand(arch_name, triplet);
+            let path = stacked.path(&template.expand(arch_name, triplet));
             let package = local.iter().find(|package| package.path == path)?;
             Some(Request { name: package.name.clone(), constraint: None, local: true })
         }
     };
-    recipe
-        .layers
-        .iter()
-        .map(|layer| (layer.name.clone(), layer.packages.iter().filter_map(request).collect()))
-        .collect()
+    let stacked = recipe.stacked().into_iter().map(|stacked| {
+        let requests = stacked.layer.packages.iter().filter_map(|spec| request(&stacked, spec)).collect();
+        (stacked.layer.name.clone(), requests)
+    });
+    stacked.collect()
 }
 
 /// A locked version as a paragraph of an index, for when no index has it any more.

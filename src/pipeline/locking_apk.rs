@@ -7,15 +7,15 @@ use crate::apk::relation::Relation;
 use crate::arch::Arch;
 use crate::cache::ContentId;
 use crate::lock::{LockedPackage, apk_packages, apk_record, apk_repositories, provides_name};
-use crate::recipe::{PackageSpec, Recipe};
+use crate::recipe::{PackageSpec, Recipe, Stacked};
 use crate::repository::{
     ApkId, ApkIndex, ApkOrigin, LocalApk, apk_sources, load_apk, local_apks, locked_apk,
 };
 use crate::resolve::{ApkResolveError, ApkSolution, resolve_apk};
 
-use super::locking::{Port, Resolved};
+use super::locking::{Known, Port, Resolved};
 use super::programs::needs;
-use super::{Forge, ForgeError, Update};
+use super::{Forge, ForgeError};
 
 impl Forge<'_> {
     /// Resolves a recipe for one architecture as `apk add` would.
@@ -23,8 +23,7 @@ impl Forge<'_> {
         &self,
         recipe: &Recipe,
         port: Port,
-        old: &BTreeMap<&str, &LockedPackage>,
-        update: &Update,
+        known: &Known<'_>,
     ) -> Result<Resolved, ForgeError> {
         let arch = port.arch;
         let local = local_apks(recipe, port.name, port.triplet)?;
@@ -32,7 +31,9 @@ impl Forge<'_> {
             local.iter().map(|package| (package.origin.clone(), vec![package.record.clone()])).collect();
         parts.extend(self.load_apk_indexes(recipe, arch, port.name)?);
         parts.extend(
-            old.values()
+            known
+                .packages
+                .values()
                 .filter(|package| package.repository.is_some())
                 .filter_map(|package| Some((locked_apk(package.content), vec![apk_record(package)?]))),
         );
@@ -41,20 +42,27 @@ impl Forge<'_> {
         let mut programs = needs(recipe, arch);
         Self::find_apk(&index, &programs)?;
         let mut layers = world(recipe, &local, port);
-        for program in &programs {
+        for program in known.programs.iter().chain(&programs) {
             let own = layers.iter_mut().filter(|(layer, _)| *layer == program.layer);
             own.for_each(|(_, relations)| relations.extend(program.needs.iter().map(|name| provided(name))));
         }
-        let world: Vec<Relation> = layers.iter().flat_map(|(_, relations)| relations.clone()).collect();
-        let versions: BTreeMap<String, String> =
-            old.values().map(|package| (package.name.clone(), package.version.clone())).collect();
-        let keep = matches!(update, Update::Packages(_));
-        let mut solution = resolve_apk(&index, &world, &versions, keep)?;
+        let mut world: Vec<Relation> = layers.iter().flat_map(|(_, relations)| relations.clone()).collect();
+        // What a base has stays as it is, to the byte.
+        world.extend(
+            known.packages.values().filter(|package| known.of_base.contains(&package.name)).filter_map(
+                |package| match package.content {
+                    ContentId::Apk(checksum) => Some(Relation::of_package(&package.name, checksum)),
+                    ContentId::Sha256(_) => None,
+                },
+            ),
+        );
+        let keep = known.keeps_own;
+        let mut solution = resolve_apk(&index, &world, &known.preferred, keep)?;
         self.add_on_demand_apk(recipe, &index, &world, &mut solution);
         let paths: BTreeMap<ContentId, &str> =
             local.iter().map(|one| (one.record.checksum.into(), one.path.as_str())).collect();
         let repositories = apk_repositories(arch, &index)?;
-        let packages = apk_packages(arch, &index, &solution, &layers, &paths, old);
+        let packages = apk_packages(arch, &index, &solution, &layers, &paths, &known.packages);
         for program in &mut programs {
             let has = |package: &&LockedPackage| {
                 program
@@ -138,14 +146,17 @@ fn provided(name: &str) -> Relation {
 
 /// What each layer asks for, as lines of apk's world.
 fn world(recipe: &Recipe, local: &[LocalApk], port: Port) -> Vec<(String, Vec<Relation>)> {
-    let relation = |spec: &PackageSpec| match spec {
+    let relation = |stacked: &Stacked<'_>, spec: &PackageSpec| match spec {
         PackageSpec::Apk { relation, .. } => Some(relation.clone()),
         PackageSpec::Local(template) => {
-            let path = template.expand(port.name, port.triplet);
+            let path = stacked.path(&template.expand(port.name, port.triplet));
             local.iter().find(|package| package.path == path).map(|package| package.request.clone())
         }
         PackageSpec::Archive { .. } => None,
     };
-    let layers = recipe.layers.iter();
-    layers.map(|layer| (layer.name.clone(), layer.packages.iter().filter_map(relation).collect())).collect()
+    let stacked = recipe.stacked().into_iter().map(|stacked| {
+        let relations = stacked.layer.packages.iter().filter_map(|spec| relation(&stacked, spec)).collect();
+        (stacked.layer.name.clone(), relations)
+    });
+    stacked.collect()
 }

@@ -76,14 +76,15 @@ pub(super) fn needs(recipe: &Recipe, arch: Arch) -> Vec<LockedProgram> {
     let library_path = recipe.image.env.get("LD_LIBRARY_PATH");
     let library_path = library_path.map(|value| search.library_path(value)).unwrap_or_default();
     let mut programs = Vec::new();
-    for (path, elf) in &own.files {
+    let below = recipe.layers_below();
+    for (path, elf) in own.files.iter().filter(|(_, elf)| elf.layer >= below) {
         let chain = [Requester { path, facts: &elf.facts }];
         let is_missing = |needed: &&String| search.find(&own, needed, &chain, &library_path).is_none();
         let mut needs: Vec<String> = elf.facts.needed.iter().filter(is_missing).cloned().collect();
         needs.sort();
         needs.dedup();
         if !needs.is_empty() {
-            let layer = recipe.layers[elf.layer].name.clone();
+            let layer = recipe.layers[elf.layer - below].name.clone();
             programs.push(LockedProgram { arch, path: path.to_string(), layer, needs, packages: Vec::new() });
         }
     }

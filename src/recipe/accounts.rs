@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Recipe;
 use super::base_accounts::{base_groups, base_users};
 use super::findings::Findings;
 use super::problems::{Problem, Span, quoted};
@@ -133,11 +134,34 @@ struct Declared<T> {
     group: Span,
 }
 
+/// What the recipes below define.
+#[derive(Default)]
+pub(super) struct Defined<'a> {
+    users: Vec<&'a str>,
+    groups: Vec<&'a str>,
+}
+
+impl<'a> Defined<'a> {
+    /// By a base, and by those that it stands on.
+    pub(super) fn below(base: Option<&'a Recipe>) -> Self {
+        let mut defined = Defined::default();
+        for recipe in base.into_iter().flat_map(Recipe::stack) {
+            for user in &recipe.users {
+                defined.users.push(&user.name);
+                defined.groups.extend(user.group.is_none().then_some(user.name.as_str()));
+            }
+            defined.groups.extend(recipe.groups.iter().map(|group| group.name.as_str()));
+        }
+        defined
+    }
+}
+
 /// Reads `[[user]]` and `[[group]]` and checks them against each other and all that is mentioned.
 pub(super) fn read(
     users: Option<&Value<'_>>,
     groups: Option<&Value<'_>>,
     mut mentions: Mentions,
+    below: &Defined<'_>,
     format: PackageFormat,
     findings: &Findings<'_>,
 ) -> ReadAccounts {
@@ -161,7 +185,7 @@ pub(super) fn read(
     check_primary(&users, &groups, format, findings);
     let mut awaited = Vec::new();
     if !mentions.unsure {
-        for undefined in undefined(&mentions, &users, &groups, format) {
+        for undefined in undefined(&mentions, &users, &groups, below, format) {
             let Undefined { is_group, name, span, near } = undefined;
             let what = if is_group { "group" } else { "user" };
             let message = format!("nobody defines the {what} {}", quoted(name));
@@ -332,11 +356,14 @@ fn undefined<'a>(
     mentions: &'a Mentions,
     users: &'a [Declared<User>],
     groups: &'a [Declared<Group>],
+    below: &Defined<'a>,
     format: PackageFormat,
 ) -> Vec<Undefined<'a>> {
     let own = users.iter().filter(|user| user.item.group.is_none()).map(|user| user.item.name.as_str());
     let user_names = users.iter().map(|user| user.item.name.as_str());
     let group_names = groups.iter().map(|group| group.item.name.as_str()).chain(own);
+    let (user_names, group_names) =
+        (user_names.chain(below.users.iter().copied()), group_names.chain(below.groups.iter().copied()));
     let users: Vec<&str> = user_names.chain(base_users(format).iter().map(|user| user.name)).collect();
     let groups: Vec<&str> = group_names.chain(base_groups(format).iter().map(|group| group.name)).collect();
     let among = |mentioned: &'a [(String, Span)], known: &[&'a str], is_group| {

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Recipe;
 use super::findings::Findings;
-use super::problems::{listed, quoted};
+use super::problems::{Span, listed, quoted};
 use super::reader::{Table, Text, Value};
 use super::suggest::nearest;
 use super::template::Template;
@@ -24,15 +25,17 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    pub(super) fn read(table: &mut Table<'_>, dir: &Path) -> Self {
+    /// Reads what a recipe says itself; `below` is its base.
+    pub(super) fn read(table: &mut Table<'_>, dir: &Path, below: Option<&Recipe>) -> Self {
         let findings = table.findings;
+        let inherited = below.and_then(|below| below.from);
         let from = table.take("from");
         let archs = table.take("arch");
         let suites = table.take("suites");
         let keys = table.take("keys");
         let snapshot = table.take("snapshot");
         let given = from.is_some();
-        if !given && !table.misspells("from") {
+        if !given && inherited.is_none() && !table.misspells("from") {
             for value in [&suites, &keys, &snapshot].into_iter().flatten() {
                 let message = format!("{} means nothing without `from`", quoted(&value.key));
                 findings.context(&value.key_span, message, "add `from = \"debian:trixie\"`, or leave it out");
@@ -41,6 +44,23 @@ impl Origin {
         let text = from.and_then(|value| value.text());
         let from = text.as_ref().and_then(|text| read_from(text, findings));
         let format = text.as_ref().and_then(|text| format_of(text.text, from));
+        if let (Some(below), Some(text), Some(own)) = (below, &text, from)
+            && inherited != Some(own)
+        {
+            let message = match inherited {
+                Some(inherited) => {
+                    format!("the base `{}` is of {inherited}, not of {own}", below.path.display())
+                }
+                None => format!("the base `{}` has no `from`", below.path.display()),
+            };
+            findings.context(
+                &text.span,
+                message,
+                "leave `from` out: it is the base's; or choose another base",
+            );
+        }
+        let from = from.or(inherited);
+        let format = format.or_else(|| below.map(Recipe::format));
         let misspells_keys = table.misspells("keys");
         if let Some(text) = text.filter(|_| from == Some(Distro::Wolfi) && keys.is_none() && !misspells_keys)
         {
@@ -52,8 +72,11 @@ impl Origin {
             let hint = "leave it out: the whole release is used, main and community";
             findings.context(&suites.key_span, "a release of Alpine's kind has no suites", hint);
         }
+        let said =
+            [suites.as_ref(), snapshot.as_ref()].map(|value| value.map(|value| value.key_span.clone()));
+        let arch_span = archs.as_ref().map(|value| value.span.clone());
         let snapshot = snapshot.and_then(|value| value.text());
-        Origin {
+        let origin = Origin {
             given,
             from,
             format,
@@ -61,6 +84,41 @@ impl Origin {
             pockets: suites.filter(|_| !is_apk).map(|value| read_suites(&value, from, findings)),
             keys: keys.map(|value| read_keys(&value, dir, findings)).unwrap_or_default(),
             snapshot: snapshot.and_then(|text| read_snapshot(&text, from, findings)),
+        };
+        if let Some(below) = below {
+            origin.check_base(below, arch_span, said, findings);
+        }
+        origin
+    }
+
+    /// What refines `from` is the base's; and a base has all architectures of what stands on it.
+    fn check_base(
+        &self,
+        below: &Recipe,
+        archs: Option<Span>,
+        [suites, snapshot]: [Option<Span>; 2],
+        findings: &Findings<'_>,
+    ) {
+        let base = below.path.display();
+        let differs = [
+            (suites, self.pockets != below.pockets, "suites"),
+            (snapshot, self.snapshot != below.snapshot, "snapshot"),
+        ];
+        for (span, differs, key) in differs {
+            if let Some(span) = span.filter(|_| differs) {
+                let message = format!("the base `{base}` says otherwise of `{key}`");
+                findings.context(
+                    &span,
+                    message,
+                    "leave it out: what packages come from is the base's to say",
+                );
+            }
+        }
+        let known = below.archs();
+        if let (Some(span), Some(lacking)) = (archs, self.archs.iter().find(|arch| !known.contains(arch))) {
+            let message = format!("the base `{base}` is not made for {lacking}");
+            let hint = format!("it is made for {}", listed(known.iter().map(|arch| arch.name())));
+            findings.context(&span, message, hint);
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The recipe as a whole: its keys, and what they must have in common.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use super::accounts::{self, Mentions};
+use super::accounts::{self, Defined, Mentions};
+use super::base::{self, Base};
 use super::findings::Findings;
 use super::image::ImageConfig;
 use super::image_test::Test;
@@ -19,12 +20,13 @@ use super::rule;
 use super::strip::Strip;
 use super::{Layer, Recipe, RecipeError, Variant};
 
-/// Reads a recipe's text; `path` is the file it comes from, whose directory relative paths start at.
-pub(super) fn parse(text: &str, path: &Path) -> Result<Recipe, RecipeError> {
+/// Reads a recipe's text; `path` is the file it comes from, whose directory relative paths start at. `chain` are the
+/// files of the recipes that have it as a base, and its own.
+pub(super) fn parse(text: &str, path: &Path, chain: &[PathBuf]) -> Result<Recipe, RecipeError> {
     let (tree, errors) = DeTable::parse_recoverable(text);
     let findings = Findings::new(text);
     findings.syntax(&errors);
-    let recipe = read(Table::root(tree.get_ref(), &findings), path);
+    let recipe = read(Table::root(tree.get_ref(), &findings), path, chain)?;
     let problems = findings.into_problems();
     if problems.is_empty() {
         return Ok(recipe);
@@ -32,7 +34,7 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Recipe, RecipeError> {
     Err(RecipeError::Invalid(Problems { path: path.to_owned(), text: text.to_owned(), problems }))
 }
 
-fn read(mut table: Table<'_>, path: &Path) -> Recipe {
+fn read(mut table: Table<'_>, path: &Path, chain: &[PathBuf]) -> Result<Recipe, RecipeError> {
     let findings = table.findings;
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
     let mut mentions = Mentions::default();
@@ -41,21 +43,22 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
     if let Some(name) = &name {
         check_name("recipe", name, findings);
     }
-    let origin = Origin::read(&mut table, &dir);
-    let base = table.take("base");
+    let base_value = table.take("base");
+    let base = match &base_value {
+        Some(value) => base::read(value, &dir, chain, findings)?,
+        None => None,
+    };
+    let below = base.as_ref().map(|base| &base.recipe);
+    let mut origin = Origin::read(&mut table, &dir, below);
     if let Some(base) = &base {
-        base.text();
-        findings.value(
-            &base.key_span,
-            "bases are not supported by this version",
-            "put the layers into this recipe",
-        );
+        base.give_origin(&mut origin);
     }
-    let skeleton = table.boolean("skeleton", true);
+    let skeleton = read_skeleton(&mut table, below);
     let strict = table.boolean("strict", false);
     let repository = table.take("repository");
     let has_repository = repository.is_some();
-    let repositories = read_repositories(repository.as_ref(), &dir, &origin);
+    let inherited = base.as_ref().map(Base::give_repositories);
+    let repositories = read_repositories(repository.as_ref(), &dir, &origin, inherited);
     let packages = Grammar::of(&repositories, &dir);
 
     let layers = table
@@ -66,22 +69,34 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
     let variants = variants.unwrap_or_default();
 
     let strip = table.take("strip").map(|value| Strip::read(&value)).unwrap_or_default();
-    let image = table.take("image").map(|value| ImageConfig::read(&value, &mut mentions)).unwrap_or_default();
+    let mut image =
+        table.take("image").map(|value| ImageConfig::read(&value, &mut mentions)).unwrap_or_default();
     let tests = table.take("test").map(|value| Test::read_all(&value, "test")).unwrap_or_default();
-    let rules = table.take("rule").map(|value| rule::read_all(&value)).unwrap_or_default();
+    let mut rules = table.take("rule").map(|value| rule::read_all(&value)).unwrap_or_default();
+    if let Some(below) = below {
+        image.inherit(&below.image);
+        let own: BTreeSet<String> = rules.iter().map(|rule| rule.name.clone()).collect();
+        rules.extend(below.rules.iter().filter(|rule| !own.contains(&rule.name)).cloned());
+    }
     let users = table.take("user");
     let groups = table.take("group");
     // A base could define what is missing here, and so could a key whose name is misspelt.
-    mentions.unsure |= base.is_some() || table.misspells("user") || table.misspells("group");
-    let has_origin = origin.given || has_repository || base.is_some();
+    let lacks_base = base_value.is_some() && base.is_none();
+    mentions.unsure |= lacks_base || table.misspells("user") || table.misspells("group");
+    let has_origin = origin.given || has_repository || base_value.is_some();
     let has_origin = has_origin || table.misspells("from") || table.misspells("repository");
     check_layers(&layers, &variants, has_origin, findings);
+    check_lower_names(&layers, &variants, below, findings);
     let mut declared = layers.iter().chain(variants.values().flat_map(|(layers, _)| layers));
-    mentions.has_packages = declared.any(|declared| !declared.layer.packages.is_empty());
-    let accounts = accounts::read(users.as_ref(), groups.as_ref(), mentions, packages.format, findings);
+    let lower = || below.into_iter().flat_map(Recipe::stack).flat_map(|recipe| &recipe.layers);
+    mentions.has_packages = declared.any(|declared| !declared.layer.packages.is_empty())
+        || lower().any(|layer| !layer.packages.is_empty());
+    let known = Defined::below(below);
+    let accounts =
+        accounts::read(users.as_ref(), groups.as_ref(), mentions, &known, packages.format, findings);
     table.finish();
 
-    Recipe {
+    Ok(Recipe {
         path: path.to_owned(),
         text: findings.text().to_owned(),
         dir,
@@ -107,7 +122,24 @@ fn read(mut table: Table<'_>, path: &Path) -> Recipe {
         rules,
         tests,
         repositories: repositories.list,
+        base: base.map(Box::new),
+    })
+}
+
+/// Whether the lowest layer has the skeleton, which is for the lowest recipe to say.
+fn read_skeleton(table: &mut Table<'_>, below: Option<&Recipe>) -> bool {
+    let Some(below) = below else { return table.boolean("skeleton", true) };
+    if let Some(value) = table.take("skeleton")
+        && value.boolean().is_some_and(|said| said != below.skeleton)
+    {
+        let hint = "leave it out, or say it in the base";
+        table.findings.context(
+            &value.key_span,
+            "the skeleton belongs to the lowest layer, which is a base's",
+            hint,
+        );
     }
+    below.skeleton
 }
 
 fn plain(layers: Vec<Declared>) -> Vec<Layer> {
@@ -134,6 +166,28 @@ fn read_variants(value: &Value<'_>, packages: &Grammar<'_>, mentions: &mut Menti
         variants.insert(name, (layers, tests.unwrap_or_default()));
     }
     variants
+}
+
+/// A layer is not called as one of a base is.
+fn check_lower_names(
+    layers: &[Declared],
+    variants: &Variants,
+    below: Option<&Recipe>,
+    findings: &Findings<'_>,
+) {
+    let lower: BTreeMap<&str, &Recipe> = below
+        .into_iter()
+        .flat_map(Recipe::stack)
+        .flat_map(|recipe| recipe.layers.iter().map(move |layer| (layer.name.as_str(), recipe)))
+        .collect();
+    for declared in layers.iter().chain(variants.values().flat_map(|(layers, _)| layers)) {
+        let name = &declared.layer.name;
+        if let Some(recipe) = lower.get(name.as_str()) {
+            let message =
+                format!("the base `{}` has a layer {} already", recipe.path.display(), quoted(name));
+            findings.context(&declared.span, message, "give it another name");
+        }
+    }
 }
 
 /// Layer names must be unique, a variant's also against the recipe's; packages must come from somewhere.

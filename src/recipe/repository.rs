@@ -87,9 +87,15 @@ pub(super) struct Repositories {
     pub(super) unsure: bool,
 }
 
-/// Reads `[[repository]]`. With `from`, one without keys is trusted by the distro's.
-pub(super) fn read_repositories(value: Option<&Value<'_>>, dir: &Path, origin: &Origin) -> Repositories {
-    let mut repositories = Repositories { format: origin.format, ..Repositories::default() };
+/// Reads `[[repository]]`, after those that are inherited. With `from`, one without keys is trusted by the distro's.
+pub(super) fn read_repositories(
+    value: Option<&Value<'_>>,
+    dir: &Path,
+    origin: &Origin,
+    inherited: Option<Repositories>,
+) -> Repositories {
+    let of_distro = || Repositories { format: origin.format, ..Repositories::default() };
+    let mut repositories = inherited.unwrap_or_else(of_distro);
     for table in value.map(|value| value.tables("repository")).unwrap_or_default() {
         let repository = read_repository(table, dir, origin, &mut repositories);
         repositories.list.extend(repository);

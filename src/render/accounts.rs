@@ -66,17 +66,23 @@ impl Accounts {
             .find(|shell| shell_exists(shell))
             .unwrap_or(ROOT_SHELLS[ROOT_SHELLS.len() - 1]);
         let mut accounts = Self::base(recipe.format(), root_shell);
+        accounts.define(recipe)?;
+        Ok(accounts)
+    }
+
+    /// Adds the accounts of a recipe, which win where a name is defined already.
+    pub fn define(&mut self, recipe: &Recipe) -> Result<(), RenderError> {
         // Those with a number come first, so that a derived one never takes it.
         let (numbered, derived): (Vec<_>, Vec<_>) =
             recipe.groups.iter().partition(|group| group.gid.is_some());
         for group in numbered.into_iter().chain(derived) {
-            accounts.add_group(&group.name, group.gid)?;
+            self.add_group(&group.name, group.gid)?;
         }
         let (numbered, derived): (Vec<_>, Vec<_>) = recipe.users.iter().partition(|user| user.uid.is_some());
         for user in numbered.into_iter().chain(derived) {
-            accounts.add_user(user)?;
+            self.add_user(user)?;
         }
-        Ok(accounts)
+        Ok(())
     }
 
     /// The accounts of an image's own files; lines that are none are passed over.

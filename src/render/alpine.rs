@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apk::archive::Marks;
 use crate::effects::PackageEffects;
+use crate::recipe::Recipe;
 use crate::root_path::RootPath;
 use crate::tarball::{Entry, EntryKind, Metadata};
 
@@ -105,6 +106,19 @@ impl<'a> Setup<'a> {
         }
     }
 
+    /// The layers of the next recipe of the stack follow; `effects` are as it knows them.
+    pub fn begin(
+        &mut self,
+        recipe: &'a Recipe,
+        effects: &'a BTreeMap<String, PackageEffects>,
+    ) -> Result<(), RenderError> {
+        self.effects = effects;
+        match &mut self.accounts {
+            Some(accounts) => accounts.begin(recipe),
+            None => Ok(()),
+        }
+    }
+
     /// The files of a layer whose content [`Setup::layer`] must see.
     pub fn wants(&self, layer: &LayerFiles<'a>) -> BTreeSet<RootPath> {
         let programs = linkers().map(|(path, ..)| path);
@@ -130,7 +144,10 @@ impl<'a> Setup<'a> {
         let mut made = Made::new();
         let mut accounts = match self.accounts.take() {
             Some(accounts) => accounts,
-            None => AccountState::new(self.image.recipe, layer.files.contains_key(&fixed("/bin/sh")))?,
+            None => {
+                let lowest = self.image.recipe.stack()[0];
+                AccountState::new(lowest, layer.files.contains_key(&fixed("/bin/sh")))?
+            }
         };
         let shipped = self.rebase(&mut accounts, layer, contents)?;
         let installed = self.run_scripts(&mut accounts, &mut made);

@@ -56,6 +56,8 @@ pub struct LayerSetup {
 #[derive(Debug)]
 pub struct Setup<'a> {
     recipe: &'a Recipe,
+    /// Those of the recipe and its bases whose layers have begun, lowest first.
+    begun: Vec<&'a Recipe>,
     distro: Distro,
     arch: Arch,
     catalog: &'a FileCatalog,
@@ -81,7 +83,8 @@ pub struct Setup<'a> {
 type Brought<'a> = BTreeMap<&'a str, bool>;
 
 impl<'a> Setup<'a> {
-    /// Of an image with no layers yet. `effects` are those of the catalogued packages, by name.
+    /// Of an image with no layers yet. `effects` are those of the catalogued packages, by name, as the lowest recipe of
+    /// the stack knows them, and `accounts` have those of that recipe.
     pub fn new(
         recipe: &'a Recipe,
         arch: Arch,
@@ -98,6 +101,7 @@ impl<'a> Setup<'a> {
         }
         Setup {
             recipe,
+            begun: recipe.stack().into_iter().take(1).collect(),
             distro,
             arch,
             catalog,
@@ -113,6 +117,17 @@ impl<'a> Setup<'a> {
             undone: Vec::new(),
             failures: Vec::new(),
         }
+    }
+
+    /// The layers of the next recipe of the stack follow.
+    pub fn begin(
+        &mut self,
+        recipe: &'a Recipe,
+        effects: &'a BTreeMap<String, PackageEffects>,
+    ) -> Result<(), RenderError> {
+        self.begun.push(recipe);
+        self.effects = effects;
+        self.accounts.define(recipe)
     }
 
     /// The packages' files whose content [`Setup::layer`] must see.
@@ -319,8 +334,8 @@ impl<'a> Setup<'a> {
 
     /// The account files, where the image is to have them and they differ from those below.
     fn make_account_files(&mut self, made: &mut Made) {
-        let recipe = self.recipe;
-        let wanted = recipe.skeleton || !recipe.users.is_empty() || !recipe.groups.is_empty();
+        let defines = |recipe: &&Recipe| !recipe.users.is_empty() || !recipe.groups.is_empty();
+        let wanted = self.recipe.skeleton || self.begun.iter().any(defines);
         let mut files = if wanted { self.accounts.files() } else { Made::new() };
         if wanted && self.reads_shadow() {
             let shadow = self.accounts.gid("shadow").unwrap_or(0);
@@ -371,7 +386,8 @@ impl<'a> Setup<'a> {
             self.distro.arch_name(self.arch).unwrap_or_default(),
             self.distro.triplet(self.arch).unwrap_or_default(),
         );
-        let patterns = self.recipe.layers.get(number).into_iter().flat_map(|layer| &layer.exclude);
+        let stacked = self.recipe.stacked();
+        let patterns = stacked.get(number).into_iter().flat_map(|one| &one.layer.exclude);
         // What is no glob was told when the recipe was read.
         patterns.filter_map(|glob| glob.expand(arch, triplet).ok()).collect()
     }

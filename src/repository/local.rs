@@ -19,7 +19,7 @@ use super::{ApkOrigin, IndexOrigin, IndexPart, IndexText, OriginKind, Repository
 /// A package file that a recipe names.
 #[derive(Clone, Debug)]
 pub struct LocalPackage {
-    /// Its path as the recipe has it, placeholders expanded.
+    /// Its path, placeholders expanded: as the recipe has it, that of a base's seen from the recipe.
     pub path: String,
     /// The package's name.
     pub name: String,
@@ -42,26 +42,26 @@ pub struct LocalApk {
     pub request: Relation,
 }
 
-/// Reads the package files of apk's that a recipe names, each once, and checks that they are whole. Nobody has
-/// to have signed them.
+/// Reads the package files of apk's that a recipe and its bases name, each once, and checks that they are whole.
+/// Nobody has to have signed them.
 pub fn local_apks(recipe: &Recipe, arch_name: &str, triplet: &str) -> Result<Vec<LocalApk>, RepositoryError> {
     local_files(recipe, arch_name, triplet, |path| read_apk(recipe, path, arch_name))
 }
 
-/// Does something for each package file that a recipe names, each once, in order of their paths.
+/// Does something for each package file that a recipe and its bases name, each once, in order of their paths.
 fn local_files<T>(
     recipe: &Recipe,
     arch_name: &str,
     triplet: &str,
     read: impl Fn(&str) -> Result<T, RepositoryError>,
 ) -> Result<Vec<T>, RepositoryError> {
-    let specs = recipe.layers.iter().flat_map(|layer| &layer.packages);
-    let paths: BTreeSet<String> = specs
-        .filter_map(|spec| match spec {
-            PackageSpec::Local(template) => Some(template.expand(arch_name, triplet)),
+    let mut paths: BTreeSet<String> = BTreeSet::new();
+    for stacked in recipe.stacked() {
+        paths.extend(stacked.layer.packages.iter().filter_map(|spec| match spec {
+            PackageSpec::Local(template) => Some(stacked.path(&template.expand(arch_name, triplet))),
             PackageSpec::Archive { .. } | PackageSpec::Apk { .. } => None,
-        })
-        .collect();
+        }));
+    }
     paths.iter().map(|path| read(path)).collect()
 }
 
@@ -119,7 +119,7 @@ pub fn locked_apk(content: ContentId) -> ApkOrigin {
     }
 }
 
-/// Reads the package files that a recipe names, each once.
+/// Reads the package files that a recipe and its bases name, each once.
 pub fn local_packages(
     recipe: &Recipe,
     arch_name: &str,

@@ -77,7 +77,7 @@ impl<'a> Relating<'a> {
 
     /// The version that a lock insists on, where the index has it.
     pub(super) fn kept(&self, name: &str) -> Option<PackageId> {
-        matches!(self.pinned, Pinned::Keep(_)).then(|| self.pin(name)).flatten()
+        self.pinned.keeps(name).then(|| self.pin(name)).flatten()
     }
 
     fn pin(&self, name: &str) -> Option<PackageId> {

@@ -53,27 +53,10 @@ impl Selector<'_> {
     ///
     /// A program that lacks a library, or a library that somebody asked for, is an error; a plug-in is not.
     pub(super) fn link(&mut self, path: &RootPath, facts: &Arc<ElfFacts>, reason: Option<&Reason>) {
-        let is_walked = matches!(reason, Some(Reason::Library { .. } | Reason::Loader { .. }));
-        if is_walked || facts.machine != self.inputs.arch.elf_machine() {
-            return;
-        }
-        let is_program = facts.interp.is_some() || facts.kind == ElfKind::Executable;
-        let is_asked_for = matches!(reason, Some(Reason::Named | Reason::Included(_)));
-        let strict = is_program || (is_asked_for && self.search.in_default_dirs(path));
-        let search = self.search_for(path, facts);
+        let Some(search) = self.add_root(path, facts, reason) else { return };
         if let Some(interp) = &facts.interp {
             self.load_interpreter(path, interp);
         }
-        let is_foreign =
-            search.is_musl() && facts.interp.as_deref().is_some_and(|interp| musl_arch(interp).is_none());
-        let search_of_root = Rc::clone(&search);
-        self.elf_roots.push(ElfRoot {
-            path: path.clone(),
-            strict,
-            is_program,
-            is_foreign,
-            search: search_of_root,
-        });
         let root =
             Rc::new(Loaded { path: path.clone(), file: path.clone(), facts: Arc::clone(facts), by: None });
         let mut stack = vec![root];
@@ -87,6 +70,29 @@ impl Selector<'_> {
                 stack.extend(self.load(&search, &loaded, needed));
             }
         }
+    }
+
+    /// Adds a file to those that are proven to link, and says how its libraries are sought; none for what is walked
+    /// from what needs it, and for another machine's.
+    pub(super) fn add_root(
+        &mut self,
+        path: &RootPath,
+        facts: &ElfFacts,
+        reason: Option<&Reason>,
+    ) -> Option<Rc<Search>> {
+        let is_walked = matches!(reason, Some(Reason::Library { .. } | Reason::Loader { .. }));
+        if is_walked || facts.machine != self.inputs.arch.elf_machine() {
+            return None;
+        }
+        let is_program = facts.interp.is_some() || facts.kind == ElfKind::Executable;
+        let is_asked_for = matches!(reason, Some(Reason::Named | Reason::Included(_)));
+        let strict = is_program || (is_asked_for && self.search.in_default_dirs(path));
+        let search = self.search_for(path, facts);
+        let is_foreign =
+            search.is_musl() && facts.interp.as_deref().is_some_and(|interp| musl_arch(interp).is_none());
+        let root = ElfRoot { path: path.clone(), strict, is_program, is_foreign, search: Rc::clone(&search) };
+        self.elf_roots.push(root);
+        Some(search)
     }
 
     /// The loader that a file is for: the one that it names, else the distro's. A program for glibc on a distro

@@ -10,7 +10,7 @@ use crate::arch::Arch;
 use crate::catalog::{CataloguedFile, PackageFiles};
 use crate::distro::{Distro, PackageFormat, is_install_helper};
 use crate::lock::LockedPackage;
-use crate::recipe::{Keep, Layer, PackageSpec, Recipe};
+use crate::recipe::{Keep, PackageSpec, Recipe, Stacked};
 use crate::root_path::RootPath;
 use crate::tarball::EntryKind;
 
@@ -206,14 +206,13 @@ pub fn is_command(path: &RootPath) -> bool {
 
 /// The locked packages that a layer names: those of the archive by name, local files by path.
 pub fn named(
-    layer: &Layer,
+    layer: &Stacked<'_>,
     packages: &BTreeMap<&str, &LockedPackage>,
     arch_name: &str,
     triplet: &str,
 ) -> BTreeSet<String> {
-    layer
-        .packages
-        .iter()
+    let specs = layer.layer.packages.iter();
+    specs
         .filter_map(|spec| match spec {
             PackageSpec::Archive { name, .. } => packages.get(name.as_str()).copied(),
             PackageSpec::Apk { relation, .. } => {
@@ -227,7 +226,7 @@ pub fn named(
                 package.or_else(|| packages.values().find(provides)).filter(|_| !relation.conflict).copied()
             }
             PackageSpec::Local(file) => {
-                let path = file.expand(arch_name, triplet);
+                let path = layer.path(&file.expand(arch_name, triplet));
                 packages
                     .values()
                     .find(|package| package.repository.is_none() && package.path == path)
@@ -286,11 +285,11 @@ pub(super) fn likely(
     let arch_name = distro.arch_name(arch).unwrap_or_default();
     let triplet = distro.triplet(arch).unwrap_or_default();
     let mut likely = BTreeSet::new();
-    for layer in &recipe.layers {
-        let named = named(layer, packages, arch_name, triplet);
-        match layer.keep {
+    for stacked in recipe.stacked().into_iter().skip(recipe.layers_below()) {
+        let named = named(&stacked, packages, arch_name, triplet);
+        match stacked.layer.keep {
             Keep::All => likely.extend(closure(&named, packages)),
-            Keep::Needed if layer.exclude.is_empty() => {
+            Keep::Needed if stacked.layer.exclude.is_empty() => {
                 likely.extend(walk_without_helpers(distro, &named, packages));
             }
             Keep::Needed | Keep::Listed => likely.extend(named),

@@ -8,7 +8,7 @@ use crate::catalog::{CataloguedFile, FileRef, PackageFiles};
 use crate::distro::{Distro, PackageFormat};
 use crate::elf::{ElfFacts, ElfKind};
 use crate::loader::{FileTree, Node, Search, musl_name};
-use crate::recipe::Keep;
+use crate::recipe::{Keep, Stacked};
 use crate::root_path::RootPath;
 use crate::tarball::EntryKind;
 
@@ -92,6 +92,8 @@ pub(super) struct Selector<'a> {
     pub(super) doubtful: bool,
     pub(super) arch_name: &'static str,
     strip: StripRules,
+    /// The layers of the recipe's bases and its own.
+    stacked: Vec<Stacked<'a>>,
     pub(super) layers: Vec<LayerRules>,
     pub(super) chosen: BTreeMap<RootPath, Chosen>,
     pub(super) queue: VecDeque<RootPath>,
@@ -138,23 +140,57 @@ impl<'a> Selector<'a> {
             doubtful: false,
             arch_name,
             strip,
+            stacked: inputs.recipe.stacked(),
             layers: Vec::new(),
             chosen: BTreeMap::new(),
             queue: VecDeque::new(),
         })
     }
 
+    /// Takes over what is chosen for the layers of the recipe's bases, which are settled.
+    pub(super) fn stand_on_base(&mut self) {
+        let Inputs { below, catalog, own, packages, .. } = self.inputs;
+        for (number, selected) in below.layers.iter().enumerate() {
+            let named = packages::named(&self.stacked[number], packages, self.arch_name, self.triplet);
+            self.layers.push(LayerRules {
+                name: selected.name.clone(),
+                named,
+                closure: BTreeSet::new(),
+                include: Vec::new(),
+                exclude: Vec::new(),
+            });
+            for (path, selected) in &selected.files {
+                let chosen = Chosen { layer: number, selected: selected.clone() };
+                self.chosen.insert(path.clone(), chosen);
+                if let Some(facts) = &catalog.get(selected.file).1.elf {
+                    self.add_root(path, facts, Some(&selected.reason));
+                }
+            }
+            let links = selected.links.iter().map(|(path, link)| (path.clone(), (number, link.clone())));
+            self.passed.extend(links);
+            let made = selected.made.iter().map(|(path, made)| (path.clone(), (number, made.clone())));
+            self.runtime.made.extend(made);
+            let tools = selected.tools.iter().map(|(tool, reason)| (*tool, (number, reason.clone())));
+            self.runtime.tools.extend(tools);
+        }
+        for (path, elf) in own.files.iter().filter(|(_, elf)| elf.layer < below.layers.len()) {
+            self.add_root(path, &elf.facts, Some(&Reason::Named));
+        }
+        self.runtime.env.extend(below.env.clone());
+    }
+
     /// Starts on a layer of the recipe; the ones below are settled. What those made of a package is looked
     /// at anew: their exclusions do not hold here.
-    pub(super) fn enter(&mut self, index: usize) -> Result<(), SelectError> {
+    pub(super) fn enter(&mut self) -> Result<(), SelectError> {
         self.roles.clear();
         self.interpreters.clear();
         self.run.clear();
         self.elf_seen.clear();
         self.settled_roots.append(&mut self.elf_roots);
-        let layer = &self.inputs.recipe.layers[index];
-        let named = packages::named(layer, self.inputs.packages, self.arch_name, self.triplet);
+        let stacked = &self.stacked[self.layers.len()];
+        let named = packages::named(stacked, self.inputs.packages, self.arch_name, self.triplet);
         let closure = packages::closure(&named, self.inputs.packages);
+        let layer = stacked.layer;
         let include = self.compile(layer, &layer.include)?;
         let exclude = self.compile(layer, &layer.exclude)?;
         self.layers.push(LayerRules { name: layer.name.clone(), named, closure, include, exclude });
@@ -248,7 +284,7 @@ impl<'a> Selector<'a> {
 
     /// Whether a file that is pulled brings its package along in the current layer.
     pub(super) fn keeps_whole_packages(&self) -> bool {
-        self.inputs.recipe.layers[self.layers.len() - 1].keep == Keep::Needed
+        self.stacked[self.layers.len() - 1].layer.keep == Keep::Needed
     }
 
     /// Notes a link that no package has, by which something chosen is found: one of the distro's merged `/usr`,
@@ -278,9 +314,9 @@ impl<'a> Selector<'a> {
             .any(|link| link != path && link.is_within(path))
     }
 
-    /// Links the ELF files that the recipe brings in one of its layers.
-    pub(super) fn link_own(&mut self, layer: usize) {
-        let own = self.inputs.own;
+    /// Links the ELF files that the recipe brings in the current layer.
+    pub(super) fn link_own(&mut self) {
+        let (own, layer) = (self.inputs.own, self.layers.len() - 1);
         for (path, elf) in own.files.iter().filter(|(_, elf)| elf.layer == layer) {
             self.bonds.root_to_file(path);
             self.link(path, &elf.facts, Some(&Reason::Named));

@@ -98,12 +98,12 @@ impl<'a> Explainer<'a> {
     /// The packages that layers name, each with the layer, lowest first.
     fn named(&self) -> Vec<(&'a str, &'a str)> {
         let mut named = Vec::new();
-        for layer in &self.inputs.recipe.layers {
+        for one in self.inputs.recipe.stacked() {
             for name in
-                crate::select::named_packages(layer, self.inputs.packages, self.arch_name, self.triplet)
+                crate::select::named_packages(&one, self.inputs.packages, self.arch_name, self.triplet)
             {
                 if let Some((name, _)) = self.inputs.packages.get_key_value(name.as_str()) {
-                    named.push((*name, layer.name.as_str()));
+                    named.push((*name, one.layer.name.as_str()));
                 }
             }
         }
@@ -146,6 +146,6 @@ impl<'a> Explainer<'a> {
     }
 
     fn keeps_all(&self, layer: &str) -> bool {
-        self.inputs.recipe.layers.iter().any(|one| one.name == layer && one.keep == Keep::All)
+        self.inputs.recipe.stacked().iter().any(|one| one.layer.name == layer && one.layer.keep == Keep::All)
     }
 }

@@ -83,7 +83,8 @@ impl Explainer<'_> {
     fn rule_for_package(&self, package: &str) -> Option<Rule> {
         let name = format!("name `{package}` in a layer's `packages`");
         if let Some(layer) = self.naming_layer(package) {
-            let keep = self.inputs.recipe.layers.iter().find(|one| one.name == layer).map(|one| one.keep);
+            let stacked = self.inputs.recipe.stacked();
+            let keep = stacked.iter().find(|one| one.layer.name == layer).map(|one| one.layer.keep);
             return (keep == Some(Keep::Listed)).then(|| {
                 let because = format!("layer `{layer}` keeps what it lists, and `include` does not match it");
                 rule("not-listed", because)

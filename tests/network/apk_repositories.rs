@@ -326,7 +326,7 @@ fn the_sources_of_a_recipe() {
         ]
     );
     assert!(sources(&recipe, Arch::Arm32v6, &mirrors, &[]).unwrap().is_empty());
-    assert_eq!(Request::of(&recipe, &[]).repositories, ["@edge https://x.example/edge/main", "."]);
+    assert_eq!(Request::of(&recipe, None, &[]).repositories, ["@edge https://x.example/edge/main", "."]);
 
     // Where a locked package of each may be; no date brings Alpine's past back.
     let date = Some("2026-11-01T00:00:00Z");

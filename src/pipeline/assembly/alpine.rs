@@ -1,12 +1,13 @@
 //! Alpine's part of layers: busybox's links, accounts of packages' scripts, and apk's database.
 
+use crate::recipe::Recipe;
 use crate::render::Made;
 use crate::render::alpine::{Image, LayerFiles, LayerSetup, ScriptFiles, Setup};
 use crate::select::SelectedLayer;
 
 use super::super::ForgeError;
 use super::super::contents::contents;
-use super::{Laid, Parts, SetUp};
+use super::{Effects, Laid, Parts, SetUp};
 
 pub(super) struct Alpine<'a> {
     parts: Parts<'a>,
@@ -16,7 +17,8 @@ pub(super) struct Alpine<'a> {
 
 impl<'a> Alpine<'a> {
     pub(super) fn new(parts: Parts<'a>) -> Self {
-        let Parts { recipe, lock, arch, catalog, effects, .. } = parts;
+        let Parts { recipe, lock, arch, catalog, .. } = parts;
+        let (_, effects) = parts.stack()[0];
         let image = Image::of(recipe, arch, &lock.packages_of(arch), catalog);
         let files = ScriptFiles::new(recipe, arch, catalog, effects);
         Alpine { parts, setup: Setup::new(image, effects), files }
@@ -24,6 +26,16 @@ impl<'a> Alpine<'a> {
 }
 
 impl<'a> SetUp<'a> for Alpine<'a> {
+    fn begin(
+        &mut self,
+        recipe: &'a Recipe,
+        effects: &'a Effects,
+        _: &'a [SelectedLayer],
+    ) -> Result<(), ForgeError> {
+        self.files.begin(effects);
+        Ok(self.setup.begin(recipe, effects)?)
+    }
+
     fn layer(&mut self, number: usize, selected: &'a SelectedLayer, laid: &Made) -> Result<Laid, ForgeError> {
         let catalog = self.parts.catalog;
         let layer = LayerFiles::of(self.setup.image(), number, selected, catalog);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::FileCatalog;
+use crate::recipe::Recipe;
 use crate::render::debian::{LayerSetup, Setup};
 use crate::render::{Accounts, Made, PackageRecord, database, records};
 use crate::root_path::RootPath;
@@ -11,14 +12,14 @@ use crate::tarball::EntryKind;
 
 use super::super::ForgeError;
 use super::super::contents::contents;
-use super::{Laid, Parts, SetUp};
+use super::{Effects, Laid, Parts, SetUp};
 
 pub(super) struct Debian<'a> {
     catalog: &'a FileCatalog,
     setup: Setup<'a>,
     /// The paths of each package in the image so far.
     shipped: BTreeMap<&'a str, BTreeSet<&'a RootPath>>,
-    /// How many layers are to come that hold files of packages.
+    /// How many layers of the recipe at hand are to come that hold files of packages.
     to_come: usize,
 }
 
@@ -27,15 +28,31 @@ const DPKG: &str = "/usr/bin/dpkg";
 
 impl<'a> Debian<'a> {
     pub(super) fn new(parts: Parts<'a>) -> Result<Self, ForgeError> {
-        let Parts { recipe, arch, catalog, selection, effects, .. } = parts;
-        let accounts = Accounts::of(recipe, |program| is_chosen(program, catalog, selection))?;
+        let Parts { recipe, arch, catalog, selection, .. } = parts;
+        let (lowest, effects) = parts.stack()[0];
+        let accounts = Accounts::of(lowest, |program| is_chosen(program, catalog, selection))?;
         let setup = Setup::new(recipe, arch, catalog, effects, accounts);
-        let to_come = selection.layers.iter().filter(|layer| !layer.files.is_empty()).count();
-        Ok(Debian { catalog, setup, shipped: BTreeMap::new(), to_come })
+        let of_lowest = selection.layers.get(..lowest.layers.len()).unwrap_or_default();
+        Ok(Debian { catalog, setup, shipped: BTreeMap::new(), to_come: with_files(of_lowest) })
     }
 }
 
+/// How many layers have files of packages.
+fn with_files(layers: &[SelectedLayer]) -> usize {
+    layers.iter().filter(|layer| !layer.files.is_empty()).count()
+}
+
 impl<'a> SetUp<'a> for Debian<'a> {
+    fn begin(
+        &mut self,
+        recipe: &'a Recipe,
+        effects: &'a Effects,
+        selected: &'a [SelectedLayer],
+    ) -> Result<(), ForgeError> {
+        self.to_come = with_files(selected);
+        Ok(self.setup.begin(recipe, effects)?)
+    }
+
     fn layer(&mut self, number: usize, selected: &'a SelectedLayer, laid: &Made) -> Result<Laid, ForgeError> {
         let contents = contents(self.catalog, &self.setup.wants(selected))?;
         let LayerSetup { made, accounts, changes } = self.setup.layer(number, selected, laid, contents)?;

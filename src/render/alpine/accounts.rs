@@ -94,7 +94,8 @@ pub(super) enum Outcome {
 /// The accounts as they are after some layers.
 #[derive(Debug)]
 pub(super) struct AccountState<'a> {
-    recipe: &'a Recipe,
+    /// The recipes whose layers have begun, lowest first.
+    recipes: Vec<&'a Recipe>,
     /// As packages have them.
     base: Files,
     files: Files,
@@ -113,9 +114,16 @@ impl<'a> AccountState<'a> {
             shadow: None,
         };
         let (uids, gids) = (BTreeMap::new(), BTreeMap::new());
-        let mut state = AccountState { recipe, base: files.clone(), files, commands: Vec::new(), uids, gids };
-        state.apply_recipe()?;
+        let (base, commands) = (files.clone(), Vec::new());
+        let mut state = AccountState { recipes: vec![recipe], base, files, commands, uids, gids };
+        state.apply_recipes()?;
         Ok(state)
+    }
+
+    /// Adds the accounts of the next recipe of the stack.
+    pub(super) fn begin(&mut self, recipe: &'a Recipe) -> Result<(), RenderError> {
+        self.recipes.push(recipe);
+        self.apply_recipe(recipe)
     }
 
     pub(super) fn files(&self) -> &Files {
@@ -129,7 +137,8 @@ impl<'a> AccountState<'a> {
 
     /// Whether there is anything but the base accounts.
     pub(super) fn has_own(&self) -> bool {
-        !self.recipe.users.is_empty() || !self.recipe.groups.is_empty() || !self.commands.is_empty()
+        let defines = |recipe: &&Recipe| !recipe.users.is_empty() || !recipe.groups.is_empty();
+        self.recipes.iter().any(defines) || !self.commands.is_empty()
     }
 
     /// Does all again upon files of packages; what is not given stays as it is.
@@ -143,7 +152,7 @@ impl<'a> AccountState<'a> {
         self.base.group = group.unwrap_or_else(|| std::mem::take(&mut self.base.group));
         self.base.shadow = shadow.or_else(|| self.base.shadow.take());
         self.files = self.base.clone();
-        self.apply_recipe()?;
+        self.apply_recipes()?;
         for command in self.commands.clone() {
             self.apply(&command);
         }
@@ -217,9 +226,13 @@ impl<'a> AccountState<'a> {
         Outcome::Done((!user.no_home).then_some(Home { path: home, uid, gid }))
     }
 
-    /// Adds the recipe's accounts, which win over those of one name.
-    fn apply_recipe(&mut self) -> Result<(), RenderError> {
-        let recipe = self.recipe;
+    fn apply_recipes(&mut self) -> Result<(), RenderError> {
+        let recipes = self.recipes.clone();
+        recipes.into_iter().try_for_each(|recipe| self.apply_recipe(recipe))
+    }
+
+    /// Adds a recipe's accounts, which win over those of one name.
+    fn apply_recipe(&mut self, recipe: &Recipe) -> Result<(), RenderError> {
         // Those with a number come first, so that a derived one never takes it.
         let (numbered, derived): (Vec<_>, Vec<_>) =
             recipe.groups.iter().partition(|group| group.gid.is_some());

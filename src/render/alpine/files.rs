@@ -41,6 +41,11 @@ impl<'a> ScriptFiles<'a> {
         ScriptFiles { catalog, effects, tree, undone: Vec::new() }
     }
 
+    /// The layers of the next recipe of the stack follow, which knows these effects.
+    pub fn begin(&mut self, effects: &'a BTreeMap<String, PackageEffects>) {
+        self.effects = effects;
+    }
+
     /// The packages' files that scripts of a layer's packages copy.
     pub fn wants(&self, selected: &SelectedLayer) -> BTreeSet<RootPath> {
         let packages: BTreeSet<&str> =

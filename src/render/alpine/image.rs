@@ -11,7 +11,7 @@ use crate::cache::ContentId;
 use crate::catalog::{FileCatalog, PackageFiles};
 use crate::distro::{Archive, Distro};
 use crate::lock::LockedPackage;
-use crate::recipe::{Keep, Location, PackageSpec, Recipe};
+use crate::recipe::{Keep, Location, PackageSpec, Recipe, Stacked};
 use crate::root_path::RootPath;
 use crate::select::SelectedLayer;
 use crate::tarball::Entry;
@@ -127,7 +127,8 @@ impl<'a> LayerFiles<'a> {
 /// What the recipe keeps out of a layer.
 pub(super) fn exclusions(image: &Image<'_>, number: usize) -> Exclusions {
     let (arch, triplet) = (image.arch_name(), image.distro.triplet(image.arch).unwrap_or_default());
-    let patterns = image.recipe.layers.get(number).into_iter().flat_map(|layer| &layer.exclude);
+    let stacked = image.recipe.stacked();
+    let patterns = stacked.get(number).into_iter().flat_map(|one| &one.layer.exclude);
     // What is no glob was told when the recipe was read.
     patterns
         .filter_map(|glob| Some((glob.literal(arch, triplet), glob.expand(arch, triplet).ok()?)))
@@ -136,8 +137,9 @@ pub(super) fn exclusions(image: &Image<'_>, number: usize) -> Exclusions {
 
 fn package<'a>(recipe: &Recipe, locked: &'a LockedPackage, files: &'a PackageFiles) -> Option<Package<'a>> {
     let ContentId::Apk(checksum) = files.content else { return None };
-    let number = recipe.layers.iter().position(|layer| Some(&layer.name) == locked.layer.as_ref());
-    let layer = number.and_then(|number| recipe.layers.get(number));
+    let stacked = recipe.stacked();
+    let number = stacked.iter().position(|one| Some(&one.layer.name) == locked.layer.as_ref());
+    let layer = number.and_then(|number| stacked.get(number)).map(|one| one.layer);
     let names = |spec: &PackageSpec| match spec {
         PackageSpec::Apk { relation, .. } => !relation.conflict && relation.name == locked.name,
         PackageSpec::Archive { .. } => false,
@@ -152,7 +154,7 @@ fn package<'a>(recipe: &Recipe, locked: &'a LockedPackage, files: &'a PackageFil
     });
     Some(Package {
         name: &locked.name,
-        layer: number.unwrap_or(recipe.layers.len()),
+        layer: number.unwrap_or(stacked.len()),
         named: layer.is_some_and(|layer| layer.packages.iter().any(names)),
         whole: layer.is_some_and(|layer| layer.keep == Keep::All),
         requires: locked.requires.iter().map(String::as_str).collect(),
@@ -176,11 +178,11 @@ fn world(
 ) -> Vec<Vec<String>> {
     let arch_name = distro.arch_name(arch).unwrap_or_default();
     let triplet = distro.triplet(arch).unwrap_or_default();
-    let spelt = |spec: &PackageSpec| match spec {
+    let spelt = |one: &Stacked<'_>, spec: &PackageSpec| match spec {
         PackageSpec::Apk { relation, .. } => Some(relation.to_string()),
         PackageSpec::Archive { .. } => None,
         PackageSpec::Local(template) => {
-            let path = template.expand(arch_name, triplet);
+            let path = one.path(&template.expand(arch_name, triplet));
             let same = |locked: &&&LockedPackage| {
                 locked.repository.is_none()
                     && locked.path.trim_start_matches("./") == path.trim_start_matches("./")
@@ -188,7 +190,8 @@ fn world(
             packages.values().find(same).map(|locked| format!("{}><{}", locked.name, locked.content))
         }
     };
-    recipe.layers.iter().map(|layer| layer.packages.iter().filter_map(spelt).collect()).collect()
+    let layer = |one: &Stacked<'_>| one.layer.packages.iter().filter_map(|spec| spelt(one, spec)).collect();
+    recipe.stacked().iter().map(layer).collect()
 }
 
 /// The distro's repositories where they are for everyone, never the mirror of this machine; then the recipe's.

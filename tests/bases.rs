@@ -1,0 +1,325 @@
+//! Bases: recipes whose layers come first, byte for byte, under whatever stands on them.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use crate::support::package::Package;
+use crate::support::{Archive, Image, Rig};
+use rootforge::arch::Arch;
+use rootforge::tarball::EntryKind;
+
+const PACKAGES: &str = "Package: low
+ Depends: libx1, libc6
+ /usr/bin/low elf program needed=libx.so.1 interp=/usr/lib/ld.so
+ /usr/share/low/data 0644 data
+
+ Package: libx1
+ /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1
+ /usr/lib/{triplet}/libx-extra.so.1 elf soname=libx-extra.so.1
+
+ Package: libc6
+ /usr/lib/ld.so elf soname=ld.so
+
+ Package: app
+ Depends: libx1, liby1
+ /usr/bin/app elf program needed=libx.so.1,liby.so.1 interp=/usr/lib/ld.so
+
+ Package: liby1
+ Depends: libx1
+ /usr/lib/{triplet}/liby.so.1 elf soname=liby.so.1 needed=libx-extra.so.1
+
+ Package: tool
+ Depends: libx1
+ /usr/bin/tool elf program needed=libx.so.1 interp=/usr/lib/ld.so";
+
+const BASE: &str = "name = \"low\"
+from = \"debian:trixie\"
+arch = [\"amd64\", \"arm64\"]
+keys = [\"../key.asc\"]
+[[layer]]
+name = \"low\"
+packages = [\"low\"]
+[[layer]]
+name = \"more\"
+files = [{ path = \"/etc/motd\", source = \"motd\" }, { path = \"/srv/x\", content = \"x\", owner = \"low\" }]
+[[user]]
+name = \"low\"
+[image]
+entrypoint = [\"/usr/bin/low\"]
+env = { A = \"base\", B = \"base\" }
+user = \"low\"
+";
+
+/// A recipe on the base.
+fn above(name: &str, more: &str) -> String {
+    format!("name = \"{name}\"\nbase = \"base/low.toml\"\n[[layer]]\nname = \"{name}\"\n{more}")
+}
+
+fn rig() -> Rig {
+    let rig = Rig::with(&Archive::new(PACKAGES).for_archs(&[Arch::Amd64, Arch::Arm64]));
+    rig.write("base/low.toml", BASE);
+    rig.write("base/motd", "hello\n");
+    rig
+}
+
+fn build(rig: &Rig, recipe: &str, more: &[&str]) {
+    rig.run(&[&["build", recipe, "--arch", "amd64"], more].concat()).ok();
+}
+
+fn image(rig: &Rig, tag: &str) -> Image {
+    let image = Image::read(&rig.work("images"), tag);
+    image.assert_sound();
+    rig.run(&["check", &format!("oci:images:{tag}")]).ok();
+    image
+}
+
+/// The digests of an image's layers, from the lowest.
+fn layers(image: &Image) -> Vec<String> {
+    let digests = image.config["rootfs"]["diff_ids"].as_array().unwrap();
+    digests.iter().map(|digest| digest.as_str().unwrap().to_owned()).collect()
+}
+
+fn version(rig: &Rig, lock: &str, package: &str) -> String {
+    let text = rig.read(lock);
+    let at = text.find(&format!("name = \"{package}\"\nversion")).unwrap();
+    text[at..].lines().nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn the_layers_of_a_base_lie_below_unchanged_and_what_they_have_is_not_repeated() {
+    let rig = rig();
+    rig.write(
+        "app.toml",
+        above("app", "packages = [\"app\"]\n[image]\nenv = { B = \"app\" }\ncmd = [\"x\"]\n"),
+    );
+    rig.write(
+        "tool.toml",
+        above("tool", "packages = [\"tool\"]\n[[user]]\nname = \"tool\"\n[image]\nuser = \"tool\"\n"),
+    );
+    for recipe in ["base/low.toml", "app.toml", "tool.toml"] {
+        build(&rig, recipe, &[]);
+    }
+    let [low, app, tool] = ["low", "app", "tool"].map(|tag| image(&rig, tag));
+    for upper in [&app, &tool] {
+        assert_eq!(layers(upper)[..2], layers(&low)[..]);
+        assert_eq!(
+            upper.config["history"].as_array().unwrap()[..2],
+            low.config["history"].as_array().unwrap()[..]
+        );
+        assert_eq!(layers(upper).len(), 3);
+    }
+    // The base has libx.so.1 already; of its package only what is lacking comes on top, from the same version.
+    let added = |image: &Image| -> BTreeSet<String> {
+        let members = image.layers[2..].iter().flat_map(|(_, members)| members);
+        let others = members.filter(|(entry, _)| entry.kind != EntryKind::Directory);
+        others.map(|(entry, _)| entry.path.to_string()).collect()
+    };
+    let of_app = added(&app);
+    for path in
+        ["/usr/bin/app", "/usr/lib/x86_64-linux-gnu/liby.so.1", "/usr/lib/x86_64-linux-gnu/libx-extra.so.1"]
+    {
+        assert!(of_app.contains(path), "{path} is not in {of_app:?}");
+    }
+    for path in ["/usr/lib/x86_64-linux-gnu/libx.so.1", "/usr/lib/ld.so", "/etc/passwd", "/etc/motd"] {
+        assert!(!of_app.contains(path), "{path} is in {of_app:?}");
+    }
+    assert_eq!(app.text("/etc/motd"), "hello\n");
+    // Accounts of the upper recipe are in its own layer, with those of the base.
+    let passwd = |image: &Image| image.text("/etc/passwd").to_owned();
+    let line = |text: &str, name: &str| {
+        text.lines().find(|line| line.starts_with(&format!("{name}:"))).map(str::to_owned)
+    };
+    assert_eq!(passwd(&app), passwd(&low));
+    assert_eq!(line(&passwd(&tool), "low"), line(&passwd(&low), "low"));
+    assert!(line(&passwd(&tool), "tool").is_some() && line(&passwd(&low), "tool").is_none());
+    // The configuration is merged.
+    let config = |image: &Image| image.config["config"].clone();
+    let env = config(&app)["Env"].to_string();
+    assert!(env.contains("\"A=base\"") && env.contains("\"B=app\""), "{env}");
+    assert_eq!(config(&app)["Entrypoint"][0], "/usr/bin/low");
+    assert_eq!(config(&app)["Cmd"][0], "x");
+    assert_eq!((config(&app)["User"].as_str(), config(&tool)["User"].as_str()), (Some("low"), Some("tool")));
+    // The upper layer has records of the packages that it touches.
+    let records: BTreeSet<String> = of_app
+        .iter()
+        .filter_map(|path| path.strip_prefix("/var/lib/dpkg/status.d/"))
+        .map(str::to_owned)
+        .collect();
+    for (package, is_touched) in
+        [("app", true), ("libx1", true), ("liby1", true), ("low", false), ("libc6", false)]
+    {
+        assert_eq!(records.contains(package), is_touched, "{package}: {records:?}");
+    }
+    build(&rig, "app.toml", &["--locked"]);
+}
+
+#[test]
+fn a_base_may_stand_on_another() {
+    let rig = rig();
+    rig.write(
+        "base/middle.toml",
+        "name = \"middle\"\nbase = \"low.toml\"\n[[layer]]\nname = \"middle\"\npackages = [\"tool\"]\n",
+    );
+    rig.write(
+        "app.toml",
+        above("app", "packages = [\"app\"]\n").replace("base/low.toml", "base/middle.toml"),
+    );
+    for recipe in ["app.toml", "base/middle.toml", "base/low.toml"] {
+        build(&rig, recipe, &[]);
+    }
+    let [low, middle, app] = ["low", "middle", "app"].map(|tag| layers(&image(&rig, tag)));
+    assert_eq!((low.len(), middle.len(), app.len()), (2, 3, 4));
+    assert_eq!(middle[..2], low[..]);
+    assert_eq!(app[..3], middle[..]);
+}
+
+#[test]
+fn a_base_fixes_versions() {
+    let rig = rig();
+    rig.write("app.toml", above("app", "packages = [\"app\"]\n"));
+    build(&rig, "base/low.toml", &[]);
+    // The archive moves on.
+    let newer = PACKAGES
+        .replace("Package: libx1\n", "Package: libx1\n Version: 2.0\n")
+        .replace("Package: liby1\n", "Package: liby1\n Version: 2.0\n");
+    let mut archive = Archive::new(&newer).for_archs(&[Arch::Amd64, Arch::Arm64]);
+    archive.date += 86_400;
+    let old = Archive::new(PACKAGES).for_archs(&[Arch::Amd64, Arch::Arm64]);
+    let pool = old.files().into_iter().filter(|(path, _)| path.starts_with("pool/"));
+    for (path, bytes) in archive.files().into_iter().chain(pool) {
+        let path = rig.path("archive").join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+    build(&rig, "app.toml", &[]);
+    assert_eq!(version(&rig, "app.lock", "libx1"), "version = \"1.0\"");
+    assert_eq!(version(&rig, "app.lock", "liby1"), "version = \"2.0\"");
+    let update =
+        |recipe: &str, package: &str| rig.run(&["lock", recipe, "--update", package, "--arch", "amd64"]);
+    update("app.toml", "libx1")
+        .fails(2, &["`libx1` is fixed by the base base/low.toml", "--update libx1 base/low.toml"]);
+
+    // What needs another version says so, and what to do.
+    rig.write("app.toml", above("app", "packages = [\"app\", \"libx1=2.0\"]\n"));
+    let failed = rig.run(&["build", "app.toml", "--arch", "amd64"]);
+    let words =
+        ["the base base/low.toml fixes libx1 1.0 (not 2.0)", "`rootforge lock --update libx1 base/low.toml`"];
+    failed.fails(1, &words);
+    rig.write("app.toml", above("app", "packages = [\"app\"]\n"));
+    let before = layers(&image(&rig, "app"));
+
+    // A base that is locked anew makes the lock above it stale.
+    update("base/low.toml", "libx1").ok();
+    let failed = rig.run(&["build", "app.toml", "--arch", "amd64", "--locked"]);
+    failed.fails(1, &["the base, or the lock of it, is another"]);
+    build(&rig, "app.toml", &[]);
+    assert_eq!(version(&rig, "app.lock", "libx1"), "version = \"2.0\"");
+    let after = layers(&image(&rig, "app"));
+    assert_ne!(before[0], after[0]);
+    assert_eq!(before[1], after[1]);
+}
+
+#[test]
+fn paths_of_a_base_are_relative_to_it() {
+    let rig = rig();
+    let own = Package::parse("Package: own\n/usr/share/own 0644 own\n");
+    rig.write("base/own.deb", own[0].deb("debian:trixie".parse().unwrap(), Arch::Amd64));
+    rig.write("base/low.toml", BASE.replace("[\"low\"]\n[[layer]]", "[\"low\", \"./own.deb\"]\n[[layer]]"));
+    rig.write("app.toml", above("app", "packages = [\"app\"]\n"));
+    build(&rig, "base/low.toml", &[]);
+    build(&rig, "app.toml", &[]);
+    assert_eq!(image(&rig, "app").text("/usr/share/own"), "own");
+    assert_eq!(layers(&image(&rig, "app"))[..2], layers(&image(&rig, "low"))[..]);
+    build(&rig, "app.toml", &["--locked", "--offline"]);
+}
+
+#[test]
+fn what_contradicts_a_base_is_told() {
+    let rig = rig();
+    for (text, words) in [
+        (
+            "from = \"debian:bookworm\"\n",
+            &["the base `base/low.toml` is of debian:trixie, not of debian:bookworm"][..],
+        ),
+        ("from = \"alpine:3.20\"\n", &["is of debian:trixie, not of alpine:3.20"]),
+        (
+            "arch = [\"amd64\", \"s390x\"]\n",
+            &["the base `base/low.toml` is not made for s390x", "it is made for `amd64`, `arm64`"],
+        ),
+        ("skeleton = false\n", &["the skeleton belongs to the lowest layer"]),
+        ("suites = [\"release\"]\n", &["the base `base/low.toml` says otherwise of `suites`"]),
+    ] {
+        let head = "base = \"base/low.toml\"\n";
+        rig.write("app.toml", above("app", "packages = [\"app\"]\n").replace(head, &format!("{head}{text}")));
+        rig.run(&["build", "app.toml", "--arch", "amd64"]).fails(2, words);
+    }
+    rig.write("app.toml", above("low", "packages = [\"app\"]\n"));
+    rig.run(&["build", "app.toml"]).fails(2, &["the base `base/low.toml` has a layer `low` already"]);
+    rig.write("app.toml", above("app", "packages = [\"app\"]\n").replace("low.toml", "none.toml"));
+    rig.run(&["build", "app.toml"]).fails(2, &["cannot read the base `base/none.toml`"]);
+    rig.write("app.toml", above("app", "packages = [\"app\"]\n").replace("base/low.toml", "oci:images:low"));
+    rig.run(&["build", "app.toml"]).fails(2, &["a base that is an image is not supported"]);
+    // A mistake of the base is told as the base's.
+    rig.write("base/low.toml", format!("{BASE}[what]\n"));
+    rig.write("app.toml", above("app", "packages = [\"app\"]\n"));
+    rig.run(&["build", "app.toml"]).fails(2, &["base/low.toml:", "what"]);
+}
+
+#[test]
+fn bases_that_lead_in_a_circle() {
+    let rig = rig();
+    let recipe = |name: &str, base: &str| {
+        format!("name = \"{name}\"\nbase = \"{base}\"\n[[layer]]\nname = \"{name}\"\npackages = [\"app\"]\n")
+    };
+    rig.write("one.toml", recipe("one", "two.toml"));
+    rig.write("two.toml", recipe("two", "./one.toml"));
+    rig.run(&["build", "one.toml"]).fails(2, &["the bases lead in a circle", "one.toml", "two.toml"]);
+    rig.write("one.toml", recipe("one", "one.toml"));
+    rig.run(&["build", "one.toml"]).fails(2, &["the bases lead in a circle"]);
+    for number in 0..40 {
+        rig.write(
+            &format!("r{number}.toml"),
+            recipe(&format!("r{number}"), &format!("r{}.toml", number + 1)),
+        );
+    }
+    rig.run(&["build", "r0.toml"]).fails(2, &["bases lie more than 32 deep"]);
+}
+
+#[test]
+fn the_same_on_alpine() {
+    let Some(_) = crate::support::alpine_corpus() else { return };
+    let rig = Rig::new();
+    let repository = crate::alpine::corpus::repository("v3.20");
+    rig.write(
+        "base.toml",
+        format!(
+            "name = \"base\"\n[[layer]]\nname = \"low\"\npackages = [\"busybox\", \"musl\"]\n{repository}"
+        ),
+    );
+    rig.write(
+        "app.toml",
+        "name = \"app\"\nbase = \"base.toml\"\n[[layer]]\nname = \"app\"\npackages = [\"apk-tools\"]\n\
+         [[user]]\nname = \"app\"\n[image]\nuser = \"app\"\n",
+    );
+    build(&rig, "app.toml", &[]);
+    build(&rig, "base.toml", &[]);
+    let (base, app) = (image(&rig, "base"), image(&rig, "app"));
+    assert_eq!(layers(&app)[..1], layers(&base)[..]);
+    assert!(app.get("/sbin/apk").is_some() && base.get("/sbin/apk").is_none());
+    assert!(app.text("/etc/passwd").contains("\napp:") && !base.text("/etc/passwd").contains("\napp:"));
+    if crate::tools::have(&["umoci", "bwrap"]) && cfg!(target_arch = "x86_64") {
+        let root = crate::tools::unpack(&rig.work("images"), "app", &rig.work("root"));
+        let mut command = Command::new("bwrap");
+        command.arg("--ro-bind").arg(root).args([
+            "/",
+            "--proc",
+            "/proc",
+            "--unshare-all",
+            "/sbin/apk",
+            "info",
+            "-e",
+            "busybox",
+        ]);
+        assert!(crate::support::rig::run(&mut command).ok().out.contains("busybox"));
+    }
+}
