@@ -496,7 +496,7 @@ packages = ["curl"]
 user = "app"
 "#,
         expected: &[
-            r#"2:8 cannot read the base `base/debian.toml`: No such file or directory (os error 2) | the path of a base is relative to the recipe's directory"#,
+            r"2:8 cannot read the base `base/debian.toml`: No such file or directory (os error 2) | the path of a base is relative to the recipe's directory",
         ],
     },
     Case {

@@ -176,17 +176,12 @@ impl ImageConfig {
             labels,
             healthcheck,
         } = base;
-        fn fill<T: Clone>(own: &mut Option<T>, inherited: &Option<T>) {
-            if own.is_none() {
-                own.clone_from(inherited);
-            }
-        }
-        fill(&mut self.entrypoint, entrypoint);
-        fill(&mut self.cmd, cmd);
-        fill(&mut self.user, user);
-        fill(&mut self.workdir, workdir);
-        fill(&mut self.stop_signal, stop_signal);
-        fill(&mut self.healthcheck, healthcheck);
+        fill(&mut self.entrypoint, entrypoint.as_ref());
+        fill(&mut self.cmd, cmd.as_ref());
+        fill(&mut self.user, user.as_ref());
+        fill(&mut self.workdir, workdir.as_ref());
+        fill(&mut self.stop_signal, stop_signal.as_ref());
+        fill(&mut self.healthcheck, healthcheck.as_ref());
         if self.expose.is_empty() {
             self.expose.clone_from(expose);
         }
@@ -198,5 +193,11 @@ impl ImageConfig {
                 own.entry(name.clone()).or_insert_with(|| value.clone());
             }
         }
+    }
+}
+
+fn fill<T: Clone>(own: &mut Option<T>, inherited: Option<&T>) {
+    if own.is_none() {
+        *own = inherited.cloned();
     }
 }

@@ -142,12 +142,11 @@ impl<'a> Setup<'a> {
         self.layer = layer.number;
         self.take_in(layer);
         let mut made = Made::new();
-        let mut accounts = match self.accounts.take() {
-            Some(accounts) => accounts,
-            None => {
-                let lowest = self.image.recipe.stack()[0];
-                AccountState::new(lowest, layer.files.contains_key(&fixed("/bin/sh")))?
-            }
+        let mut accounts = if let Some(accounts) = self.accounts.take() {
+            accounts
+        } else {
+            let lowest = self.image.recipe.stack()[0];
+            AccountState::new(lowest, layer.files.contains_key(&fixed("/bin/sh")))?
         };
         let shipped = self.rebase(&mut accounts, layer, contents)?;
         let installed = self.run_scripts(&mut accounts, &mut made);

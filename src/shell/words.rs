@@ -254,7 +254,9 @@ impl Walk<'_> {
             CompoundCommand::ForClause(clause) => {
                 if let Some(values) = &clause.values {
                     (self.loops)(&clause.variable_name, values);
-                    values.iter().for_each(|word| self.word(word));
+                    for word in values {
+                        self.word(word);
+                    }
                 }
                 self.list(&clause.body.list);
             }
@@ -547,11 +549,10 @@ impl ScriptWords {
         words.extend(arguments);
         if let [Some(word), None, ..] = &words[..]
             && matches!(word.as_str(), "." | "source")
+            && let Some(name) = plain().next().and_then(|word| variables.file_name(word))
         {
-            if let Some(name) = plain().next().and_then(|word| variables.file_name(word)) {
-                self.sources.insert(format!("*/{name}"));
-                return None;
-            }
+            self.sources.insert(format!("*/{name}"));
+            return None;
         }
         self.call(&words);
         script_of(name.value.rsplit('/').next()?, &plain().collect::<Vec<_>>())
