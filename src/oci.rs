@@ -73,6 +73,9 @@ pub struct LayerBlob {
     pub uncompressed: u64,
     /// What the image's history says of it.
     pub created_by: String,
+    /// When the image was made whose layer it first was, in seconds since the Unix epoch: that of a base. None for a
+    /// layer of the image itself.
+    pub created: Option<u64>,
 }
 
 /// An image of one architecture, as it is to be written.

@@ -13,7 +13,7 @@ use crate::catalog::{FileCatalog, MergedUsr, catalogue};
 use crate::distro::{PackageFormat, Pocket};
 use crate::layer::LayerPlan;
 use crate::lock::{Lock, Request};
-use crate::oci::{ImageRef, Layout, pack};
+use crate::oci::{ImageRef, LayerBlob, Layout, pack};
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::render::directory_links;
@@ -256,14 +256,15 @@ impl Forge<'_> {
         let arch = *arch;
         let parts = Parts::of(recipe, lock, prepared, self.options.newest);
         let Planned { layers, undone } = layer_plans(parts)?;
-        let plans: Vec<LayerPlan> = layers.into_values().collect();
+        let (places, plans): (Vec<usize>, Vec<LayerPlan>) = layers.into_iter().unzip();
         if recipe.strict && !undone.is_empty() {
             return Err(ForgeError::Undone { arch, steps: undone });
         }
         self.progress.expect(plans.iter().map(LayerPlan::size).sum());
         let mut layers = Vec::with_capacity(plans.len());
-        for plan in &plans {
-            layers.push(pack(layout, plan, catalog, self.progress)?);
+        for (place, plan) in places.into_iter().zip(&plans) {
+            let created = self.date_below(recipe, lock, arch, place);
+            layers.push(LayerBlob { created, ..pack(layout, plan, catalog, self.progress)? });
         }
         let summary = Summary::of(&plans, &lock.packages_of(arch), catalog, selection, &layers, undone);
         let image = layout.write_image(&self.image_spec(recipe, lock, arch, selection, layers))?;

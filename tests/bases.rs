@@ -194,6 +194,10 @@ fn a_base_fixes_versions() {
     build(&rig, "app.toml", &[]);
     assert_eq!(version(&rig, "app.lock", "libx1"), "version = \"1.0\"");
     assert_eq!(version(&rig, "app.lock", "liby1"), "version = \"2.0\"");
+    let history = |tag: &str| image(&rig, tag).config["history"].as_array().unwrap().clone();
+    let (low, app) = (history("low"), history("app"));
+    assert_eq!(app[..2], low[..]);
+    assert_ne!(app[2]["created"], low[0]["created"]);
     let update =
         |recipe: &str, package: &str| rig.run(&["lock", recipe, "--update", package, "--arch", "amd64"]);
     update("app.toml", "libx1")

@@ -1740,6 +1740,27 @@ fn shell_words_and_run_time_rules() {
         )
         .says(&["the script /usr/bin/app calls `nosuch`, which the image lacks"]),
         case(
+            "what has no ELF file and depends on a library opens it by name",
+            &layer(r#""script""#, ""),
+            "Package: script
+             Depends: libx1, other
+             /usr/share/script/main.py 0644 main
+
+             Package: libx1
+             /usr/lib/{triplet}/libx.so.1 -> libx.so.1.2
+             /usr/lib/{triplet}/libx.so.1.2 elf soname=libx.so.1
+             /usr/bin/xtool 0755 xtool
+             /usr/share/x/data 0644 data
+
+             Package: other
+             /usr/share/other/data 0644 data",
+            r#"/usr/lib/x86_64-linux-gnu/libx.so.1: symlink -> libx.so.1.2
+               /usr/lib/x86_64-linux-gnu/libx.so.1.2: file 0755 of libx1
+               /usr/share/other/data: file 0644 "data"
+               /usr/share/script/main.py: file 0644 "main"
+               /usr/share/x/data: file 0644 "data""#,
+        ),
+        case(
             "a rule takes what lies beside the file that fires it, in its package",
             &rule("when = { files = [\"/usr/bin/s*\"] }\nbeside = [\"/usr/share/*/data\"]"),
             WORDS,

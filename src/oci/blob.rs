@@ -61,7 +61,7 @@ impl LayerWriter {
         let (file, digest, size) = self.blob.finish();
         let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
         self.layout.adopt(file, &digest)?;
-        Ok(LayerBlob { digest, size, diff_id, uncompressed, created_by })
+        Ok(LayerBlob { digest, size, diff_id, uncompressed, created_by, created: None })
     }
 
     fn finish_blocks(&mut self) -> io::Result<()> {

@@ -47,14 +47,17 @@ pub(super) fn rfc3339(seconds: u64) -> Result<String, OciError> {
         .ok_or(OciError::Time(seconds))
 }
 
-/// The image configuration. `created` is RFC 3339.
-pub(super) fn config(image: &ImageSpec, created: &str) -> Result<Value, DocumentError> {
+/// The image configuration. `created` is RFC 3339, and so are the layers' `dates`.
+pub(super) fn config(image: &ImageSpec, created: &str, dates: &[String]) -> Result<Value, DocumentError> {
     let platform = image.arch.platform();
     let diff_ids: Vec<String> = image.layers.iter().map(|layer| layer.diff_id.to_string()).collect();
     let history = image
         .layers
         .iter()
-        .map(|layer| HistoryBuilder::default().created(created).created_by(layer.created_by.as_str()).build())
+        .zip(dates)
+        .map(|(layer, created)| {
+            HistoryBuilder::default().created(created).created_by(layer.created_by.as_str()).build()
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let mut builder = ImageConfigurationBuilder::default()
         .created(created)
@@ -238,9 +241,9 @@ mod tests {
 
     #[test]
     fn config_is_the_same_every_time() {
-        let first = bytes(&config(&image(), &rfc3339(1_700_000_000).unwrap()).unwrap());
+        let first = bytes(&config(&image(), &rfc3339(1_700_000_000).unwrap(), &[]).unwrap());
         for _ in 0..8 {
-            assert_eq!(first, bytes(&config(&image(), "2023-11-14T22:13:20Z").unwrap()));
+            assert_eq!(first, bytes(&config(&image(), "2023-11-14T22:13:20Z", &[]).unwrap()));
         }
         let labels: Vec<String> = ('a'..='z').map(|key| format!("\"{key}\":\"\"")).collect();
         let expected = format!(

@@ -132,7 +132,10 @@ impl Layout {
             }
         }
         let created = documents::rfc3339(image.created)?;
-        let config = documents::config(image, &created).map_err(|error| self.unmade("config", &error))?;
+        let dates = image.layers.iter().map(|layer| layer.created.unwrap_or(image.created));
+        let dates = dates.map(documents::rfc3339).collect::<Result<Vec<_>, _>>()?;
+        let config =
+            documents::config(image, &created, &dates).map_err(|error| self.unmade("config", &error))?;
         let (config, config_size) = self.write_document(&config)?;
         let manifest = documents::manifest(image, &config, config_size)
             .map_err(|error| self.unmade("manifest", &error))?;

@@ -246,6 +246,25 @@ impl Prepared {
 }
 
 impl Forge<'_> {
+    /// When an image of a lock is said to be made, in seconds since the Unix epoch.
+    fn date(&self, lock: &Lock, arch: Arch) -> u64 {
+        let date = lock
+            .date(arch)
+            .and_then(|date| date.parse::<jiff::Timestamp>().ok())
+            .and_then(|date| u64::try_from(date.as_second()).ok())
+            .unwrap_or(EPOCH);
+        self.options.newest.map_or(date, |newest| date.min(newest))
+    }
+
+    /// When the base was made that a layer of the stack belongs to; none for the recipe's own.
+    pub(super) fn date_below(&self, recipe: &Recipe, lock: &Lock, arch: Arch, layer: usize) -> Option<u64> {
+        if layer >= recipe.layers_below() {
+            return None;
+        }
+        let (base, lock) = (&recipe.base.as_deref()?.recipe, lock.base.as_deref()?);
+        Some(self.date_below(base, lock, arch, layer).unwrap_or_else(|| self.date(lock, arch)))
+    }
+
     /// The image of one architecture. It is dated as its newest index; where it has none, as all that
     /// rootforge makes.
     pub(super) fn image_spec(
@@ -256,15 +275,10 @@ impl Forge<'_> {
         selection: &Selection,
         layers: Vec<LayerBlob>,
     ) -> ImageSpec {
-        let date = lock
-            .date(arch)
-            .and_then(|date| date.parse::<jiff::Timestamp>().ok())
-            .and_then(|date| u64::try_from(date.as_second()).ok())
-            .unwrap_or(EPOCH);
         ImageSpec {
             arch,
             config: configured(recipe, selection),
-            created: self.options.newest.map_or(date, |newest| date.min(newest)),
+            created: self.date(lock, arch),
             layers,
             annotations: BTreeMap::new(),
         }

@@ -84,6 +84,10 @@ impl Selector<'_> {
                 } else if self.follows(dependency) {
                     self.bonds.package_to_package(&name, dependency);
                     stack.push((dependency.clone(), Role::Reached));
+                } else if source != Some(&locked.source) && self.opens_libraries(package, dependency) {
+                    self.bonds.package_to_package(&name, dependency);
+                    stack.push((dependency.clone(), Role::Reached));
+                    self.take_libraries(dependency);
                 }
             }
         }
@@ -98,6 +102,27 @@ impl Selector<'_> {
         }
         let Some(package) = self.catalogued(dependency) else { return false };
         !self.ships_library(package) || ships_modules(package)
+    }
+
+    /// Whether a package that has no ELF file depends on one that ships a library: its scripts open that by name
+    /// (Python's ctypes, typelibs), for what else would it be there?
+    fn opens_libraries(&self, package: &PackageFiles, dependency: &str) -> bool {
+        let has_elf = package.manifest.files.iter().any(|file| file.elf.is_some());
+        !has_elf
+            && !self.is_helper(dependency)
+            && self.inputs.catalog.package(dependency).is_some_and(|library| self.ships_library(library))
+    }
+
+    /// Takes the libraries that a package has on the loader's path, and the links by which they are found.
+    fn take_libraries(&mut self, name: &str) {
+        let Some(package) = self.inputs.catalog.package(name) else { return };
+        for file in &package.manifest.files {
+            let path = &file.entry.path;
+            let is_file = file.entry.kind != EntryKind::Directory;
+            if is_file && self.search.in_default_dirs(path) && !self.is_stripped(path) {
+                self.choose(path, Reason::Reached);
+            }
+        }
     }
 
     /// Whether the package only helps to install others and nobody named it.
