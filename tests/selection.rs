@@ -1754,8 +1754,8 @@ fn shell_words_and_run_time_rules() {
 
              Package: other
              /usr/share/other/data 0644 data",
-            r#"/usr/lib/x86_64-linux-gnu/libx.so.1: symlink -> libx.so.1.2
-               /usr/lib/x86_64-linux-gnu/libx.so.1.2: file 0755 of libx1
+            r#"/usr/lib/x86_64-linux-gnu/libx.so.1.2: file 0755 of libx1
+               /usr/lib/x86_64-linux-gnu/libx.so.1: symlink -> libx.so.1.2
                /usr/share/other/data: file 0644 "data"
                /usr/share/script/main.py: file 0644 "main"
                /usr/share/x/data: file 0644 "data""#,
