@@ -1741,7 +1741,10 @@ fn shell_words_and_run_time_rules() {
         .says(&["the script /usr/bin/app calls `nosuch`, which the image lacks"]),
         case(
             "what has no ELF file and depends on a library opens it by name",
-            &layer(r#""script""#, ""),
+            &layer(
+                r#""script""#,
+                "[[rule]]\nname = \"x\"\nwhen = { opens = [\"/usr/share/script/*\"] }\nmake = [{ path = \"/etc/x\", content = \"y\" }]",
+            ),
             "Package: script
              Depends: libx1, other
              /usr/share/script/main.py 0644 main
@@ -1754,7 +1757,8 @@ fn shell_words_and_run_time_rules() {
 
              Package: other
              /usr/share/other/data 0644 data",
-            r#"/usr/lib/x86_64-linux-gnu/libx.so.1.2: file 0755 of libx1
+            r#"/etc/x: file 0644 "y"
+               /usr/lib/x86_64-linux-gnu/libx.so.1.2: file 0755 of libx1
                /usr/lib/x86_64-linux-gnu/libx.so.1: symlink -> libx.so.1.2
                /usr/share/other/data: file 0644 "data"
                /usr/share/script/main.py: file 0644 "main"

@@ -53,6 +53,8 @@ pub struct Trigger {
     pub strings: Vec<String>,
     /// It is at a path.
     pub files: Vec<Pattern>,
+    /// It is of a package that has no ELF file and depends on a library, and at a path.
+    pub opens: Vec<Pattern>,
     /// The image's environment has a variable.
     pub env: Vec<String>,
 }
@@ -209,12 +211,14 @@ fn read_trigger(mut table: Table<'_>) -> Trigger {
         sonames: globs(table.take("sonames"), findings),
         strings: globs(table.take("strings"), findings),
         files: patterns(table.take("files"), findings),
+        opens: patterns(table.take("opens"), findings),
         env: texts(table.take("env")),
     };
-    let misspells = ["imports", "sonames", "strings", "files"].iter().any(|key| table.misspells(key));
+    let misspells =
+        ["imports", "sonames", "strings", "files", "opens"].iter().any(|key| table.misspells(key));
     table.finish();
     if trigger == Trigger::default() && !misspells {
-        let hint = "give `when` a list of `imports`, `sonames`, `strings`, `files` or `env`";
+        let hint = "give `when` a list of `imports`, `sonames`, `strings`, `files`, `opens` or `env`";
         findings.context(&header, "nothing fires this rule", hint);
     }
     trigger

@@ -88,6 +88,7 @@ impl Selector<'_> {
                     self.bonds.package_to_package(&name, dependency);
                     stack.push((dependency.clone(), Role::Reached));
                     self.take_libraries(dependency);
+                    self.fire_by_opening(package);
                 }
             }
         }

@@ -28,6 +28,7 @@ struct Compiled<'a> {
     strings: GlobSet,
     paths: Vec<GlobMatcher>,
     except: Vec<GlobMatcher>,
+    opens: Vec<GlobMatcher>,
     files: Vec<GlobMatcher>,
     beside: Vec<GlobMatcher>,
 }
@@ -78,6 +79,7 @@ impl<'a> RuntimeRules<'a> {
                 strings: set(&rule.when.strings).map_err(wrong)?,
                 paths: paths(&rule.when.files).map_err(wrong)?,
                 except: paths(&rule.except).map_err(wrong)?,
+                opens: paths(&rule.when.opens).map_err(wrong)?,
                 files: paths(&rule.files).map_err(wrong)?,
                 beside: paths(&rule.beside).map_err(wrong)?,
             });
@@ -146,6 +148,20 @@ impl Selector<'_> {
             for path in beside {
                 self.choose(path, reason.clone());
             }
+        }
+    }
+
+    /// Fires the rules for packages whose scripts open libraries.
+    pub(super) fn fire_by_opening(&mut self, package: &PackageFiles) {
+        let paths = || package.manifest.files.iter().map(|file| &file.entry.path);
+        let by = |one: &Compiled<'_>| {
+            paths().find(|path| one.opens.iter().any(|glob| glob.is_match(path.as_str()))).cloned()
+        };
+        let rules = self.runtime.rules.iter().enumerate();
+        let fired: Vec<(usize, RootPath)> =
+            rules.filter_map(|(number, one)| Some((number, by(one)?))).collect();
+        for (number, path) in fired {
+            self.fire(number, Some(&path));
         }
     }
 
