@@ -118,7 +118,7 @@ impl Selector<'_> {
         let Some(found) = found else {
             let is_excluded =
                 search.find(&self.unexcluded(), needed, &chain(by), &self.library_path).is_some();
-            if is_excluded || !(self.want_for(&by.file) || self.want_by_name(needed)) {
+            if is_excluded || !self.want_for(&by.file) {
                 self.doubtful = true;
             }
             return None;
@@ -162,6 +162,7 @@ impl Selector<'_> {
         }
         let mut unlinked = Vec::new();
         let mut lacking = Vec::new();
+        let mut forgotten = Vec::new();
         for ElfRoot { path, strict, search, .. } in &self.elf_roots {
             let tree = self.visible();
             let Some(process) = search.load(&tree, path, &self.library_path) else { continue };
@@ -169,7 +170,12 @@ impl Selector<'_> {
                 let file = process.objects[missing.by].file.clone();
                 let needed = missing.needed.clone();
                 let excluded_by = self.excluding(search, &process, missing.by, &needed);
-                if *strict {
+                if *strict
+                    && excluded_by.is_none()
+                    && let Some(package) = self.forgotten(&needed)
+                {
+                    forgotten.push(package);
+                } else if *strict {
                     let package = self.package_at(&file);
                     let unfit = missing.unfit.clone();
                     let elsewhere = if excluded_by.is_none() && unfit.is_empty() {
@@ -192,6 +198,7 @@ impl Selector<'_> {
                 }
             }
         }
+        self.wants.extend(forgotten);
         self.unlinked.extend(unlinked);
         self.lacking.extend(lacking);
     }
@@ -264,14 +271,10 @@ impl Selector<'_> {
         any
     }
 
-    /// Wants the locked package that is called as the package of a library is to be, where nothing that the file's
-    /// package depends on has the library: a dependency that was forgotten.
-    fn want_by_name(&mut self, needed: &str) -> bool {
-        let mut names = super::library_packages(needed).into_iter();
-        let found = names.find(|name| self.is_uncatalogued(name));
-        let any = found.is_some();
-        self.wants.extend(found);
-        any
+    /// The locked package that is called as the package of a library is to be, and was not looked into: what a program
+    /// needs and nothing that its package depends on has is there where a dependency was forgotten.
+    fn forgotten(&self, needed: &str) -> Option<String> {
+        super::library_packages(needed).into_iter().find(|name| self.is_uncatalogued(name))
     }
 
     pub(super) fn package_at(&self, path: &RootPath) -> String {
