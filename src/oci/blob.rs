@@ -24,6 +24,9 @@ const BLOCK: usize = 1 << 20;
 /// How hard libdeflate tries. Another number makes other digests.
 const LEVEL: i32 = 6;
 
+/// How layers are written: other words, where the same tar would become another blob.
+pub const LAYER_FORM: &str = "gzip members of 1 MiB, libdeflate 6";
+
 /// Takes a layer's uncompressed tar and writes its compressed blob.
 ///
 /// Until [`LayerWriter::complete`] the blob has no name that an image could refer to; a writer that is
