@@ -12,6 +12,7 @@ mod error;
 mod lock;
 mod locking;
 mod place;
+mod plan;
 mod pull;
 mod push;
 mod reporter;
@@ -46,6 +47,8 @@ enum Command {
     Pull(pull::Arguments),
     /// Bring an image from one place to another: layouts, archives, registries
     Copy(copy::Arguments),
+    /// Find the bases that the images of many recipes should share
+    Plan(plan::Arguments),
     /// Run a recipe's tests in the image that it makes
     Test(test::Arguments),
     /// Tell why a path or a package is in an image, or which rule left it out
@@ -70,6 +73,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Push(arguments) => push::run(&arguments, &session),
         Command::Pull(arguments) => pull::run(&arguments, &session),
         Command::Copy(arguments) => copy::run(&arguments, &session),
+        Command::Plan(arguments) => plan::run(&arguments, &session),
         Command::Test(arguments) => test::run(&arguments, &session),
         Command::Why(arguments) => why::run(&arguments, &session),
     };

@@ -31,6 +31,7 @@
 //! | what goes into which layer | [`layer`] |
 //! | how an image is written | [`oci`] |
 //! | how images go to registries, and come from them | [`registry`], [`oci`] |
+//! | which layers a fleet of images shares | [`fleet`] |
 //! | what is wrong with an image | [`check`] |
 //! | how a recipe's tests are run | [`trial`] |
 //! | why something is in an image, or is not | [`why`] |
@@ -49,6 +50,7 @@ pub mod check;
 pub mod distro;
 pub mod effects;
 pub mod fetch;
+pub mod fleet;
 pub mod layer;
 pub mod lock;
 pub mod oci;

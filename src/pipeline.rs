@@ -25,6 +25,7 @@ mod assembly;
 mod contents;
 mod download;
 mod error;
+mod fleet;
 mod kept_layers;
 mod loader_path;
 mod locking;
@@ -46,6 +47,7 @@ use script_effects::ScriptEffects;
 use scripts::script_words;
 
 pub use error::ForgeError;
+pub use fleet::{BaseReport, FleetOptions, FleetReport, ImageReport, Member, plan_fleet};
 pub use programs::ProgramError;
 pub use summary::{PackageSize, Summary};
 

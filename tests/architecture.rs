@@ -20,6 +20,7 @@ const ROOMS: &[&[&str]] = &[
         "check",
         "oci",
         "why",
+        "fleet",
         "layer",
         "render",
         "select",

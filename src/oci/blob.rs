@@ -19,7 +19,7 @@ use super::{LayerBlob, Layout, OciError};
 use crate::digest::Hasher;
 
 /// Bytes of tar in a gzip member. Another number makes other digests.
-const BLOCK: usize = 1 << 20;
+pub(super) const BLOCK: usize = 1 << 20;
 
 /// How hard libdeflate tries. Another number makes other digests.
 const LEVEL: i32 = 6;
@@ -137,7 +137,8 @@ fn wait(member: &Receiver<io::Result<Vec<u8>>>) -> io::Result<Vec<u8>> {
     }
 }
 
-fn gzip_member(block: &[u8]) -> io::Result<Vec<u8>> {
+/// A block as a gzip member.
+pub(super) fn gzip_member(block: &[u8]) -> io::Result<Vec<u8>> {
     let level = CompressionLvl::new(LEVEL).map_err(|_| io::Error::other("no such compression level"))?;
     let mut compressor = Compressor::new(level);
     let mut member = vec![0; compressor.gzip_compress_bound(block.len())];

@@ -122,7 +122,7 @@ fn bytes_of(part: &PackagePart) -> u64 {
     sizes.sum()
 }
 
-fn write_part(part: &PackagePart, catalog: &FileCatalog, out: &mut dyn Write) -> Result<(), PackError> {
+pub(super) fn write_part(part: &PackagePart, catalog: &FileCatalog, out: &mut dyn Write) -> Result<(), PackError> {
     let mut tar = Writer::new(&mut *out);
     let failed = |source| PackError::Write { layer: part.package.clone(), source };
     if let Some(package) = catalog.package(&part.package)
@@ -134,12 +134,12 @@ fn write_part(part: &PackagePart, catalog: &FileCatalog, out: &mut dyn Write) ->
 }
 
 /// Appends entries without content; the stream goes on after them.
-fn append_all(out: impl Write, entries: &[Entry]) -> io::Result<()> {
+pub(super) fn append_all(out: impl Write, entries: &[Entry]) -> io::Result<()> {
     let mut tar = Writer::new(out);
     entries.iter().try_for_each(|entry| tar.append(entry, &mut io::empty()))
 }
 
-fn append_made<W: Write>(tar: &mut Writer<W>, made: &MadeFile, plan: &LayerPlan) -> Result<(), PackError> {
+pub(super) fn append_made<W: Write>(tar: &mut Writer<W>, made: &MadeFile, plan: &LayerPlan) -> Result<(), PackError> {
     let failed = |source| PackError::Write { layer: plan.name.clone(), source };
     match &made.content {
         Content::Bytes(bytes) => tar.append(&made.entry, &mut bytes.as_slice()).map_err(failed),

@@ -1,0 +1,55 @@
+//! The `base` line of a recipe, put into its text; all else of the text stays as it is.
+
+use toml::de::{DeTable, DeValue};
+
+use crate::hint::Hint;
+
+use super::quoted;
+
+/// Why a recipe's text cannot be given a base.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// It has one.
+    #[error("it has a base: `{base}`")]
+    HasBase {
+        /// The base.
+        base: String,
+    },
+    /// There is no place for it.
+    #[error("it has neither `from` nor `name` at its beginning")]
+    NoPlace,
+}
+
+impl Hint for EditError {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            EditError::HasBase { .. } => vec!["remove the `base` line to have the recipe planned anew".into()],
+            EditError::NoPlace => Vec::new(),
+        }
+    }
+}
+
+/// A recipe's text with a base: the line follows that of `from`, else that of `name`.
+pub fn with_base(text: &str, base: &str) -> Result<String, EditError> {
+    let table = DeTable::parse(text).map_err(|_| EditError::NoPlace)?;
+    let table = table.get_ref();
+    if let Some(value) = table.get("base") {
+        let base = match value.get_ref() {
+            DeValue::String(base) => base.to_string(),
+            _ => String::new(),
+        };
+        return Err(EditError::HasBase { base });
+    }
+    let end = ["from", "name"].iter().find_map(|key| Some(table.get(*key)?.span().end));
+    let end = end.ok_or(EditError::NoPlace)?;
+    let line = text.get(end..).and_then(|rest| rest.find('\n'));
+    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let base = format!("base = {}{newline}", quoted(base));
+    Ok(match line {
+        Some(at) => {
+            let (head, tail) = text.split_at(end + at + 1);
+            format!("{head}{base}{tail}")
+        }
+        None => format!("{text}{newline}{base}"),
+    })
+}

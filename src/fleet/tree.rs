@@ -1,0 +1,280 @@
+//! Sets of images that share files -> a tree of bases, and where in it each file is cheapest.
+//!
+//! The tree is grown from the root. Among images that stand on the same base (at first: on none) the set is sought that
+//! saves most by a base of its own; candidates are the sets of images that share files, each mended by taking in images that
+//! gain by it and leaving out those that lose. What remains beside it is treated likewise, then what its images have in
+//! common above it. All weights are bytes; the same input gives the same tree.
+
+use std::collections::BTreeMap;
+
+use super::bits::Bits;
+use super::{PER_BASE, PER_IMAGE};
+
+/// How many candidates are looked at for a base, and how many of them are mended.
+const CANDIDATES: usize = 48;
+const MENDED: usize = 6;
+
+/// Files that the same images need.
+#[derive(Clone, Debug)]
+pub(super) struct Shared {
+    /// The images, by their place in the family.
+    pub(super) members: Bits,
+    /// What it costs to pull the files, in bytes.
+    pub(super) weight: u64,
+}
+
+/// Images on a base.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    /// The base that theirs stands on.
+    pub(super) parent: Option<usize>,
+    pub(super) members: Bits,
+}
+
+/// A tree of bases, parents first, and what they hold.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Grown {
+    pub(super) groups: Vec<Group>,
+    /// For each [`Shared`] the bases that hold it; images that need it and are on none of them have it themselves.
+    pub(super) places: Vec<Vec<usize>>,
+}
+
+/// Files whose place is not settled while the tree grows: their members among the images at work.
+#[derive(Clone, Debug)]
+struct Open {
+    members: Bits,
+    weight: i64,
+    /// They are in a base below, which holds them for this many images that need them, at this cost.
+    held: Option<(i64, i64)>,
+}
+
+/// What is dear, and to whom.
+#[derive(Clone, Copy)]
+struct Costs {
+    /// How much dearer an unused byte is than one that is pulled.
+    unused: i64,
+}
+
+/// Grows the tree. `room` says how many layers each image may have more.
+pub(super) fn grow(shared: &[Shared], room: &[usize], unused: i64) -> Grown {
+    let costs = Costs { unused };
+    let all = Bits::of(room.len(), 0..room.len());
+    let open: Vec<Open> = shared
+        .iter()
+        .map(|one| Open { members: one.members.clone(), weight: signed(one.weight), held: None })
+        .collect();
+    let mut groups = Vec::new();
+    costs.divide(None, &all, open, 1, room, &mut groups);
+    let mut grown = Grown { groups, places: Vec::new() };
+    loop {
+        let savings = grown.place(shared, costs);
+        let idle = grown.groups.iter().zip(&savings).position(|(group, saving)| *saving < price(&group.members));
+        match idle {
+            Some(group) => grown.dissolve(group),
+            None => return grown,
+        }
+    }
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX >> 20)
+}
+
+/// What a base costs, whatever it holds.
+fn price(members: &Bits) -> i64 {
+    signed(PER_BASE) + signed(PER_IMAGE) * members.count()
+}
+
+impl Costs {
+    /// What files cost in a base of `size` images of which `count` need them.
+    fn in_base(self, weight: i64, size: i64, count: i64) -> i64 {
+        weight + self.unused * weight * (size - count)
+    }
+
+    /// What it saves to have files in a base of these images instead of where they are.
+    fn saving(self, open: &Open, size: i64, count: i64) -> i64 {
+        let here = self.in_base(open.weight, size, count);
+        match open.held {
+            None => open.weight * count - here,
+            Some((all, cost)) => cost - here - open.weight * (all - count),
+        }
+    }
+
+    /// What a base of these images saves.
+    fn gain(self, members: &Bits, open: &[Open]) -> i64 {
+        let size = members.count();
+        let mut gain = -price(members);
+        for one in open {
+            let count = members.common(&one.members);
+            if count > 0 {
+                gain += self.saving(one, size, count).max(0);
+            }
+        }
+        gain
+    }
+
+    /// Finds the bases of images that stand on `parent`, and what stands on those.
+    fn divide(
+        self,
+        parent: Option<usize>,
+        members: &Bits,
+        mut open: Vec<Open>,
+        depth: usize,
+        room: &[usize],
+        groups: &mut Vec<Group>,
+    ) {
+        let mut free = members.filtered(|image| room[*image] >= depth);
+        while free.count() > 1 {
+            open.retain(|one| one.held.is_some() || free.common(&one.members) > 1);
+            let Some(best) = self.best(&free, &open) else { break };
+            free = free.without(&best);
+            let at = groups.len();
+            groups.push(Group { parent, members: best.clone() });
+            let above = self.above(&best, &open);
+            self.divide(Some(at), &best, above, depth + 1, room, groups);
+        }
+    }
+
+    /// What is open above a base of these images.
+    fn above(self, members: &Bits, open: &[Open]) -> Vec<Open> {
+        let size = members.count();
+        // What the same images share is one from here on.
+        let mut merged: BTreeMap<(Bits, Option<(i64, i64)>), i64> = BTreeMap::new();
+        for one in open {
+            let count = members.common(&one.members);
+            if count == 0 {
+                continue;
+            }
+            let restricted = one.members.and(members);
+            let here = self.saving(one, size, count) > 0;
+            if here && count == size {
+                // All of them need it: there is no better place.
+                continue;
+            }
+            let held = if here { Some((count, self.in_base(1, size, count))) } else { None };
+            if held.is_none() && (count < 2 || one.held.is_some()) {
+                continue;
+            }
+            *merged.entry((restricted, held)).or_default() += one.weight;
+        }
+        merged
+            .into_iter()
+            .map(|((members, held), weight)| Open {
+                members,
+                weight,
+                held: held.map(|(count, cost)| (count, cost * weight)),
+            })
+            .collect()
+    }
+
+    /// The set of images among those that are free for which a base saves most, if any does.
+    fn best(self, free: &Bits, open: &[Open]) -> Option<Bits> {
+        let mut candidates: BTreeMap<Bits, i64> = BTreeMap::new();
+        for one in open {
+            let members = one.members.and(free);
+            let count = members.count();
+            if count > 1 {
+                *candidates.entry(members).or_default() += one.weight * (count - 1);
+            }
+        }
+        let mut ranked: Vec<(i64, Bits)> =
+            candidates.into_iter().map(|(members, weight)| (-weight, members)).collect();
+        ranked.sort();
+        ranked.truncate(CANDIDATES);
+        ranked.push((0, free.clone()));
+        let mut judged: Vec<(i64, Bits)> =
+            ranked.into_iter().map(|(_, members)| (-self.gain(&members, open), members)).collect();
+        judged.sort();
+        let mended: Vec<(i64, Bits)> = judged
+            .iter()
+            .take(MENDED)
+            .map(|(_, members)| self.mend(members, free, open))
+            .filter(|members| members.count() > 1)
+            .map(|members| (-self.gain(&members, open), members))
+            .collect();
+        let (loss, best) = judged.into_iter().chain(mended).min()?;
+        (loss < 0).then_some(best)
+    }
+
+    /// Takes in the images that gain by what a base would hold, and leaves out those that lose.
+    fn mend(self, members: &Bits, free: &Bits, open: &[Open]) -> Bits {
+        let size = members.count();
+        let bound = free.ones().last().map_or(0, |last| last + 1);
+        let mut needed = vec![0_i64; bound];
+        let mut all = 0_i64;
+        for one in open.iter().filter(|one| one.held.is_none()) {
+            let count = members.common(&one.members);
+            if count > 1 && self.saving(one, size, count) > 0 {
+                all += one.weight;
+                one.members.and(free).ones().for_each(|image| needed[image] += one.weight);
+            }
+        }
+        let gains = |image: &usize| {
+            let needed = needed[*image];
+            needed - self.unused * (all - needed) > signed(PER_IMAGE)
+        };
+        free.filtered(gains)
+    }
+}
+
+impl Grown {
+    /// Finds the cheapest places of all files, and says what each base saves.
+    fn place(&mut self, shared: &[Shared], costs: Costs) -> Vec<i64> {
+        let sizes: Vec<i64> = self.groups.iter().map(|group| group.members.count()).collect();
+        let mut savings = vec![0; self.groups.len()];
+        let mut places = Vec::with_capacity(shared.len());
+        for one in shared {
+            let weight = signed(one.weight);
+            let counts: Vec<i64> =
+                self.groups.iter().map(|group| group.members.common(&one.members)).collect();
+            // What it costs above each base: at first, that each image has it itself.
+            let mut above: Vec<i64> = counts.iter().map(|count| count * weight).collect();
+            let mut best = vec![0; self.groups.len()];
+            for at in (0..self.groups.len()).rev() {
+                let here = costs.in_base(weight, sizes[at], counts[at]);
+                best[at] = if counts[at] == 0 { 0 } else { above[at].min(here) };
+                if let Some(parent) = self.groups[at].parent {
+                    above[parent] += best[at] - counts[at] * weight;
+                }
+            }
+            let mut held = Vec::new();
+            let mut covered = vec![false; self.groups.len()];
+            for at in 0..self.groups.len() {
+                covered[at] = self.groups[at].parent.is_some_and(|parent| covered[parent]);
+                let here = costs.in_base(weight, sizes[at], counts[at]);
+                if !covered[at] && counts[at] > 0 && here < above[at] {
+                    covered[at] = true;
+                    savings[at] += above[at] - here;
+                    held.push(at);
+                }
+            }
+            places.push(held);
+        }
+        self.places = places;
+        savings
+    }
+
+    /// Takes out a base; what stood on it stands on what it stood on.
+    fn dissolve(&mut self, at: usize) {
+        let gone = self.groups.remove(at);
+        for group in &mut self.groups {
+            group.parent = match group.parent {
+                Some(parent) if parent == at => gone.parent,
+                Some(parent) if parent > at => Some(parent - 1),
+                parent => parent,
+            };
+        }
+    }
+
+    /// What each image has without needing it.
+    pub(super) fn unused(&self, shared: &[Shared], images: usize) -> Vec<u64> {
+        let mut unused = vec![0; images];
+        for (one, places) in shared.iter().zip(&self.places) {
+            for place in places {
+                let idle = self.groups[*place].members.without(&one.members);
+                idle.ones().for_each(|image| unused[image] += one.weight);
+            }
+        }
+        unused
+    }
+}
