@@ -19,7 +19,7 @@ use rootforge::digest::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::apt_oracle::debian_mirror;
-use crate::real_archive::bench::{Bench, cache};
+use crate::real_archive::bench::{Bench, cache, called};
 use crate::real_archive::root::can_run;
 use crate::tools::{have, is_root};
 
@@ -196,7 +196,7 @@ fn whole(
 fn whole_recipe(bench: &Bench, name: &str) -> String {
     let packages = roots::system(bench, name);
     let layer = format!("[[layer]]\nname = \"all\"\nkeep = \"all\"\npackages = {packages:?}\n");
-    format!("name = \"{name}\"\nfrom = \"debian:trixie\"\nstrip = false\n{layer}")
+    format!("name = \"{}\"\nfrom = \"debian:trixie\"\nstrip = false\n{layer}", called(name))
 }
 
 /// Asks everything twice, the second time when everything was asked once: what tells the time shows it then.

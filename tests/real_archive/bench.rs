@@ -26,6 +26,11 @@ pub(crate) struct Bench {
     directory: TempDir,
 }
 
+/// What the recipe of a package is called: images may not have all names that packages may.
+pub(crate) fn called(package: &str) -> String {
+    package.replace('+', "p")
+}
+
 /// What the program did.
 #[derive(Debug)]
 pub(crate) struct Ran {
@@ -103,10 +108,11 @@ impl Bench {
 
     /// Writes a recipe of one layer with one package; `more` is said of the layer.
     pub(crate) fn recipe(&self, from: &str, package: &str, more: &str) -> String {
-        let file = format!("{package}.toml");
+        let name = called(package);
+        let file = format!("{name}.toml");
         let text = format!(
-            "name = \"{package}\"\nfrom = \"{from}\"\n\n\
-             [[layer]]\nname = \"{package}\"\npackages = [\"{package}\"]\n{more}\n"
+            "name = \"{name}\"\nfrom = \"{from}\"\n\n\
+             [[layer]]\nname = \"{name}\"\npackages = [\"{package}\"]\n{more}\n"
         );
         fs::write(self.path(&file), text).unwrap();
         file

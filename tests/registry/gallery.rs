@@ -16,7 +16,9 @@ fn layers(layout: &Layout, name: &str) -> Vec<(String, u64)> {
     let manifest = fs::read(layout.blob_path(&layout.find(Some(name)).unwrap().digest())).unwrap();
     let manifest: Value = serde_json::from_slice(&manifest).unwrap();
     let layers = manifest["layers"].as_array().unwrap().iter();
-    layers.map(|layer| (layer["digest"].as_str().unwrap().to_owned(), layer["size"].as_u64().unwrap())).collect()
+    layers
+        .map(|layer| (layer["digest"].as_str().unwrap().to_owned(), layer["size"].as_u64().unwrap()))
+        .collect()
 }
 
 #[test]
