@@ -14,17 +14,14 @@ use crate::real_archive::bench::{Bench, cache, called};
 use crate::support::Image;
 use crate::tools::{run, unpack};
 
-/// More bytes of packages are too many to try.
-const MOST_BYTES: u64 = 150_000_000;
-
 /// A root directory in which commands are run, with the environment of an image.
 pub(super) struct Root {
     pub(super) path: PathBuf,
     pub(super) env: Vec<(String, String)>,
 }
 
-/// The lock of a package's recipe; none for what is too big to try, or cannot be installed at all.
-pub(super) fn locked(bench: &Bench, recipe: &str, name: &str) -> Option<String> {
+/// The lock of a package's recipe; none for what needs more than `most` bytes, or cannot be installed at all.
+pub(super) fn locked(bench: &Bench, recipe: &str, name: &str, most: u64) -> Option<String> {
     let ran = bench.run(&["lock", recipe, "--arch", "amd64"]);
     if ran.code != Some(0) {
         assert!(ran.err.contains("cannot resolve"), "{}", ran.err);
@@ -33,7 +30,7 @@ pub(super) fn locked(bench: &Bench, recipe: &str, name: &str) -> Option<String> 
     let path = bench.path(&format!("{}.lock", called(name)));
     let lock = Lock::read(&path).unwrap().unwrap();
     let sizes = lock.packages_of(Arch::Amd64).into_values().filter(|one| !one.on_demand).map(|one| one.size);
-    (sizes.sum::<u64>() <= MOST_BYTES).then(|| fs::read_to_string(path).unwrap())
+    (sizes.sum::<u64>() <= most).then(|| fs::read_to_string(path).unwrap())
 }
 
 /// Builds an image into a directory, and proves that it links; else what was said against it.
