@@ -14,8 +14,8 @@
 //! - *Use.* A byte that an image gets from its base without needing it costs as much as one that is pulled. So a
 //!   file is in a base if most of the images on it need it. Should an image still grow by more than a tenth, unused
 //!   bytes are made to cost twice as much, and the fleet is planned anew.
-//! - *Count.* A base costs [`PER_BASE`], and for each image that stands on it [`PER_IMAGE`]: a request more to make, and
-//!   records of packages that stand twice.
+//! - *Count.* A base costs [`PER_BASE`], for it is a recipe more that somebody keeps; a layer costs [`PER_LAYER`], and
+//!   [`PER_IMAGE`] for each image that has it: a request more to make, and records of packages that stand twice.
 //! - *Layer budget.* An image's own layers and those of its bases are no more than it may have.
 //!
 //! Bases are a tree, since a recipe has one base. It is grown from the root: of the sets of images that share files the
@@ -23,7 +23,9 @@
 //! themselves. When the tree is known, the cheapest place of each file is found exactly, and bases that do not
 //! pay are taken out again.
 //!
-//! Left out: that the layers of a base could be several, by how often they change.
+//! A layer is pulled whole when anything in it changes. So while the layer budget lasts, a base is cut into layers
+//! where the bytes that an update does not pull again are worth another layer: source packages are put in
+//! an order in which each comes after what it depends on, and the cheapest cuts are found exactly.
 
 use std::collections::BTreeMap;
 
@@ -33,20 +35,24 @@ use crate::root_path::RootPath;
 mod base_text;
 mod bits;
 mod edit;
+mod layers;
 mod pulls;
 mod tree;
 
-pub use base_text::{BaseContent, BaseText, content_of, quoted};
+pub use base_text::{BaseContent, BaseText, Holders, content_of, largest_sources, name_of, quoted};
 pub use edit::{EditError, with_base};
 pub use pulls::{PulledLayer, Pulls, expected_changes};
 
 use bits::Bits;
 use tree::{Grown, Shared};
 
-/// What a base costs, in bytes.
-pub const PER_BASE: u64 = 64 << 10;
+/// What a base costs beside its first layer, in bytes.
+pub const PER_BASE: u64 = 512 << 10;
 
-/// What standing on a base costs an image, in bytes.
+/// What a layer costs, in bytes.
+pub const PER_LAYER: u64 = 64 << 10;
+
+/// What a layer costs for each image that has it, in bytes.
 pub const PER_IMAGE: u64 = 16 << 10;
 
 /// How often unused bytes may be made twice as dear. After that they may not be at all.
@@ -70,6 +76,8 @@ pub struct FleetPackage {
     pub source: String,
     /// How often it is thought to be updated, in thousandths a year.
     pub updates: u64,
+    /// The names of packages that it depends on.
+    pub requires: Vec<String>,
     /// Everything in it that is no directory, whether any image has it or not, by path.
     pub files: Vec<PackagedFile>,
 }
@@ -125,6 +133,8 @@ pub struct PlannedBase {
     pub images: Vec<usize>,
     /// The files that it holds beside those of the bases below, sorted.
     pub files: Vec<FleetFile>,
+    /// The same files by the layer that they are in, the lowest first.
+    pub layers: Vec<Vec<FleetFile>>,
 }
 
 impl Fleet {
@@ -194,6 +204,7 @@ pub fn plan(fleet: &Fleet) -> FleetPlan {
         let grown = within_bounds(&shared, &room);
         add_family(fleet, &images, &files, &grown, &mut plan);
     }
+    layers::cut(fleet, &mut plan);
     plan
 }
 
@@ -232,6 +243,7 @@ fn add_family(
             parent: group.parent.map(|parent| first + parent),
             images: group.members.ones().map(|image| images[image]).collect(),
             files: Vec::new(),
+            layers: Vec::new(),
         };
         for image in &base.images {
             // Those further up come later.

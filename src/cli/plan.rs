@@ -49,7 +49,8 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     let mut locks: Vec<(Vec<&'static str>, Lock)> = Vec::with_capacity(recipes.len());
     for recipe in &recipes {
         let (forge, lock) = locked(session, recipe, &[arch], &arguments.resolving, arguments.locked)?;
-        let without: Vec<&'static str> = forge.options.without.iter().map(|pocket: &Pocket| pocket.name()).collect();
+        let without: Vec<&'static str> =
+            forge.options.without.iter().map(|pocket: &Pocket| pocket.name()).collect();
         forges.entry(without.clone()).or_insert(forge);
         locks.push((without, lock));
     }

@@ -23,7 +23,9 @@ pub enum EditError {
 impl Hint for EditError {
     fn hints(&self) -> Vec<String> {
         match self {
-            EditError::HasBase { .. } => vec!["remove the `base` line to have the recipe planned anew".into()],
+            EditError::HasBase { .. } => {
+                vec!["remove the `base` line to have the recipe planned anew".into()]
+            }
             EditError::NoPlace => Vec::new(),
         }
     }

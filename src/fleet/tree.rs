@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::bits::Bits;
-use super::{PER_BASE, PER_IMAGE};
+use super::{PER_BASE, PER_IMAGE, PER_LAYER};
 
 /// How many candidates are looked at for a base, and how many of them are mended.
 const CANDIDATES: usize = 48;
@@ -66,13 +66,18 @@ pub(super) fn grow(shared: &[Shared], room: &[usize], unused: i64) -> Grown {
     let mut groups = Vec::new();
     costs.divide(None, &all, open, 1, room, &mut groups);
     let mut grown = Grown { groups, places: Vec::new() };
+    grown.join(shared, room, costs);
     loop {
-        let savings = grown.place(shared, costs);
-        let idle = grown.groups.iter().zip(&savings).position(|(group, saving)| *saving < price(&group.members));
-        match idle {
-            Some(group) => grown.dissolve(group),
-            None => return grown,
+        let savings = grown.place(shared, costs).0;
+        let pays = |at: usize| savings[at] >= price(&grown.groups[at].members);
+        // Of those that do not pay the ones that stand on others wait: they may pay when those are gone.
+        let idle: Vec<usize> = (0..savings.len())
+            .filter(|at| !pays(*at) && grown.groups[*at].parent.is_none_or(&pays))
+            .collect();
+        if idle.is_empty() {
+            return grown;
         }
+        idle.into_iter().rev().for_each(|at| grown.dissolve(at));
     }
 }
 
@@ -82,7 +87,7 @@ fn signed(bytes: u64) -> i64 {
 
 /// What a base costs, whatever it holds.
 fn price(members: &Bits) -> i64 {
-    signed(PER_BASE) + signed(PER_IMAGE) * members.count()
+    signed(PER_BASE + PER_LAYER) + signed(PER_IMAGE) * members.count()
 }
 
 impl Costs {
@@ -218,23 +223,138 @@ impl Costs {
 }
 
 impl Grown {
-    /// Finds the cheapest places of all files, and says what each base saves.
-    fn place(&mut self, shared: &[Shared], costs: Costs) -> Vec<i64> {
+    /// Puts a base below bases that stand side by side, where that saves more than it costs: while the tree grew, each
+    /// of them was found by itself.
+    fn join(&mut self, shared: &[Shared], room: &[usize], costs: Costs) {
+        let parents: Vec<Option<usize>> =
+            std::iter::once(None).chain((0..self.groups.len()).map(Some)).collect();
+        let total = |grown: &mut Grown| {
+            grown.place(shared, costs).1 - grown.groups.iter().map(|group| price(&group.members)).sum::<i64>()
+        };
+        let mut best = total(self);
+        for parent in parents.into_iter().rev() {
+            let siblings: Vec<usize> =
+                (0..self.groups.len()).filter(|at| self.groups[*at].parent == parent).collect();
+            if siblings.is_empty() {
+                continue;
+            }
+            let mut joined = self.clone();
+            let members = self.with_gaining(parent, &siblings, shared, room, costs);
+            if siblings.iter().chain(&parent).any(|group| self.groups[*group].members == members)
+                || members.ones().any(|image| self.depth(image) >= room[image])
+            {
+                continue;
+            }
+            if self.worth(&siblings, &members, shared, costs) <= price(&members) {
+                continue;
+            }
+            // It comes right before the first of them, so that parents still come first.
+            let at = siblings[0];
+            for group in &mut joined.groups {
+                group.parent = group.parent.map(|parent| if parent >= at { parent + 1 } else { parent });
+            }
+            joined.groups.insert(at, Group { parent, members });
+            siblings.iter().for_each(|sibling| joined.groups[sibling + 1].parent = Some(at));
+            let all = total(&mut joined);
+            if all > best {
+                best = all;
+                *self = joined;
+            }
+        }
+    }
+
+    /// The images of bases side by side, and those beside them that gain by what a base of them all would hold.
+    fn with_gaining(
+        &self,
+        parent: Option<usize>,
+        siblings: &[usize],
+        shared: &[Shared],
+        room: &[usize],
+        costs: Costs,
+    ) -> Bits {
+        let mut members = self.groups[siblings[0]].members.clone();
+        siblings.iter().for_each(|at| members = members.or(&self.groups[*at].members));
+        let all = match parent {
+            Some(parent) => self.groups[parent].members.clone(),
+            None => Bits::of(room.len(), 0..room.len()),
+        };
+        let free = all.filtered(|image| self.depth(*image) < room[*image]);
+        let is_below = |place: &usize| parent.is_some_and(|parent| self.stands_on(parent, *place));
+        let open: Vec<Open> = shared
+            .iter()
+            .zip(&self.places)
+            .filter(|(one, places)| one.members.common(&all) > 1 && !places.iter().any(is_below))
+            .map(|(one, _)| Open { members: one.members.and(&all), weight: signed(one.weight), held: None })
+            .collect();
+        costs.mend(&members, &free, &open).or(&members)
+    }
+
+    /// Whether a base is another, or is below it.
+    fn stands_on(&self, base: usize, below: usize) -> bool {
+        let mut at = Some(base);
+        while let Some(one) = at {
+            if one == below {
+                return true;
+            }
+            at = self.groups[one].parent;
+        }
+        false
+    }
+
+    /// What a base below these bases saves at most.
+    fn worth(&self, siblings: &[usize], members: &Bits, shared: &[Shared], costs: Costs) -> i64 {
+        let size = members.count();
+        let saving = |one: &Shared| {
+            let (weight, all) = (signed(one.weight), members.common(&one.members));
+            if all < 2 {
+                return 0;
+            }
+            // At first each image has it itself.
+            let mut apart = weight * all;
+            for at in siblings {
+                let group = &self.groups[*at].members;
+                let count = group.common(&one.members);
+                if count > 0 {
+                    apart -= (weight * count - costs.in_base(weight, group.count(), count)).max(0);
+                }
+            }
+            (apart - costs.in_base(weight, size, all)).max(0)
+        };
+        shared.iter().map(saving).sum()
+    }
+
+    /// How many bases an image stands on.
+    fn depth(&self, image: usize) -> usize {
+        self.groups.iter().filter(|group| group.members.contains(image)).count()
+    }
+
+    /// Finds the cheapest places of all files; says what would be lost without each base, and what all save.
+    fn place(&mut self, shared: &[Shared], costs: Costs) -> (Vec<i64>, i64) {
         let sizes: Vec<i64> = self.groups.iter().map(|group| group.members.count()).collect();
         let mut savings = vec![0; self.groups.len()];
+        let mut saved = 0;
         let mut places = Vec::with_capacity(shared.len());
         for one in shared {
+            // What one image alone needs is its own.
+            if one.members.count() < 2 {
+                places.push(Vec::new());
+                continue;
+            }
             let weight = signed(one.weight);
-            let counts: Vec<i64> =
-                self.groups.iter().map(|group| group.members.common(&one.members)).collect();
+            let mut counts: Vec<i64> = vec![0; self.groups.len()];
+            for (at, group) in self.groups.iter().enumerate() {
+                if group.parent.is_none_or(|parent| counts[parent] > 1) {
+                    counts[at] = group.members.common(&one.members);
+                }
+            }
             // What it costs above each base: at first, that each image has it itself.
             let mut above: Vec<i64> = counts.iter().map(|count| count * weight).collect();
-            let mut best = vec![0; self.groups.len()];
-            for at in (0..self.groups.len()).rev() {
+            for at in (0..self.groups.len()).rev().filter(|at| counts[*at] > 1) {
                 let here = costs.in_base(weight, sizes[at], counts[at]);
-                best[at] = if counts[at] == 0 { 0 } else { above[at].min(here) };
-                if let Some(parent) = self.groups[at].parent {
-                    above[parent] += best[at] - counts[at] * weight;
+                let best = above[at].min(here) - counts[at] * weight;
+                match self.groups[at].parent {
+                    Some(parent) => above[parent] += best,
+                    None => saved -= best,
                 }
             }
             let mut held = Vec::new();
@@ -242,7 +362,7 @@ impl Grown {
             for at in 0..self.groups.len() {
                 covered[at] = self.groups[at].parent.is_some_and(|parent| covered[parent]);
                 let here = costs.in_base(weight, sizes[at], counts[at]);
-                if !covered[at] && counts[at] > 0 && here < above[at] {
+                if !covered[at] && counts[at] > 1 && here < above[at] {
                     covered[at] = true;
                     savings[at] += above[at] - here;
                     held.push(at);
@@ -251,7 +371,7 @@ impl Grown {
             places.push(held);
         }
         self.places = places;
-        savings
+        (savings, saved)
     }
 
     /// Takes out a base; what stood on it stands on what it stood on.

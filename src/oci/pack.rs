@@ -122,7 +122,11 @@ fn bytes_of(part: &PackagePart) -> u64 {
     sizes.sum()
 }
 
-pub(super) fn write_part(part: &PackagePart, catalog: &FileCatalog, out: &mut dyn Write) -> Result<(), PackError> {
+pub(super) fn write_part(
+    part: &PackagePart,
+    catalog: &FileCatalog,
+    out: &mut dyn Write,
+) -> Result<(), PackError> {
     let mut tar = Writer::new(&mut *out);
     let failed = |source| PackError::Write { layer: part.package.clone(), source };
     if let Some(package) = catalog.package(&part.package)
@@ -139,7 +143,11 @@ pub(super) fn append_all(out: impl Write, entries: &[Entry]) -> io::Result<()> {
     entries.iter().try_for_each(|entry| tar.append(entry, &mut io::empty()))
 }
 
-pub(super) fn append_made<W: Write>(tar: &mut Writer<W>, made: &MadeFile, plan: &LayerPlan) -> Result<(), PackError> {
+pub(super) fn append_made<W: Write>(
+    tar: &mut Writer<W>,
+    made: &MadeFile,
+    plan: &LayerPlan,
+) -> Result<(), PackError> {
     let failed = |source| PackError::Write { layer: plan.name.clone(), source };
     match &made.content {
         Content::Bytes(bytes) => tar.append(&made.entry, &mut bytes.as_slice()).map_err(failed),

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use crate::arch::Arch;
 use crate::catalog::FileCatalog;
+use crate::digest::Digest;
 use crate::fleet::{
-    BaseText, Fleet, FleetPlan, PulledLayer, Pulls, content_of, expected_changes, plan, quoted,
-    updates_of, with_base,
+    BaseText, Fleet, FleetPlan, Holders, PulledLayer, Pulls, content_of, expected_changes, largest_sources,
+    name_of, plan, quoted, updates_of, with_base,
 };
 use crate::layer::LayerPlan;
 use crate::lock::Lock;
@@ -141,18 +142,14 @@ pub fn plan_fleet(members: &[Member<'_>], options: &FleetOptions) -> Result<Flee
     }
     let fleet = census.fleet;
     let planned = plan(&fleet);
-    let mut outcome = Outcome { members, options, fleet: &fleet, planned: &planned, place_of: &place_of };
+    let holders = Holders::of(&fleet);
+    let outcome =
+        Outcome { members, options, fleet: &fleet, holders, planned: &planned, place_of: &place_of };
     let bases = outcome.settle(&mut images)?;
     let before = Pulls::of(images.iter().flat_map(|image| &image.before));
     let after = Pulls::of(images.iter().flat_map(|image| &image.after));
-    let mut report = FleetReport {
-        images,
-        bases,
-        before,
-        after,
-        one_layer,
-        layer_a_package: packaged.pulls(),
-    };
+    let mut report =
+        FleetReport { images, bases, before, after, one_layer, layer_a_package: packaged.pulls() };
     if report.after.total() >= report.before.total() {
         report.propose_nothing();
     }
@@ -251,6 +248,7 @@ struct Outcome<'a> {
     members: &'a [Member<'a>],
     options: &'a FleetOptions,
     fleet: &'a Fleet,
+    holders: Holders,
     planned: &'a FleetPlan,
     /// Where each member's image is in the fleet.
     place_of: &'a [Option<usize>],
@@ -258,7 +256,7 @@ struct Outcome<'a> {
 
 impl Outcome<'_> {
     /// Locks and measures the bases, then the images on them.
-    fn settle(&mut self, images: &mut [ImageReport]) -> Result<Vec<BaseReport>, ForgeError> {
+    fn settle(&self, images: &mut [ImageReport]) -> Result<Vec<BaseReport>, ForgeError> {
         let mut drafts: Vec<Draft> = Vec::with_capacity(self.planned.bases.len());
         let mut taken: BTreeSet<String> = images.iter().map(|image| image.name.clone()).collect();
         for number in 0..self.planned.bases.len() {
@@ -346,19 +344,19 @@ impl Outcome<'_> {
         let parent = base.parent.map(|parent| &below[parent]);
         let name = self.name(number, first.recipe, taken);
         let path = self.options.directory.join(format!("{name}.toml"));
-        let content = content_of(self.fleet, self.planned, number);
+        let content = content_of(self.fleet, &self.holders, self.planned, number);
         let text = self.text(&name, &members);
         // As it will be read, less what can only be read where it is written.
         let mut recipe = Recipe::parse(&text.recipe(&content, None), &path)?;
         recipe.snapshot.clone_from(&first.recipe.snapshot);
         recipe.keys = keys(first.recipe, &self.options.directory);
         let written = self.written(text, &recipe, parent.is_some());
-        let file = |draft: &Draft| draft.recipe.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let file =
+            |draft: &Draft| draft.recipe.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let text = written.recipe(&content, parent.map(file).as_deref());
         recipe.text.clone_from(&text);
-        recipe.base = parent.map(|parent| {
-            Box::new(Base { recipe: parent.recipe.clone(), prefix: PathBuf::new() })
-        });
+        recipe.base =
+            parent.map(|parent| Box::new(Base { recipe: parent.recipe.clone(), prefix: PathBuf::new() }));
         let lock = first.forge.lock(
             &recipe,
             parent.map(|parent| &parent.lock),
@@ -367,33 +365,25 @@ impl Outcome<'_> {
             &Update::Necessary,
         )?;
         let surveyed = first.forge.survey(&recipe, &lock, self.options.arch)?;
-        let lower = parent.map_or(0, |parent| {
-            parent.recipe.stack().len()
-        });
-        let layers = surveyed.layers.into_iter().skip(lower).collect();
+        let below: BTreeSet<Digest> = below_of(below, base.parent, self.planned);
+        let layers = surveyed.layers.into_iter().filter(|layer| !below.contains(&layer.key)).collect();
         Ok(Draft { recipe, lock, text, layers })
     }
 
     /// A name that nothing has: of the distro for what stands on nothing, else of the source that most of it is from.
     fn name(&self, number: usize, recipe: &Recipe, taken: &mut BTreeSet<String>) -> String {
         let base = &self.planned.bases[number];
-        let mut sources: BTreeMap<&str, u64> = BTreeMap::new();
-        for file in &base.files {
-            let package = &self.fleet.packages[file.package as usize];
-            *sources.entry(&package.source).or_default() += self.fleet.file(*file).bytes;
+        let sources = largest_sources(self.fleet, &base.files);
+        let mut wanted: Vec<String> = sources.iter().map(|source| name_of(source)).collect();
+        if base.parent.is_none() {
+            wanted.insert(0, recipe.conventions().id().to_owned());
         }
-        let largest = sources.into_iter().max_by_key(|(name, bytes)| (*bytes, std::cmp::Reverse(*name)));
-        let wanted = match (base.parent, largest) {
-            (Some(_), Some((source, _))) => source,
-            _ => recipe.conventions().id(),
-        };
-        let wanted = name_of(wanted);
-        let numbered = (2..).map(|number| format!("{wanted}-{number}"));
-        let mut names = std::iter::once(wanted.clone()).chain(numbered);
-        let free = names.find(|name| {
+        let first = wanted.first().cloned().unwrap_or_default();
+        let numbered = (2..).map(|number| format!("{first}-{number}"));
+        let is_free = |name: &String| {
             !taken.contains(name) && !self.options.directory.join(format!("{name}.toml")).exists()
-        });
-        let name = free.unwrap_or(wanted);
+        };
+        let name = wanted.into_iter().chain(numbered).find(is_free).unwrap_or(first);
         taken.insert(name.clone());
         name
     }
@@ -406,23 +396,28 @@ impl Outcome<'_> {
             keys.push(("from", quoted(&from.to_string())));
         }
         if members.iter().all(|member| !member.recipe.archs.is_empty()) {
-            let archs: BTreeSet<Arch> = members.iter().flat_map(|member| member.recipe.archs.clone()).collect();
+            let archs: BTreeSet<Arch> =
+                members.iter().flat_map(|member| member.recipe.archs.clone()).collect();
             keys.push(("arch", listed(archs.iter().map(|arch| arch.name()))));
         }
         if let Some(pockets) = &recipe.pockets {
             keys.push(("suites", listed(pockets.iter().map(|pocket| pocket.name()))));
         }
-        let layers: BTreeSet<&str> =
-            self.members.iter().flat_map(|member| &member.recipe.layers).map(|layer| layer.name.as_str()).collect();
-        let mut layer = format!("{name}-base");
-        while layers.contains(layer.as_str()) {
-            layer.push_str("-2");
+        let layers: BTreeSet<&str> = self
+            .members
+            .iter()
+            .flat_map(|member| &member.recipe.layers)
+            .map(|layer| layer.name.as_str())
+            .collect();
+        let mut prefix = name.to_owned();
+        while layers.iter().any(|layer| layer.starts_with(&prefix)) {
+            prefix.insert_str(0, "base-");
         }
         BaseText {
             comment: format!("What {} images have in common, as `rootforge plan` found it.", members.len()),
             name: name.to_owned(),
             keys,
-            layer,
+            prefix,
             triplet: recipe.conventions().triplet(self.options.arch).unwrap_or_default().to_owned(),
         }
     }
@@ -442,6 +437,16 @@ impl Outcome<'_> {
         }
         text
     }
+}
+
+/// The layers of a base and of those that it stands on.
+fn below_of(drafts: &[Draft], mut at: Option<usize>, planned: &FleetPlan) -> BTreeSet<Digest> {
+    let mut keys = BTreeSet::new();
+    while let Some(number) = at {
+        keys.extend(drafts[number].layers.iter().map(|layer| layer.key));
+        at = planned.bases[number].parent;
+    }
+    keys
 }
 
 /// A list of strings in TOML.
@@ -471,13 +476,6 @@ fn pins(members: &[&Member<'_>]) -> Lock {
     }
     pins.packages = packages.into_values().collect();
     pins
-}
-
-/// A name of an image, from that of a package.
-fn name_of(text: &str) -> String {
-    let plain: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
-    let parts: Vec<&str> = plain.split('-').filter(|part| !part.is_empty()).collect();
-    if parts.is_empty() { "shared".to_owned() } else { parts.join("-") }
 }
 
 /// The way from one directory to another.

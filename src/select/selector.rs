@@ -151,7 +151,12 @@ impl<'a> Selector<'a> {
     pub(super) fn stand_on_base(&mut self) {
         let Inputs { below, catalog, own, packages, .. } = self.inputs;
         for (number, selected) in below.layers.iter().enumerate() {
-            let named = packages::named(&self.stacked[number], packages, self.arch_name, self.triplet);
+            let stacked = &self.stacked[number];
+            // A base that lists files names packages only to say where they are.
+            let named = match stacked.layer.keep {
+                Keep::Listed => BTreeSet::new(),
+                Keep::Needed | Keep::All => packages::named(stacked, packages, self.arch_name, self.triplet),
+            };
             self.layers.push(LayerRules {
                 name: selected.name.clone(),
                 named,

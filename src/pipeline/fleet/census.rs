@@ -77,6 +77,11 @@ impl Census {
             name: package.name.clone(),
             source: source.unwrap_or_else(|| package.name.clone()),
             updates: updates_of(member.recipe.format(), &package.version),
+            requires: member
+                .lock
+                .package(surveyed.prepared.arch, &package.name)
+                .map(|locked| locked.requires.clone())
+                .unwrap_or_default(),
             files,
         });
         self.packages.insert(package.content, number);
@@ -98,12 +103,15 @@ impl Census {
         fresh: &[FleetFile],
     ) {
         let chosen = surveyed.prepared.selection.layers.iter().flat_map(|layer| &layer.files);
-        let reasons: BTreeMap<&RootPath, &Reason> =
-            chosen.map(|(_, selected)| (&catalog.get(selected.file).1.entry.path, &selected.reason)).collect();
+        let reasons: BTreeMap<&RootPath, &Reason> = chosen
+            .map(|(_, selected)| (&catalog.get(selected.file).1.entry.path, &selected.reason))
+            .collect();
         for file in fresh {
             let path = &self.fleet.file(*file).path;
             let by = match reasons.get(path) {
-                Some(Reason::Library { by, .. } | Reason::Loader { by } | Reason::Link { by }) => files.get(by),
+                Some(Reason::Library { by, .. } | Reason::Loader { by } | Reason::Link { by }) => {
+                    files.get(by)
+                }
                 _ => None,
             };
             self.fleet.packages[file.package as usize].files[file.file as usize].by = by.copied();

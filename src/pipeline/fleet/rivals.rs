@@ -55,7 +55,8 @@ impl Packaged {
             *having.entry(piece.key).or_default() += 1;
         }
         let by_size = self.ranked_by(|piece| piece.bytes);
-        let by_use = self.ranked_by(|piece| piece.bytes * having.get(&piece.key).map_or(0, |count| count - 1));
+        let by_use =
+            self.ranked_by(|piece| piece.bytes * having.get(&piece.key).map_or(0, |count| count - 1));
         if by_use.total() < by_size.total() { by_use } else { by_size }
     }
 
