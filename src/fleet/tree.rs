@@ -239,7 +239,7 @@ impl Grown {
                 continue;
             }
             let mut joined = self.clone();
-            let members = self.with_gaining(parent, &siblings, shared, room, costs);
+            let members = self.with_gaining(parent, &siblings, shared, room);
             if siblings.iter().chain(&parent).any(|group| self.groups[*group].members == members)
                 || members.ones().any(|image| self.depth(image) >= room[image])
             {
@@ -270,7 +270,6 @@ impl Grown {
         siblings: &[usize],
         shared: &[Shared],
         room: &[usize],
-        costs: Costs,
     ) -> Bits {
         let mut members = self.groups[siblings[0]].members.clone();
         siblings.iter().for_each(|at| members = members.or(&self.groups[*at].members));
@@ -278,15 +277,17 @@ impl Grown {
             Some(parent) => self.groups[parent].members.clone(),
             None => Bits::of(room.len(), 0..room.len()),
         };
-        let free = all.filtered(|image| self.depth(*image) < room[*image]);
         let is_below = |place: &usize| parent.is_some_and(|parent| self.stands_on(parent, *place));
-        let open: Vec<Open> = shared
-            .iter()
-            .zip(&self.places)
-            .filter(|(one, places)| one.members.common(&all) > 1 && !places.iter().any(is_below))
-            .map(|(one, _)| Open { members: one.members.and(&all), weight: signed(one.weight), held: None })
-            .collect();
-        costs.mend(&members, &free, &open).or(&members)
+        let mut gained = vec![0; room.len()];
+        for (one, places) in shared.iter().zip(&self.places) {
+            // What others do not need stays in the bases above.
+            let weight = signed(one.weight);
+            if members.common(&one.members) > 0 && !places.iter().any(is_below) {
+                one.members.and(&all).ones().for_each(|image| gained[image] += weight);
+            }
+        }
+        let gains = |image: &usize| gained[*image] > signed(PER_IMAGE) && self.depth(*image) < room[*image];
+        all.filtered(gains).or(&members)
     }
 
     /// Whether a base is another, or is below it.
