@@ -36,6 +36,7 @@ mod mirrors;
 mod network;
 mod oci;
 mod oci_tools;
+mod planner;
 mod readme;
 mod real_archive;
 mod recipes;

@@ -8,7 +8,7 @@ mod faults;
 mod gallery;
 mod logins;
 mod real;
-mod support;
+pub(crate) mod support;
 
 use std::path::Path;
 

@@ -349,8 +349,9 @@ impl Outcome<'_> {
         // As it will be read, less what can only be read where it is written.
         let mut recipe = Recipe::parse(&text.recipe(&content, None), &path)?;
         recipe.snapshot.clone_from(&first.recipe.snapshot);
-        recipe.keys = keys(first.recipe, &self.options.directory);
-        let written = self.written(text, &recipe, parent.is_some());
+        // The directory that its own paths start at may not be there yet.
+        recipe.keys = first.recipe.keys.iter().map(|key| first.recipe.absolute_path(key)).collect();
+        let written = self.written(text, first.recipe, parent.is_some());
         let file =
             |draft: &Draft| draft.recipe.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let text = written.recipe(&content, parent.map(file).as_deref());
@@ -432,7 +433,8 @@ impl Outcome<'_> {
             text.keys.push(("snapshot", quoted(snapshot)));
         }
         if !recipe.keys.is_empty() {
-            let paths: Vec<String> = recipe.keys.iter().map(|key| key.display().to_string()).collect();
+            let paths = keys(recipe, &self.options.directory);
+            let paths: Vec<String> = paths.iter().map(|key| key.display().to_string()).collect();
             text.keys.push(("keys", listed(paths.iter().map(String::as_str))));
         }
         text
