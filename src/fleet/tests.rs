@@ -101,6 +101,21 @@ fn what_most_need_is_in_the_base_unless_others_would_grow_by_a_tenth() {
 }
 
 #[test]
+fn a_small_base_gives_way_to_a_larger_one_across_it() {
+    let packages = vec![
+        package("libc", 250, &[], &[2 * MB]),
+        package("python", 250, &["libc"], &[9 * MB]),
+        package("openssl", 250, &["libc"], &[4 * MB]),
+        package("systemd", 250, &["libc"], &[MB]),
+    ];
+    let fleet = fleet(packages, &[&[0, 1, 2], &[0, 1, 2], &[0, 2, 3], &[0, 3]]);
+    assert_eq!(
+        told(&fleet, &plan(&fleet)),
+        ["None [libc] [0, 1, 2, 3]", "Some(0) [openssl] [0, 1, 2]", "Some(1) [python] [0, 1]"]
+    );
+}
+
+#[test]
 fn little_is_not_worth_a_base_nor_is_what_one_image_has() {
     let packages = vec![package("little", 250, &[], &[50_000]), package("own", 250, &[], &[50 * MB])];
     let fleet = fleet(packages, &[&[0, 1], &[0]]);

@@ -3,7 +3,8 @@
 //! The tree is grown from the root. Among images that stand on the same base (at first: on none) the set is sought that
 //! saves most by a base of its own; candidates are the sets of images that share files, each mended by taking in images that
 //! gain by it and leaving out those that lose. What remains beside it is treated likewise, then what its images have in
-//! common above it. All weights are bytes; the same input gives the same tree.
+//! common above it. Then bases that stand side by side are joined by one below them, and those that save least make room
+//! for others, where that saves more. All weights are bytes; the same input gives the same tree.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,9 @@ use super::{PER_BASE, PER_IMAGE, PER_LAYER};
 /// How many candidates are looked at for a base, and how many of them are mended.
 const CANDIDATES: usize = 48;
 const MENDED: usize = 6;
+
+/// How many bases are tried to be replaced by others.
+const TRIED: usize = 8;
 
 /// Files that the same images need.
 #[derive(Clone, Debug)]
@@ -67,6 +71,7 @@ pub(super) fn grow(shared: &[Shared], room: &[usize], unused: i64) -> Grown {
     costs.divide(None, &all, open, 1, room, &mut groups);
     let mut grown = Grown { groups, places: Vec::new() };
     grown.join(shared, room, costs);
+    grown.mend(shared, room, costs);
     loop {
         let savings = grown.place(shared, costs).0;
         let pays = |at: usize| savings[at] >= price(&grown.groups[at].members);
@@ -228,10 +233,7 @@ impl Grown {
     fn join(&mut self, shared: &[Shared], room: &[usize], costs: Costs) {
         let parents: Vec<Option<usize>> =
             std::iter::once(None).chain((0..self.groups.len()).map(Some)).collect();
-        let total = |grown: &mut Grown| {
-            grown.place(shared, costs).1 - grown.groups.iter().map(|group| price(&group.members)).sum::<i64>()
-        };
-        let mut best = total(self);
+        let mut best = self.worth_of_all(shared, costs);
         for parent in parents.into_iter().rev() {
             let siblings: Vec<usize> =
                 (0..self.groups.len()).filter(|at| self.groups[*at].parent == parent).collect();
@@ -255,12 +257,38 @@ impl Grown {
             }
             joined.groups.insert(at, Group { parent, members });
             siblings.iter().for_each(|sibling| joined.groups[sibling + 1].parent = Some(at));
-            let all = total(&mut joined);
+            let all = joined.worth_of_all(shared, costs);
             if all > best {
                 best = all;
                 *self = joined;
             }
         }
+    }
+
+    /// Takes out bases that save least, if others save more in their place: a set of images that was found first
+    /// stands in the way of those that have some of its images and some beside.
+    fn mend(&mut self, shared: &[Shared], room: &[usize], costs: Costs) {
+        let mut best = self.worth_of_all(shared, costs);
+        for _ in 0..TRIED {
+            let (savings, _) = self.place(shared, costs);
+            let mut order: Vec<usize> = (0..savings.len()).collect();
+            order.sort_by_key(|at| savings[*at] - price(&self.groups[*at].members));
+            let better = order.into_iter().take(TRIED).find_map(|at| {
+                let mut other = self.clone();
+                other.dissolve(at);
+                other.join(shared, room, costs);
+                let all = other.worth_of_all(shared, costs);
+                (all > best).then_some((all, other))
+            });
+            let Some((all, other)) = better else { return };
+            (best, *self) = (all, other);
+        }
+    }
+
+    /// What all bases save, less what they cost.
+    fn worth_of_all(&mut self, shared: &[Shared], costs: Costs) -> i64 {
+        let saved = self.place(shared, costs).1;
+        saved - self.groups.iter().map(|group| price(&group.members)).sum::<i64>()
     }
 
     /// The images of bases side by side, and those beside them that gain by what a base of them all would hold.
