@@ -325,7 +325,7 @@ fn the_whole_fleet_runs() {
         .unwrap()
         .flatten()
         .map(|entry| entry.file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".toml"))
+        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "toml"))
         .collect();
     assert_eq!(recipes.len(), 12);
     let test_all = || {

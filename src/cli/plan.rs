@@ -71,7 +71,9 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
         print_data(&format!("{}\n", as_json(&report, &changes, arch, arguments.write)));
     } else {
         print_data(&as_text(&report, arch));
-        changes.iter().for_each(|change| print_data(&change.diff()));
+        for change in &changes {
+            print_data(&change.diff());
+        }
     }
     if changes.is_empty() {
         session.reporter.say("no base would save anything");

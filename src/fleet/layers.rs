@@ -16,47 +16,53 @@ struct Source {
     files: Vec<FleetFile>,
 }
 
-/// Cuts all bases of a plan into layers, the lower ones first, as far as the images on them have room.
+/// Cuts all bases of a plan into layers, as far as the images on them have room: one cut after the other, each time
+/// where it saves most.
 pub(super) fn cut(fleet: &Fleet, plan: &mut FleetPlan) {
-    for number in 0..plan.bases.len() {
-        let most = room(fleet, plan, number).max(1);
-        let sources = ordered(fleet, &plan.bases[number].files);
-        let images = plan.bases[number].images.len() as u64;
-        let mut layers = Vec::new();
+    let drawn: Vec<(Vec<Source>, Vec<Cuts>)> = plan
+        .bases
+        .iter()
+        .map(|base| {
+            let sources = ordered(fleet, &base.files);
+            let images = base.images.len() as u64;
+            let most = base.images.iter().map(|image| fleet.images[*image].room).min().unwrap_or(1);
+            let ways = ways(&sources, most.max(1), PER_LAYER + PER_IMAGE * images);
+            (sources, ways)
+        })
+        .collect();
+    let mut room: Vec<usize> = fleet.images.iter().map(|image| image.room).collect();
+    for base in &plan.bases {
+        base.images.iter().for_each(|image| room[*image] = room[*image].saturating_sub(1));
+    }
+    let mut chosen: Vec<usize> = vec![0; plan.bases.len()];
+    loop {
+        let saving = |at: &usize| {
+            let ways = &drawn[*at].1;
+            let now = ways.get(chosen[*at])?;
+            let next = ways.get(chosen[*at] + 1)?;
+            now.cost.checked_sub(next.cost).filter(|saved| *saved > 0)
+        };
+        let has_room = |at: &usize| plan.bases[*at].images.iter().all(|image| room[*image] > 0);
+        let candidates = (0..plan.bases.len()).filter(has_room).filter_map(|at| Some((saving(&at)?, at)));
+        let Some((_, at)) = candidates.max_by_key(|(saved, at)| (*saved, std::cmp::Reverse(*at))) else {
+            break;
+        };
+        chosen[at] += 1;
+        for image in &plan.bases[at].images {
+            room[*image] -= 1;
+        }
+    }
+    for (base, ((sources, ways), way)) in plan.bases.iter_mut().zip(drawn.into_iter().zip(chosen)) {
         let mut start = 0;
-        for end in ends(&sources, most, PER_LAYER + PER_IMAGE * images) {
+        for end in ways.into_iter().nth(way).map(|cuts| cuts.ends).unwrap_or_default() {
+            let layer = &sources[start..end];
             let mut files: Vec<FleetFile> =
-                sources[start..end].iter().flat_map(|source| source.files.iter().copied()).collect();
+                layer.iter().flat_map(|source| source.files.iter().copied()).collect();
             files.sort_unstable();
-            layers.push(files);
+            base.layers.push(files);
             start = end;
         }
-        plan.bases[number].layers = layers;
     }
-}
-
-/// How many layers a base may have: each base above it needs one, and those below have theirs.
-fn room(fleet: &Fleet, plan: &FleetPlan, number: usize) -> usize {
-    let room_of = |image: usize| {
-        let mut room = fleet.images[image].room;
-        let mut at = plan.base_of[image];
-        let mut above = true;
-        while let Some(base) = at {
-            above &= base != number;
-            // That of the base itself is what is asked for.
-            let taken = if above {
-                1
-            } else if base == number {
-                0
-            } else {
-                plan.bases[base].layers.len()
-            };
-            room = room.saturating_sub(taken);
-            at = plan.bases[base].parent;
-        }
-        room
-    };
-    plan.bases[number].images.iter().map(|image| room_of(*image)).min().unwrap_or(1)
 }
 
 /// The sources of files, each after those that it depends on.
@@ -97,37 +103,44 @@ fn ordered(fleet: &Fleet, files: &[FleetFile]) -> Vec<Source> {
     ordered
 }
 
-/// Where to cut an order of sources into at most so many layers, each of which costs `price`: the ends of the layers.
-fn ends(sources: &[Source], most: usize, price: u64) -> Vec<usize> {
+/// A way to cut sources into layers.
+#[derive(Clone)]
+struct Cuts {
+    /// What the layers cost.
+    cost: u64,
+    /// Where they end.
+    ends: Vec<usize>,
+}
+
+/// The cheapest ways to cut an order of sources into one layer, two, and so on, each of which costs `price`.
+fn ways(sources: &[Source], most: usize, price: u64) -> Vec<Cuts> {
     let count = sources.len();
-    // cost[start][end]: of one layer of these sources.
     let cost = |start: usize, end: usize| {
         let layer = &sources[start..end];
         let bytes = layer.iter().map(|source| source.bytes).sum();
         let again = expected_changes(layer.iter().map(|source| source.updates));
         Pulls::default().and(bytes, again).total() + price
     };
-    // best[end]: the cost of what comes before, and the cuts.
-    let mut best: Vec<Option<(u64, Vec<usize>)>> = vec![None; count + 1];
-    best[0] = Some((0, Vec::new()));
-    let mut cheapest: Option<(u64, Vec<usize>)> = None;
+    // Of what comes before each place.
+    let mut best: Vec<Option<Cuts>> = vec![None; count + 1];
+    best[0] = Some(Cuts { cost: 0, ends: Vec::new() });
+    let mut ways = Vec::new();
     for _ in 0..most.min(count) {
-        let mut next: Vec<Option<(u64, Vec<usize>)>> = vec![None; count + 1];
-        for end in 1..=count {
-            for start in 0..end {
-                let Some((before, cuts)) = &best[start] else { continue };
-                let total = before + cost(start, end);
-                if next[end].as_ref().is_none_or(|(known, _)| total < *known) {
-                    next[end] = Some((total, cuts.iter().copied().chain([end]).collect()));
-                }
-            }
+        let mut next: Vec<Option<Cuts>> = vec![None; count + 1];
+        for (end, cell) in next.iter_mut().enumerate() {
+            let cheapest = best[..end]
+                .iter()
+                .enumerate()
+                .filter_map(|(start, before)| Some((before.as_ref()?, start)))
+                .map(|(before, start)| (before.cost + cost(start, end), before))
+                .min_by_key(|(total, _)| *total);
+            *cell = cheapest.map(|(cost, before)| Cuts {
+                cost,
+                ends: before.ends.iter().copied().chain([end]).collect(),
+            });
         }
-        if let Some(whole) = &next[count]
-            && cheapest.as_ref().is_none_or(|(known, _)| whole.0 < *known)
-        {
-            cheapest = Some(whole.clone());
-        }
+        ways.extend(next[count].clone());
         best = next;
     }
-    cheapest.map(|(_, cuts)| cuts).unwrap_or_default()
+    ways
 }

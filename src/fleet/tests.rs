@@ -250,7 +250,6 @@ fn a_base_lists_what_brings_the_rest() {
          \"/usr/share/doc/x/copyright\",\n  \"/usr/share/x\",\n]\n"
     );
     // Libraries that nothing in the base is linked with are listed themselves.
-    let mut fleet = fleet;
     for image in &mut fleet.images {
         image.files.retain(|file| file.file != 0 && file.file != 3);
     }

@@ -256,7 +256,9 @@ impl Grown {
                 group.parent = group.parent.map(|parent| if parent >= at { parent + 1 } else { parent });
             }
             joined.groups.insert(at, Group { parent, members });
-            siblings.iter().for_each(|sibling| joined.groups[sibling + 1].parent = Some(at));
+            for sibling in &siblings {
+                joined.groups[sibling + 1].parent = Some(at);
+            }
             let all = joined.worth_of_all(shared, costs);
             if all > best {
                 best = all;
@@ -300,7 +302,9 @@ impl Grown {
         room: &[usize],
     ) -> Bits {
         let mut members = self.groups[siblings[0]].members.clone();
-        siblings.iter().for_each(|at| members = members.or(&self.groups[*at].members));
+        for at in siblings {
+            members = members.or(&self.groups[*at].members);
+        }
         let all = match parent {
             Some(parent) => self.groups[parent].members.clone(),
             None => Bits::of(room.len(), 0..room.len()),
