@@ -255,17 +255,16 @@ fn files_that_are_cut_off() {
 fn a_check_tells_of_what_is_cut_off() {
     let Some(maker) = Maker::new() else { return };
     maker.program("");
-    for (place, code) in [("/usr/bin/cut", 1), ("/opt/cut", 0)] {
-        let whole = fs::read(maker.bench.path("root/usr/bin/odd")).unwrap();
-        fs::write(maker.bench.path("cut"), &whole[..500]).unwrap();
-        let file = format!("files = [{{ path = \"{place}\", source = \"cut\", mode = \"0755\" }}]");
-        let recipe = format!("name = \"cut\"\nfrom = \"debian:trixie\"\n[[layer]]\nname = \"cut\"\n{file}\n");
-        fs::write(maker.bench.path("cut.toml"), recipe).unwrap();
-        maker.bench.run(&["build", "cut.toml", "--arch", "amd64"]).ok();
-        let ran = maker.bench.run(&["check", "oci:images:cut"]);
-        assert_eq!(ran.code, Some(code), "{}{}", ran.out, ran.err);
-        let said = format!("`{place}` is a damaged ELF file");
-        assert!(!ran.out.contains("(from "), "{}", ran.out);
-        assert!(ran.out.contains(&said) || ran.err.contains(&said), "{}{}", ran.out, ran.err);
-    }
+    let whole = fs::read(maker.bench.path("root/usr/bin/odd")).unwrap();
+    fs::write(maker.bench.path("cut"), &whole[..500]).unwrap();
+    let file = "files = [{ path = \"/opt/cut\", source = \"cut\", mode = \"0755\" }]";
+    let recipe = format!("name = \"cut\"\nfrom = \"debian:trixie\"\n[[layer]]\nname = \"cut\"\n{file}\n");
+    fs::write(maker.bench.path("cut.toml"), recipe).unwrap();
+    // Elsewhere than among the commands it may be anything: a word is enough.
+    let built = maker.bench.run(&["build", "cut.toml", "--arch", "amd64"]).ok();
+    assert!(built.err.contains("warning: /opt/cut is a damaged ELF file"), "{}", built.err);
+    let ran = maker.bench.run(&["check", "oci:images:cut"]).ok();
+    let said = "`/opt/cut` is a damaged ELF file";
+    assert!(!ran.out.contains("(from "), "{}", ran.out);
+    assert!(ran.out.contains(said) || ran.err.contains(said), "{}{}", ran.out, ran.err);
 }

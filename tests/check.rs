@@ -347,7 +347,7 @@ fn libraries_are_found_as_the_loader_would() {
     };
     let library = file("/usr/lib/x86_64-linux-gnu/libtwo.so.2", 0o644, &two);
     let record = "d41d8cd98f00b204e9800998ecf8427e  usr/lib/x86_64-linux-gnu/libone.so.1.0\n";
-    let cases: [(Vec<crate::image::Member>, &[&str]); 5] = [
+    let cases: [(Vec<crate::image::Member>, &[&str]); 6] = [
         (vec![library.clone()], &[]),
         (vec![], &["`/usr/lib/x86_64-linux-gnu/libone.so.1.0` needs `libtwo.so.2`"]),
         (
@@ -367,8 +367,12 @@ fn libraries_are_found_as_the_loader_would() {
             ],
         ),
         (
-            vec![library, file("/bin/other", 0o755, &dynamic_object(None, &[], Some("/lib/ld-none.so.1")))],
+            vec![library.clone(), file("/bin/other", 0o755, &dynamic_object(None, &[], Some("/lib/ld-none.so.1")))],
             &["`/bin/other` needs the loader `/lib/ld-none.so.1`"],
+        ),
+        (
+            vec![library, file("/bin/cut", 0o755, &program[..program.len() / 2])],
+            &["`/bin/cut` is a damaged ELF file"],
         ),
     ];
     for (more, expected) in cases {
@@ -403,7 +407,7 @@ fn libraries_are_found_as_musl_would() {
     // By the name of the file: musl knows no sonames.
     let two = |path: &str| file(path, 0o644, &dynamic_object(Some("libother.so"), &[], None));
     let path_file = |text: &str| file("/etc/ld-musl-x86_64.path", 0o644, text.as_bytes());
-    let cases: [(Vec<crate::image::Member>, &[&str]); 5] = [
+    let cases: [(Vec<crate::image::Member>, &[&str]); 6] = [
         (vec![two("/usr/lib/libtwo.so.2")], &[]),
         (
             vec![],
