@@ -386,8 +386,7 @@ impl<'a> Setup<'a> {
             self.distro.arch_name(self.arch).unwrap_or_default(),
             self.distro.triplet(self.arch).unwrap_or_default(),
         );
-        let stacked = self.recipe.stacked();
-        let patterns = stacked.get(number).into_iter().flat_map(|one| &one.layer.exclude);
+        let patterns = self.recipe.excluded(number).into_iter();
         // What is no glob was told when the recipe was read.
         patterns.filter_map(|glob| glob.expand(arch, triplet).ok()).collect()
     }
