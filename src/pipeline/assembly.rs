@@ -262,6 +262,17 @@ impl Prepared {
 }
 
 impl Forge<'_> {
+    /// The layers of what was prepared, lowest first, as they would be packed.
+    pub fn plan(
+        &self,
+        recipe: &Recipe,
+        lock: &Lock,
+        prepared: &Prepared,
+    ) -> Result<Vec<LayerPlan>, ForgeError> {
+        let planned = layer_plans(Parts::of(recipe, lock, prepared, self.options.newest))?;
+        Ok(planned.layers.into_iter().map(|(_, plan)| plan).collect())
+    }
+
     /// When an image of a lock is said to be made, in seconds since the Unix epoch.
     fn date(&self, lock: &Lock, arch: Arch) -> u64 {
         let date = lock
