@@ -20,7 +20,7 @@ use crate::tarball::{Entry, EntryKind, Metadata};
 mod grouping;
 mod split;
 
-pub use grouping::{Class, FOUNDATION, Group, Grouped, Grouping, LARGE};
+pub use grouping::{Class, FOUNDATION, Group, Grouped, Grouping, LARGE, LOADERS};
 pub use split::{Provenance, split};
 
 /// A layer, ready to be written.

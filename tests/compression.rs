@@ -8,10 +8,13 @@ use rootforge::digest::Digest;
 use serde_json::Value;
 
 const PACKAGES: &str = "Package: app
- /usr/bin/app 0755 text";
+ /usr/bin/app 0755 text
+
+ Package: more
+ /usr/share/more 0644 more";
 
 const LOW: &str = "name = \"low\"\nfrom = \"debian:trixie\"\nkeys = [\"key.asc\"]\n[[layer]]\nname = \"low\"\npackages = [\"app\"]\n";
-const UP: &str = "name = \"up\"\nbase = \"low.toml\"\n[[layer]]\nname = \"up\"\n\
+const UP: &str = "name = \"up\"\nbase = \"low.toml\"\n[[layer]]\nname = \"up\"\npackages = [\"more\"]\n\
      files = [{ path = \"/etc/up\", content = \"up\" }]\n";
 
 const TOO_OLD: &str = "warning: layers are compressed with zstd, which Docker before 23.0, containerd before 1.5, podman \

@@ -49,6 +49,10 @@ impl Sample {
         Sample { directory, layout, image }
     }
 
+    fn has_zstd(&self) -> bool {
+        self.manifest()["layers"].to_string().contains("tar+zstd")
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -175,7 +179,8 @@ fn zstd_reads_every_frame() {
     if !have(&["zstd", "sha256sum"]) {
         return;
     }
-    let (blob, diff_id) = Sample::with(LayerCompression::Zstd).layers().pop().unwrap();
+    let sample = Sample::with(LayerCompression::Zstd);
+    let (blob, diff_id) = sample.layers().pop().unwrap();
     assert!(fs::read(&blob).unwrap().starts_with(&[0x28, 0xb5, 0x2f, 0xfd]));
     run(Command::new("zstd").args(["-q", "--test"]).arg(&blob));
     let line = run(Command::new("sh").args(["-c", "zstd -dc < \"$0\" | sha256sum"]).arg(&blob));
@@ -237,8 +242,11 @@ fn skopeo_inspects_and_copies() {
                 fs::read(plain.join(diff_id.as_str().unwrap().trim_start_matches("sha256:"))).unwrap();
             assert_eq!(diff_id, Digest::of(&bytes).to_string());
         }
-        let archive = format!("docker-archive:{}:sample:1", sample.path("skopeo.tar").display());
-        run(skopeo().args(["copy", &sample.oci(), &archive]));
+        // Manifests of Docker's own know no zstd.
+        if !sample.has_zstd() {
+            let archive = format!("docker-archive:{}:sample:1", sample.path("skopeo.tar").display());
+            run(skopeo().args(["copy", &sample.oci(), &archive]));
+        }
         // Our archives, read by skopeo: the config comes through unchanged.
         for transport in ["docker-archive", "oci-archive"] {
             let from = format!("{transport}:{}", sample.output(transport).display());
@@ -364,6 +372,11 @@ fn docker_loads_and_runs() {
         let daemon = Docker::start(sample.directory.path());
         let docker = |arguments: &[&str]| daemon.run(arguments);
         let archive = sample.output("docker-archive");
+        if sample.has_zstd() && !daemon.reads_zstd() {
+            // What the build warns of.
+            daemon.refuses(&["load", "-q", "-i", archive.to_str().unwrap()], "invalid tar header");
+            continue;
+        }
         let loaded = docker(&["load", "-q", "-i", archive.to_str().unwrap()]);
         assert_eq!(loaded.trim(), "Loaded image: sample:latest");
         let image: Value = serde_json::from_str(&docker(&["image", "inspect", "sample"])).unwrap();

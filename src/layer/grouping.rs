@@ -5,7 +5,7 @@
 //! | layer | what of the packages |
 //! |---|---|
 //! | `skeleton` | what every root file system has (the owners of [`FOUNDATION`]), and data that comes along: certificates, time zones |
-//! | `libc` | the source of the dynamic loader that programs name |
+//! | `libc` | the source of a dynamic loader ([`LOADERS`]) |
 //! | `run-time` | libraries, interpreters, and whatever else the application stands on |
 //! | `application` | the sources of packages that the recipe names, less those above |
 //! | `settings` | nothing: the recipe's files, and what is made of the image as a whole |
@@ -43,6 +43,9 @@ pub const FOUNDATION: &[&str] = &[
     "/usr/share/base-files/profile",
     "/usr/share/base-passwd/passwd.master",
 ];
+
+/// How the names of dynamic loaders begin, glibc's and musl's.
+pub const LOADERS: &[&str] = &["ld-linux", "ld-musl-", "ld.so", "ld64.so"];
 
 /// Where data lies that no program is part of.
 const DATA: &[&str] = &["/etc", "/usr/local/share", "/usr/share", "/var"];
@@ -160,7 +163,7 @@ impl Grouping {
             }
             source.is_named |= inputs.is_application(&package.name);
         }
-        for name in inputs.loaders() {
+        for name in inputs.with_loaders() {
             if let Some(source) = sources.get_mut(name) {
                 source.has_loader = true;
             }
@@ -203,17 +206,14 @@ impl<'a> Grouped<'a> {
         self.named.contains(package) && !is_essential && !self.on_demand.contains(package)
     }
 
-    /// The sources of the loaders that chosen programs name.
-    fn loaders(&self) -> BTreeSet<&'a str> {
-        let Grouped { selected, catalog, .. } = *self;
-        let facts = selected.files.values().filter_map(|chosen| catalog.get(chosen.file).1.elf.as_ref());
-        let named: BTreeSet<&str> = facts.filter_map(|facts| facts.interp.as_deref()).collect();
-        let paths = named.into_iter().filter_map(|path| RootPath::parse(path).ok());
-        let owners = paths.filter_map(|path| {
-            let file = catalog.at(&catalog.merged_usr().canonical(&path)).first()?;
-            Some(self.source_of(&catalog.get(*file).0.name))
-        });
-        owners.collect()
+    /// The sources of packages that bring a dynamic loader, chosen or not.
+    fn with_loaders(&self) -> BTreeSet<&'a str> {
+        let is_loader = |file: &CataloguedFile| {
+            let name = file.entry.path.file_name();
+            file.elf.is_some() && LOADERS.iter().any(|loader| name.starts_with(loader))
+        };
+        let packages = self.catalog.packages().filter(|package| package.manifest.files.iter().any(is_loader));
+        packages.map(|package| self.source_of(&package.name)).collect()
     }
 }
 
@@ -270,3 +270,6 @@ fn merged(class: Class, budget: usize) -> Class {
 fn highest(name: &str, numbers: usize) -> usize {
     (1..=numbers).max_by_key(|number| Digest::of(format!("{number}/{name}").as_bytes())).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

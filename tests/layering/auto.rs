@@ -145,6 +145,14 @@ fn files_are_grouped_by_what_they_are() {
             assert_eq!(holders, [at], "{path}");
         }
     }
+    for (path, words) in [
+        ("/usr/lib/x86_64-linux-gnu/libssl.so.1", "is in layer `run-time`, from libssl 1.0"),
+        ("/usr/share/web/index.html", "is in layer `application`, from web 1.0"),
+        ("/etc/ld.so.cache", "is in layer `settings`"),
+    ] {
+        let why = rig.run(&["why", "r.toml", path, "--arch", "amd64"]).ok().out;
+        assert!(why.contains(words), "{why}");
+    }
     assert_eq!(image.text("/etc/web.conf"), "own");
     let web = image.config["config"]["User"].as_str().unwrap();
     assert_eq!(web, "web");
