@@ -45,13 +45,13 @@ mod scratch;
 mod transfer;
 mod unpack;
 
-pub use blob::{Compression, LayerWriter};
+pub use blob::{Compression, LAYER_FORM, LayerWriter};
 pub use config::image_config;
 pub use descriptor::{Descriptor, Platforms};
 pub use layout::{Layout, Tagged};
 pub use merge::{ContentId, MergeFault, MergedNode, MergedTree, RootSink};
 pub use output::{Output, Written};
-pub use pack::{PackError, pack};
+pub use pack::{PackError, created_by, pack};
 pub use scratch::ScratchLayout;
 pub use transfer::{Pulled, Pushed, Remote, Tally, pull, push, relay};
 pub use unpack::unpack;

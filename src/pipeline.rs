@@ -13,7 +13,7 @@ use crate::catalog::{FileCatalog, MergedUsr, catalogue};
 use crate::distro::{PackageFormat, Pocket};
 use crate::layer::LayerPlan;
 use crate::lock::{Lock, Request};
-use crate::oci::{ImageRef, LayerBlob, Layout, pack};
+use crate::oci::{ImageRef, LayerBlob, Layout};
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::render::directory_links;
@@ -25,6 +25,7 @@ mod assembly;
 mod contents;
 mod download;
 mod error;
+mod kept_layers;
 mod loader_path;
 mod locking;
 mod locking_apk;
@@ -264,7 +265,7 @@ impl Forge<'_> {
         let mut layers = Vec::with_capacity(plans.len());
         for (place, plan) in places.into_iter().zip(&plans) {
             let created = self.date_below(recipe, lock, arch, place);
-            layers.push(LayerBlob { created, ..pack(layout, plan, catalog, self.progress)? });
+            layers.push(LayerBlob { created, ..self.layer(layout, plan, catalog)? });
         }
         let summary = Summary::of(&plans, &lock.packages_of(arch), catalog, selection, &layers, undone);
         let image = layout.write_image(&self.image_spec(recipe, lock, arch, selection, layers))?;

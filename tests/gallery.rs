@@ -13,7 +13,7 @@ use crate::real_archive::root::{can_run, libraries, link_all, links, sandbox};
 use crate::tools::{Daemon, Podman, have, is_root};
 
 /// A directory with the recipes and all that is beside them.
-fn bench() -> Option<Bench> {
+pub(crate) fn bench() -> Option<Bench> {
     let bench = Bench::new().filter(|_| can_run())?;
     copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes"), &bench.path(""));
     Some(bench)

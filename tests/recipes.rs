@@ -1435,6 +1435,8 @@ fn the_recipes_that_come_with_it_are_understood() {
             first("bash", Arch::Amd64),
             first("busybox-alpine", Arch::Amd64),
             first("curl", Arch::Amd64),
+            first("debian", Arch::Amd64),
+            first("debian-services", Arch::Amd64),
             first("debian-slim", Arch::Amd64),
             first("go-static", Arch::Amd64),
             first("java", Arch::Amd64),

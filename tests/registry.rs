@@ -5,6 +5,7 @@
 mod archives;
 mod engines;
 mod faults;
+mod gallery;
 mod logins;
 mod real;
 mod support;

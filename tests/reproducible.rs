@@ -1,7 +1,8 @@
 //! The same recipe and lock give the same digest, whatever the machine is like.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::os::unix::fs::PermissionsExt;
+use std::collections::BTreeMap;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
 use crate::support::archive::DATE;
@@ -105,6 +106,49 @@ fn nothing_of_the_machine_gets_in() {
     // Derived entries gone.
     std::fs::remove_dir_all(rig.cache().join("derived")).unwrap();
     assert_eq!(rig.run(&BUILD).ok().digest(), digest);
+}
+
+/// The layers in a layout, each with the number of its file.
+fn layer_files(rig: &Rig, layout: &str) -> BTreeMap<String, u64> {
+    let blobs = std::fs::read_dir(rig.work(&format!("{layout}/blobs/sha256"))).unwrap().flatten();
+    let layers = blobs.filter(|blob| std::fs::read(blob.path()).unwrap().starts_with(&[0x1f, 0x8b]));
+    layers.map(|blob| (blob.file_name().into_string().unwrap(), blob.metadata().unwrap().ino())).collect()
+}
+
+#[test]
+fn a_layer_is_packed_once_and_damage_to_it_is_noticed() {
+    let rig = prepare(&archive());
+    let to = |layout: &str| [&BUILD[..], &["--output", &format!("oci:{layout}:r")]].concat().join(" ");
+    let build = |layout: &str| {
+        let call = to(layout);
+        rig.run(&call.split(' ').collect::<Vec<_>>()).ok().digest()
+    };
+    let digest = build("one");
+    let first = layer_files(&rig, "one");
+    // Another layout gets the same files, by further links.
+    assert_eq!(build("two"), digest);
+    assert_eq!(layer_files(&rig, "two"), first);
+    // One byte changed in each: they are made anew, wherever they are.
+    for hex in first.keys() {
+        let path = rig.work(&format!("one/blobs/sha256/{hex}"));
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    for layout in ["one", "three", "two"] {
+        assert_eq!(build(layout), digest, "{layout}");
+        for image in Image::read_all(&rig.work(layout), "r").values() {
+            image.assert_sound();
+        }
+    }
+    assert_eq!(layer_files(&rig, "three"), layer_files(&rig, "two"));
+    // A file of the recipe with other content of the same length: its layer alone is another.
+    rig.write("site/a", "b");
+    assert_ne!(build("four"), digest);
+    let (before, after) = (layer_files(&rig, "two"), layer_files(&rig, "four"));
+    let kept = before.iter().filter(|(hex, file)| after.get(*hex) == Some(*file)).count();
+    assert_eq!((before.len(), after.len(), kept), (3, 3, 2));
 }
 
 #[test]

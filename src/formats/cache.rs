@@ -201,6 +201,22 @@ impl Cache {
         Ok((digest, size, path))
     }
 
+    /// Stores a file whose bytes are known to have this digest: by a further link to it where the file system allows
+    /// that, else by a copy.
+    pub fn share(&self, file: &Path, digest: &Digest) -> Result<(), CacheError> {
+        let path = self.blob_path(digest);
+        if let Some(directory) = path.parent() {
+            create_dir(directory)?;
+        }
+        match fs::hard_link(file, &path) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(_) => fs::File::open(file)
+                .map_err(CacheError::read(file))
+                .and_then(|file| self.insert_from(file).map(|_| ())),
+        }
+    }
+
     /// A place to download a blob into; [`Partial::commit`] stores it.
     pub fn partial(&self, id: impl Into<ContentId>) -> Result<Partial, CacheError> {
         let id = id.into();

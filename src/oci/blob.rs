@@ -31,6 +31,9 @@ const ZSTD_BLOCK: usize = 4 << 20;
 /// makes other digests.
 const ZSTD_LEVEL: i32 = 9;
 
+/// How layers are written: other words, where the same tar would become another blob.
+pub const LAYER_FORM: &str = "gzip members of 1 MiB, libdeflate 6";
+
 /// Takes a layer's uncompressed tar and writes its compressed blob.
 ///
 /// Until [`LayerWriter::complete`] the blob has no name that an image could refer to; a writer that is

@@ -259,6 +259,25 @@ impl Layout {
         persist(file, &self.blob_path(digest))
     }
 
+    /// Makes a file outside the layout, whose bytes are known to have this digest, a blob: by a further link to it
+    /// where the file system allows that, else by a copy.
+    pub fn admit(&self, file: &Path, digest: &Digest) -> Result<(), OciError> {
+        let path = self.blob_path(digest);
+        // What has the name already is another file of the same bytes, or a damaged one.
+        let _ = fs::remove_file(&path);
+        if fs::hard_link(file, &path).is_ok() {
+            return Ok(());
+        }
+        let copy = self.temporary()?;
+        fs::copy(file, copy.path()).map_err(OciError::io("copy a layer to", &path))?;
+        persist(copy, &path)
+    }
+
+    /// Whether a blob is there and its bytes are those of its name.
+    pub fn has_sound_blob(&self, digest: &Digest) -> bool {
+        self.verify_blob(digest).is_ok()
+    }
+
     /// Writes a JSON document as a blob: its digest and size.
     pub(super) fn write_document(&self, document: &Value) -> Result<(Digest, u64), OciError> {
         let bytes = documents::bytes(document);

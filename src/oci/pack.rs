@@ -98,7 +98,12 @@ pub fn pack(
         append_made(&mut tar, made, plan)?;
     }
     tar.finish().map_err(failed)?;
-    Ok(blob.complete(format!("rootforge: layer `{}`", plan.name))?)
+    Ok(blob.complete(created_by(plan))?)
+}
+
+/// What an image's history says of a layer.
+pub fn created_by(plan: &LayerPlan) -> String {
+    format!("rootforge: layer `{}`", plan.name)
 }
 
 /// The piece of a layer's tarball that comes from one package.

@@ -74,13 +74,13 @@ impl Forge<'_> {
             PackageFormat::Deb => self.resolve_deb(recipe, port, known),
             PackageFormat::Apk => self.resolve_apk(recipe, port, known),
         };
-        let resolved = match (solve(&Known::of(own.clone(), base, arch, keep)), base) {
-            (Err(error @ (ForgeError::Resolve(_) | ForgeError::ApkResolve(_))), Some(base)) => {
-                // Without what the base fixes, which of it would be another?
-                let free = solve(&Known::of(own, None, arch, keep));
-                return Err(on_base(recipe, &base.packages_of(arch), free.ok(), error));
+        let of_base = base.map(|base| OfBase::of(base, arch)).unwrap_or_default();
+        let resolved = match solve(&Known::of(own.clone(), &of_base, keep)) {
+            Err(error @ (ForgeError::Resolve(_) | ForgeError::ApkResolve(_))) => {
+                let solve = |of_base: &OfBase<'_>| solve(&Known::of(own.clone(), of_base, keep)).ok();
+                return Err(on_base(recipe, &of_base, solve, error));
             }
-            (solved, _) => solved?,
+            solved => solved?,
         };
         let dated = recipe.snapshot.is_none() && !self.options.allow_expired_index;
         if dated && let Some(older) = old.and_then(|old| old.older_than(&resolved.repositories)) {
@@ -259,42 +259,74 @@ pub(super) struct Known<'l> {
     pub(super) programs: Vec<LockedProgram>,
 }
 
+/// What a base's lock has for an architecture.
+#[derive(Clone, Default)]
+struct OfBase<'l> {
+    packages: BTreeMap<&'l str, &'l LockedPackage>,
+    programs: Vec<LockedProgram>,
+}
+
+impl<'l> OfBase<'l> {
+    fn of(base: &'l Lock, arch: Arch) -> Self {
+        OfBase { packages: base.packages_of(arch), programs: base.programs_of(arch).cloned().collect() }
+    }
+
+    /// The same, with only the packages that are to be fixed.
+    fn fixing(&self, fixes: impl Fn(&str) -> bool) -> Self {
+        let mut less = self.clone();
+        less.packages.retain(|name, _| fixes(name));
+        less
+    }
+}
+
 impl<'l> Known<'l> {
     /// `own` is what the last lock has and is not to be taken anew; `keep` says that it is to stay.
-    fn of(own: BTreeMap<&'l str, &'l LockedPackage>, base: Option<&'l Lock>, arch: Arch, keep: bool) -> Self {
+    fn of(own: BTreeMap<&'l str, &'l LockedPackage>, base: &OfBase<'l>, keep: bool) -> Self {
         let versions = |packages: &BTreeMap<&str, &LockedPackage>| -> BTreeMap<String, String> {
             packages.values().map(|package| (package.name.clone(), package.version.clone())).collect()
         };
-        let of_base = base.map(|base| base.packages_of(arch)).unwrap_or_default();
+        let OfBase { packages: of_base, programs } = base.clone();
         let preferred = versions(&own);
         let mut kept = if keep { preferred.clone() } else { BTreeMap::new() };
         kept.extend(versions(&of_base));
         let names = of_base.values().filter(|package| !package.on_demand).map(|package| package.name.clone());
         let (names, mut packages) = (names.collect(), own);
         packages.extend(of_base);
-        let programs = base.into_iter().flat_map(|base| base.programs_of(arch)).cloned().collect();
         Known { packages, kept, preferred, keeps_own: keep, of_base: names, programs }
     }
 }
 
-/// Says what a base fixes and a recipe needs otherwise, where that is why nothing could be resolved: `free` is what
-/// would be chosen on no base.
+/// More packages that a base fixes otherwise are told as they are, without asking of each whether it matters.
+const MOST_TRIED: usize = 24;
+
+/// Says what a base fixes and a recipe needs otherwise, where that is why nothing could be resolved. `solve` is asked
+/// what would be chosen if the base fixed less.
 fn on_base(
     recipe: &Recipe,
-    of_base: &BTreeMap<&str, &LockedPackage>,
-    free: Option<Resolved>,
+    of_base: &OfBase<'_>,
+    solve: impl Fn(&OfBase<'_>) -> Option<Resolved>,
     error: ForgeError,
 ) -> ForgeError {
-    let (Some(base), Some(free)) = (&recipe.base, free) else { return error };
-    let fixed = free.packages.iter().filter_map(|package| {
-        let fixed = of_base.get(package.name.as_str()).filter(|fixed| fixed.version != package.version)?;
-        Some(Fixed {
-            name: package.name.clone(),
-            is: fixed.version.clone(),
-            would_be: package.version.clone(),
-        })
-    });
-    let fixed: Vec<Fixed> = fixed.collect();
+    let (Some(base), Some(free)) = (&recipe.base, solve(&of_base.fixing(|_| false))) else { return error };
+    let differing = |resolved: &Resolved| -> Vec<Fixed> {
+        let fixed = resolved.packages.iter().filter_map(|package| {
+            let fixed = of_base.packages.get(package.name.as_str())?;
+            let differs = fixed.version != package.version;
+            let (name, is, would_be) = (&package.name, &fixed.version, &package.version);
+            differs.then(|| Fixed { name: name.clone(), is: is.clone(), would_be: would_be.clone() })
+        });
+        fixed.collect()
+    };
+    let mut fixed = differing(&free);
+    // Those that the base may go on fixing are no part of the reason.
+    if fixed.len() <= MOST_TRIED {
+        for name in fixed.iter().map(|one| one.name.clone()).collect::<Vec<_>>() {
+            let freed = |other: &str| other != name && fixed.iter().any(|one| one.name == other);
+            if let Some(resolved) = solve(&of_base.fixing(|other| !freed(other))) {
+                fixed = differing(&resolved);
+            }
+        }
+    }
     if fixed.is_empty() {
         return error;
     }

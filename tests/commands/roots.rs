@@ -10,12 +10,9 @@ use std::sync::OnceLock;
 use rootforge::arch::Arch;
 use rootforge::lock::Lock;
 
-use crate::real_archive::bench::{Bench, cache};
+use crate::real_archive::bench::{Bench, cache, called};
 use crate::support::Image;
 use crate::tools::{run, unpack};
-
-/// More bytes of packages are too many to try.
-const MOST_BYTES: u64 = 150_000_000;
 
 /// A root directory in which commands are run, with the environment of an image.
 pub(super) struct Root {
@@ -23,21 +20,22 @@ pub(super) struct Root {
     pub(super) env: Vec<(String, String)>,
 }
 
-/// The lock of a package's recipe; none for what is too big to try, or cannot be installed at all.
-pub(super) fn locked(bench: &Bench, recipe: &str, name: &str) -> Option<String> {
+/// The lock of a package's recipe; none for what needs more than `most` bytes, or cannot be installed at all.
+pub(super) fn locked(bench: &Bench, recipe: &str, name: &str, most: u64) -> Option<String> {
     let ran = bench.run(&["lock", recipe, "--arch", "amd64"]);
     if ran.code != Some(0) {
         assert!(ran.err.contains("cannot resolve"), "{}", ran.err);
         return None;
     }
-    let path = bench.path(&format!("{name}.lock"));
+    let path = bench.path(&format!("{}.lock", called(name)));
     let lock = Lock::read(&path).unwrap().unwrap();
     let sizes = lock.packages_of(Arch::Amd64).into_values().filter(|one| !one.on_demand).map(|one| one.size);
-    (sizes.sum::<u64>() <= MOST_BYTES).then(|| fs::read_to_string(path).unwrap())
+    (sizes.sum::<u64>() <= most).then(|| fs::read_to_string(path).unwrap())
 }
 
 /// Builds an image into a directory, and proves that it links; else what was said against it.
 pub(super) fn build(bench: &Bench, recipe: &str, name: &str, directory: &str) -> Result<Root, String> {
+    let name = &called(name);
     for arguments in [vec!["build", recipe, "--arch", "amd64"], vec!["check", &format!("oci:images:{name}")]]
     {
         let ran = bench.run(&arguments);
@@ -55,7 +53,7 @@ pub(super) fn build(bench: &Bench, recipe: &str, name: &str, directory: &str) ->
 
 /// A package, and what no system is without.
 pub(super) fn system(bench: &Bench, name: &str) -> Vec<String> {
-    let lock = Lock::read(&bench.path(&format!("{name}.lock"))).unwrap().unwrap();
+    let lock = Lock::read(&bench.path(&format!("{}.lock", called(name)))).unwrap().unwrap();
     let essential =
         lock.packages_of(Arch::Amd64).into_values().filter(|one| one.essential && one.name != name);
     std::iter::once(name.to_owned()).chain(essential.map(|one| one.name.clone())).collect()
@@ -124,7 +122,7 @@ fn base(mirror: &str) -> &'static Path {
 
 /// Every path of a package, read from the package itself.
 pub(super) fn own_paths(bench: &Bench, name: &str) -> Vec<String> {
-    let lock = Lock::read(&bench.path(&format!("{name}.lock"))).unwrap().unwrap();
+    let lock = Lock::read(&bench.path(&format!("{}.lock", called(name)))).unwrap().unwrap();
     let digest = lock.packages_of(Arch::Amd64)[name].content.to_string();
     let (algorithm, hex) = digest.split_once(':').unwrap();
     let package = cache().join("blobs").join(algorithm).join(&hex[..2]).join(&hex[2..]);

@@ -26,6 +26,11 @@ pub(crate) struct Bench {
     directory: TempDir,
 }
 
+/// What the recipe of a package is called: images may not have all names that packages may.
+pub(crate) fn called(package: &str) -> String {
+    package.replace('+', "p")
+}
+
 /// What the program did.
 #[derive(Debug)]
 pub(crate) struct Ran {
@@ -69,8 +74,12 @@ impl Bench {
     pub(crate) fn with_pulseaudio() -> Option<Self> {
         let bench = Self::new()?;
         let recipes = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
-        fs::create_dir(bench.path("pulseaudio")).unwrap();
-        fs::copy(recipes.join("pulseaudio.toml"), bench.path("pulseaudio.toml")).unwrap();
+        for directory in ["pulseaudio", "base"] {
+            fs::create_dir(bench.path(directory)).unwrap();
+        }
+        for recipe in ["pulseaudio.toml", "base/debian.toml"] {
+            fs::copy(recipes.join(recipe), bench.path(recipe)).unwrap();
+        }
         for entry in fs::read_dir(recipes.join("pulseaudio")).unwrap() {
             let entry = entry.unwrap();
             fs::copy(entry.path(), bench.path("pulseaudio").join(entry.file_name())).unwrap();
@@ -78,16 +87,18 @@ impl Bench {
         Some(bench)
     }
 
-    /// The same, with a lock for amd64, made once for all tests.
+    /// The same, with locks for amd64, made once for all tests.
     pub(crate) fn with_locked_pulseaudio() -> Option<Self> {
-        static LOCK: OnceLock<String> = OnceLock::new();
+        static LOCKS: OnceLock<[String; 2]> = OnceLock::new();
         let bench = Self::with_pulseaudio()?;
-        let file = bench.path("pulseaudio.lock");
-        let lock = LOCK.get_or_init(|| {
+        let files = ["base/debian.lock", "pulseaudio.lock"].map(|name| bench.path(name));
+        let locks = LOCKS.get_or_init(|| {
             bench.run(&["lock", "--arch", "amd64", "pulseaudio.toml"]).ok();
-            fs::read_to_string(&file).unwrap()
+            files.each_ref().map(|file| fs::read_to_string(file).unwrap())
         });
-        fs::write(file, lock).unwrap();
+        for (file, lock) in files.iter().zip(locks) {
+            fs::write(file, lock).unwrap();
+        }
         Some(bench)
     }
 
@@ -97,10 +108,11 @@ impl Bench {
 
     /// Writes a recipe of one layer with one package; `more` is said of the layer.
     pub(crate) fn recipe(&self, from: &str, package: &str, more: &str) -> String {
-        let file = format!("{package}.toml");
+        let name = called(package);
+        let file = format!("{name}.toml");
         let text = format!(
-            "name = \"{package}\"\nfrom = \"{from}\"\n\n\
-             [[layer]]\nname = \"{package}\"\npackages = [\"{package}\"]\n{more}\n"
+            "name = \"{name}\"\nfrom = \"{from}\"\n\n\
+             [[layer]]\nname = \"{name}\"\npackages = [\"{package}\"]\n{more}\n"
         );
         fs::write(self.path(&file), text).unwrap();
         file

@@ -1,0 +1,92 @@
+//! Layers kept from build to build: what follows from the same plan has the same bytes, so it is packed once.
+//!
+//! A layer is known by all that its bytes follow from: entries, the packages that files come from, what was made, and
+//! how it is compressed. The cache has what was packed under that key, and the blob itself. A blob's bytes are compared
+//! with its digest before it is used again; one that is damaged or gone is packed again.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Forge, ForgeError};
+use crate::cache::{Cache, Lookup};
+use crate::catalog::FileCatalog;
+use crate::digest::Digest;
+use crate::layer::LayerPlan;
+use crate::oci::{LAYER_FORM, LayerBlob, Layout, created_by, pack};
+use crate::render::Content;
+
+/// The kind of derived entry. Another form of what a key is made of, or of a tarball's bytes, needs another name.
+const LAYERS: &str = "layer-1";
+
+/// What is kept of a layer beside its blob.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    digest: Digest,
+    size: u64,
+    diff_id: Digest,
+    uncompressed: u64,
+}
+
+impl Forge<'_> {
+    /// Brings a layer into a layout: as it was packed before, or packed now.
+    pub(super) fn layer(
+        &self,
+        layout: &Layout,
+        plan: &LayerPlan,
+        catalog: &FileCatalog,
+    ) -> Result<LayerBlob, ForgeError> {
+        let key = key(plan, catalog);
+        if let Some(blob) = key.and_then(|key| kept(&self.cache, layout, plan, &key)) {
+            self.progress.advance(plan.size());
+            return Ok(blob);
+        }
+        let blob = pack(layout, plan, catalog, self.progress)?;
+        // A file of the host may have changed while it was packed.
+        if let Some(key) = key.filter(|before| self::key(plan, catalog) == Some(*before)) {
+            keep(&self.cache, layout, &blob, &key);
+        }
+        Ok(blob)
+    }
+}
+
+/// What a layer's bytes follow from; none where something of it cannot be read, which packing will tell.
+fn key(plan: &LayerPlan, catalog: &FileCatalog) -> Option<Digest> {
+    let LayerPlan { name: _, directories, packages, made } = plan;
+    let packages = packages.iter().map(|part| {
+        let content = catalog.package(&part.package)?.content;
+        Some((content, &part.files, &part.others))
+    });
+    let packages: Vec<_> = packages.collect::<Option<_>>()?;
+    let made = made.iter().map(|file| {
+        let content = match &file.content {
+            Content::Bytes(bytes) => Digest::of(bytes),
+            Content::Host(path) => Digest::of_reader(std::fs::File::open(path).ok()?).ok()?.0,
+        };
+        Some((&file.entry, content))
+    });
+    let made: Vec<_> = made.collect::<Option<_>>()?;
+    postcard::to_stdvec(&(LAYER_FORM, directories, packages, made)).ok().map(|bytes| Digest::of(&bytes))
+}
+
+/// A layer that was packed before, now in the layout.
+fn kept(cache: &Cache, layout: &Layout, plan: &LayerPlan, key: &Digest) -> Option<LayerBlob> {
+    let Kept { digest, size, diff_id, uncompressed } =
+        postcard::from_bytes(&cache.derived(LAYERS, key)?).ok()?;
+    if !layout.has_sound_blob(&digest) {
+        let Ok(Lookup::Found(path)) = cache.verified_blob(digest) else { return None };
+        layout.admit(&path, &digest).ok()?;
+    }
+    let created_by = created_by(plan);
+    Some(LayerBlob { digest, size, diff_id, uncompressed, created_by, created: None })
+}
+
+/// Keeps a layer for later builds. Failing to is not an error: it is packed again.
+fn keep(cache: &Cache, layout: &Layout, blob: &LayerBlob, key: &Digest) {
+    let LayerBlob { digest, size, diff_id, uncompressed, .. } = *blob;
+    let path: PathBuf = layout.blob_path(&digest);
+    let kept = postcard::to_stdvec(&Kept { digest, size, diff_id, uncompressed });
+    if let (Ok(kept), Ok(())) = (kept, cache.share(&path, &digest)) {
+        let _ = cache.put_derived(LAYERS, key, &kept);
+    }
+}
