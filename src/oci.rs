@@ -45,7 +45,7 @@ mod scratch;
 mod transfer;
 mod unpack;
 
-pub use blob::{Compression, LAYER_FORM, LayerWriter};
+pub use blob::{Compression, LayerWriter, layer_form};
 pub use config::image_config;
 pub use descriptor::{Descriptor, Platforms};
 pub use layout::{Layout, Tagged};

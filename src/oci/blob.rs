@@ -32,7 +32,12 @@ const ZSTD_BLOCK: usize = 4 << 20;
 const ZSTD_LEVEL: i32 = 9;
 
 /// How layers are written: other words, where the same tar would become another blob.
-pub const LAYER_FORM: &str = "gzip members of 1 MiB, libdeflate 6";
+pub const fn layer_form(compression: LayerCompression) -> &'static str {
+    match compression {
+        LayerCompression::Gzip => "gzip members of 1 MiB, libdeflate 6",
+        LayerCompression::Zstd => "zstd frames of 4 MiB, level 9",
+    }
+}
 
 /// Takes a layer's uncompressed tar and writes its compressed blob.
 ///
@@ -297,7 +302,11 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             write(directory.path(), compression, &tar(), 1 << 20).digest.to_string()
         });
-        assert_eq!(digests, ["", ""]);
+        let expected = [
+            "sha256:01cf99490c27dd1e266b726cb60e0e71e646fe6e6311ea58327305ed6ff03055",
+            "sha256:956a82c542b24be9a8a2099616d7270b5e5d2f9d7844db1a69c5903b56d61597",
+        ];
+        assert_eq!(digests, expected);
     }
 
     #[test]
