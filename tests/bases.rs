@@ -154,6 +154,21 @@ fn the_layers_of_a_base_lie_below_unchanged_and_what_they_have_is_not_repeated()
 }
 
 #[test]
+fn files_alone_may_stand_on_a_base() {
+    let rig = rig();
+    rig.write(
+        "app.toml",
+        above("app", "files = [{ path = \"/etc/app\", content = \"x\", owner = \"low\" }]\n"),
+    );
+    build(&rig, "app.toml", &[]);
+    build(&rig, "base/low.toml", &[]);
+    let [low, app] = ["low", "app"].map(|tag| image(&rig, tag));
+    assert_eq!(layers(&app)[..2], layers(&low)[..]);
+    assert_eq!(app.text("/etc/app"), "x");
+    build(&rig, "app.toml", &["--locked", "--offline"]);
+}
+
+#[test]
 fn a_base_may_stand_on_another() {
     let rig = rig();
     rig.write(

@@ -18,8 +18,11 @@ use super::grouping::{Class, Group, Grouping};
 /// Where dpkg's records of each package are: `PACKAGE`, `PACKAGE.md5sums`.
 const RECORDS: &str = "/var/lib/dpkg/status.d/";
 
-/// What is made of packages' data, and lies with it unless the recipe brings it itself.
-const OF_DATA: &[&str] = &["/etc/ssl/certs/"];
+/// What is made of data, and what of: it lies with the data, if that is all in one place.
+const OF_DATA: &[(&str, &[&str])] = &[(
+    "/etc/ssl/certs/",
+    &["/etc/ca-certificates.conf", "/usr/local/share/ca-certificates/", "/usr/share/ca-certificates/"],
+)];
 
 /// What a layer was planned from, as far as its parts go to different places.
 #[derive(Clone, Copy, Debug)]
@@ -81,10 +84,20 @@ fn file_group(file: &MadeFile, grouping: &Grouping, from: Provenance<'_>) -> Gro
     let is_of_skeleton = from.skeleton.get(path).is_some_and(|skeleton| {
         (&skeleton.content, &skeleton.entry.kind) == (&file.content, &file.entry.kind)
     });
-    if is_of_skeleton || OF_DATA.iter().any(|place| path.as_str().starts_with(place)) {
-        return grouping.of_class(Class::Skeleton);
+    let skeleton = grouping.of_class(Class::Skeleton);
+    let made_of = OF_DATA.iter().find(|(place, _)| path.as_str().starts_with(place));
+    if is_of_skeleton || made_of.is_some_and(|(_, sources)| all_in(skeleton, sources, grouping, from)) {
+        return skeleton;
     }
     settings
+}
+
+/// Whether nothing but one group has something at or below some places.
+fn all_in(group: Group, places: &[&str], grouping: &Grouping, from: Provenance<'_>) -> bool {
+    let is_there = |path: &RootPath| places.iter().any(|place| path.as_str().starts_with(place));
+    let mut chosen = from.selected.files.iter().filter(|(path, _)| is_there(path));
+    !from.own.iter().any(is_there)
+        && chosen.all(|(_, chosen)| grouping.of_package(&from.catalog.get(chosen.file).0.name) == Some(group))
 }
 
 /// Where a directory goes for its own sake.

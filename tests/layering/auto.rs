@@ -231,6 +231,48 @@ fn an_update_of_one_package_changes_the_layers_that_hold_it() {
 }
 
 #[test]
+fn certificates_lie_with_what_they_are_made_of() {
+    let certificate = |name: &str| {
+        let made = std::process::Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "/dev/null", "-subj"])
+            .arg(format!("/CN={name}"))
+            .output();
+        made.ok().filter(|made| made.status.success()).map(|made| String::from_utf8(made.stdout).unwrap())
+    };
+    let Some([packaged, own]) = certificate("packaged").zip(certificate("own")).map(|(one, two)| [one, two])
+    else {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "there is no openssl");
+        return;
+    };
+    let line = packaged.replace('\n', "\\n");
+    let packages = format!(
+        "{PACKAGES}\n\nPackage: ca-certificates\n/usr/share/ca-certificates/mozilla/x.crt 0644 {line}\n\
+         /etc/ca-certificates.conf 0644 mozilla/x.crt\\n\n"
+    );
+    let rig = Rig::with(&Archive::new(&packages));
+    for (file, layer) in [("/etc/own", "skeleton"), ("/usr/local/share/ca-certificates/own.crt", "settings")]
+    {
+        rig.write("own.crt", &own);
+        let recipe = recipe("layers = \"auto\"")
+            .replace("packages = [\"tool\"]", "packages = [\"tool\", \"ca-certificates\"]");
+        rig.recipe(&recipe.replace(
+            "files = [{ path = \"/etc/web.conf\"",
+            &format!("files = [{{ path = \"{file}\", source = \"own.crt\" }}, {{ path = \"/etc/web.conf\""),
+        ));
+        rig.build(&[]);
+        let image = Image::read(&rig.work("images"), "r");
+        let bundle = "/etc/ssl/certs/ca-certificates.crt";
+        let holders: Vec<&str> =
+            files(&image).iter().filter(|(_, files)| files.contains(bundle)).map(|(name, _)| *name).collect();
+        assert_eq!(holders, [layer]);
+        assert_eq!(
+            image.text(bundle).matches("BEGIN CERTIFICATE").count(),
+            if layer == "settings" { 2 } else { 1 }
+        );
+    }
+}
+
+#[test]
 fn settings_change_the_topmost_layer_alone() {
     let rig = Rig::with(&Archive::new(PACKAGES));
     let before = image(&rig, "layers = \"auto\"", &[]);
