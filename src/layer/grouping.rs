@@ -6,12 +6,14 @@
 //! |---|---|
 //! | `skeleton` | what every root file system has (the owners of [`FOUNDATION`]), and data that comes along: certificates, time zones |
 //! | `libc` | the source of a dynamic loader ([`LOADERS`]) |
-//! | `run-time` | libraries, interpreters, and whatever else the application stands on |
+//! | `run-time` | libraries, and whatever else the application stands on |
+//! | `interpreters` | what it stands on that has commands: interpreters, shells, tools |
 //! | `application` | the sources of packages that the recipe names, less those above |
 //! | `settings` | nothing: the recipe's files, and what is made of the image as a whole |
 //!
-//! With a larger budget than these five, the spare layers are for large sources ([`LARGE`]): two of three for those of the
-//! run-time, the third for those of the application. With a smaller one, neighbours are put together from the lowest up.
+//! With a larger budget than these six, the spare layers are for large sources ([`LARGE`]): in turn for those of the
+//! run-time, the application, the interpreters. With a smaller one, neighbours are put together: `interpreters` with
+//! `run-time`, then from the lowest up.
 //!
 //! # Why an update changes only the layers that hold the package
 //!
@@ -26,7 +28,7 @@ use crate::catalog::{CataloguedFile, FileCatalog};
 use crate::digest::Digest;
 use crate::lock::LockedPackage;
 use crate::root_path::RootPath;
-use crate::select::SelectedLayer;
+use crate::select::{SelectedLayer, is_command};
 use crate::tarball::EntryKind;
 
 /// From how many bytes of selected files on a source is large.
@@ -77,6 +79,8 @@ pub enum Class {
     Libc,
     /// What the application stands on.
     RunTime,
+    /// What of that has commands.
+    Interpreters,
     /// What the recipe names.
     Application,
     /// What is the image's own.
@@ -84,14 +88,14 @@ pub enum Class {
 }
 
 impl Class {
-    const ALL: [Class; 5] =
-        [Class::Skeleton, Class::Libc, Class::RunTime, Class::Application, Class::Settings];
+    const COUNT: usize = 6;
 
     const fn name(self) -> &'static str {
         match self {
             Class::Skeleton => "skeleton",
             Class::Libc => "libc",
             Class::RunTime => "run-time",
+            Class::Interpreters => "interpreters",
             Class::Application => "application",
             Class::Settings => "settings",
         }
@@ -132,13 +136,24 @@ pub struct Grouping {
 #[derive(Debug, Default)]
 struct Source {
     bytes: u64,
-    has_loader: bool,
-    is_foundation: bool,
-    /// Something that is run or linked.
-    has_code: bool,
-    /// Something else than that, and more than papers.
-    has_data: bool,
-    is_named: bool,
+    traits: BTreeSet<Trait>,
+}
+
+/// Something that holds of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Trait {
+    /// It brings a dynamic loader.
+    Loader,
+    /// It has something of [`FOUNDATION`].
+    Foundation,
+    /// It has something that is run or linked.
+    Code,
+    /// It has something else than that, and more than papers.
+    Data,
+    /// It has commands.
+    Command,
+    /// The recipe names it, for its own sake.
+    Named,
 }
 
 impl Grouping {
@@ -155,17 +170,12 @@ impl Grouping {
             if let EntryKind::File { size } = file.entry.kind {
                 source.bytes += size;
             }
-            source.is_foundation |= FOUNDATION.contains(&path.as_str());
-            if file.entry.kind != EntryKind::Directory {
-                let is_code = is_code(path, file);
-                source.has_code |= is_code;
-                source.has_data |= !is_code && !is_within(path, DOCS);
-            }
-            source.is_named |= inputs.is_application(&package.name);
+            source.traits.extend(traits(path, file));
+            source.traits.extend(inputs.is_application(&package.name).then_some(Trait::Named));
         }
         for name in inputs.with_loaders() {
             if let Some(source) = sources.get_mut(name) {
-                source.has_loader = true;
+                source.traits.insert(Trait::Loader);
             }
         }
         let groups: BTreeMap<&str, Group> =
@@ -217,27 +227,46 @@ impl<'a> Grouped<'a> {
     }
 }
 
-/// Whether a file is run, linked or loaded by a program, as far as its kind and place tell.
-fn is_code(path: &RootPath, file: &CataloguedFile) -> bool {
+/// What a file makes of its source, as far as its kind and place tell.
+fn traits(path: &RootPath, file: &CataloguedFile) -> Vec<Trait> {
+    if file.entry.kind == EntryKind::Directory {
+        return Vec::new();
+    }
+    let is_foundation = FOUNDATION.contains(&path.as_str());
     let is_run = file.elf.is_some() || file.shebang.is_some();
-    let is_elsewhere = !is_within(path, DATA) && !FOUNDATION.contains(&path.as_str());
-    is_run || is_elsewhere || is_within(path, CODE)
+    let is_elsewhere = !is_within(path, DATA) && !is_foundation;
+    let is_code = is_run || is_elsewhere || is_within(path, CODE);
+    let is_data = !is_code && !is_within(path, DOCS);
+    let all = [
+        (Trait::Foundation, is_foundation),
+        (Trait::Code, is_code),
+        (Trait::Data, is_data),
+        (Trait::Command, is_command(path)),
+    ];
+    all.into_iter().filter(|(_, holds)| *holds).map(|(one, _)| one).collect()
 }
 
 fn is_within(path: &RootPath, places: &[&str]) -> bool {
     let below = |place: &&str| {
         path.as_str().strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    places.iter().any(|place| below(place))
+    places.iter().any(below)
 }
 
 fn group(name: &str, source: &Source, budget: usize) -> Group {
-    let class = match source {
-        Source { has_loader: true, .. } => Class::Libc,
-        Source { is_foundation: true, .. } => Class::Skeleton,
-        Source { is_named: true, .. } => Class::Application,
-        Source { has_code: false, has_data: true, .. } => Class::Skeleton,
-        _ => Class::RunTime,
+    let is = |one: Trait| source.traits.contains(&one);
+    let class = if is(Trait::Loader) {
+        Class::Libc
+    } else if is(Trait::Foundation) {
+        Class::Skeleton
+    } else if is(Trait::Named) {
+        Class::Application
+    } else if is(Trait::Data) && !is(Trait::Code) {
+        Class::Skeleton
+    } else if is(Trait::Command) {
+        Class::Interpreters
+    } else {
+        Class::RunTime
     };
     let number = if source.bytes >= LARGE { highest(name, spare(class, budget)) } else { 0 };
     Group { class: merged(class, budget), number }
@@ -245,22 +274,22 @@ fn group(name: &str, source: &Source, budget: usize) -> Group {
 
 /// How many layers there are for large sources of a class.
 fn spare(class: Class, budget: usize) -> usize {
-    let spare = budget.saturating_sub(Class::ALL.len());
+    let spare = budget.saturating_sub(Class::COUNT);
     match class {
-        Class::RunTime => spare - spare / 3,
-        Class::Application => spare / 3,
+        Class::RunTime => spare.div_ceil(3),
+        Class::Application => (spare + 1) / 3,
+        Class::Interpreters => spare / 3,
         Class::Skeleton | Class::Libc | Class::Settings => 0,
     }
 }
 
 /// The class whose layer has another's as well: a small budget has too few for each.
 fn merged(class: Class, budget: usize) -> Class {
-    match budget {
-        0 | 1 => Class::Settings,
-        _ if class == Class::Settings => class,
-        2 => Class::Application,
-        3 => class.max(Class::RunTime),
-        4 => class.max(Class::Libc),
+    match (budget, class) {
+        (0 | 1, _) | (_, Class::Settings) => Class::Settings,
+        (2, _) => Class::Application,
+        (3..=5, Class::Interpreters) | (3, Class::Skeleton | Class::Libc) => Class::RunTime,
+        (4, Class::Skeleton) => Class::Libc,
         _ => class,
     }
 }

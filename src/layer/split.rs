@@ -38,7 +38,7 @@ pub struct Provenance<'a> {
 }
 
 /// Splits a layer by groups: the layers that hold anything, lowest first.
-pub fn split(plan: LayerPlan, grouping: &Grouping, from: Provenance<'_>) -> Vec<LayerPlan> {
+pub fn split(plan: &LayerPlan, grouping: &Grouping, from: Provenance<'_>) -> Vec<LayerPlan> {
     let mut parts: BTreeMap<Group, LayerPlan> = BTreeMap::new();
     let empty = |group: Group| LayerPlan { name: grouping.name(group), ..plan.like() };
     // The directories of each.

@@ -108,7 +108,7 @@ fn files_are_grouped_by_what_they_are() {
     let image = image(&rig, "layers = \"auto\"", &[]);
     let files = files(&image);
     let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, ["skeleton", "libc", "run-time", "application", "settings"]);
+    assert_eq!(names, ["skeleton", "libc", "run-time", "interpreters", "application", "settings"]);
     for (at, paths) in [
         (
             0,
@@ -128,16 +128,10 @@ fn files_are_grouped_by_what_they_are() {
                 "/var/lib/dpkg/status.d/libc6.md5sums",
             ],
         ),
-        (
-            2,
-            &[
-                "/usr/lib/x86_64-linux-gnu/libssl.so.1",
-                "/usr/lib/interpreter/module",
-                "/var/lib/dpkg/status.d/libxml",
-            ],
-        ),
-        (3, &["/usr/sbin/web", "/usr/share/web/errors.html", "/usr/bin/tool", "/var/lib/dpkg/status.d/web"]),
-        (4, &["/etc/web.conf", "/etc/passwd", "/etc/group", "/etc/ld.so.cache", "/usr/bin/httpd"]),
+        (2, &["/usr/lib/x86_64-linux-gnu/libssl.so.1", "/var/lib/dpkg/status.d/libxml"]),
+        (3, &["/usr/bin/interpret", "/usr/lib/interpreter/module"]),
+        (4, &["/usr/sbin/web", "/usr/share/web/errors.html", "/usr/bin/tool", "/var/lib/dpkg/status.d/web"]),
+        (5, &["/etc/web.conf", "/etc/passwd", "/etc/group", "/etc/ld.so.cache", "/usr/bin/httpd"]),
     ] {
         for path in paths {
             let holders: Vec<usize> =
@@ -181,7 +175,7 @@ fn the_tree_is_that_of_one_layer_and_layers_keep_to_the_budget() {
         let files = layers.iter().map(|layer| layer.made.len() + layer.packages.len()).sum::<usize>();
         assert_eq!(files, one[0].made.len() + one[0].packages.len());
     }
-    assert_eq!(counts[..6], [1, 2, 3, 4, 5, 5]);
+    assert_eq!(counts[..7], [1, 2, 3, 4, 5, 6, 6]);
 }
 
 /// The digests of layers by name.
@@ -211,7 +205,13 @@ fn an_update_of_one_package_changes_the_layers_that_hold_it() {
         ("libc", "Package: libc6\n", "Package: libc6\n Version: 3.0\n", &["libc"]),
         ("data", "0644 utc", "0644 leap", &["skeleton"]),
         ("the application", "0644 hello", "0644 hello again", &["application"]),
-        ("what becomes large", "0644 code", &format!("0644 {large}"), &["run-time", "run-time-"]),
+        (
+            "what becomes large",
+            "Source: ssl (2.0)",
+            &format!("Source: ssl (2.0)\n /usr/share/ssl/large 0644 {large}"),
+            &["run-time", "run-time-"],
+        ),
+        ("what has no layer for large ones", "0644 code", &format!("0644 {large}"), &["interpreters"]),
     ] {
         let rig = Rig::with(&Archive::new(PACKAGES));
         let before = image(&rig, "layers = \"auto\"", &[]);

@@ -109,5 +109,5 @@ pub(super) fn spread(plan: LayerPlan, step: &Step<'_>, origins: Origins, parts: 
     };
     let Origins { skeleton, own } = origins.with_links(&step.selected);
     let from = Provenance { selected: &step.selected, catalog, skeleton: &skeleton, own: &own };
-    split(plan, &Grouping::of(grouped, budget), from)
+    split(&plan, &Grouping::of(grouped, budget), from)
 }
