@@ -169,6 +169,28 @@ fn files_alone_may_stand_on_a_base() {
 }
 
 #[test]
+fn root_has_the_best_shell_that_there_is() {
+    let shells = format!(
+        "{PACKAGES}\n\nPackage: dash\n/usr/bin/sh elf\n\nPackage: bash\nDepends: dash\n/usr/bin/bash elf\n"
+    );
+    let rig = Rig::with(&Archive::new(&shells).for_archs(&[Arch::Amd64, Arch::Arm64]));
+    rig.write("base/low.toml", BASE);
+    rig.write("base/motd", "hello\n");
+    for (more, shell) in [
+        ("packages = [\"app\"]\n", "/usr/sbin/nologin"),
+        ("packages = [\"dash\"]\n", "/bin/sh"),
+        ("packages = [\"bash\"]\n", "/bin/bash"),
+        ("packages = [\"dash\"]\n[[layer]]\nname = \"bash\"\npackages = [\"bash\"]\n", "/bin/bash"),
+        ("packages = [\"bash\"]\n[[user]]\nname = \"root\"\nuid = 0\nshell = \"/bin/own\"\n", "/bin/own"),
+    ] {
+        rig.write("app.toml", above("app", more));
+        build(&rig, "app.toml", &[]);
+        let passwd = Image::read(&rig.work("images"), "app").text("/etc/passwd").to_owned();
+        assert!(passwd.lines().next().unwrap().ends_with(&format!(":{shell}")), "{more}: {passwd}");
+    }
+}
+
+#[test]
 fn a_base_may_stand_on_another() {
     let rig = rig();
     rig.write(

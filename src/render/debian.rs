@@ -177,6 +177,11 @@ impl<'a> Setup<'a> {
         let brought = self.brought(selected);
         self.tree.lay(number, selected, self.catalog);
         self.tree.lay_made(number, laid);
+        let (tree, merged) = (&self.tree, self.catalog.merged_usr());
+        self.accounts.better_root_shell(&self.begun, |shell| {
+            tree.get(&merged.canonical(&fixed(shell)))
+                .is_some_and(|item| matches!(item.origin, Origin::Package(_)))
+        });
         let homes = self.make_accounts(&brought)?;
         let exclude = self.exclusions(number);
         let excludes = |path: &RootPath| exclude.iter().any(|glob| glob.is_match(path.as_str()));
