@@ -88,7 +88,7 @@ pub enum LayerCompression {
     /// Every engine reads it.
     #[default]
     Gzip,
-    /// Smaller, and unpacked several times as fast; engines from before 2019 to 2023 do not read it.
+    /// Smaller, and unpacked three times as fast; engines from before 2019 to 2023 do not read it.
     Zstd,
 }
 
