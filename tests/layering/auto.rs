@@ -11,7 +11,7 @@ use rootforge::tarball::EntryKind;
 const PACKAGES: &str = "Package: web
  Depends: web-common, libssl, libxml, interpreter, tzdata, libc6, mime
  /usr/sbin/web elf program needed=libssl.so.1,libxml.so.1,libc.so.6 interp=/usr/lib/ld.so
- /usr/bin/web-admin 0755 #!/usr/bin/interpret\n
+ /usr/bin/web-admin 0755 #!/usr/bin/interpret
  /etc/web.conf 0644 packaged
  /usr/share/web/index.html 0644 hello
  postinst #!/bin/sh
