@@ -32,7 +32,7 @@ mod scan;
 pub use contents::read_contents;
 pub use merged_usr::MergedUsr;
 pub use package::{Control, PackageError};
-pub use programs::{OwnElf, OwnElfs};
+pub use programs::{OwnElf, OwnElfs, Unfit};
 pub use scan::{PackageArchive, catalogue};
 
 /// One entry of a package's data tarball.

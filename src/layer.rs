@@ -2,6 +2,8 @@
 //!
 //! A layer's tarball has its directories first, then each package's files in the order of package names, then
 //! what was made. So it can be written while packages stream by, and its bytes depend on nothing else.
+//!
+//! Where the recipe leaves it to rootforge which files share a layer, [`Grouping`] says it and [`split()`] does it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -9,10 +11,17 @@ use std::path::PathBuf;
 
 use crate::catalog::{CataloguedFile, FileCatalog, PackageFiles};
 use crate::hint::Hint;
+use crate::recipe::LayerCompression;
 use crate::render::{Changes, EPOCH, Made, MadeFile, made_metadata};
 use crate::root_path::RootPath;
 use crate::select::SelectedLayer;
 use crate::tarball::{Entry, EntryKind, Metadata};
+
+mod grouping;
+mod split;
+
+pub use grouping::{Class, FOUNDATION, Group, Grouped, Grouping, LARGE, LOADERS};
+pub use split::{Provenance, split};
 
 /// A layer, ready to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +34,8 @@ pub struct LayerPlan {
     pub packages: Vec<PackagePart>,
     /// What was made for it, by path.
     pub made: Vec<MadeFile>,
+    /// How it is to be compressed.
+    pub compression: LayerCompression,
 }
 
 /// What a layer takes from one package.
@@ -134,6 +145,8 @@ pub struct LayerParts<'a> {
     pub made: Made,
     /// What becomes of packages' files where it is not as the packages say.
     pub changes: &'a Changes,
+    /// How it is to be compressed.
+    pub compression: LayerCompression,
 }
 
 /// Plans one layer. Where the recipe brings a file at the path of a package's, the recipe's is taken. A
@@ -147,7 +160,7 @@ pub fn plan(
     catalog: &FileCatalog,
     newest: Option<u64>,
 ) -> Result<LayerPlan, LayerError> {
-    let LayerParts { selected, made, changes } = parts;
+    let LayerParts { selected, made, changes, compression } = parts;
     let clamp = |entry: &mut Entry| {
         let time = if entry.metadata.mtime == 0 { EPOCH } else { entry.metadata.mtime };
         entry.metadata.mtime = newest.map_or(time, |newest| time.min(newest.max(1)));
@@ -181,12 +194,23 @@ pub fn plan(
     for file in &mut made {
         clamp(&mut file.entry);
     }
-    let plan = LayerPlan { name: selected.name.clone(), directories, packages, made };
+    let plan = LayerPlan { name: selected.name.clone(), directories, packages, made, compression };
     plan.check_paths(below)?;
     Ok(plan)
 }
 
 impl LayerPlan {
+    /// An empty one that is to be packed in the same way.
+    fn like(&self) -> Self {
+        LayerPlan {
+            name: self.name.clone(),
+            directories: Vec::new(),
+            packages: Vec::new(),
+            made: Vec::new(),
+            compression: self.compression,
+        }
+    }
+
     /// The bytes of the files it takes from packages.
     pub fn size(&self) -> u64 {
         let files = self.packages.iter().flat_map(|part| part.files.values());

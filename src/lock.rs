@@ -300,9 +300,11 @@ impl Lock {
         }
     }
 
-    /// Whether the architecture was locked. A recipe without packages needs no entry.
+    /// Whether the architecture was locked. A recipe without packages, its own or its base's, needs no entry.
     pub fn has_arch(&self, arch: Arch) -> bool {
-        self.recipe.layers.iter().all(|layer| layer.packages.is_empty())
+        let of_base = self.base.iter().flat_map(|base| &base.packages);
+        let has_none = self.recipe.layers.iter().all(|layer| layer.packages.is_empty());
+        (has_none && !of_base.into_iter().any(|package| package.arch == arch))
             || self.packages.iter().any(|package| package.arch == arch)
     }
 

@@ -8,7 +8,7 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | write a layer | [`Layout::layer_writer`], then [`LayerWriter::complete`] |
+//! | write a layer | [`Layout::layer_writer`] or [`Layout::compressing_writer`], then [`LayerWriter::complete`] |
 //! | write an image of one architecture | [`Layout::write_image`] |
 //! | put several under one name | [`Layout::write_index`], then [`Layout::tag`] |
 //! | have a layout for a while only | [`ScratchLayout`] |
@@ -46,7 +46,7 @@ mod scratch;
 mod transfer;
 mod unpack;
 
-pub use blob::{Compression, LAYER_FORM, LayerWriter};
+pub use blob::{Compression, LayerWriter, layer_form};
 pub use config::image_config;
 pub use descriptor::{Descriptor, Platforms};
 pub use layout::{Layout, Tagged};
@@ -69,6 +69,8 @@ pub struct LayerBlob {
     pub digest: Digest,
     /// Of the compressed bytes.
     pub size: u64,
+    /// How they are compressed.
+    pub compression: Compression,
     /// Of the uncompressed tar.
     pub diff_id: Digest,
     /// Bytes of the uncompressed tar.

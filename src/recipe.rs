@@ -21,6 +21,7 @@ mod findings;
 mod image;
 mod image_test;
 mod layer;
+mod layering;
 mod origin;
 mod package;
 mod pattern;
@@ -42,6 +43,7 @@ pub use file::{FileSource, FileSpec};
 pub use image::{ExposedPort, Healthcheck, ImageConfig};
 pub use image_test::Test;
 pub use layer::{Keep, Layer};
+pub use layering::{LayerCompression, Layering};
 pub use package::{Constraint, PackageSpec};
 pub use pattern::Pattern;
 pub use problems::{Place, Problem, Problems, Span, render};
@@ -79,6 +81,10 @@ pub struct Recipe {
     pub strict: bool,
     /// Its own layers, lowest first, which lie above those of its base; with a variant, its layers last.
     pub layers: Vec<Layer>,
+    /// Which files of its own layers share a layer of the image.
+    pub layering: Layering,
+    /// How its own layers are compressed.
+    pub compression: LayerCompression,
     /// What is stripped.
     pub strip: Strip,
     /// The users it defines itself, in its order.
@@ -238,6 +244,18 @@ impl Recipe {
         recipe.layers.extend(variant.layers.iter().cloned());
         recipe.tests.extend(variant.tests.iter().cloned());
         Ok(recipe)
+    }
+
+    /// How many of its own layers, from the lowest, are put together and grouped anew. Those of the variant are not: the
+    /// layers below them are the same as without it.
+    pub fn grouped(&self) -> usize {
+        match self.layering {
+            Layering::Explicit => 0,
+            Layering::Auto { .. } => {
+                let variant = self.variant.as_ref().and_then(|name| self.variants.get(name));
+                self.layers.len().saturating_sub(variant.map_or(0, |variant| variant.layers.len()))
+            }
+        }
     }
 
     /// What the image is called unless told otherwise: `NAME`, or `NAME-VARIANT`.

@@ -25,6 +25,7 @@ mod compound;
 mod expand;
 mod getopts;
 mod glob;
+mod nesting;
 mod parameter;
 mod parse;
 mod printf;

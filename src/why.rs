@@ -141,11 +141,20 @@ impl<'a> Explainer<'a> {
         Some(PathAnswer {
             path: path.clone(),
             package: self.owner(path).map(|package| self.label(package)),
-            layer: Some(layer.to_owned()),
+            layer: Some(self.layer_of(path).unwrap_or(layer).to_owned()),
             rule: reason.rule(),
             chain: self.chain(path),
             because: String::new(),
         })
+    }
+
+    /// The layer of the image that has a package's file; it may be another than the recipe's that asks for it.
+    fn layer_of(&self, path: &RootPath) -> Option<&'a str> {
+        let has = |plan: &&LayerPlan| {
+            let files = plan.packages.iter().flat_map(|part| part.files.values().chain(&part.others));
+            files.map(|entry| &entry.path).any(|other| other == path)
+        };
+        self.inputs.plans.iter().find(has).map(|plan| plan.name.as_str())
     }
 
     /// What layers have beside packages' files: the recipe's own, what was made, and directories on the way.
@@ -163,7 +172,12 @@ impl<'a> Explainer<'a> {
         for plan in self.inputs.plans.iter().rev() {
             if plan.made.iter().any(|made| made.entry.path == *path) {
                 if let Some(spec) = self.by_recipe(path) {
-                    let by = format!("layer `{}` of the recipe", plan.name);
+                    let of_recipe = self.inputs.recipe.layers.iter().any(|layer| layer.name == plan.name);
+                    let by = if of_recipe {
+                        format!("layer `{}` of the recipe", plan.name)
+                    } else {
+                        "the recipe".to_owned()
+                    };
                     return Some(answer(&plan.name, "recipe", step(by, &format!("`files` has {spec}"))));
                 }
                 let by = "rootforge".to_owned();

@@ -154,6 +154,43 @@ fn the_layers_of_a_base_lie_below_unchanged_and_what_they_have_is_not_repeated()
 }
 
 #[test]
+fn files_alone_may_stand_on_a_base() {
+    let rig = rig();
+    rig.write(
+        "app.toml",
+        above("app", "files = [{ path = \"/etc/app\", content = \"x\", owner = \"low\" }]\n"),
+    );
+    build(&rig, "app.toml", &[]);
+    build(&rig, "base/low.toml", &[]);
+    let [low, app] = ["low", "app"].map(|tag| image(&rig, tag));
+    assert_eq!(layers(&app)[..2], layers(&low)[..]);
+    assert_eq!(app.text("/etc/app"), "x");
+    build(&rig, "app.toml", &["--locked", "--offline"]);
+}
+
+#[test]
+fn root_has_the_best_shell_that_there_is() {
+    let shells = format!(
+        "{PACKAGES}\n\nPackage: dash\n/usr/bin/sh elf\n\nPackage: bash\nDepends: dash\n/usr/bin/bash elf\n"
+    );
+    let rig = Rig::with(&Archive::new(&shells).for_archs(&[Arch::Amd64, Arch::Arm64]));
+    rig.write("base/low.toml", BASE);
+    rig.write("base/motd", "hello\n");
+    for (more, shell) in [
+        ("packages = [\"app\"]\n", "/usr/sbin/nologin"),
+        ("packages = [\"dash\"]\n", "/bin/sh"),
+        ("packages = [\"bash\"]\n", "/bin/bash"),
+        ("packages = [\"dash\"]\n[[layer]]\nname = \"bash\"\npackages = [\"bash\"]\n", "/bin/bash"),
+        ("packages = [\"bash\"]\n[[user]]\nname = \"root\"\nuid = 0\nshell = \"/bin/own\"\n", "/bin/own"),
+    ] {
+        rig.write("app.toml", above("app", more));
+        build(&rig, "app.toml", &[]);
+        let passwd = Image::read(&rig.work("images"), "app").text("/etc/passwd").to_owned();
+        assert!(passwd.lines().next().unwrap().ends_with(&format!(":{shell}")), "{more}: {passwd}");
+    }
+}
+
+#[test]
 fn a_base_may_stand_on_another() {
     let rig = rig();
     rig.write(

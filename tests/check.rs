@@ -347,7 +347,7 @@ fn libraries_are_found_as_the_loader_would() {
     };
     let library = file("/usr/lib/x86_64-linux-gnu/libtwo.so.2", 0o644, &two);
     let record = "d41d8cd98f00b204e9800998ecf8427e  usr/lib/x86_64-linux-gnu/libone.so.1.0\n";
-    let cases: [(Vec<crate::image::Member>, &[&str]); 5] = [
+    let cases: [(Vec<crate::image::Member>, &[&str]); 6] = [
         (vec![library.clone()], &[]),
         (vec![], &["`/usr/lib/x86_64-linux-gnu/libone.so.1.0` needs `libtwo.so.2`"]),
         (
@@ -367,8 +367,15 @@ fn libraries_are_found_as_the_loader_would() {
             ],
         ),
         (
-            vec![library, file("/bin/other", 0o755, &dynamic_object(None, &[], Some("/lib/ld-none.so.1")))],
+            vec![
+                library.clone(),
+                file("/bin/other", 0o755, &dynamic_object(None, &[], Some("/lib/ld-none.so.1"))),
+            ],
             &["`/bin/other` needs the loader `/lib/ld-none.so.1`"],
+        ),
+        (
+            vec![library, file("/bin/cut", 0o755, &program[..program.len() / 2])],
+            &["`/bin/cut` is a damaged ELF file"],
         ),
     ];
     for (more, expected) in cases {

@@ -149,3 +149,46 @@ fn on_alpine_packages_provide_the_names() {
     let failed = rig.run(&["build", "r.toml", "--arch", "amd64"]);
     failed.fails(1, &["needs `libnowhere.so.1`, which no package has"]);
 }
+
+/// A library that another of the program has loaded already is not sought again, wherever it lies.
+#[test]
+fn what_is_loaded_already_is_not_missing() {
+    let rig = rig(true, "libc.so.6");
+    rig.recipe(
+        "[[layer]]\nname = \"app\"\nfiles = [{ path = \"/opt/app/bin/app\", source = \"app\", mode = \"0755\" },\n\
+         { path = \"/opt/app/lib\", source = \"private\" }]\n",
+    );
+    rig.write(
+        "app",
+        elf(&format!("program needed=libb.so.1,liba.so.1,libc.so.6 runpath=$ORIGIN/../lib {LOADER}")),
+    );
+    rig.write("private/liba.so.1", elf("soname=liba.so.1 needed=libb.so.1,libz.so.1"));
+    rig.write("private/libb.so.1", elf("soname=libb.so.1 needed=libc.so.6"));
+    rig.build(&[]);
+    let lock = rig.read("r.lock");
+    let of_program = "path = \"/opt/app/lib/liba.so.1\"\nlayer = \"app\"\nneeds = [\"libz.so.1\"]";
+    assert!(lock.contains(of_program), "{lock}");
+    rig.run(&["check", "oci:images:r"]).ok();
+    // Nobody loads it first.
+    rig.write("app", elf(&format!("program needed=liba.so.1,libc.so.6 runpath=$ORIGIN/../lib {LOADER}")));
+    rig.run(&["build", "r.toml", "--arch", "amd64"])
+        .fails(1, &["/opt/app/lib/liba.so.1, which the recipe brings, needs `libb.so.1`"]);
+}
+
+#[test]
+fn a_program_for_another_machine_is_told() {
+    let rig = rig(true, "libc.so.6");
+    rig.recipe("[[layer]]\nname = \"app\"\nfiles = [{ path = \"/usr/bin/app\", source = \"app\", mode = \"0755\" }]\n");
+    let mut app = elf(&format!("program needed=libc.so.6 {LOADER}"));
+    app[18] = 183;
+    rig.write("app", app);
+    let said = [
+        "/usr/bin/app, which the recipe brings, cannot be run there: it is for arm64",
+        "`{arch}` in `source`",
+    ];
+    rig.run(&["build", "r.toml", "--arch", "amd64"]).fails(1, &said);
+    let app = elf(&format!("program needed=libc.so.6 {LOADER}"));
+    rig.write("app", &app[..app.len() / 2]);
+    rig.run(&["build", "r.toml", "--arch", "amd64"])
+        .fails(1, &["/usr/bin/app, which the recipe brings, cannot be run"]);
+}

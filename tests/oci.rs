@@ -181,7 +181,7 @@ fn root_file_systems() {
     let notes = write(&format!("dir:{}", root.display()), &layout, &[image]).unwrap();
     assert_eq!(fs::read(root.join("usr/lib/data")).unwrap(), b"upper");
     assert_eq!(fs::read(root.join("usr/lib/kept")).unwrap(), b"lower");
-    assert!(fs::read(root.join("opt/large-again")).unwrap() == noise(3 << 20));
+    assert!(fs::read(root.join("opt/large-again")).unwrap() == noise(5 << 20));
     let metadata = |name: &str| fs::symlink_metadata(root.join(name)).unwrap();
     assert_eq!(metadata("opt/large").ino(), metadata("opt/large-again").ino());
     assert_eq!(metadata("tmp").permissions().mode() & 0o7777, 0o1777);

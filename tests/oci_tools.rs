@@ -1,7 +1,7 @@
 //! Other people's tools judge what we write: gzip, Python, tar, skopeo, umoci, podman, docker, containerd.
 //!
-//! Layers are series of gzip members, and readers that stop after the first exist; so each tool here has to
-//! come to the sample's last file. A tool that is not installed is passed over with a message, or, where the
+//! Layers are series of gzip members or zstd frames, and readers that stop after the first exist; so each tool here
+//! has to come to the sample's last file, with gzip alone and with a topmost layer of zstd. A tool that is not installed is passed over with a message, or, where the
 //! environment has `CI=true`, fails its test. umoci, podman, docker and containerd need root: without it
 //! they are passed over with a message.
 
@@ -18,11 +18,12 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::image::{GREETING, path, sample, write_image, write_layer};
+use crate::image::{GREETING, path, sample, write_image_with, write_layer};
 use crate::tools::{Daemon, Docker, Podman, have, is_root, run};
 use rootforge::arch::Arch;
 use rootforge::digest::Digest;
 use rootforge::oci::{ImageRef, Layout, Output};
+use rootforge::recipe::LayerCompression;
 use rootforge::tarball::{self, EntryKind, Limits, TarballError};
 use serde_json::{Value, json};
 
@@ -34,9 +35,22 @@ struct Sample {
 
 impl Sample {
     fn new() -> Self {
+        Self::with(LayerCompression::Gzip)
+    }
+
+    /// All in gzip, and with a topmost layer of zstd on a base of gzip.
+    fn both() -> [Self; 2] {
+        [LayerCompression::Gzip, LayerCompression::Zstd].map(Self::with)
+    }
+
+    fn with(topmost: LayerCompression) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let (layout, image) = write_image(&directory.path().join("images"), &sample());
+        let (layout, image) = write_image_with(&directory.path().join("images"), &sample(), topmost);
         Sample { directory, layout, image }
+    }
+
+    fn has_zstd(&self) -> bool {
+        self.manifest()["layers"].to_string().contains("tar+zstd")
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -161,30 +175,44 @@ fn gzip_and_python_read_every_member() {
 }
 
 #[test]
-fn tar_unpacks_layers_and_root() {
-    if !have(&["tar"]) || !is_root() {
+fn zstd_reads_every_frame() {
+    if !have(&["zstd", "sha256sum"]) {
         return;
     }
-    let sample = Sample::new();
-    let by_layers = sample.path("by-layers");
-    let merged = sample.path("merged");
-    fs::create_dir(&by_layers).unwrap();
-    fs::create_dir(&merged).unwrap();
-    let untar = |archive: &Path, to: &Path| {
-        let mut tar = Command::new("tar");
-        run(tar
-            .args(["--xattrs", "--xattrs-include=*", "--numeric-owner", "-xpf"])
-            .arg(archive)
-            .arg("-C")
-            .arg(to));
-    };
-    for (blob, _) in sample.layers() {
-        untar(&blob, &by_layers);
+    let sample = Sample::with(LayerCompression::Zstd);
+    let (blob, diff_id) = sample.layers().pop().unwrap();
+    assert!(fs::read(&blob).unwrap().starts_with(&[0x28, 0xb5, 0x2f, 0xfd]));
+    run(Command::new("zstd").args(["-q", "--test"]).arg(&blob));
+    let line = run(Command::new("sh").args(["-c", "zstd -dc < \"$0\" | sha256sum"]).arg(&blob));
+    assert_eq!(line.split(' ').next(), Some(diff_id.hex().as_str()));
+}
+
+#[test]
+fn tar_unpacks_layers_and_root() {
+    if !have(&["tar", "zstd"]) || !is_root() {
+        return;
     }
-    untar(&sample.output("tar"), &merged);
-    for root in [by_layers, merged, sample.output("dir")] {
-        assert_unpacked(&root);
-        assert!(has_capability(&root.join("opt/capable")));
+    for sample in Sample::both() {
+        let by_layers = sample.path("by-layers");
+        let merged = sample.path("merged");
+        fs::create_dir(&by_layers).unwrap();
+        fs::create_dir(&merged).unwrap();
+        let untar = |archive: &Path, to: &Path| {
+            let mut tar = Command::new("tar");
+            run(tar
+                .args(["--xattrs", "--xattrs-include=*", "--numeric-owner", "-xpf"])
+                .arg(archive)
+                .arg("-C")
+                .arg(to));
+        };
+        for (blob, _) in sample.layers() {
+            untar(&blob, &by_layers);
+        }
+        untar(&sample.output("tar"), &merged);
+        for root in [by_layers, merged, sample.output("dir")] {
+            assert_unpacked(&root);
+            assert!(has_capability(&root.join("opt/capable")));
+        }
     }
 }
 
@@ -199,30 +227,35 @@ fn skopeo_inspects_and_copies() {
     if !have(&["skopeo"]) {
         return;
     }
-    let sample = Sample::new();
-    let inspected: Value = serde_json::from_str(&run(skopeo().args(["inspect", &sample.oci()]))).unwrap();
-    assert_eq!(inspected["Architecture"], "amd64");
-    assert_eq!(inspected["Digest"], sample.image.digest.to_string());
-    assert_eq!(inspected["Created"], "2023-11-14T22:13:20Z");
-    assert_eq!(inspected["Env"], json!(["PATH=/bin", "HOME=/tmp"]));
-    // Decompressed by skopeo, each layer is the tar that the config names.
-    let plain = sample.path("plain");
-    let to = format!("dir:{}", plain.display());
-    run(skopeo().args(["copy", "--dest-decompress", &sample.oci(), &to]));
-    for diff_id in sample.diff_ids() {
-        let bytes = fs::read(plain.join(diff_id.as_str().unwrap().trim_start_matches("sha256:"))).unwrap();
-        assert_eq!(diff_id, Digest::of(&bytes).to_string());
-    }
-    let archive = format!("docker-archive:{}:sample:1", sample.path("skopeo.tar").display());
-    run(skopeo().args(["copy", &sample.oci(), &archive]));
-    // Our archives, read by skopeo: the config comes through unchanged.
-    for transport in ["docker-archive", "oci-archive"] {
-        let from = format!("{transport}:{}", sample.output(transport).display());
-        let config: Value =
-            serde_json::from_str(&run(skopeo().args(["inspect", "--config", &from]))).unwrap();
-        assert_eq!(config["rootfs"], sample.config()["rootfs"], "{transport}");
-        let to = format!("oci:{}:again", sample.path(transport).display());
-        run(skopeo().args(["copy", &from, &to]));
+    for sample in Sample::both() {
+        let inspected: Value = serde_json::from_str(&run(skopeo().args(["inspect", &sample.oci()]))).unwrap();
+        assert_eq!(inspected["Architecture"], "amd64");
+        assert_eq!(inspected["Digest"], sample.image.digest.to_string());
+        assert_eq!(inspected["Created"], "2023-11-14T22:13:20Z");
+        assert_eq!(inspected["Env"], json!(["PATH=/bin", "HOME=/tmp"]));
+        // Decompressed by skopeo, each layer is the tar that the config names.
+        let plain = sample.path("plain");
+        let to = format!("dir:{}", plain.display());
+        run(skopeo().args(["copy", "--dest-decompress", &sample.oci(), &to]));
+        for diff_id in sample.diff_ids() {
+            let bytes =
+                fs::read(plain.join(diff_id.as_str().unwrap().trim_start_matches("sha256:"))).unwrap();
+            assert_eq!(diff_id, Digest::of(&bytes).to_string());
+        }
+        // Manifests of Docker's own know no zstd.
+        if !sample.has_zstd() {
+            let archive = format!("docker-archive:{}:sample:1", sample.path("skopeo.tar").display());
+            run(skopeo().args(["copy", &sample.oci(), &archive]));
+        }
+        // Our archives, read by skopeo: the config comes through unchanged.
+        for transport in ["docker-archive", "oci-archive"] {
+            let from = format!("{transport}:{}", sample.output(transport).display());
+            let config: Value =
+                serde_json::from_str(&run(skopeo().args(["inspect", "--config", &from]))).unwrap();
+            assert_eq!(config["rootfs"], sample.config()["rootfs"], "{transport}");
+            let to = format!("oci:{}:again", sample.path(transport).display());
+            run(skopeo().args(["copy", &from, &to]));
+        }
     }
 }
 
@@ -273,24 +306,25 @@ fn podman_loads_and_runs() {
     if !have(&["podman", "runc"]) || !is_root() {
         return;
     }
-    let sample = Sample::new();
-    let engine = Podman::new(sample.directory.path());
-    let podman = |arguments: &[&str]| engine.run(arguments);
-    for transport in ["docker-archive", "oci-archive"] {
-        let archive = sample.output(transport);
-        let loaded = podman(&["load", "-q", "-i", archive.to_str().unwrap()]);
-        let name = loaded.trim().rsplit(' ').next().unwrap();
-        let config: Value = serde_json::from_str(&podman(&["image", "inspect", name])).unwrap();
-        assert_eq!(config[0]["RootFS"]["Layers"], json!(sample.diff_ids()), "{transport}");
-        let container = podman(&["create", "--network", "none", name]);
-        let exported = sample.path("podman.tar");
-        podman(&["export", "-o", exported.to_str().unwrap(), container.trim()]);
-        assert_exported(&exported);
-        if cfg!(target_arch = "x86_64") {
-            assert_eq!(podman(&["run", "--rm", "--network", "none", name]), GREETING, "{transport}");
+    for sample in Sample::both() {
+        let engine = Podman::new(sample.directory.path());
+        let podman = |arguments: &[&str]| engine.run(arguments);
+        for transport in ["docker-archive", "oci-archive"] {
+            let archive = sample.output(transport);
+            let loaded = podman(&["load", "-q", "-i", archive.to_str().unwrap()]);
+            let name = loaded.trim().rsplit(' ').next().unwrap();
+            let config: Value = serde_json::from_str(&podman(&["image", "inspect", name])).unwrap();
+            assert_eq!(config[0]["RootFS"]["Layers"], json!(sample.diff_ids()), "{transport}");
+            let container = podman(&["create", "--network", "none", name]);
+            let exported = sample.path("podman.tar");
+            podman(&["export", "-o", exported.to_str().unwrap(), container.trim()]);
+            assert_exported(&exported);
+            if cfg!(target_arch = "x86_64") {
+                assert_eq!(podman(&["run", "--rm", "--network", "none", name]), GREETING, "{transport}");
+            }
+            podman(&["rm", container.trim()]);
+            podman(&["rmi", "-f", name]);
         }
-        podman(&["rm", container.trim()]);
-        podman(&["rmi", "-f", name]);
     }
 }
 
@@ -334,22 +368,28 @@ fn docker_loads_and_runs() {
     if !have(&["dockerd", "docker"]) || !is_root() {
         return;
     }
-    let sample = Sample::new();
-    let daemon = Docker::start(sample.directory.path());
-    let docker = |arguments: &[&str]| daemon.run(arguments);
-    let archive = sample.output("docker-archive");
-    let loaded = docker(&["load", "-q", "-i", archive.to_str().unwrap()]);
-    assert_eq!(loaded.trim(), "Loaded image: sample:latest");
-    let image: Value = serde_json::from_str(&docker(&["image", "inspect", "sample"])).unwrap();
-    assert_eq!(image[0]["Id"], sample.manifest()["config"]["digest"]);
-    assert_eq!(image[0]["RootFS"]["Layers"], json!(sample.diff_ids()));
-    assert_eq!(image[0]["Config"]["ExposedPorts"], json!({ "4713/tcp": {} }));
-    let container = docker(&["create", "--network", "none", "sample"]);
-    let exported = sample.path("docker.tar");
-    docker(&["export", "-o", exported.to_str().unwrap(), container.trim()]);
-    assert_exported(&exported);
-    if cfg!(target_arch = "x86_64") {
-        assert_eq!(docker(&["run", "--rm", "--network", "none", "sample"]), GREETING);
+    for sample in Sample::both() {
+        let daemon = Docker::start(sample.directory.path());
+        let docker = |arguments: &[&str]| daemon.run(arguments);
+        let archive = sample.output("docker-archive");
+        if sample.has_zstd() && !daemon.reads_zstd() {
+            // What the build warns of.
+            daemon.refuses(&["load", "-q", "-i", archive.to_str().unwrap()], "invalid tar header");
+            continue;
+        }
+        let loaded = docker(&["load", "-q", "-i", archive.to_str().unwrap()]);
+        assert_eq!(loaded.trim(), "Loaded image: sample:latest");
+        let image: Value = serde_json::from_str(&docker(&["image", "inspect", "sample"])).unwrap();
+        assert_eq!(image[0]["Id"], sample.manifest()["config"]["digest"]);
+        assert_eq!(image[0]["RootFS"]["Layers"], json!(sample.diff_ids()));
+        assert_eq!(image[0]["Config"]["ExposedPorts"], json!({ "4713/tcp": {} }));
+        let container = docker(&["create", "--network", "none", "sample"]);
+        let exported = sample.path("docker.tar");
+        docker(&["export", "-o", exported.to_str().unwrap(), container.trim()]);
+        assert_exported(&exported);
+        if cfg!(target_arch = "x86_64") {
+            assert_eq!(docker(&["run", "--rm", "--network", "none", "sample"]), GREETING);
+        }
     }
 }
 
@@ -358,44 +398,46 @@ fn containerd_imports() {
     if !have(&["containerd", "ctr"]) || !is_root() {
         return;
     }
-    let sample = Sample::new();
-    let socket = sample.path("containerd.sock");
-    let settings = sample.path("containerd.toml");
-    fs::write(&settings, "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n").unwrap();
-    let mut containerd = Command::new("containerd");
-    containerd.arg("--config").arg(&settings).arg("--address").arg(&socket);
-    containerd.arg("--root").arg(sample.path("data")).arg("--state").arg(sample.path("state"));
-    let mut daemon = Daemon::start(&mut containerd, &sample.path("containerd.log"));
-    let client = |arguments: &[&str]| {
-        let mut command = Command::new("ctr");
-        command.arg("--address").arg(&socket).args(arguments);
-        command
-    };
-    daemon.wait(client(&["version"]));
-    let ctr = |arguments: &[&str]| run(&mut client(arguments));
-    let import = ["images", "import", "--snapshotter", "native"];
-    ctr(&[&import[..], &[sample.output("docker-archive").to_str().unwrap()]].concat());
-    let oci = sample.output("oci-archive");
-    ctr(&[&import[..], &["--base-name", "example.org/image", oci.to_str().unwrap()]].concat());
-    let images = ctr(&["images", "ls"]);
-    for name in ["docker.io/library/sample:latest", "example.org/image:sample"] {
-        let line = images.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{images}"));
-        assert!(line.contains(&sample.image.digest.to_string()), "{line}");
+    for sample in Sample::both() {
+        let socket = sample.path("containerd.sock");
+        let settings = sample.path("containerd.toml");
+        fs::write(&settings, "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n").unwrap();
+        let mut containerd = Command::new("containerd");
+        containerd.arg("--config").arg(&settings).arg("--address").arg(&socket);
+        containerd.arg("--root").arg(sample.path("data")).arg("--state").arg(sample.path("state"));
+        let mut daemon = Daemon::start(&mut containerd, &sample.path("containerd.log"));
+        let client = |arguments: &[&str]| {
+            let mut command = Command::new("ctr");
+            command.arg("--address").arg(&socket).args(arguments);
+            command
+        };
+        daemon.wait(client(&["version"]));
+        let ctr = |arguments: &[&str]| run(&mut client(arguments));
+        let import = ["images", "import", "--snapshotter", "native"];
+        ctr(&[&import[..], &[sample.output("docker-archive").to_str().unwrap()]].concat());
+        let oci = sample.output("oci-archive");
+        ctr(&[&import[..], &["--base-name", "example.org/image", oci.to_str().unwrap()]].concat());
+        let images = ctr(&["images", "ls"]);
+        for name in ["docker.io/library/sample:latest", "example.org/image:sample"] {
+            let line =
+                images.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{images}"));
+            assert!(line.contains(&sample.image.digest.to_string()), "{line}");
+        }
+        // Unpacked by the import, which compares diff_ids: the top snapshot's files are those of the sample.
+        let snapshots = ctr(&["snapshots", "--snapshotter", "native", "ls"]);
+        let top = snapshots.lines().skip(1).filter_map(|line| {
+            let mut words = line.split_whitespace();
+            Some((words.next()?, words.next()?)).filter(|(_, parent)| parent.starts_with("sha256:"))
+        });
+        let keys: Vec<&str> = top.map(|(key, _)| key).collect();
+        assert_eq!(keys.len(), 1, "{snapshots}");
+        let data = sample.path("data/io.containerd.snapshotter.v1.native/snapshots");
+        let roots: Vec<PathBuf> = fs::read_dir(data)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|root| root.join("opt/large").exists())
+            .collect();
+        assert_eq!(roots.len(), 1);
+        assert_unpacked(&roots[0]);
     }
-    // Unpacked by the import, which compares diff_ids: the top snapshot's files are those of the sample.
-    let snapshots = ctr(&["snapshots", "--snapshotter", "native", "ls"]);
-    let top = snapshots.lines().skip(1).filter_map(|line| {
-        let mut words = line.split_whitespace();
-        Some((words.next()?, words.next()?)).filter(|(_, parent)| parent.starts_with("sha256:"))
-    });
-    let keys: Vec<&str> = top.map(|(key, _)| key).collect();
-    assert_eq!(keys.len(), 1, "{snapshots}");
-    let data = sample.path("data/io.containerd.snapshotter.v1.native/snapshots");
-    let roots: Vec<PathBuf> = fs::read_dir(data)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|root| root.join("opt/large").exists())
-        .collect();
-    assert_eq!(roots.len(), 1);
-    assert_unpacked(&roots[0]);
 }

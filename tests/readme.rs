@@ -50,6 +50,7 @@ fn its_options_are_known() {
         + &help(&["check", "--help"])
         + &help(&["test", "--help"])
         + &help(&["push", "--help"])
+        + &help(&["plan", "--help"])
         + &help(&["pull", "--help"])
         + &help(&["copy", "--help"]);
     let words = README.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));

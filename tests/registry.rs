@@ -12,16 +12,17 @@ pub(crate) mod support;
 
 use std::path::Path;
 
-use crate::image::{config, directory, file, noise, sample, spec, write_layer};
+use crate::image::{config, directory, file, noise, sample, spec, write_compressed, write_layer};
 use crate::support::Rig;
 use rootforge::arch::Arch;
 use rootforge::oci::{Descriptor, LayerBlob, Layout};
+use rootforge::recipe::LayerCompression;
 
 /// Bytes of the lowest layer's large file: several chunks.
 const LARGE: usize = 9_000_000;
 
 /// Three images in the layout of a rig: `one` and `two` share their lowest layer, of some 9 MB; `all` is an index of `one`
-/// and an image for another architecture.
+/// and an image for another architecture, whose own layer is compressed with zstd.
 struct Images {
     rig: Rig,
     layout: Layout,
@@ -39,7 +40,8 @@ impl Images {
         let mut images = Vec::new();
         for (name, arch) in [("one", Arch::Amd64), ("two", Arch::Amd64), ("arm", Arch::Arm64)] {
             let own = vec![directory("/opt"), file("/opt/name", 0o644, name.as_bytes())];
-            let layers = vec![base.clone(), write_layer(&layout, &own, name)];
+            let compression = if name == "arm" { LayerCompression::Zstd } else { LayerCompression::Gzip };
+            let layers = vec![base.clone(), write_compressed(&layout, compression, &own, name)];
             let image = layout.write_image(&spec(arch, layers)).unwrap();
             layout.tag(name, image).unwrap();
             images.push(image);

@@ -1,7 +1,7 @@
 //! The ELF files that a recipe brings itself: what they need is sought like what packages' files need.
 //!
 //! `files = [{ path = "/usr/bin/app", source = "target/app" }]`, and what directories of the host hold. Left out:
-//! what cannot be read, which is told where the image's files are made, and what is of another machine.
+//! what cannot be read, which is told where the image's files are made, and libraries of other machines.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,8 +9,8 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::arch::ElfMachine;
-use crate::elf::{self, ElfFacts};
+use crate::arch::{Arch, ElfMachine};
+use crate::elf::{self, ElfError, ElfFacts, ElfKind};
 use crate::loader::{FileTree, Node};
 use crate::recipe::{FileSource, Recipe};
 use crate::root_path::RootPath;
@@ -30,11 +30,22 @@ pub struct OwnElf {
     pub facts: Arc<ElfFacts>,
 }
 
+/// A file of a recipe's own that cannot be loaded there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    /// The place of its layer among those of the recipe's bases and its own.
+    pub layer: usize,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
 /// The ELF files of a recipe for one machine, and the links beside them, by path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnElfs {
     /// The files.
     pub files: BTreeMap<RootPath, OwnElf>,
+    /// Files that look like ELF and are not whole, and programs for another machine.
+    pub unfit: BTreeMap<RootPath, Unfit>,
     links: BTreeMap<RootPath, String>,
 }
 
@@ -93,9 +104,18 @@ impl OwnElfs {
             }
         } else if metadata.is_file()
             && metadata.len() <= MAX_PROGRAM
-            && let Some(facts) = facts_of(path).filter(|facts| facts.machine == machine)
+            && let Some(facts) = facts_of(path)
         {
-            self.files.insert(canonical(target), OwnElf { layer, facts: Arc::new(facts) });
+            let target = canonical(target);
+            match judged(facts, machine) {
+                Ok(facts) => {
+                    self.files.insert(target, OwnElf { layer, facts: Arc::new(facts) });
+                }
+                Err(Some(reason)) => {
+                    self.unfit.insert(target, Unfit { layer, reason });
+                }
+                Err(None) => {}
+            }
         }
     }
 }
@@ -115,7 +135,26 @@ impl FileTree for OwnElfs {
     }
 }
 
-fn facts_of(path: &Path) -> Option<ElfFacts> {
+/// What can be loaded on a machine; else what is wrong with it, if that is worth a word: libraries for other machines
+/// lie in many a tree.
+fn judged(facts: Result<ElfFacts, ElfError>, machine: ElfMachine) -> Result<ElfFacts, Option<String>> {
+    let facts = facts.map_err(|error| Some(error.to_string()))?;
+    if facts.machine == machine {
+        return Ok(facts);
+    }
+    let is_program = facts.interp.is_some() || facts.kind == ElfKind::Executable;
+    Err(is_program.then(|| {
+        let archs = Arch::ALL.into_iter().filter(|arch| arch.elf_machine() == facts.machine);
+        let names: Vec<&str> = archs.map(Arch::name).collect();
+        match &names[..] {
+            [] => format!("it is for another machine (e_machine is {})", facts.machine.machine),
+            names => format!("it is for {}", names.join(" or ")),
+        }
+    }))
+}
+
+/// None for what is no ELF file, or cannot be read.
+fn facts_of(path: &Path) -> Option<Result<ElfFacts, ElfError>> {
     let mut file = fs::File::open(path).ok()?;
     let mut magic = [0; 4];
     file.read_exact(&mut magic).ok()?;
@@ -124,5 +163,5 @@ fn facts_of(path: &Path) -> Option<ElfFacts> {
     }
     let mut bytes = magic.to_vec();
     file.take(MAX_PROGRAM).read_to_end(&mut bytes).ok()?;
-    elf::facts(&bytes).ok()
+    Some(elf::facts(&bytes))
 }

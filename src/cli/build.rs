@@ -73,11 +73,20 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     for built in &built {
         session.reporter.say(&summary(built, session.reporter.is_verbose()));
     }
+    if let Some(old) = unread_by(&recipe, &destination) {
+        session.reporter.say(&format!("warning: layers are compressed with zstd, which {old} cannot read"));
+    }
     if !moved.tallies.is_empty() {
         session.reporter.say(&moved.words());
     }
     print_data(&result(arguments, session, &built, &moved, &name));
     Ok(())
+}
+
+/// Engines that do not take the image as it is compressed; plain files are for all.
+fn unread_by(recipe: &Recipe, destination: &Destination) -> Option<&'static str> {
+    let is_plain = matches!(destination, Destination::Output(Output::Dir(_) | Output::Tar(_)));
+    recipe.stack().into_iter().filter(|_| !is_plain).find_map(|one| one.compression.too_old())
 }
 
 /// Gives the images to where they go.

@@ -12,7 +12,7 @@ use oci_spec::image::{
 };
 use serde_json::{Value, json};
 
-use super::{ImageRef, ImageSpec, IndexRef, OciError};
+use super::{Compression, ImageRef, ImageSpec, IndexRef, OciError};
 use crate::arch::Arch;
 use crate::digest::Digest;
 use crate::recipe::{Healthcheck, ImageConfig};
@@ -143,7 +143,7 @@ pub(super) fn manifest(image: &ImageSpec, config: &Digest, config_size: u64) -> 
     let layers = image
         .layers
         .iter()
-        .map(|layer| descriptor(MediaType::ImageLayerGzip, &layer.digest, layer.size))
+        .map(|layer| descriptor(media_type(layer.compression), &layer.digest, layer.size))
         .collect::<Result<Vec<_>, _>>()?;
     let mut builder = ImageManifestBuilder::default()
         .schema_version(2_u32)
@@ -155,6 +155,15 @@ pub(super) fn manifest(image: &ImageSpec, config: &Digest, config_size: u64) -> 
         builder = builder.annotations(annotations);
     }
     Ok(serde_json::to_value(builder.build()?)?)
+}
+
+/// What a layer is, by its compression (`layer.md`).
+const fn media_type(compression: Compression) -> MediaType {
+    match compression {
+        Compression::None => MediaType::ImageLayer,
+        Compression::Gzip => MediaType::ImageLayerGzip,
+        Compression::Zstd => MediaType::ImageLayerZstd,
+    }
 }
 
 /// The image index of several manifests, in the order of their architectures.

@@ -16,6 +16,7 @@ use super::descriptor::{Descriptor, Narrowed, Platforms};
 use super::documents::{self, DocumentError, REF_NAME};
 use super::{ImageRef, ImageSpec, IndexRef, LayerWriter, OciError, partial, place};
 use crate::digest::Digest;
+use crate::recipe::LayerCompression;
 
 /// How many layers container engines take: overlayfs allows 128 directories, one is the container's own.
 const MAX_LAYERS: usize = 127;
@@ -101,9 +102,14 @@ impl Layout {
         &self.directory
     }
 
-    /// A writer of one layer's blob.
+    /// A writer of one layer's blob, compressed as every engine reads it.
     pub fn layer_writer(&self) -> Result<LayerWriter, OciError> {
-        LayerWriter::new(self.clone())
+        self.compressing_writer(LayerCompression::Gzip)
+    }
+
+    /// A writer of one layer's blob.
+    pub fn compressing_writer(&self, compression: LayerCompression) -> Result<LayerWriter, OciError> {
+        LayerWriter::new(self.clone(), compression)
     }
 
     /// Whether a blob of this name is there; its bytes are not looked at.

@@ -14,10 +14,11 @@ use crate::cache::Cache;
 use crate::catalog::FileCatalog;
 use crate::digest::{Digest, Hasher};
 use crate::layer::{LayerPlan, PackagePart};
+use crate::recipe::LayerCompression;
 use crate::tarball::Writer;
 
 use super::PackError;
-use super::blob::{BLOCK, LAYER_FORM, gzip_member};
+use super::blob::{block_size, compress, layer_form};
 use super::pack::{append_all, append_made, write_part};
 
 /// The kind of derived entry that sizes of pieces are. Another form of their keys needs another name.
@@ -47,10 +48,13 @@ pub struct Piece {
 
 /// Measures a layer. Packages whose pieces were measured before are not read.
 pub fn measure(plan: &LayerPlan, catalog: &FileCatalog, cache: &Cache) -> Result<Measured, PackError> {
-    let pieces: Vec<Piece> =
-        plan.packages.par_iter().map(|part| piece(part, catalog, cache)).collect::<Result<_, _>>()?;
+    let pieces: Vec<Piece> = plan
+        .packages
+        .par_iter()
+        .map(|part| piece(part, plan.compression, catalog, cache))
+        .collect::<Result<_, _>>()?;
     let failed = |source| PackError::Write { layer: plan.name.clone(), source };
-    let mut rest = Hasher::new(Gauge::default());
+    let mut rest = Hasher::new(Gauge::new(plan.compression));
     append_all(&mut rest, &plan.directories).map_err(failed)?;
     let mut tar = Writer::new(&mut rest);
     for made in &plan.made {
@@ -60,19 +64,24 @@ pub fn measure(plan: &LayerPlan, catalog: &FileCatalog, cache: &Cache) -> Result
     let (gauge, digest, _) = rest.finish();
     let keys: Vec<Digest> = pieces.iter().map(|piece| piece.key).collect();
     let bytes = pieces.iter().map(|piece| piece.bytes).sum::<u64>() + gauge.finish().map_err(failed)?;
-    Ok(Measured { key: key_of(&(keys, digest)), bytes, pieces })
+    Ok(Measured { key: key_of(&(layer_form(plan.compression), keys, digest)), bytes, pieces })
 }
 
-fn piece(part: &PackagePart, catalog: &FileCatalog, cache: &Cache) -> Result<Piece, PackError> {
+fn piece(
+    part: &PackagePart,
+    compression: LayerCompression,
+    catalog: &FileCatalog,
+    cache: &Cache,
+) -> Result<Piece, PackError> {
     let failed = |source| PackError::Write { layer: part.package.clone(), source };
     let content = catalog.package(&part.package).map(|package| package.content);
-    let key = key_of(&(LAYER_FORM, content, &part.files, &part.others));
+    let key = key_of(&(layer_form(compression), content, &part.files, &part.others));
     let package = part.package.clone();
     let known = cache.derived(SIZES, &key).and_then(|bytes| Some(u64::from_le_bytes(bytes.try_into().ok()?)));
     if let Some(bytes) = known {
         return Ok(Piece { package, key, bytes });
     }
-    let mut gauge = Gauge::default();
+    let mut gauge = Gauge::new(compression);
     write_part(part, catalog, &mut gauge)?;
     let bytes = gauge.finish().map_err(failed)?;
     // A size that cannot be kept is found again next time.
@@ -87,13 +96,18 @@ fn key_of(value: &impl Serialize) -> Digest {
 }
 
 /// Takes a tar and counts what it comes to compressed. Holds one block.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Gauge {
+    compression: LayerCompression,
     block: Vec<u8>,
     bytes: u64,
 }
 
 impl Gauge {
+    fn new(compression: LayerCompression) -> Self {
+        Gauge { compression, block: Vec::new(), bytes: 0 }
+    }
+
     fn finish(mut self) -> io::Result<u64> {
         self.weigh()?;
         Ok(self.bytes)
@@ -101,7 +115,7 @@ impl Gauge {
 
     fn weigh(&mut self) -> io::Result<()> {
         if !self.block.is_empty() {
-            self.bytes += gzip_member(&self.block)?.len() as u64;
+            self.bytes += compress(self.compression, &self.block)?.len() as u64;
             self.block.clear();
         }
         Ok(())
@@ -110,9 +124,10 @@ impl Gauge {
 
 impl Write for Gauge {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = bytes.len().min(BLOCK - self.block.len());
+        let size = block_size(self.compression);
+        let taken = bytes.len().min(size - self.block.len());
         self.block.extend_from_slice(&bytes[..taken]);
-        if self.block.len() == BLOCK {
+        if self.block.len() == size {
             self.weigh()?;
         }
         Ok(taken)

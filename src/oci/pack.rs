@@ -74,7 +74,7 @@ pub fn pack(
     progress: &dyn Progress,
 ) -> Result<LayerBlob, PackError> {
     let failed = |source| PackError::Write { layer: plan.name.clone(), source };
-    let mut blob = layout.layer_writer()?;
+    let mut blob = layout.compressing_writer(plan.compression)?;
     append_all(&mut blob, &plan.directories).map_err(failed)?;
     for alike in plan.packages.chunk_by(|one, next| bytes_of(one).max(bytes_of(next)) <= LARGE) {
         if let [large] = alike

@@ -9,7 +9,7 @@ use crate::effects::PackageEffects;
 use crate::layer::{Below, LayerParts, LayerPlan, plan};
 use crate::lock::Lock;
 use crate::oci::{ImageSpec, LayerBlob, image_config};
-use crate::recipe::{ImageConfig, Layer, Recipe};
+use crate::recipe::{ImageConfig, Recipe};
 use crate::render::{
     Accounts, Changes, EPOCH, Made, MadeFile, Placeholders, Surroundings, recipe_files, skeleton,
 };
@@ -21,6 +21,9 @@ use super::{Forge, ForgeError, Prepared};
 
 mod alpine;
 mod debian;
+mod steps;
+
+use steps::{Origins, Step, spread, steps};
 
 /// Everything that layers are planned from.
 #[derive(Clone, Copy)]
@@ -75,8 +78,9 @@ pub(super) type Effects = BTreeMap<String, PackageEffects>;
 
 /// What is planned, and what is left undone.
 pub(super) struct Planned {
-    /// Every layer that holds anything, by its place among all: those of bases come first.
-    pub(super) layers: BTreeMap<usize, LayerPlan>,
+    /// Every layer that holds anything, lowest first, with the number of the one of the stack's recipes that it is or the
+    /// last that is in it.
+    pub(super) layers: Vec<(usize, LayerPlan)>,
     /// What packages' scripts would do and the image lacks.
     pub(super) undone: Vec<String>,
 }
@@ -93,13 +97,13 @@ struct Laid {
 
 /// What installing packages makes, by the distro's rules; it is led through the layers, lowest first.
 trait SetUp<'a> {
-    /// The layers that follow are those of another recipe, on which nothing below depends: `selected` are they, and
+    /// The layers that follow are those of another recipe, on which nothing below depends: `steps` are they, and
     /// `effects` what it knows of scripts.
     fn begin(
         &mut self,
         recipe: &'a Recipe,
         effects: &'a Effects,
-        selected: &'a [SelectedLayer],
+        steps: &'a [Step<'a>],
     ) -> Result<(), ForgeError>;
     /// Makes the next layer's part, which has `laid` beside its packages so far.
     fn layer(&mut self, number: usize, selected: &'a SelectedLayer, laid: &Made) -> Result<Laid, ForgeError>;
@@ -113,41 +117,41 @@ trait SetUp<'a> {
 /// Plans every layer of a recipe that holds anything. Those of its base are planned as for the base by itself, so
 /// that they are the same below whatever stands on them; here they only lead to what the upper ones lack.
 pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
-    let Parts { recipe, arch, catalog, selection, .. } = parts;
+    let Parts { recipe, arch, catalog, .. } = parts;
     let mut layers = match parts.below() {
         Some(base) => layer_plans(base)?.layers,
-        None => BTreeMap::new(),
+        None => Vec::new(),
     };
     let distro = recipe.conventions();
     let placeholders = Placeholders {
         arch_name: distro.arch_name(arch).unwrap_or_default(),
         triplet: distro.triplet(arch).unwrap_or_default(),
     };
-    let mut set_up: Box<dyn SetUp<'_>> = match recipe.format() {
-        PackageFormat::Deb => Box::new(debian::Debian::new(parts)?),
+    let all_steps = steps(parts);
+    let lowest = all_steps.first().map(Vec::as_slice).unwrap_or_default();
+    let mut set_up: Box<dyn SetUp<'_> + '_> = match recipe.format() {
+        PackageFormat::Deb => Box::new(debian::Debian::new(parts, lowest)?),
         PackageFormat::Apk => Box::new(alpine::Alpine::new(parts)),
     };
-    let (mut below, mut number) = (Below::default(), 0);
-    for (place, (part, effects)) in parts.stack().into_iter().enumerate() {
-        let of_part = selection.layers.get(number..number + part.layers.len()).unwrap_or_default();
+    let mut below = Below::default();
+    for (place, ((part, effects), steps)) in parts.stack().into_iter().zip(&all_steps).enumerate() {
         if place > 0 {
-            set_up.begin(part, effects, of_part)?;
+            set_up.begin(part, effects, steps)?;
         }
-        for (layer, selected) in part.layers.iter().zip(of_part) {
-            let made =
-                layer_parts(parts, number, (part, layer), selected, set_up.as_mut(), &below, placeholders)?;
-            if number >= recipe.layers_below() {
-                let LayerMade { made, changes } = made;
-                let plan =
-                    plan(LayerParts { selected, made, changes: &changes }, &below, catalog, parts.newest)?;
-                if !plan.is_empty() {
-                    layers.insert(number, plan);
-                }
+        for step in steps {
+            let made = layer_parts(parts, step, set_up.as_mut(), &below, placeholders)?;
+            if step.number() >= recipe.layers_below() {
+                let LayerMade { made, changes, origins } = made;
+                let selected = step.selected.as_ref();
+                let of_layer =
+                    LayerParts { selected, made, changes: &changes, compression: recipe.compression };
+                let plan = plan(of_layer, &below, catalog, parts.newest)?;
+                let plans = spread(plan, step, origins, parts).into_iter().filter(|plan| !plan.is_empty());
+                layers.extend(plans.map(|plan| (step.number(), plan)));
             }
-            if let Some(plan) = layers.get(&number) {
+            for (_, plan) in layers.iter().filter(|(number, _)| *number == step.number()) {
                 below.add(plan);
             }
-            number += 1;
         }
     }
     Ok(Planned { layers, undone: set_up.undone() })
@@ -157,20 +161,21 @@ pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
 struct LayerMade {
     made: Made,
     changes: Changes,
+    origins: Origins,
 }
 
-/// Makes what a layer of one of the stack's recipes has beside its packages' files.
+/// Makes what layers of one of the stack's recipes have beside their packages' files.
 fn layer_parts<'a>(
     parts: Parts<'a>,
-    number: usize,
-    (part, layer): (&'a Recipe, &'a Layer),
-    selected: &'a SelectedLayer,
-    set_up: &mut dyn SetUp<'a>,
+    step: &'a Step<'a>,
+    set_up: &mut (dyn SetUp<'a> + 'a),
     below: &Below,
     placeholders: Placeholders<'_>,
 ) -> Result<LayerMade, ForgeError> {
     let Parts { recipe, catalog, .. } = parts;
-    let mut made = if number == 0 { foundation(parts, selected) } else { Made::new() };
+    let (number, selected) = (step.number(), step.selected.as_ref());
+    let skeleton = if step.first == 0 { foundation(parts, selected) } else { Made::new() };
+    let mut made = skeleton.clone();
     let needed_links = selected.links.iter().filter(|(_, link)| !(link.of_distro && recipe.skeleton));
     made.extend(
         needed_links.map(|(path, link)| (path.clone(), MadeFile::symlink(path.clone(), &link.target))),
@@ -186,18 +191,29 @@ fn layer_parts<'a>(
     {
         return Err(ForgeError::Recipe(mistakes));
     }
-    let host = Surroundings {
-        canonical: &|path| catalog.merged_usr().canonical(path),
-        has_directory: &|path| {
-            below.has_directory(path)
-                || made.get(path).is_some_and(|made| made.entry.kind == EntryKind::Directory)
-                || selected.files.range(path.clone()..).next().is_some_and(|(next, _)| next.is_within(path))
-        },
-    };
-    let files = recipe_files(part, layer, &accounts, placeholders, &host)?;
+    let mut files = Made::new();
+    for layer in step.layers {
+        let host = Surroundings {
+            canonical: &|path| catalog.merged_usr().canonical(path),
+            has_directory: &|path| {
+                let is_directory = |made: &MadeFile| made.entry.kind == EntryKind::Directory;
+                below.has_directory(path)
+                    || made.get(path).is_some_and(is_directory)
+                    || files.get(path).is_some_and(is_directory)
+                    || selected
+                        .files
+                        .range(path.clone()..)
+                        .next()
+                        .is_some_and(|(next, _)| next.is_within(path))
+            },
+        };
+        let own = recipe_files(step.recipe, layer, &accounts, placeholders, &host)?;
+        files.extend(own);
+    }
     made.extend(set_up.finish(selected, &files));
+    let origins = Origins { skeleton, own: files.keys().cloned().collect() };
     made.extend(files);
-    Ok(LayerMade { made, changes })
+    Ok(LayerMade { made, changes, origins })
 }
 
 /// What run-time rules make in a layer, unless the recipe has it there or below.
@@ -246,6 +262,17 @@ impl Prepared {
 }
 
 impl Forge<'_> {
+    /// The layers of what was prepared, lowest first, as they would be packed.
+    pub fn plan(
+        &self,
+        recipe: &Recipe,
+        lock: &Lock,
+        prepared: &Prepared,
+    ) -> Result<Vec<LayerPlan>, ForgeError> {
+        let planned = layer_plans(Parts::of(recipe, lock, prepared, self.options.newest))?;
+        Ok(planned.layers.into_iter().map(|(_, plan)| plan).collect())
+    }
+
     /// When an image of a lock is said to be made, in seconds since the Unix epoch.
     fn date(&self, lock: &Lock, arch: Arch) -> u64 {
         let date = lock

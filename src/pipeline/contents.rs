@@ -10,21 +10,22 @@ pub(super) fn contents<'p>(
     catalog: &FileCatalog,
     paths: impl IntoIterator<Item = &'p RootPath>,
 ) -> Result<BTreeMap<RootPath, Vec<u8>>, CatalogError> {
-    let mut by_package: BTreeMap<&str, BTreeMap<u32, &RootPath>> = BTreeMap::new();
+    let mut by_package: BTreeMap<&str, BTreeMap<u32, Vec<&RootPath>>> = BTreeMap::new();
     for path in paths {
         let Some(file) = catalog.at(path).first() else { continue };
         let (package, file) = catalog.get(*file);
         if let Some(index) = package.manifest.content_index(file) {
-            by_package.entry(&package.name).or_default().insert(index, path);
+            // Hard links share it.
+            by_package.entry(&package.name).or_default().entry(index).or_default().push(path);
         }
     }
     let mut contents = BTreeMap::new();
     for (name, positions) in by_package {
         let Some(package) = catalog.package(name) else { continue };
-        read_contents::<_, CatalogError>(package, &positions, |_, path, content| {
+        read_contents::<_, CatalogError>(package, &positions, |_, paths, content| {
             let mut bytes = Vec::new();
             content.read_to_end(&mut bytes).map_err(|source| CatalogError::unread(package, source))?;
-            contents.insert((*path).clone(), bytes);
+            contents.extend(paths.iter().map(|path| ((*path).clone(), bytes.clone())));
             Ok(())
         })?;
     }

@@ -220,7 +220,7 @@ impl Forge<'_> {
     fn survey(&self, recipe: &Recipe, lock: &Lock, arch: Arch) -> Result<Surveyed, ForgeError> {
         let prepared = self.prepare(recipe, lock, arch)?;
         let planned = layer_plans(Parts::of(recipe, lock, &prepared, self.options.newest))?;
-        let plans: Vec<LayerPlan> = planned.layers.into_values().collect();
+        let plans: Vec<LayerPlan> = planned.layers.into_iter().map(|(_, plan)| plan).collect();
         let catalog: &FileCatalog = &prepared.catalog;
         let measured: Vec<Measured> =
             plans.iter().map(|plan| measure(plan, catalog, &self.cache)).collect::<Result<_, _>>()?;

@@ -13,7 +13,7 @@ use crate::cache::{Cache, Lookup};
 use crate::catalog::FileCatalog;
 use crate::digest::Digest;
 use crate::layer::LayerPlan;
-use crate::oci::{LAYER_FORM, LayerBlob, Layout, created_by, pack};
+use crate::oci::{LayerBlob, Layout, created_by, layer_form, pack};
 use crate::render::Content;
 
 /// The kind of derived entry. Another form of what a key is made of, or of a tarball's bytes, needs another name.
@@ -52,7 +52,8 @@ impl Forge<'_> {
 
 /// What a layer's bytes follow from; none where something of it cannot be read, which packing will tell.
 fn key(plan: &LayerPlan, catalog: &FileCatalog) -> Option<Digest> {
-    let LayerPlan { name: _, directories, packages, made } = plan;
+    let LayerPlan { name: _, directories, packages, made, compression } = plan;
+    let form = layer_form(*compression);
     let packages = packages.iter().map(|part| {
         let content = catalog.package(&part.package)?.content;
         Some((content, &part.files, &part.others))
@@ -66,7 +67,7 @@ fn key(plan: &LayerPlan, catalog: &FileCatalog) -> Option<Digest> {
         Some((&file.entry, content))
     });
     let made: Vec<_> = made.collect::<Option<_>>()?;
-    postcard::to_stdvec(&(LAYER_FORM, directories, packages, made)).ok().map(|bytes| Digest::of(&bytes))
+    postcard::to_stdvec(&(form, directories, packages, made)).ok().map(|bytes| Digest::of(&bytes))
 }
 
 /// A layer that was packed before, now in the layout.
@@ -77,8 +78,8 @@ fn kept(cache: &Cache, layout: &Layout, plan: &LayerPlan, key: &Digest) -> Optio
         let Ok(Lookup::Found(path)) = cache.verified_blob(digest) else { return None };
         layout.admit(&path, &digest).ok()?;
     }
-    let created_by = created_by(plan);
-    Some(LayerBlob { digest, size, diff_id, uncompressed, created_by, created: None })
+    let (compression, created_by) = (plan.compression.into(), created_by(plan));
+    Some(LayerBlob { digest, size, compression, diff_id, uncompressed, created_by, created: None })
 }
 
 /// Keeps a layer for later builds. Failing to is not an error: it is packed again.

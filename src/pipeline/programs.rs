@@ -9,8 +9,9 @@ use crate::apk::IndexRecord;
 use crate::arch::Arch;
 use crate::catalog::{MergedUsr, OwnElfs};
 use crate::distro::PackageFormat;
+use crate::elf::ElfKind;
 use crate::hint::Hint;
-use crate::loader::{Requester, Search};
+use crate::loader::Search;
 use crate::lock::{Lock, LockedProgram};
 use crate::recipe::Recipe;
 use crate::render::directory_links;
@@ -75,21 +76,38 @@ pub(super) fn needs(recipe: &Recipe, arch: Arch) -> Vec<LockedProgram> {
     let Some(search) = loader_for(recipe.conventions(), arch, None) else { return Vec::new() };
     let library_path = recipe.image.env.get("LD_LIBRARY_PATH");
     let library_path = library_path.map(|value| search.library_path(value)).unwrap_or_default();
-    let mut programs = Vec::new();
-    let below = recipe.layers_below();
-    for (path, elf) in own.files.iter().filter(|(_, elf)| elf.layer >= below) {
-        let chain = [Requester { path, facts: &elf.facts }];
-        let is_missing = |needed: &&String| search.find(&own, needed, &chain, &library_path).is_none();
-        let mut needs: Vec<String> = elf.facts.needed.iter().filter(is_missing).cloned().collect();
-        needs.sort();
-        needs.dedup();
-        if !needs.is_empty() {
-            let layer = recipe.layers[elf.layer - below].name.clone();
-            programs.push(LockedProgram { arch, path: path.to_string(), layer, needs, packages: Vec::new() });
+    let mut needs: BTreeMap<RootPath, BTreeSet<String>> = BTreeMap::new();
+    let mut loaded = BTreeSet::new();
+    // Programs first: a library among theirs may find what another has loaded before it.
+    let (first, rest): (Vec<&RootPath>, Vec<&RootPath>) =
+        own.files.keys().partition(|path| is_program(&own, path));
+    for path in first.into_iter().chain(rest) {
+        if loaded.contains(path) {
+            continue;
         }
+        let Some(process) = search.load(&own, path, &library_path) else { continue };
+        for missing in process.missing {
+            let by = process.objects[missing.by].file.clone();
+            needs.entry(by).or_default().insert(missing.needed);
+        }
+        loaded.extend(process.objects.into_iter().map(|object| object.file));
     }
+    let below = recipe.layers_below();
+    let mut programs: Vec<LockedProgram> = needs
+        .into_iter()
+        .filter_map(|(path, needs)| {
+            let number = own.files.get(&path)?.layer.checked_sub(below)?;
+            let layer = recipe.layers.get(number)?.name.clone();
+            let needs = needs.into_iter().collect();
+            Some(LockedProgram { arch, path: path.to_string(), layer, needs, packages: Vec::new() })
+        })
+        .collect();
     programs.sort();
     programs
+}
+
+fn is_program(own: &OwnElfs, path: &RootPath) -> bool {
+    own.files.get(path).is_some_and(|elf| elf.facts.interp.is_some() || elf.facts.kind == ElfKind::Executable)
 }
 
 /// The first program whose needs are others than were locked.

@@ -26,7 +26,7 @@ impl Forge<'_> {
     ) -> Result<Option<Answer>, ForgeError> {
         let mut prepared = self.prepare(recipe, lock, arch)?;
         let parts = Parts::of(recipe, lock, &prepared, self.options.newest);
-        let plans: Vec<LayerPlan> = layer_plans(parts)?.layers.into_values().collect();
+        let plans: Vec<LayerPlan> = layer_plans(parts)?.layers.into_iter().map(|(_, plan)| plan).collect();
         let packages = lock.packages_of(arch);
         let more: BTreeSet<String> = if packages.contains_key(subject) {
             std::iter::once(subject.to_owned()).collect()

@@ -14,7 +14,7 @@ use super::origin::Origin;
 use super::problems::quoted;
 use super::reader::Value;
 use super::repository::{Location, Repositories};
-use super::{Layer, Recipe, RecipeError};
+use super::{Layer, Pattern, Recipe, RecipeError};
 
 /// How deep bases may lie.
 const MAX_DEPTH: usize = 32;
@@ -78,6 +78,22 @@ impl Recipe {
             }));
         }
         stacked
+    }
+
+    /// The patterns of what is kept out of a layer, counted as in [`Recipe::stacked`]: its own, or those of all that
+    /// it is put together with.
+    pub fn excluded(&self, number: usize) -> Vec<&Pattern> {
+        let mut first = 0;
+        for recipe in self.stack() {
+            let (grouped, all) = (recipe.grouped(), recipe.layers.len());
+            if number < first + all {
+                let at = number - first;
+                let layers = if at < grouped { 0..grouped } else { at..at + 1 };
+                return recipe.layers[layers].iter().flat_map(|layer| &layer.exclude).collect();
+            }
+            first += all;
+        }
+        Vec::new()
     }
 
     /// How many layers its bases have.

@@ -11,6 +11,7 @@ use super::findings::Findings;
 use super::image::ImageConfig;
 use super::image_test::Test;
 use super::layer::{self, Declared, check_name};
+use super::layering::{LayerCompression, Layering};
 use super::origin::Origin;
 use super::package::{Grammar, PackageSpec};
 use super::problems::{Problems, quoted};
@@ -55,6 +56,8 @@ fn read(mut table: Table<'_>, path: &Path, chain: &[PathBuf]) -> Result<Recipe, 
     }
     let skeleton = read_skeleton(&mut table, below);
     let strict = table.boolean("strict", false);
+    let layering = Layering::read(&mut table);
+    let compression = LayerCompression::read(&mut table);
     let repository = table.take("repository");
     let has_repository = repository.is_some();
     let inherited = base.as_ref().map(Base::give_repositories);
@@ -110,6 +113,8 @@ fn read(mut table: Table<'_>, path: &Path, chain: &[PathBuf]) -> Result<Recipe, 
         skeleton,
         strict,
         layers: plain(layers),
+        layering,
+        compression,
         strip,
         users: accounts.users,
         groups: accounts.groups,

@@ -15,8 +15,19 @@ use super::problems::{Span, listed, quoted};
 use super::suggest::nearest;
 
 /// Keys of the recipe itself. TOML gives a key to the last header above it, so these often land in a table.
-const TOP_LEVEL: &[&str] =
-    &["name", "from", "arch", "base", "suites", "keys", "snapshot", "skeleton", "strict"];
+const TOP_LEVEL: &[&str] = &[
+    "name",
+    "from",
+    "arch",
+    "base",
+    "suites",
+    "keys",
+    "snapshot",
+    "skeleton",
+    "strict",
+    "layers",
+    "compression",
+];
 
 /// A string with its place.
 #[derive(Clone, Debug)]
@@ -130,6 +141,11 @@ impl<'t> Value<'t> {
     /// Whether it is an integer, where a string is wanted that people write as one.
     pub(super) fn is_integer(&self) -> bool {
         matches!(self.node, DeValue::Integer(_))
+    }
+
+    /// Whether it is a table, where a string may stand too.
+    pub(super) fn is_table(&self) -> bool {
+        matches!(self.node, DeValue::Table(_))
     }
 
     /// Whether it is an array that holds nothing.
@@ -292,6 +308,11 @@ impl<'t> Table<'t> {
     pub(super) fn take(&mut self, key: &'static str) -> Option<Value<'t>> {
         self.known.push(key);
         self.rest.remove(key)
+    }
+
+    /// Whether an array stands under a key.
+    pub(super) fn is_array(&self, key: &str) -> bool {
+        self.rest.get(key).is_some_and(|value| matches!(value.node, DeValue::Array(_)))
     }
 
     /// The value of a key that must be there.

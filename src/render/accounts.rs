@@ -70,6 +70,20 @@ impl Accounts {
         Ok(accounts)
     }
 
+    /// Gives root a better shell, where there is one by now. A recipe that defines root says it itself.
+    pub(super) fn better_root_shell(&mut self, recipes: &[&Recipe], shell_exists: impl Fn(&str) -> bool) {
+        let is_defined = recipes.iter().flat_map(|recipe| &recipe.users).any(|user| user.name == "root");
+        let Some(root) = self.users.iter_mut().find(|user| user.name == "root" && !is_defined) else {
+            return;
+        };
+        let better = ROOT_SHELLS.into_iter().take_while(|shell| root.shell != *shell);
+        if let Some(shell) = better.into_iter().find(|shell| shell_exists(shell))
+            && ROOT_SHELLS.contains(&root.shell.as_str())
+        {
+            shell.clone_into(&mut root.shell);
+        }
+    }
+
     /// Adds the accounts of a recipe, which win where a name is defined already.
     pub fn define(&mut self, recipe: &Recipe) -> Result<(), RenderError> {
         // Those with a number come first, so that a derived one never takes it.

@@ -177,6 +177,11 @@ impl<'a> Setup<'a> {
         let brought = self.brought(selected);
         self.tree.lay(number, selected, self.catalog);
         self.tree.lay_made(number, laid);
+        let (tree, merged) = (&self.tree, self.catalog.merged_usr());
+        self.accounts.better_root_shell(&self.begun, |shell| {
+            tree.get(&merged.canonical(&fixed(shell)))
+                .is_some_and(|item| matches!(item.origin, Origin::Package(_)))
+        });
         let homes = self.make_accounts(&brought)?;
         let exclude = self.exclusions(number);
         let excludes = |path: &RootPath| exclude.iter().any(|glob| glob.is_match(path.as_str()));
@@ -386,8 +391,7 @@ impl<'a> Setup<'a> {
             self.distro.arch_name(self.arch).unwrap_or_default(),
             self.distro.triplet(self.arch).unwrap_or_default(),
         );
-        let stacked = self.recipe.stacked();
-        let patterns = stacked.get(number).into_iter().flat_map(|one| &one.layer.exclude);
+        let patterns = self.recipe.excluded(number).into_iter();
         // What is no glob was told when the recipe was read.
         patterns.filter_map(|glob| glob.expand(arch, triplet).ok()).collect()
     }

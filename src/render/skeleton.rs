@@ -41,6 +41,8 @@ const DIRECTORIES: &[(&str, u32)] = &[
     ("/usr/lib", 0o755),
     ("/usr/sbin", 0o755),
     ("/var", 0o755),
+    // Essential packages bring it, and services that log to a file take it for granted.
+    ("/var/log", 0o755),
     ("/var/tmp", 0o1777),
 ];
 

@@ -234,6 +234,8 @@ impl Selector<'_> {
         self.elf_seen.clear();
         let roots = std::mem::take(&mut self.elf_roots);
         self.queue.extend(roots.into_iter().map(|root| root.path));
+        // What the recipe brings is in no catalogue, and in nobody's queue.
+        self.link_own();
         true
     }
 

@@ -71,20 +71,21 @@ pub struct Unlinked {
     pub provider: Option<String>,
 }
 
-/// A program that is no whole ELF file.
+/// A program that is no whole ELF file, or one of the recipe's for another machine.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Damaged {
     /// The program.
     pub file: RootPath,
-    /// Its package.
-    pub package: String,
+    /// Its package; none for what the recipe brings itself.
+    pub package: Option<String>,
     /// What is wrong with it.
     pub reason: String,
 }
 
 fn damaged_text(all: &[Damaged]) -> String {
-    let line = |Damaged { file, package, reason }: &Damaged| {
-        format!("{file} (from {package}) is a damaged ELF file: {reason}")
+    let line = |Damaged { file, package, reason }: &Damaged| match package {
+        Some(package) => format!("{file} (from {package}) is a damaged ELF file: {reason}"),
+        None => format!("{file}, which the recipe brings, cannot be run there: {reason}"),
     };
     let mut lines: Vec<String> = all.iter().map(line).collect();
     if lines.len() > 1 {
@@ -146,10 +147,19 @@ impl Hint for SelectError {
             SelectError::Unlinked(all) if all.iter().any(|one| one.excluded_by.is_some()) => {
                 vec!["exclude the file that needs it too, or keep the library".into()]
             }
-            SelectError::Unlinked(all) => match provided(all).as_str() {
-                "" => vec!["name the package that has the library in the layer's `packages`".into()],
-                all => vec![format!("add to the layer's `packages`: {all}")],
-            },
+            SelectError::Unlinked(all) => {
+                let way_out = match provided(all).as_str() {
+                    "" => "name the package that has the library in the layer's `packages`".to_owned(),
+                    all => format!("add to the layer's `packages`: {all}"),
+                };
+                let files: BTreeSet<&RootPath> = all.iter().map(|one| &one.file).collect();
+                let files: Vec<String> = files.into_iter().map(|file| format!("\"{file}\"")).collect();
+                let without = format!("or do without what cannot work: `exclude = [{}]`", files.join(", "));
+                vec![way_out, without]
+            }
+            SelectError::Damaged(all) if all.iter().all(|one| one.package.is_none()) => {
+                vec!["bring the program for each architecture: `{arch}` in `source` is its name".into()]
+            }
             SelectError::Damaged(_) => {
                 vec!["take another version of the package, or leave the file out with `exclude`".into()]
             }

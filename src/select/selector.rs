@@ -327,6 +327,14 @@ impl<'a> Selector<'a> {
             self.link(path, &elf.facts, Some(&Reason::Named));
             self.fire_rules_of_own(path, &elf.facts);
         }
+        for (path, unfit) in own.unfit.iter().filter(|(_, unfit)| unfit.layer == layer) {
+            let (file, reason) = (path.clone(), unfit.reason.clone());
+            if is_command(path) {
+                self.damaged.insert(Damaged { file, package: None, reason });
+            } else {
+                self.warnings.insert(Warning::DamagedElf { path: file, reason });
+            }
+        }
     }
 
     /// Follows everything that the chosen files lead to.
@@ -361,7 +369,7 @@ impl<'a> Selector<'a> {
                 if let Some(reason) = &file.damaged_elf {
                     let reason = reason.clone();
                     if is_command(path) && file.entry.metadata.mode & 0o111 != 0 {
-                        let (file, package) = (path.clone(), package.name.clone());
+                        let (file, package) = (path.clone(), Some(package.name.clone()));
                         self.damaged.insert(Damaged { file, package, reason });
                     } else {
                         self.warnings.insert(Warning::DamagedElf { path: path.clone(), reason });

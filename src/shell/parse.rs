@@ -5,11 +5,10 @@ use brush_parser::word::{self, BraceExpressionOrText, WordPieceWithSource};
 use brush_parser::{Parser, ParserImpl, ParserOptions};
 
 use super::arithmetic::integer;
+use super::nesting::{self, on_deep_stack};
 
 /// The longest script, in bytes.
 const LONGEST: usize = 1 << 20;
-/// How deep brackets and compound commands may stand in one another.
-const DEEPEST: usize = 40;
 /// The longest arithmetic expression, in bytes: each of its operators may be one level more.
 const LONGEST_EXPRESSION: usize = 1000;
 
@@ -44,28 +43,37 @@ fn options() -> ParserOptions {
 
 /// Parses a script.
 pub(super) fn program(text: &str) -> Result<Program, SyntaxError> {
-    check(text)?;
-    Parser::new(text.as_bytes(), &options())
-        .parse_program()
-        .map_err(|error| SyntaxError::Grammar(error.to_string()))
+    program_with(text, &options())
+}
+
+/// Parses a script that may be bash's, with its patterns.
+pub(super) fn bash_program(text: &str) -> Result<Program, SyntaxError> {
+    program_with(text, &ParserOptions { enable_extended_globbing: true, ..options() })
+}
+
+fn program_with(text: &str, options: &ParserOptions) -> Result<Program, SyntaxError> {
+    let parsed = parse(text, || {
+        let program = Parser::new(text.as_bytes(), options).parse_program();
+        // What is too deep goes where there is a stack for it to go.
+        program.map(|program| Some(program).filter(nesting::is_shallow))
+    })?;
+    parsed.map_err(|error| SyntaxError::Grammar(error.to_string()))?.ok_or(SyntaxError::Deep)
 }
 
 /// Parses a word into its pieces.
 pub(super) fn pieces(word: &str) -> Result<Vec<WordPieceWithSource>, SyntaxError> {
-    check(word)?;
-    word::parse(word, &options()).map_err(|_| SyntaxError::Grammar(format!("the word `{word}`")))
+    parse(word, || word::parse(word, &options()))?
+        .map_err(|_| SyntaxError::Grammar(format!("the word `{word}`")))
 }
 
 /// Parses the body of a here-document.
 pub(super) fn here_document(body: &str) -> Result<Vec<WordPieceWithSource>, SyntaxError> {
-    check(body)?;
-    word::parse_heredoc(body, &options())
+    parse(body, || word::parse_heredoc(body, &options()))?
         .map_err(|_| SyntaxError::Grammar("the body of a here-document".to_owned()))
 }
 
 /// Parses an arithmetic expression, its parameters expanded already.
 pub(super) fn arithmetic(text: &str) -> Result<ArithmeticExpr, SyntaxError> {
-    check(text)?;
     if text.len() > LONGEST_EXPRESSION || depth(text) > 8 {
         return Err(SyntaxError::Deep);
     }
@@ -80,47 +88,28 @@ pub(super) fn arithmetic(text: &str) -> Result<ArithmeticExpr, SyntaxError> {
 
 /// Parses the braces of a word; none where it has none.
 pub(super) fn braces(word: &str) -> Result<Option<Vec<BraceExpressionOrText>>, SyntaxError> {
-    check(word)?;
-    word::parse_brace_expansions(word, &options())
+    parse(word, || word::parse_brace_expansions(word, &options()))?
         .map_err(|_| SyntaxError::Grammar(format!("the word `{word}`")))
 }
 
-fn check(text: &str) -> Result<(), SyntaxError> {
+/// Parses a text of bounded length, on a stack that suffices.
+fn parse<T: Send>(text: &str, parser: impl FnOnce() -> T + Send) -> Result<T, SyntaxError> {
     if text.len() > LONGEST {
         return Err(SyntaxError::Long(text.len()));
     }
-    if depth(text) > DEEPEST { Err(SyntaxError::Deep) } else { Ok(()) }
+    on_deep_stack(text, parser).ok_or(SyntaxError::Deep)
 }
 
-/// How deep a text is nested at most: brackets, and words that open and close compound commands. Quotes are not
-/// seen, so this may be more than the grammar would find.
-fn depth(text: &str) -> usize {
-    let (mut brackets, mut words, mut deepest) = (0_usize, 0_usize, negations(text));
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
-        for part in line.split_inclusive(|c: char| !is_word(c)) {
-            match part.trim_end_matches(|c: char| !is_word(c)) {
-                "if" | "case" | "do" => words += 1,
-                "fi" | "esac" | "done" => words = words.saturating_sub(1),
-                _ => {}
-            }
-            match part.chars().next_back() {
-                Some('(' | '{' | '[') => brackets += 1,
-                Some(')' | '}' | ']') => brackets = brackets.saturating_sub(1),
-                _ => {}
-            }
-            deepest = deepest.max(brackets + words);
+/// How deep the brackets of an expression are nested, in which there are no quotes.
+fn depth(expression: &str) -> usize {
+    let (mut open, mut deepest) = (0_usize, 0);
+    for c in expression.chars() {
+        match c {
+            '(' | '{' | '[' => open += 1,
+            ')' | '}' | ']' => open = open.saturating_sub(1),
+            _ => {}
         }
+        deepest = deepest.max(open);
     }
     deepest
-}
-
-/// The longest run of `!`, each of which negates the next.
-pub(super) fn negations(text: &str) -> usize {
-    let (mut run, mut longest) = (0, 0);
-    for word in text.split_whitespace() {
-        run = if word.starts_with('!') { run + word.matches('!').count() } else { 0 };
-        longest = longest.max(run);
-    }
-    longest
 }

@@ -204,9 +204,39 @@ fn endless_scripts_end() {
 
 #[test]
 fn deep_nesting_is_refused() {
-    let text = format!("{}:{}", "( ".repeat(2000), " )".repeat(2000));
+    let text = format!("{}:{}", "{ ".repeat(2000), "; }".repeat(2000));
     let script = Script { name: "x", text: &text, arguments: &[], environment: BTreeMap::new() };
     assert_eq!(evaluate(&script, &mut Little::default()), Err(SyntaxError::Deep));
+}
+
+/// Closing words in quotes, comments and here-documents close nothing; opening ones open nothing, however many.
+#[test]
+fn nesting_is_what_the_grammar_sees() {
+    for (start, end) in [
+        ("if echo done fi; then ", "; fi"),
+        ("( echo ')'; ", " )"),
+        ("{ echo '}}'; ", "; }"),
+        ("while echo ')' done; do ", "; done"),
+        ("case x in a) echo esac ) ;; *) ", ";; esac"),
+        ("f() { echo '}'; ", "; }"),
+        ("echo \"$(echo ')'; ", ")\""),
+        ("echo `echo ')'` $(", ")"),
+        ("cat <<E\ndone\n)\nE\nif ", "; then :; fi"),
+        ("[[ ! ( a == ')' && ", " a ]]"),
+    ] {
+        let count = if start.starts_with("echo") { 300 } else { 3000 };
+        let text = format!("{} : {}", start.repeat(count), end.repeat(count));
+        let evaluated = std::thread::Builder::new().stack_size(64 << 20).spawn(move || {
+            let script = Script { name: "x", text: &text, arguments: &[], environment: BTreeMap::new() };
+            let _ = evaluate(&script, &mut Little::default());
+            let _ = crate::shell::words(text.as_bytes());
+        });
+        evaluated.unwrap().join().unwrap();
+    }
+    let text = format!("{}echo all of it", "f() { # {{{\n  sed 's/[^(]*(//'\n}\n".repeat(200));
+    assert_eq!(evaluated(&text).0, "all of it\n");
+    let words = crate::shell::words(format!("{text}\nif true; then grep x; fi\n").as_bytes()).unwrap();
+    assert!(words.commands.contains("grep"));
 }
 
 #[test]

@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 
 use brush_parser::ast::{CommandPrefixOrSuffixItem, Program, SimpleCommand};
-use brush_parser::{Parser, ParserOptions};
 
 mod variables;
 mod walk;
@@ -178,32 +177,7 @@ fn is_builtin(word: &str) -> bool {
 }
 
 fn parse(text: &str) -> Option<Program> {
-    if is_deep(text) {
-        return None;
-    }
-    Parser::new(text.as_bytes(), &ParserOptions::default()).parse_program().ok()
-}
-
-/// Whether brackets and compound commands are nested too deep. Errs towards "deep" only.
-fn is_deep(text: &str) -> bool {
-    let mut depth = 0_usize;
-    let mut deepest = super::parse::negations(text);
-    for line in text.lines() {
-        if line.trim_start().starts_with('#') {
-            continue;
-        }
-        for word in line.split(|c: char| c.is_whitespace() || c == ';') {
-            match word {
-                "if" | "case" | "while" | "until" | "for" | "select" => depth += 1,
-                "fi" | "esac" | "done" => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            depth += word.matches(['(', '{', '`']).count();
-            deepest = deepest.max(depth);
-            depth = depth.saturating_sub(word.matches([')', '}', '`']).count());
-        }
-    }
-    deepest > MAX_DEPTH
+    super::parse::bash_program(text).ok()
 }
 
 impl ScriptWords {

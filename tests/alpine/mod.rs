@@ -11,7 +11,7 @@
     reason = "functions beside the tests fail like tests"
 )]
 
-mod apks;
+pub(crate) mod apks;
 mod bad_input;
 pub(crate) mod corpus;
 mod emulators;

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rootforge::arch::Arch;
 use rootforge::oci::{ImageRef, ImageSpec, LayerBlob, Layout};
-use rootforge::recipe::{ExposedPort, ImageConfig};
+use rootforge::recipe::{ExposedPort, ImageConfig, LayerCompression};
 use rootforge::root_path::RootPath;
 use rootforge::tarball::{Entry, EntryKind, Metadata, Writer};
 
@@ -82,7 +82,7 @@ pub(crate) fn sample() -> Vec<Vec<Member>> {
         capable,
         dated,
         file("/opt/empty", 0o600, b""),
-        file("/opt/large", 0o644, &noise(3 << 20)),
+        file("/opt/large", 0o644, &noise(5 << 20)),
         hard_link("/opt/large-again", "/opt/large"),
         symlink("/opt/link", "../bin/hello"),
         symlink("/opt/far", &"t/".repeat(70)),
@@ -104,7 +104,16 @@ pub(crate) fn sample() -> Vec<Vec<Member>> {
 }
 
 pub(crate) fn write_layer(layout: &Layout, members: &[Member], created_by: &str) -> LayerBlob {
-    let mut tar = Writer::new(layout.layer_writer().unwrap());
+    write_compressed(layout, LayerCompression::Gzip, members, created_by)
+}
+
+pub(crate) fn write_compressed(
+    layout: &Layout,
+    compression: LayerCompression,
+    members: &[Member],
+    created_by: &str,
+) -> LayerBlob {
+    let mut tar = Writer::new(layout.compressing_writer(compression).unwrap());
     for (entry, content) in members {
         tar.append(entry, &mut content.as_slice()).unwrap();
     }
@@ -129,8 +138,21 @@ pub(crate) fn spec(arch: Arch, layers: Vec<LayerBlob>) -> ImageSpec {
 
 /// An image of these layers, called `sample`.
 pub(crate) fn write_image(directory: &Path, layers: &[Vec<Member>]) -> (Layout, ImageRef) {
+    write_image_with(directory, layers, LayerCompression::Gzip)
+}
+
+/// The same with another compression of the topmost layer.
+pub(crate) fn write_image_with(
+    directory: &Path,
+    layers: &[Vec<Member>],
+    topmost: LayerCompression,
+) -> (Layout, ImageRef) {
     let layout = Layout::open_or_create(directory).unwrap();
-    let blobs = layers.iter().map(|layer| write_layer(&layout, layer, "a layer")).collect();
+    let blobs = layers.iter().enumerate().map(|(at, layer)| {
+        let compression = if at + 1 == layers.len() { topmost } else { LayerCompression::Gzip };
+        write_compressed(&layout, compression, layer, "a layer")
+    });
+    let blobs = blobs.collect();
     let image = layout.write_image(&spec(Arch::Amd64, blobs)).unwrap();
     layout.tag("sample", image).unwrap();
     (layout, image)

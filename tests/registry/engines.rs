@@ -80,9 +80,14 @@ fn docker_pulls_and_runs() {
     let directory = tempfile::tempdir().unwrap();
     let docker = Docker::start(directory.path());
     let all = format!("{image}:all");
-    docker.run(&["pull", "-q", "--platform", "linux/arm64", &all]);
-    let inspected: Value = serde_json::from_str(&docker.run(&["image", "inspect", &all])).unwrap();
-    assert_eq!(inspected[0]["Architecture"], "arm64");
+    // That for arm64 has a layer of zstd.
+    if docker.reads_zstd() {
+        docker.run(&["pull", "-q", "--platform", "linux/arm64", &all]);
+        let inspected: Value = serde_json::from_str(&docker.run(&["image", "inspect", &all])).unwrap();
+        assert_eq!(inspected[0]["Architecture"], "arm64");
+    } else {
+        docker.refuses(&["pull", "-q", "--platform", "linux/arm64", &all], "failed to register layer");
+    }
     let pulled = docker.run(&["pull", "--platform", "linux/amd64", &all]);
     assert!(pulled.contains(&format!("Digest: {}", images.find("all").digest())), "{pulled}");
     let inspected: Value = serde_json::from_str(&docker.run(&["image", "inspect", &all])).unwrap();

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use rootforge::digest::Digest;
+use rootforge::oci::Compression;
 use rootforge::tarball::{self, Entry, EntryKind, Limits, TarballError};
 use serde_json::Value;
 
@@ -162,7 +163,7 @@ fn json(bytes: &[u8]) -> Value {
 
 fn members(blob: &[u8]) -> Vec<Member> {
     let mut members: Vec<Member> = Vec::new();
-    let stream = flate2::read::MultiGzDecoder::new(blob);
+    let stream = Compression::of_magic(blob).decompress(blob).unwrap();
     tarball::read(stream, &Limits::default(), |entry, content| {
         let mut bytes = Vec::new();
         content.read_to_end(&mut bytes).map_err(TarballError::Read)?;

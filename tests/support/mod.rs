@@ -11,6 +11,7 @@ pub mod apk_tools;
 pub mod archive;
 pub mod image;
 pub mod package;
+pub mod planned;
 pub mod rig;
 #[path = "../../src/formats/elf/sample.rs"]
 mod sample;

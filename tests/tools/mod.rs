@@ -171,6 +171,21 @@ impl Docker {
     pub(crate) fn run(&self, arguments: &[&str]) -> String {
         run(&mut client(&self.socket, &self.config, arguments))
     }
+
+    /// Runs a command of the client, which has to fail with these words.
+    #[track_caller]
+    pub(crate) fn refuses(&self, arguments: &[&str], words: &str) {
+        let output = client(&self.socket, &self.config, arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(words), "{said}");
+    }
+
+    /// Whether the daemon is of a version that reads layers compressed with zstd.
+    pub(crate) fn reads_zstd(&self) -> bool {
+        let version = self.run(&["version", "--format", "{{.Server.Version}}"]);
+        let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        major.unwrap_or_else(|| panic!("{version}")) >= 23
+    }
 }
 
 fn client(socket: &str, config: &Path, arguments: &[&str]) -> Command {

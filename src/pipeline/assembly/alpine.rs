@@ -7,7 +7,7 @@ use crate::select::SelectedLayer;
 
 use super::super::ForgeError;
 use super::super::contents::contents;
-use super::{Effects, Laid, Parts, SetUp};
+use super::{Effects, Laid, Parts, SetUp, Step};
 
 pub(super) struct Alpine<'a> {
     parts: Parts<'a>,
@@ -30,7 +30,7 @@ impl<'a> SetUp<'a> for Alpine<'a> {
         &mut self,
         recipe: &'a Recipe,
         effects: &'a Effects,
-        _: &'a [SelectedLayer],
+        _: &'a [Step<'a>],
     ) -> Result<(), ForgeError> {
         self.files.begin(effects);
         Ok(self.setup.begin(recipe, effects)?)

@@ -7,12 +7,12 @@ use crate::recipe::Recipe;
 use crate::render::debian::{LayerSetup, Setup};
 use crate::render::{Accounts, Made, PackageRecord, database, records};
 use crate::root_path::RootPath;
-use crate::select::{SelectedLayer, Selection};
+use crate::select::SelectedLayer;
 use crate::tarball::EntryKind;
 
 use super::super::ForgeError;
 use super::super::contents::contents;
-use super::{Effects, Laid, Parts, SetUp};
+use super::{Effects, Laid, Parts, SetUp, Step};
 
 pub(super) struct Debian<'a> {
     catalog: &'a FileCatalog,
@@ -27,19 +27,20 @@ pub(super) struct Debian<'a> {
 const DPKG: &str = "/usr/bin/dpkg";
 
 impl<'a> Debian<'a> {
-    pub(super) fn new(parts: Parts<'a>) -> Result<Self, ForgeError> {
-        let Parts { recipe, arch, catalog, selection, .. } = parts;
+    /// Of an image whose lowest recipe has these steps.
+    pub(super) fn new(parts: Parts<'a>, steps: &'a [Step<'a>]) -> Result<Self, ForgeError> {
+        let Parts { recipe, arch, catalog, .. } = parts;
         let (lowest, effects) = parts.stack()[0];
-        let accounts = Accounts::of(lowest, |program| is_chosen(program, catalog, selection))?;
+        let first = steps.first().map(|step| step.selected.as_ref());
+        let accounts = Accounts::of(lowest, |program| is_chosen(program, catalog, first))?;
         let setup = Setup::new(recipe, arch, catalog, effects, accounts);
-        let of_lowest = selection.layers.get(..lowest.layers.len()).unwrap_or_default();
-        Ok(Debian { catalog, setup, shipped: BTreeMap::new(), to_come: with_files(of_lowest) })
+        Ok(Debian { catalog, setup, shipped: BTreeMap::new(), to_come: with_files(steps) })
     }
 }
 
-/// How many layers have files of packages.
-fn with_files(layers: &[SelectedLayer]) -> usize {
-    layers.iter().filter(|layer| !layer.files.is_empty()).count()
+/// How many steps have files of packages.
+fn with_files(steps: &[Step<'_>]) -> usize {
+    steps.iter().filter(|step| !step.selected.files.is_empty()).count()
 }
 
 impl<'a> SetUp<'a> for Debian<'a> {
@@ -47,9 +48,9 @@ impl<'a> SetUp<'a> for Debian<'a> {
         &mut self,
         recipe: &'a Recipe,
         effects: &'a Effects,
-        selected: &'a [SelectedLayer],
+        steps: &'a [Step<'a>],
     ) -> Result<(), ForgeError> {
-        self.to_come = with_files(selected);
+        self.to_come = with_files(steps);
         Ok(self.setup.begin(recipe, effects)?)
     }
 
@@ -109,9 +110,9 @@ impl<'a> Debian<'a> {
 }
 
 /// Whether the lowest layer has a program: its bytes depend on its own content alone.
-fn is_chosen(program: &str, catalog: &FileCatalog, selection: &Selection) -> bool {
+fn is_chosen(program: &str, catalog: &FileCatalog, lowest: Option<&SelectedLayer>) -> bool {
     RootPath::parse(program).is_ok_and(|path| {
         let path = catalog.merged_usr().canonical(&path);
-        selection.layers.first().is_some_and(|layer| layer.files.contains_key(&path))
+        lowest.is_some_and(|layer| layer.files.contains_key(&path))
     })
 }

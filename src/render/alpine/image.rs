@@ -127,8 +127,7 @@ impl<'a> LayerFiles<'a> {
 /// What the recipe keeps out of a layer.
 pub(super) fn exclusions(image: &Image<'_>, number: usize) -> Exclusions {
     let (arch, triplet) = (image.arch_name(), image.distro.triplet(image.arch).unwrap_or_default());
-    let stacked = image.recipe.stacked();
-    let patterns = stacked.get(number).into_iter().flat_map(|one| &one.layer.exclude);
+    let patterns = image.recipe.excluded(number).into_iter();
     // What is no glob was told when the recipe was read.
     patterns
         .filter_map(|glob| Some((glob.literal(arch, triplet), glob.expand(arch, triplet).ok()?)))

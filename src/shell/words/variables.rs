@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use brush_parser::ParserOptions;
 use brush_parser::ast::{AssignmentName, AssignmentValue, CommandPrefixOrSuffixItem, SimpleCommand, Word};
 use brush_parser::word::{Parameter, ParameterExpr, WordPiece, WordPieceWithSource};
 
 use super::LONGEST_WORD;
+use crate::shell::parse::pieces;
 
 /// What a script assigns to its variables.
 #[derive(Debug, Default)]
@@ -70,7 +70,7 @@ impl Variables {
         if word.len() > LONGEST_WORD {
             return None;
         }
-        let pieces = brush_parser::word::parse(word, &ParserOptions::default()).ok()?;
+        let pieces = pieces(word).ok()?;
         let text = self.joined(&pieces)?;
         (!text.contains(['*', '?']) && text.len() <= LONGEST_WORD).then_some(text)
     }
@@ -80,7 +80,7 @@ impl Variables {
         if word.len() > LONGEST_WORD {
             return None;
         }
-        let pieces = brush_parser::word::parse(word, &ParserOptions::default()).ok()?;
+        let pieces = pieces(word).ok()?;
         let mut text = String::new();
         self.known_end(&pieces, &mut text);
         let (_, name) = text.rsplit_once('/')?;

@@ -1,6 +1,5 @@
 //! Every simple command of a script, wherever it stands: in functions, branches, loops and substitutions.
 
-use brush_parser::ParserOptions;
 use brush_parser::ast::{
     AndOr, AndOrList, Command, CommandPrefixOrSuffixItem, CompoundCommand, CompoundList,
     IoFileRedirectTarget, IoRedirect, Program, SimpleCommand, Word,
@@ -8,6 +7,7 @@ use brush_parser::ast::{
 use brush_parser::word::{ParameterExpr, WordPiece, WordPieceWithSource};
 
 use super::{MAX_DEPTH, parse};
+use crate::shell::parse::pieces;
 
 /// A walk over every simple command of a script, those in substitutions included.
 pub(super) struct Walk<'w> {
@@ -122,7 +122,7 @@ impl Walk<'_> {
     /// The substitutions of a text.
     fn text(&mut self, text: &str) {
         if text.contains("$(") || text.contains('`') {
-            let pieces = brush_parser::word::parse(text, &ParserOptions::default()).unwrap_or_default();
+            let pieces = pieces(text).unwrap_or_default();
             self.pieces(&pieces);
         }
     }

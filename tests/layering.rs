@@ -1,0 +1,4 @@
+//! Which files share a layer: however layers are cut, the tree that they come to is the same.
+
+mod auto;
+mod random;
