@@ -12,6 +12,7 @@ const MOST_CALLED: usize = 20;
 const MOST_NESTED: usize = 4;
 
 mod accounts;
+mod apache;
 mod arguments;
 mod awk;
 mod capabilities;
@@ -162,6 +163,12 @@ const ESSENTIAL: &[(&str, Model)] = &[
 
 /// Other commands, which are there only where a package brings them; scripts that call them depend on it.
 const OTHERS: &[(&str, Model)] = &[
+    ("a2disconf", apache::switch),
+    ("a2dismod", apache::switch),
+    ("a2dissite", apache::switch),
+    ("a2enconf", apache::switch),
+    ("a2enmod", apache::switch),
+    ("a2ensite", apache::switch),
     ("aa-status", tools::fails),
     ("aa-enabled", tools::fails),
     ("add-shell", programs::add_shell),

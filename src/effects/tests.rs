@@ -58,6 +58,64 @@ fn a_daemon_gets_its_user_and_its_directory() {
 }
 
 #[test]
+fn apaches_switches_make_links() {
+    let before = "d=/etc/apache2/mods-available; mkdir -p $d /etc/apache2/mods-enabled /etc/apache2/sites-available\n\
+                  echo '# Depends: setenvif mime' > $d/deflate.load; echo x > $d/deflate.conf\n\
+                  echo '# Depends: deflate' > $d/mime.load; echo LoadModule > $d/setenvif.load\n\
+                  echo '# Conflicts: mime' > $d/other.load; echo x > $d/cgi.load; echo x > $d/cgid.load\n\
+                  echo '# Depends: other' > /etc/apache2/sites-available/needy.conf\n\
+                  echo x > /etc/apache2/sites-available/000-default.conf\n\
+                  echo x > $d/mpm_event.load\n";
+    let links = |calls: &str| -> Vec<String> {
+        let found = postinst(&format!("{before}{calls}"));
+        assert_eq!(found.undone, [], "{calls}");
+        let links = found.effects.iter().filter_map(|effect| match effect {
+            Effect::Symlink { path, target } => Some(format!("{path} -> {target}")),
+            Effect::File { path, content, .. } if path.as_str().starts_with("/var/lib") => {
+                assert!(content.is_empty());
+                Some(path.to_string())
+            }
+            _ => None,
+        });
+        links.map(|text| text.replace("/etc/apache2/", "").replace("/var/lib/apache2/", "")).collect()
+    };
+    // What it depends on comes first, circles are walked once, and settings come along.
+    assert_eq!(
+        links("a2enmod -m -q deflate"),
+        [
+            "mods-enabled/setenvif.load -> ../mods-available/setenvif.load",
+            "module/enabled_by_maint/setenvif",
+            "mods-enabled/mime.load -> ../mods-available/mime.load",
+            "module/enabled_by_maint/mime",
+            "mods-enabled/deflate.load -> ../mods-available/deflate.load",
+            "mods-enabled/deflate.conf -> ../mods-available/deflate.conf",
+            "module/enabled_by_maint/deflate",
+        ]
+    );
+    assert_eq!(
+        links("a2ensite 000-default.conf"),
+        [
+            "sites-enabled/000-default.conf -> ../sites-available/000-default.conf",
+            "site/enabled_by_admin/000-default"
+        ]
+    );
+    // With a threaded server another module does its work.
+    let threaded = links("a2enmod -q mpm_event cgi");
+    assert!(threaded.iter().any(|link| link.contains("cgid.load")), "{threaded:?}");
+    assert!(links("a2enmod cgi").iter().any(|link| link.contains("/cgi.load")));
+    // What is refused fails, and makes nothing.
+    for refused in ["a2enmod nosuch", "a2ensite needy", "a2enmod -q setenvif mime; a2enmod other"] {
+        let made = links(&format!("{refused} && echo x > /var/lib/apache2/done || true"));
+        assert!(
+            !made.iter().any(|path| path == "done" || path.contains("other") || path.contains("needy")),
+            "{made:?}"
+        );
+    }
+    let off = links("a2enmod setenvif; a2dismod -m setenvif");
+    assert_eq!(off, ["module/disabled_by_maint/setenvif"]);
+}
+
+#[test]
 fn alternatives_of_a_loop_are_expanded() {
     let found = postinst(
         "for v in a b; do update-alternatives --install /usr/bin/tool tool /usr/bin/tool-$v 10 \\\n\
