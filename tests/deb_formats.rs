@@ -1,16 +1,21 @@
 //! Packages in every compression and variant that dpkg reads, made here; `dpkg-deb` is the second opinion.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use proptest::prelude::*;
 use rootforge::deb::archive::{self, DebError};
+use rootforge::deb::version;
 use rootforge::hint::Hint;
 use rootforge::root_path::RootPath;
 use rootforge::tarball::{Entry, EntryKind, Limits, Metadata, TarballError, Writer};
 use tempfile::TempDir;
+
+use crate::tools::have;
 
 type Files = Vec<(Entry, Vec<u8>)>;
 
@@ -490,4 +495,29 @@ fn a_control_tarball_that_grows_is_stopped() {
     let error =
         refused(&deb(&[("debian-binary", b"2.0\n"), ("control.tar.zst", &control), ("data.tar", b"")]));
     assert!(matches!(error, DebError::Tar { source: TarballError::TooLarge(_), .. }), "{error:?}");
+}
+
+/// What dpkg says of two versions.
+fn dpkg_compares(a: &str, b: &str) -> Ordering {
+    let holds = |relation: &str| {
+        let mut command = Command::new("dpkg");
+        command.args(["--compare-versions", a, relation, b]).stdin(Stdio::null()).status().unwrap().success()
+    };
+    match (holds("lt"), holds("gt")) {
+        (true, false) => Ordering::Less,
+        (false, true) => Ordering::Greater,
+        (false, false) => Ordering::Equal,
+        (true, true) => panic!("dpkg orders {a} and {b} both ways"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn versions_have_dpkgs_order(a in "([0-9]:)?[0-9][0-9a-cA-C.+~]{0,6}(-[0-9a-c.+~]{1,4})?", b in "([0-9]:)?[0-9][0-9a-cA-C.+~]{0,6}(-[0-9a-c.+~]{1,4})?") {
+        if have(&["dpkg"]) {
+            prop_assert!(version::is_valid(&a) && version::is_valid(&b));
+            prop_assert_eq!(version::compare(&a, &b), dpkg_compares(&a, &b), "{} against {}", a, b);
+        }
+    }
 }
