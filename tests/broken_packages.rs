@@ -96,12 +96,13 @@ impl Maker {
     }
 
     #[track_caller]
-    fn fails_as_package(&self, words: &[&str]) {
+    fn fails_as_package(&self, words: &[&str]) -> String {
         let (code, said) = self.built();
         assert_eq!(code, Some(1), "{said}");
         for word in words {
             assert!(said.contains(word), "{word} is not in {said}");
         }
+        said
     }
 
     /// It builds, saying this, and its program ends with a status.
@@ -144,8 +145,11 @@ fn a_library_that_the_package_does_not_depend_on() {
     fs::remove_file(maker.bench.path("root/libz.so")).unwrap();
     let needs =
         "/usr/bin/odd (from odd) needs `libz.so.1`, which no locked package puts where the loader looks";
-    maker
-        .fails_as_package(&[needs, "hint: add to the layer's `packages`: \"zlib1g\", which has `libz.so.1`"]);
+    let said = maker.fails_as_package(&[needs]);
+    // A mirror may have Contents indexes that its release does not vouch for.
+    let unknown = "Contents-amd64` fits the signed InRelease of `trixie`; it cannot be asked";
+    let known = "hint: add to the layer's `packages`: \"zlib1g\", which has `libz.so.1`";
+    assert!(said.contains(known) || said.contains(unknown), "{said}");
 }
 
 #[test]

@@ -321,6 +321,32 @@ fn named_and_reached_packages() {
             "/usr/lib/x86_64-linux-gnu/libidle.so.1: file 0755 of libidle1",
         ),
         case(
+            "a library that a program only names is opened, where the package depends on it and links nothing of it",
+            &layer(r#""app""#, ""),
+            "Package: app
+             Depends: libsdl2, libz1, libx1
+             /usr/bin/app elf program needed=libz.so.1 names=libsdl-2.so.0,libz-extra.so.1,libother.so.1
+
+             Package: libsdl2
+             /usr/lib/{triplet}/libsdl-2.so.0.9 elf soname=libsdl-2.so.0
+             /usr/lib/{triplet}/libsdl-2.so.0 -> libsdl-2.so.0.9
+
+             Package: libz1
+             Depends: libother1
+             /usr/lib/{triplet}/libz.so.1 elf soname=libz.so.1
+             /usr/lib/{triplet}/libz-extra.so.1 elf soname=libz-extra.so.1
+
+             Package: libother1
+             /usr/lib/{triplet}/libother.so.1 elf soname=libother.so.1
+
+             Package: libx1
+             /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1",
+            r#"/usr/bin/app: file 0755 of app
+               /usr/lib/x86_64-linux-gnu/libsdl-2.so.0.9: file 0755 of libsdl2
+               /usr/lib/x86_64-linux-gnu/libsdl-2.so.0: symlink -> libsdl-2.so.0.9
+               /usr/lib/x86_64-linux-gnu/libz.so.1: file 0755 of libz1"#,
+        ).says(&["names `libz-extra.so.1`, which libz1 has and nothing selected"]),
+        case(
             "of alternatives the first is taken, and a real package before one that provides",
             &layer(r#""app""#, ""),
             "Package: app

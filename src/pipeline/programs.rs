@@ -15,14 +15,16 @@ use crate::loader::Search;
 use crate::lock::{Lock, LockedProgram};
 use crate::recipe::Recipe;
 use crate::render::directory_links;
-use crate::repository::{ApkIndex, Found, Holders, PackageIndex, holders, load_releases, sources};
+use crate::repository::{
+    ApkIndex, Found, Holders, PackageIndex, RepositoryError, holders, load_releases, sources,
+};
 use crate::root_path::RootPath;
 use crate::select::{library_packages, loader_for};
 
 use super::{Forge, ForgeError};
 
 /// Why a program of the recipe's own cannot get what it needs.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
     /// No package has a library where the loader looks.
     #[error(
@@ -38,11 +40,28 @@ pub enum ProgramError {
         /// Packages that have a file of that name elsewhere.
         elsewhere: Vec<String>,
     },
+    /// No package is called after a library, and which has it cannot be looked up.
+    #[error(
+        "{arch}: {program}, which the recipe brings, needs `{needed}`; no package is called after it, and {source}"
+    )]
+    NotSearched {
+        /// The architecture.
+        arch: Arch,
+        /// The program's path in the image.
+        program: String,
+        /// The library.
+        needed: String,
+        /// Why.
+        source: Box<RepositoryError>,
+    },
 }
 
 impl Hint for ProgramError {
     fn hints(&self) -> Vec<String> {
-        let ProgramError::NoPackage { needed, elsewhere, .. } = self;
+        let (needed, elsewhere) = match self {
+            ProgramError::NoPackage { needed, elsewhere, .. } => (needed, elsewhere),
+            ProgramError::NotSearched { source, .. } => return source.hints(),
+        };
         let mut hints =
             vec![format!("bring `{needed}` in `files` too, or build the program for this distro")];
         if !elsewhere.is_empty() {
@@ -169,14 +188,15 @@ impl Forge<'_> {
                 });
                 let Some(package) = package else {
                     // An index that could not be read may have it.
-                    if let Some(error) = out_of_step.pop() {
-                        return Err(error.into());
-                    }
-                    return Err(ForgeError::Program(ProgramError::NoPackage {
-                        arch,
-                        program: program.path.clone(),
-                        needed: needed.clone(),
-                        elsewhere: elsewhere(needed, &found),
+                    let (program, needed) = (program.path.clone(), needed.clone());
+                    return Err(ForgeError::Program(match out_of_step.pop() {
+                        Some(source) => {
+                            ProgramError::NotSearched { arch, program, needed, source: Box::new(source) }
+                        }
+                        None => {
+                            let elsewhere = elsewhere(&needed, &found);
+                            ProgramError::NoPackage { arch, program, needed, elsewhere }
+                        }
                     }));
                 };
                 program.packages.push(package);

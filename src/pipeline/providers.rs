@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::arch::Arch;
 use crate::distro::PackageFormat;
 use crate::recipe::Recipe;
-use crate::repository::{holders, load_releases, sources};
+use crate::repository::{Found, holders, load_releases, sources};
 use crate::select::{SelectError, loader_for};
 
 use super::programs::{Place, links, provided_names};
@@ -49,7 +49,12 @@ impl Forge<'_> {
         };
         let sources = sources(recipe, arch, &self.mirrors, &self.options.without)?;
         let releases = load_releases(&sources, self.access(recipe), &mut Vec::new())?;
-        let found = holders(&releases, name, names, self.access(recipe))?.holders;
+        let Found { holders: found, out_of_step, .. } = holders(&releases, name, names, self.access(recipe))?;
+        for error in &out_of_step {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            self.progress.note(&format!("{first}; it cannot be asked which packages have what is missing"));
+        }
         let (links, none) = (links(recipe, arch), BTreeSet::new());
         let place = Place { search: &search, links: &links, dirs: &[], is_known: &|_| true, named: &none };
         let providers = names.iter();

@@ -221,8 +221,8 @@ fn parse_member(line: &str, arch: Arch) -> Member {
 
 /// An ELF file described in words.
 fn elf(words: &str, arch: Arch) -> Vec<u8> {
-    let mut sample =
-        Sample { machine: arch.elf_machine(), object_type: 3, interp: None, texts: vec![], flags_1: 0 };
+    let mut sample = Sample::library(arch, "", &[]);
+    sample.texts.clear();
     for word in words.split_ascii_whitespace() {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
         match name {
@@ -232,6 +232,7 @@ fn elf(words: &str, arch: Arch) -> Vec<u8> {
             "needed" => sample.texts.extend(value.split(',').map(|soname| (1, soname))),
             "soname" => sample.texts.push((14, value)),
             "rpath" => sample.texts.push((15, value)),
+            "names" => sample.constants.extend(value.split(',')),
             "runpath" => sample.texts.push((29, value)),
             _ => panic!("{word}"),
         }

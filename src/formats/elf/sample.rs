@@ -14,6 +14,8 @@ pub(crate) struct Sample<'a> {
     pub(crate) texts: Vec<(u64, &'a str)>,
     /// `DT_FLAGS_1`.
     pub(crate) flags_1: u64,
+    /// Texts among its constants.
+    pub(crate) constants: Vec<&'a str>,
 }
 
 impl Sample<'_> {
@@ -21,7 +23,14 @@ impl Sample<'_> {
     pub(crate) fn library<'a>(arch: Arch, soname: &'a str, needed: &[&'a str]) -> Sample<'a> {
         let mut texts = vec![(14, soname)];
         texts.extend(needed.iter().map(|name| (1, *name)));
-        Sample { machine: arch.elf_machine(), object_type: 3, interp: None, texts, flags_1: 0 }
+        Sample {
+            machine: arch.elf_machine(),
+            object_type: 3,
+            interp: None,
+            texts,
+            flags_1: 0,
+            constants: Vec::new(),
+        }
     }
 
     /// The file's bytes.
@@ -36,7 +45,8 @@ impl Sample<'_> {
         }
         let interp = self.interp.map(|name| format!("{name}\0").into_bytes()).unwrap_or_default();
         let interp_at = usize::from(header_size + 3 * segment_size);
-        let strings_at = interp_at + interp.len();
+        let constants: String = self.constants.iter().map(|text| format!("\0{text}\0")).collect();
+        let strings_at = interp_at + interp.len() + constants.len();
         let dynamic_at = (strings_at + strings.len()).next_multiple_of(8);
         // Addresses differ from offsets, as they do in real files.
         let base = 0x1_0000_u64;
@@ -63,6 +73,7 @@ impl Sample<'_> {
         out.segment(interp_kind, interp_at as u64, interp.len() as u64, base);
         out.segment(2, dynamic_at as u64, (end - dynamic_at) as u64, base);
         out.bytes.extend(interp);
+        out.bytes.extend(constants.bytes());
         out.bytes.extend(strings);
         out.bytes.resize(dynamic_at, 0);
         for (tag, value) in dynamic {

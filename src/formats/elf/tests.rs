@@ -19,6 +19,7 @@ fn every_class_and_byte_order() {
                 (29, ":/opt/lib"),
             ],
             flags_1: 0x0800_0800,
+            constants: vec![],
         }
         .bytes();
         let facts = facts(&bytes).unwrap();
@@ -50,7 +51,7 @@ fn every_class_and_byte_order() {
 fn kinds() {
     let kind = |object_type, flags_1| {
         let machine = Arch::S390x.elf_machine();
-        let sample = Sample { machine, object_type, interp: None, texts: vec![], flags_1 };
+        let sample = Sample { machine, object_type, interp: None, texts: vec![], flags_1, constants: vec![] };
         facts(&sample.bytes()).unwrap().kind
     };
     assert_eq!(kind(2, 0), ElfKind::Executable);
