@@ -84,7 +84,9 @@ impl Selector<'_> {
                 } else if self.follows(dependency) {
                     self.bonds.package_to_package(&name, dependency);
                     stack.push((dependency.clone(), Role::Reached));
-                } else if source != Some(&locked.source) && self.opens_libraries(package, dependency) {
+                } else if (source != Some(&locked.source) || is_bridge(package))
+                    && self.opens_libraries(package, dependency)
+                {
                     self.bonds.package_to_package(&name, dependency);
                     stack.push((dependency.clone(), Role::Reached));
                     self.take_libraries(dependency);
@@ -205,6 +207,12 @@ impl Selector<'_> {
                 || (strips && self.is_stripped(path))
         })
     }
+}
+
+/// Whether a package makes a library usable for an interpreter: its modules may call what comes of the same source.
+fn is_bridge(package: &PackageFiles) -> bool {
+    let is_typelib = |path: &RootPath| path.as_str().ends_with(".typelib");
+    ships_modules(package) || package.manifest.files.iter().any(|file| is_typelib(&file.entry.path))
 }
 
 /// Whether a package ships modules of an interpreter.
