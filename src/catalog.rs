@@ -1,7 +1,8 @@
 //! Packages -> every path in them, its owner, its metadata, and what the loader must know of it.
 //!
 //! A package is read once: its list of files with their ELF facts is kept, by what names the package's bytes, in a
-//! [`ManifestStore`]; content is read again, file by file, when a layer wants it ([`read_contents`]).
+//! [`ManifestStore`]; content is read again, file by file, when a layer wants it ([`read_contents`]). Small files whose
+//! content something else depends on are kept too ([`small_contents`]).
 //!
 //! Paths are canonical: on a merged `/usr`, `/lib/x` and `/usr/lib/x` are one file, and packages use both
 //! spellings. Everything behind such a link is listed by the name behind it, and the links themselves are
@@ -29,7 +30,7 @@ mod package;
 mod programs;
 mod scan;
 
-pub use contents::read_contents;
+pub use contents::{read_contents, small_contents};
 pub use merged_usr::MergedUsr;
 pub use package::{Control, PackageError};
 pub use programs::{OwnElf, OwnElfs, Unfit};
@@ -74,6 +75,8 @@ pub struct PackageFiles {
     pub archive: PathBuf,
     /// What it holds.
     pub manifest: Arc<Manifest>,
+    /// Where the content of small files is kept, if anywhere.
+    pub kept: Option<Cache>,
 }
 
 /// Keeps manifests between runs, by the digest of the package.
@@ -82,6 +85,10 @@ pub trait ManifestStore: Sync {
     fn load(&self, package: &Digest) -> Option<Vec<u8>>;
     /// Stores bytes for a package. Failing to is not an error: they are made again.
     fn store(&self, package: &Digest, manifest: &[u8]);
+    /// Where the content of small files is kept too, if anywhere.
+    fn contents(&self) -> Option<Cache> {
+        None
+    }
 }
 
 /// The kind of derived entry that manifests are. Another form of [`Manifest`] needs another name.
@@ -95,6 +102,10 @@ impl ManifestStore for Cache {
     fn store(&self, package: &Digest, manifest: &[u8]) {
         // A manifest that cannot be kept is read again next time.
         let _ = self.put_derived(MANIFESTS, package, manifest);
+    }
+
+    fn contents(&self) -> Option<Cache> {
+        Some(self.clone())
     }
 }
 
