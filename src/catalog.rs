@@ -76,7 +76,7 @@ pub struct PackageFiles {
     /// What it holds.
     pub manifest: Arc<Manifest>,
     /// Where the content of small files is kept, if anywhere.
-    pub kept: Option<Cache>,
+    pub small: Option<Cache>,
 }
 
 /// Keeps manifests between runs, by the digest of the package.

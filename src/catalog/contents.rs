@@ -97,7 +97,7 @@ pub fn small_contents(
     let mut contents = BTreeMap::new();
     let mut unread = BTreeMap::new();
     for position in positions {
-        match package.kept.as_ref().and_then(|cache| cache.derived(CONTENTS, &key(*position))) {
+        match package.small.as_ref().and_then(|cache| cache.derived(CONTENTS, &key(*position))) {
             Some(bytes) => {
                 contents.insert(*position, bytes);
             }
@@ -114,7 +114,7 @@ pub fn small_contents(
         Ok::<_, CatalogError>(())
     })?;
     for (position, bytes) in &read {
-        if let Some(cache) = package.kept.as_ref().filter(|_| bytes.len() <= SMALL) {
+        if let Some(cache) = package.small.as_ref().filter(|_| bytes.len() <= SMALL) {
             // What cannot be kept is read again.
             let _ = cache.put_derived(CONTENTS, &key(*position), bytes);
         }

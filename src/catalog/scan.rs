@@ -60,7 +60,7 @@ pub fn catalogue(
                 content: archive.content,
                 archive: archive.path.clone(),
                 manifest: Arc::new(manifest),
-                kept: store.contents(),
+                small: store.contents(),
             })
         })
         .collect();
