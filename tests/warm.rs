@@ -142,7 +142,8 @@ fn nothing_changed_means_nothing_read() {
     let ran = rig.run(&[&BUILD[..], &["amd64", "--offline", "--locked"]].concat()).ok();
     assert_eq!(said(&ran), said(&first));
     // Nothing is written either.
-    let (before, index) = (rig.listing("work/images"), std::fs::metadata(rig.work("images/index.json")).unwrap());
+    let (before, index) =
+        (rig.listing("work/images"), std::fs::metadata(rig.work("images/index.json")).unwrap());
     rig.run(&[&BUILD[..], &["amd64"]].concat()).ok();
     let now = std::fs::metadata(rig.work("images/index.json")).unwrap();
     assert!(rig.listing("work/images") == before && now.modified().unwrap() == index.modified().unwrap());
@@ -231,9 +232,15 @@ fn recipes_locks_and_options() {
     rig.write("r.toml", text.replace("packages = [\"app\"]", "packages = [\"app\", \"tool\"]"));
     both(&rig, "a package more", "amd64", &[]);
     both(&rig, "a package more, again", "amd64", &["--locked"]);
-    rig.write("r.toml", text.replace("packages = [\"app\"]", "packages = [\"app\"]\nexclude = [\"/usr/bin/script\"]"));
+    rig.write(
+        "r.toml",
+        text.replace("packages = [\"app\"]", "packages = [\"app\"]\nexclude = [\"/usr/bin/script\"]"),
+    );
     both(&rig, "an exclude", "amd64", &[]);
-    rig.write("r.toml", text.replace("packages = [\"app\"]", "packages = [\"app\"]\nexclude = [\"/nothing\"]"));
+    rig.write(
+        "r.toml",
+        text.replace("packages = [\"app\"]", "packages = [\"app\"]\nexclude = [\"/nothing\"]"),
+    );
     for _ in 0..2 {
         assert_eq!(both(&rig, "an exclude that matches nothing", "amd64", &[]).code, Some(2));
     }

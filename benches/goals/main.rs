@@ -13,6 +13,7 @@ use rootforge_bench::table::Table;
 mod cold;
 #[path = "../harness/mod.rs"]
 mod rootforge_bench;
+mod warm;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
@@ -21,6 +22,9 @@ fn main() {
     let mut table = Table::new(ground.output("table.md"));
     if wanted("cold") {
         cold::measure(&ground, &mut table);
+    }
+    if wanted("warm") {
+        warm::measure(&ground, &mut table);
     }
     table.print();
 }

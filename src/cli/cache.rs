@@ -35,9 +35,13 @@ fn show(session: &Session) -> Result<(), Failure> {
     let kinds = cache.kinds().map_err(|error| Failure::work(&error))?;
     let total: u64 = kinds.values().map(|usage| usage.bytes).sum();
     if session.json {
-        let kinds: serde_json::Map<_, _> = kinds.iter().map(|(kind, usage)| (kind.clone(), value(usage))).collect();
+        let kinds: serde_json::Map<_, _> =
+            kinds.iter().map(|(kind, usage)| (kind.clone(), value(usage))).collect();
         let place = cache.root().display().to_string();
-        print_data(&format!("{}\n", json!({ "place": place, "limit": limit, "bytes": total, "kinds": kinds })));
+        print_data(&format!(
+            "{}\n",
+            json!({ "place": place, "limit": limit, "bytes": total, "kinds": kinds })
+        ));
         return Ok(());
     }
     let mut text = format!("{}\n", cache.root().display());
@@ -60,7 +64,10 @@ fn prune(session: &Session, to: Option<u64>) -> Result<(), Failure> {
         );
     }
     if session.json {
-        print_data(&format!("{}\n", json!({ "removed": value(&removed), "left": value(&left), "in-use": in_use })));
+        print_data(&format!(
+            "{}\n",
+            json!({ "removed": value(&removed), "left": value(&left), "in-use": in_use })
+        ));
     } else {
         print_data(&format!("{} removed, {} left\n", told(removed.bytes), told(left.bytes)));
     }

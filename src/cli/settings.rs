@@ -92,9 +92,14 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         "tib" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
         _ => return Err(format!("`{text}` is no size: write it as 10GB, 512MiB or a number of bytes")),
     };
-    let number: f64 =
-        number.parse().map_err(|_| format!("`{text}` is no size: write it as 10GB, 512MiB or a number of bytes"))?;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates, and has no sign")]
+    let number: f64 = number
+        .parse()
+        .map_err(|_| format!("`{text}` is no size: write it as 10GB, 512MiB or a number of bytes"))?;
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it saturates, and has no sign"
+    )]
     let bytes = (number * unit) as u64;
     Ok(bytes)
 }

@@ -39,8 +39,7 @@ const TAG_FILE: &str = "CACHEDIR.TAG";
 
 /// Another form of all below, blobs and what is derived alike, needs another number: then a cache of the old form is
 /// emptied. Kinds of derived entries have versions of their own.
-const TAG: &str =
-    "Signature: 8a477f597d28d172789f06886806bc55\n# This is a cache of rootforge. It can be deleted.\n# Form 1\n";
+const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# This is a cache of rootforge. It can be deleted.\n# Form 1\n";
 
 /// A directory of downloaded and derived files.
 #[derive(Clone, Debug)]
@@ -151,7 +150,8 @@ impl Cache {
             fs::write(&tag, TAG).map_err(CacheError::write(&tag))?;
         }
         // Where files cannot be locked, nobody is kept from deleting.
-        cache.in_use = File::open(&tag).ok().filter(|tag| fs4::FileExt::lock_shared(tag).is_ok()).map(Arc::new);
+        cache.in_use =
+            File::open(&tag).ok().filter(|tag| fs4::FileExt::lock_shared(tag).is_ok()).map(Arc::new);
         Ok(cache)
     }
 
@@ -362,15 +362,13 @@ impl Cache {
     }
 }
 
-/// Detects damage, not forgery. It covers the place, so that an entry counts nowhere else.
+/// A CRC-32 and the length: detects damage, not forgery. It covers the place, so that an entry counts nowhere else.
 fn checksum(kind: &str, key: &Digest, content: &[u8]) -> [u8; CHECKSUM] {
-    let mut hasher = Hasher::new(io::sink());
-    // A sink does not fail.
-    let _ =
-        [kind.as_bytes(), &[0], key.as_bytes(), content].iter().try_for_each(|part| hasher.write_all(part));
-    let mut bytes = [0; CHECKSUM];
-    bytes.copy_from_slice(&hasher.finish().1.as_bytes()[..CHECKSUM]);
-    bytes
+    let mut crc = crc32fast::Hasher::new();
+    [kind.as_bytes(), &[0], key.as_bytes(), content].iter().for_each(|part| crc.update(part));
+    let [a, b, c, d] = crc.finalize().to_le_bytes();
+    let [e, f, g, h, ..] = (content.len() as u64).to_le_bytes();
+    [a, b, c, d, e, f, g, h]
 }
 
 fn create_dir(path: &Path) -> Result<(), CacheError> {

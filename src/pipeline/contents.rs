@@ -25,7 +25,8 @@ pub(super) fn contents<'p>(
         let read = small_contents(package, &positions.keys().copied().collect())?;
         for (position, paths) in positions {
             let bytes = read.get(&position).into_iter();
-            contents.extend(bytes.flat_map(|bytes| paths.iter().map(|path| ((*path).clone(), bytes.clone()))));
+            contents
+                .extend(bytes.flat_map(|bytes| paths.iter().map(|path| ((*path).clone(), bytes.clone()))));
         }
     }
     Ok(contents)

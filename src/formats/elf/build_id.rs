@@ -50,8 +50,11 @@ impl Elf {
 
     fn word(&self, bytes: &[u8], at: usize) -> Option<usize> {
         let bytes: [u8; 4] = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        let word =
-            if self.context.le == Endian::Little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) };
+        let word = if self.context.le == Endian::Little {
+            u32::from_le_bytes(bytes)
+        } else {
+            u32::from_be_bytes(bytes)
+        };
         usize::try_from(word).ok()
     }
 }

@@ -97,7 +97,8 @@ impl Compact {
         let count = usize::try_from(u64::from_le_bytes(*count)).ok()?;
         let (table, text) = rest.split_at_checked(count.checked_mul(WIDTH)?)?;
         let text = std::str::from_utf8(text).ok()?;
-        let entries: Option<Vec<Entry>> = table.par_chunks_exact(WIDTH).map(|entry| read(entry, text)).collect();
+        let entries: Option<Vec<Entry>> =
+            table.par_chunks_exact(WIDTH).map(|entry| read(entry, text)).collect();
         let (entries, start) = (entries?, bytes.len() - text.len());
         bytes.drain(..start);
         Some(Compact { text: String::from_utf8(bytes).ok()?, entries })
