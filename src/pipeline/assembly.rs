@@ -125,7 +125,7 @@ pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
     let Parts { recipe, arch, catalog, .. } = parts;
     let (mut layers, mut read) = match parts.below() {
         Some(base) => layer_plans(base).map(|base| (base.layers, base.read))?,
-        None => Default::default(),
+        None => (Vec::new(), BTreeSet::new()),
     };
     let distro = recipe.conventions();
     let placeholders = Placeholders {

@@ -2,8 +2,6 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use rayon::prelude::*;
-
 use super::{Forge, ForgeError};
 use crate::arch::Arch;
 use crate::progress::Progress;
@@ -62,27 +60,34 @@ impl Forge<'_> {
         if let [arch] = archs {
             return work(self, *arch).map(|done| vec![done]);
         }
-        let done: Vec<(HeldBack<'_>, Result<T, ForgeError>)> = archs
-            .par_iter()
-            .map(|arch| {
-                let progress = HeldBack { to: self.progress, words: Mutex::default() };
-                let forge = Forge {
-                    cache: self.cache.clone(),
-                    transport: self.transport.clone(),
-                    mirrors: self.mirrors.clone(),
-                    now: self.now,
-                    options: self.options.clone(),
-                    progress: &progress,
-                };
-                let done = work(&forge, *arch);
-                (progress, done)
-            })
-            .collect();
-        done.into_iter()
-            .map(|(progress, done)| {
+        // Threads of their own: they wait for others that have rayon work for them, and those of rayon's could all be
+        // waiting then.
+        let one = |arch: Arch| {
+            let progress = HeldBack { to: self.progress, words: Mutex::default() };
+            let forge = Forge {
+                cache: self.cache.clone(),
+                transport: self.transport.clone(),
+                mirrors: self.mirrors.clone(),
+                now: self.now,
+                options: self.options.clone(),
+                progress: &progress,
+            };
+            let done = work(&forge, arch);
+            (progress, done)
+        };
+        let mut all = Vec::with_capacity(archs.len());
+        for some in archs.chunks(rayon::current_num_threads().max(1)) {
+            let done: Vec<_> = std::thread::scope(|scope| {
+                let one = &one;
+                let threads: Vec<_> = some.iter().map(|arch| scope.spawn(move || one(*arch))).collect();
+                threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+            });
+            for done in done {
+                let (progress, done) = done.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
                 progress.release();
-                done
-            })
-            .collect()
+                all.push(done?);
+            }
+        }
+        Ok(all)
     }
 }

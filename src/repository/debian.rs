@@ -5,7 +5,7 @@
 //! compared with its size and SHA-256 before anything unpacks or parses it. Left out: flat repositories,
 //! source packages, translations, and incremental updates (an index is fetched once per change, whole).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use crate::cache::Cache;
@@ -21,6 +21,9 @@ use super::{IndexOrigin, IndexText, Note, OriginKind, RepositoryError, Source};
 
 /// The largest index fetched, in bytes; unpacked ones may be eight times as large.
 const MAX_INDEX: u64 = 256 << 20;
+
+/// Who unpacks an index: one at a time, for whole it takes several times the memory of what is kept of it.
+static UNPACKED: Mutex<()> = Mutex::new(());
 
 /// What loading an index takes.
 #[derive(Clone, Copy, Debug)]
@@ -223,6 +226,7 @@ impl SuiteRelease {
             return Ok((origin, text));
         }
         let (kind, bytes) = self.packed(path, access)?;
+        let _one = UNPACKED.lock().unwrap_or_else(PoisonError::into_inner);
         let (text, kept) = IndexText::compact(self.unpack(path, kind, &bytes)?, &origin, deb_arch);
         if let Some((kept, file)) = kept.zip(self.release.files.get(&format!("{path}{}", kind.ending()))) {
             // What cannot be kept is unpacked again.
