@@ -4,7 +4,7 @@
 //! blobs/sha256/ab/cdef...     content-addressed; complete and synced before it gets this name
 //! blobs/apk/ab/cdef...        packages that their control member's SHA-1 names, likewise
 //! partial/                    downloads under way, each under a lock or a name of its own
-//! derived/KIND/ab/cdef...     a checksum of 8 bytes, then what was derived from the blob or key abcdef...
+//! derived/KIND/ab/cdef...     what was derived from the blob or key abcdef..., then a checksum of 8 bytes
 //! ```
 //!
 //! Several processes can use a cache at once, and it can be deleted at any moment: nothing but time is lost.
@@ -291,17 +291,17 @@ impl Cache {
     /// `kind` names the format and its version, as in `manifest-1`, and is a file name.
     pub fn derived(&self, kind: &str, key: &Digest) -> Option<Vec<u8>> {
         let mut bytes = self.read(&self.derived_path(kind, key)).ok()?;
-        let (found, content) = bytes.split_at_checked(CHECKSUM)?;
-        if found != checksum(kind, key, content) {
+        let (content, found) = bytes.split_last_chunk::<CHECKSUM>()?;
+        if *found != checksum(kind, key, content) {
             return None;
         }
-        bytes.drain(..CHECKSUM);
+        bytes.truncate(bytes.len() - CHECKSUM);
         Some(bytes)
     }
 
     /// Stores what was derived from a blob or another key, in place of what was there.
     pub fn put_derived(&self, kind: &str, key: &Digest, content: &[u8]) -> Result<(), CacheError> {
-        let bytes = [&checksum(kind, key, content)[..], content].concat();
+        let bytes = [content, &checksum(kind, key, content)].concat();
         // Not synced: what a crash leaves of it is found out by its checksum.
         self.replace(&self.derived_path(kind, key), &bytes, false)
     }

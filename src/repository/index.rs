@@ -348,6 +348,11 @@ impl PackageIndex {
         self.text(entry, entry.version)
     }
 
+    /// Whether the distro marks a package `Essential: yes`.
+    pub fn is_essential(&self, id: PackageId) -> bool {
+        self.entry(id).essential
+    }
+
     /// The origin of a package.
     pub fn origin(&self, id: PackageId) -> &IndexOrigin {
         &self.origins[usize::from(self.entry(id).origin)]

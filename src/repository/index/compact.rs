@@ -2,8 +2,8 @@
 //! that it is unpacked and read once.
 //!
 //! The text keeps its paragraphs and fields in their order, less the fields that nobody reads (descriptions, mostly)
-//! and those that the entries have. Kept as: the number of entries, the entries at a fixed width, numbers little-endian,
-//! then the text.
+//! and those that the entries have. Kept as: the text, the entries at a fixed width, numbers little-endian, and their
+//! number.
 
 use rayon::prelude::*;
 
@@ -41,7 +41,7 @@ const FIELDS: [&str; 20] = [
 ];
 
 /// Bytes of an entry.
-const WIDTH: usize = 8 * 4 + 8 + 32;
+const WIDTH: usize = 9 * 4 + 8 + 32;
 
 /// A text and its entries, which are those of the origin 0.
 #[derive(Clone, Debug)]
@@ -78,29 +78,31 @@ impl Compact {
     /// The form that is kept.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(8 + self.entries.len() * WIDTH + self.text.len());
-        bytes.extend((self.entries.len() as u64).to_le_bytes());
+        bytes.extend(self.text.as_bytes());
         for entry in &self.entries {
             for span in [entry.paragraph, entry.name, entry.version, entry.provides] {
                 bytes.extend(span.start.to_le_bytes());
                 bytes.extend(span.len.to_le_bytes());
             }
+            bytes.extend(u32::from(entry.essential).to_le_bytes());
             bytes.extend(entry.size.to_le_bytes());
             bytes.extend(entry.sha256.as_bytes());
         }
-        bytes.extend(self.text.as_bytes());
+        bytes.extend((self.entries.len() as u64).to_le_bytes());
         bytes
     }
 
     /// The inverse; none where the bytes are none of ours.
     pub(super) fn from_bytes(mut bytes: Vec<u8>) -> Option<Self> {
-        let (count, rest) = bytes.split_first_chunk()?;
+        let (rest, count) = bytes.split_last_chunk()?;
         let count = usize::try_from(u64::from_le_bytes(*count)).ok()?;
-        let (table, text) = rest.split_at_checked(count.checked_mul(WIDTH)?)?;
+        let end = rest.len().checked_sub(count.checked_mul(WIDTH)?)?;
+        let (text, table) = rest.split_at(end);
         let text = std::str::from_utf8(text).ok()?;
         let entries: Option<Vec<Entry>> =
             table.par_chunks_exact(WIDTH).map(|entry| read(entry, text)).collect();
-        let (entries, start) = (entries?, bytes.len() - text.len());
-        bytes.drain(..start);
+        let entries = entries?;
+        bytes.truncate(end);
         Some(Compact { text: String::from_utf8(bytes).ok()?, entries })
     }
 }
@@ -147,7 +149,8 @@ fn read(bytes: &[u8], text: &str) -> Option<Entry> {
         name: span(8)?,
         version: span(16)?,
         provides: span(24)?,
-        size: u64::from_le_bytes(bytes.get(32..40)?.try_into().ok()?),
-        sha256: Digest::from_bytes(bytes.get(40..72)?.try_into().ok()?),
+        essential: number(32)? != 0,
+        size: u64::from_le_bytes(bytes.get(36..44)?.try_into().ok()?),
+        sha256: Digest::from_bytes(bytes.get(44..76)?.try_into().ok()?),
     })
 }
