@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use crate::arch::Arch;
 use crate::cache::Cache;
-use crate::catalog::{FileCatalog, MergedUsr, catalogue};
+use crate::catalog::{FileCatalog, MergedUsr, Scratch};
 use crate::distro::{PackageFormat, Pocket};
 use crate::layer::LayerPlan;
 use crate::lock::{Lock, Request};
@@ -55,6 +55,8 @@ pub use summary::{PackageSize, Summary};
 pub struct Forge<'a> {
     /// What was fetched before.
     pub cache: Cache,
+    /// The contents of files, from when their packages are listed until layers are packed.
+    pub scratch: Scratch,
     /// How to fetch.
     pub transport: Transport,
     /// Where from.
@@ -203,7 +205,7 @@ impl Forge<'_> {
                 let count = wants.len();
                 let what = if count == 1 { "a package".to_owned() } else { format!("{count} packages") };
                 self.progress.stage(&format!("fetching {what} of {} for {arch}", recipe.name));
-                for package in catalogue(&self.fetch(recipe, lock, arch, &wants)?, &links, &self.cache)? {
+                for package in self.catalogued(recipe, lock, arch, &wants, &links)? {
                     catalog.insert(package)?;
                 }
                 catalog.order_owners();

@@ -136,6 +136,11 @@ impl Cache {
         &self.root
     }
 
+    /// Where files without a name may be made, for what does not outlive a run. It may not be there yet.
+    pub fn scratch(&self) -> PathBuf {
+        self.root.join("partial")
+    }
+
     fn blob_path(&self, id: impl Into<ContentId>) -> PathBuf {
         let (kind, hex) = id.into().place();
         self.root.join("blobs").join(kind).join(&hex[..2]).join(&hex[2..])
