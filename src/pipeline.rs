@@ -26,6 +26,8 @@ mod contents;
 mod download;
 mod error;
 mod fleet;
+mod inputs;
+mod kept_images;
 mod kept_layers;
 mod loader_path;
 mod locking;
@@ -35,6 +37,7 @@ mod programs;
 mod providers;
 mod script_effects;
 mod scripts;
+mod side_by_side;
 mod summary;
 mod why;
 
@@ -48,6 +51,8 @@ use scripts::script_words;
 
 pub use error::ForgeError;
 pub use fleet::{BaseReport, FleetOptions, FleetReport, ImageReport, Member, plan_fleet};
+pub use inputs::{Call, Inputs};
+pub use kept_images::{Recalled, Record};
 pub use programs::ProgramError;
 pub use summary::{PackageSize, Summary};
 
@@ -137,6 +142,8 @@ pub struct Built {
     pub image: ImageRef,
     /// What went into it.
     pub summary: Summary,
+    /// What is kept of it.
+    record: Record,
 }
 
 impl Forge<'_> {
@@ -161,6 +168,7 @@ impl Forge<'_> {
         let meant = recipe.archs();
         let known = old.map(Lock::archs).unwrap_or_default().into_iter().filter(|arch| meant.contains(arch));
         let wanted: BTreeSet<Arch> = archs.iter().copied().chain(known).collect();
+        let mut open = Vec::new();
         for arch in wanted {
             if lock.has_arch(arch) && self.stale(recipe, &lock, &[arch])?.is_none() {
                 continue;
@@ -168,9 +176,13 @@ impl Forge<'_> {
             if base.is_some_and(|base| !base.has_arch(arch)) {
                 return Err(ForgeError::NotInBase { arch });
             }
-            self.progress.stage(&format!("resolving {} for {arch}", recipe.name));
-            let Resolved { repositories, packages, programs } =
-                self.resolve(recipe, base, arch, old, update)?;
+            open.push(arch);
+        }
+        let resolved = self.side_by_side(&open, |forge, arch| {
+            forge.progress.stage(&format!("resolving {} for {arch}", recipe.name));
+            forge.resolve(recipe, base, arch, old, update)
+        });
+        for (arch, Resolved { repositories, packages, programs }) in open.into_iter().zip(resolved?) {
             lock.replace_arch(arch, repositories, packages);
             lock.replace_programs(arch, programs);
         }
@@ -260,7 +272,7 @@ impl Forge<'_> {
         self.progress.stage(&format!("packing {} for {arch}", recipe.name));
         let arch = *arch;
         let parts = Parts::of(recipe, lock, prepared, self.options.newest);
-        let Planned { layers, undone } = layer_plans(parts)?;
+        let Planned { layers, undone, read } = layer_plans(parts)?;
         let (places, plans): (Vec<usize>, Vec<LayerPlan>) = layers.into_iter().unzip();
         if recipe.strict && !undone.is_empty() {
             return Err(ForgeError::Undone { arch, steps: undone });
@@ -272,7 +284,8 @@ impl Forge<'_> {
             layers.push(LayerBlob { created, ..self.layer(layout, plan, catalog)? });
         }
         let summary = Summary::of(&plans, &lock.packages_of(arch), catalog, selection, &layers, undone);
-        let image = layout.write_image(&self.image_spec(recipe, lock, arch, selection, layers))?;
-        Ok(Built { image, summary })
+        let spec = self.image_spec(recipe, lock, arch, selection, layers);
+        let record = Record::of(&spec, plans, &summary, selection, read);
+        Ok(Built { image: layout.write_image(&spec)?, summary, record })
     }
 }

@@ -210,6 +210,7 @@ fn catalogued(package: &Package, distro: Distro) -> PackageFiles {
         content: Digest::of(package.name().as_bytes()).into(),
         archive: "none".into(),
         manifest: Shared::new(Manifest { files: files.collect(), control: Control::default() }),
+        small: None,
         kept: None,
     }
 }

@@ -102,6 +102,7 @@ fn list(
         content: archive.content,
         archive: archive.path.clone(),
         manifest: Arc::new(manifest),
+        small: store.contents(),
         kept: scratch.of(&archive.content),
     })
 }

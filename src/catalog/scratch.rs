@@ -161,6 +161,11 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// Whether there is a file at a position of the package.
+    pub(super) fn has(&self, index: u32) -> bool {
+        self.places.contains_key(&index)
+    }
+
     /// The content of the file at a position of the package; none where there is no file.
     pub(super) fn content(&self, index: u32) -> Option<impl Read> {
         let Place { at, size } = *self.places.get(&index)?;

@@ -48,6 +48,7 @@ impl Shell<'_> {
             content: ContentId::Apk(Checksum::of(b"p")),
             archive: "/nonexistent".into(),
             manifest: Arc::new(Manifest { files: Vec::new(), control: Control { text, members } }),
+            small: None,
             kept: None,
         };
         let catalog = FileCatalog::new(MergedUsr::new(&[]));

@@ -1,0 +1,88 @@
+//! The same work for several architectures at once, told as if it were done one after the other.
+
+use std::sync::{Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use super::{Forge, ForgeError};
+use crate::arch::Arch;
+use crate::progress::Progress;
+
+/// Passes figures on, and holds words back until it is their turn.
+struct HeldBack<'a> {
+    to: &'a dyn Progress,
+    words: Mutex<Vec<(Kind, String)>>,
+}
+
+enum Kind {
+    Stage,
+    Note,
+}
+
+impl HeldBack<'_> {
+    fn hold(&self, kind: Kind, words: &str) {
+        self.words.lock().unwrap_or_else(PoisonError::into_inner).push((kind, words.to_owned()));
+    }
+
+    fn release(self) {
+        for (kind, words) in self.words.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            match kind {
+                Kind::Stage => self.to.stage(&words),
+                Kind::Note => self.to.note(&words),
+            }
+        }
+    }
+}
+
+impl Progress for HeldBack<'_> {
+    fn stage(&self, words: &str) {
+        self.hold(Kind::Stage, words);
+    }
+
+    fn note(&self, words: &str) {
+        self.hold(Kind::Note, words);
+    }
+
+    fn expect(&self, bytes: u64) {
+        self.to.expect(bytes);
+    }
+
+    fn advance(&self, bytes: u64) {
+        self.to.advance(bytes);
+    }
+}
+
+impl Forge<'_> {
+    /// Does something for each architecture; the first one's error counts, and nothing behind it is told.
+    pub(super) fn side_by_side<T: Send>(
+        &self,
+        archs: &[Arch],
+        work: impl Fn(&Forge<'_>, Arch) -> Result<T, ForgeError> + Sync,
+    ) -> Result<Vec<T>, ForgeError> {
+        if let [arch] = archs {
+            return work(self, *arch).map(|done| vec![done]);
+        }
+        let done: Vec<(HeldBack<'_>, Result<T, ForgeError>)> = archs
+            .par_iter()
+            .map(|arch| {
+                let progress = HeldBack { to: self.progress, words: Mutex::default() };
+                let forge = Forge {
+                    cache: self.cache.clone(),
+                    transport: self.transport.clone(),
+                    mirrors: self.mirrors.clone(),
+                    now: self.now,
+                    options: self.options.clone(),
+                    progress: &progress,
+                };
+                let done = work(&forge, *arch);
+                (progress, done)
+            })
+            .collect();
+        done.into_iter()
+            .map(|(progress, done)| {
+                progress.release();
+                done
+            })
+            .collect()
+    }
+}
