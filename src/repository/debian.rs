@@ -223,12 +223,20 @@ impl SuiteRelease {
             return Ok((origin, text));
         }
         let (kind, bytes) = self.packed(path, access)?;
-        let (text, kept) = IndexText::compact(self.unpack(path, kind, &bytes)?, &origin, deb_arch);
-        if let Some((kept, file)) = kept.zip(self.release.files.get(&format!("{path}{}", kind.ending()))) {
+        let compact = IndexText::unpacked(|| kind.fast_reader(&bytes), self.limit(path), &origin, deb_arch);
+        let Some((text, kept)) = compact else {
+            return Ok((origin, IndexText::vouched(self.unpack(path, kind, &bytes)?)));
+        };
+        if let Some(file) = self.release.files.get(&format!("{path}{}", kind.ending())) {
             // What cannot be kept is unpacked again.
             let _ = access.cache.put_derived(COMPACT, &key(&file.digest), &kept);
         }
         Ok((origin, text))
+    }
+
+    /// So many bytes an index may have at most.
+    fn limit(&self, path: &str) -> u64 {
+        self.release.files.get(path).map_or(8 * MAX_INDEX, |file| file.size.min(8 * MAX_INDEX))
     }
 
     /// The copies of an index that InRelease lists, the smallest kind first.
@@ -346,8 +354,7 @@ impl SuiteRelease {
             path: format!("{path}{}", kind.ending()),
             cause,
         };
-        let limit = self.release.files.get(path).map_or(8 * MAX_INDEX, |file| file.size.min(8 * MAX_INDEX));
-        let text = kind.unpack(bytes, limit).map_err(|error| failed(error.to_string()))?;
+        let text = kind.unpack(bytes, self.limit(path)).map_err(|error| failed(error.to_string()))?;
         // Old descriptions may be in Latin-1; every field that counts is ASCII.
         Ok(String::from_utf8(text)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
