@@ -13,6 +13,9 @@ use rootforge_bench::table::Table;
 mod cold;
 #[path = "../harness/mod.rs"]
 mod rootforge_bench;
+mod scale;
+#[path = "../../tests/support/mod.rs"]
+mod support;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
@@ -23,4 +26,7 @@ fn main() {
         cold::measure(&ground, &mut table);
     }
     table.print();
+    if wanted("plots") {
+        scale::draw_all(&ground);
+    }
 }
