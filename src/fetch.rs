@@ -9,8 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use rayon::prelude::*;
-
 use crate::apk::ApkError;
 use crate::cache::{Cache, CacheError, ContentId, Lookup, Partial, Verdict};
 use crate::hint::Hint;
@@ -245,8 +243,7 @@ pub fn fetch_sending(
     arrivals: &Sender<Arrival>,
 ) -> Result<Fetched, FetchError> {
     let unique: BTreeMap<ContentId, &Wanted> = wanted.iter().rev().map(|one| (one.content, one)).collect();
-    let looked_up: BTreeMap<ContentId, Result<Lookup, CacheError>> =
-        unique.par_iter().map(|(digest, _)| (*digest, cache.verified_blob(digest))).collect();
+    let looked_up = look_up(unique.keys(), cache);
     let (mut outcomes, mut notes, mut missing) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
     for (digest, lookup) in looked_up {
         let package = unique[&digest];
@@ -296,6 +293,26 @@ pub fn fetch_sending(
     let more = failures.len().saturating_sub(TOLD);
     failures.truncate(TOLD);
     Err(FetchError { failures, more })
+}
+
+/// Compares what the cache has with its digest, on all cores. Not on rayon's threads, which may all wait for this.
+fn look_up<'a>(
+    contents: impl Iterator<Item = &'a ContentId> + Send,
+    cache: &Cache,
+) -> BTreeMap<ContentId, Result<Lookup, CacheError>> {
+    let (contents, found) = (Mutex::new(contents), Mutex::new(BTreeMap::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..rayon::current_num_threads() {
+            scope.spawn(|| {
+                loop {
+                    let Some(content) = lock(&contents).next() else { break };
+                    let lookup = cache.verified_blob(content);
+                    lock(&found).insert(*content, lookup);
+                }
+            });
+        }
+    });
+    found.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 type Outcome = Result<(PathBuf, Option<Note>), Failure>;

@@ -189,6 +189,16 @@ impl Forge<'_> {
         Ok(lock)
     }
 
+    /// As [`Forge::prepare`], for several architectures at once.
+    pub fn prepare_all(
+        &self,
+        recipe: &Recipe,
+        lock: &Lock,
+        archs: &[Arch],
+    ) -> Result<Vec<Prepared>, ForgeError> {
+        self.side_by_side(archs, |forge, arch| forge.prepare(recipe, lock, arch))
+    }
+
     /// Fetches and catalogues packages of a lock until selection wants no more; first those of its base, which is
     /// made as it is by itself.
     pub fn prepare(&self, recipe: &Recipe, lock: &Lock, arch: Arch) -> Result<Prepared, ForgeError> {

@@ -26,9 +26,12 @@ const SMALL: u64 = 1 << 18;
 /// So many bytes of small files are written at once, or a few more.
 const TOGETHER: usize = 1 << 19;
 
-/// Keeps the contents of packages' files for as long as it lives.
+/// Keeps the contents of packages' files for as long as it or a clone of it lives.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch(Arc<Inner>);
+
 #[derive(Debug, Default)]
-pub struct Scratch {
+struct Inner {
     directory: Option<PathBuf>,
     file: OnceLock<Option<Arc<File>>>,
     end: AtomicU64,
@@ -39,28 +42,19 @@ impl Scratch {
     /// Writes to a file without a name in a directory, which is made when it is needed. One by [`Scratch::default`]
     /// keeps nothing.
     pub fn within(directory: impl Into<PathBuf>) -> Self {
-        Scratch { directory: Some(directory.into()), ..Scratch::default() }
-    }
-
-    fn file(&self) -> Option<&Arc<File>> {
-        let open = || {
-            let directory = self.directory.as_ref()?;
-            std::fs::create_dir_all(directory).ok()?;
-            tempfile::tempfile_in(directory).ok().map(Arc::new)
-        };
-        self.file.get_or_init(open).as_ref()
+        Scratch(Arc::new(Inner { directory: Some(directory.into()), ..Inner::default() }))
     }
 
     /// What is kept of a package.
     pub(super) fn of(&self, package: &ContentId) -> Option<Kept> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(package).cloned()
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner).get(package).cloned()
     }
 
     /// Begins to keep a package; none where nothing can be kept.
     pub(super) fn begin(&self) -> Option<Keeping<'_>> {
-        let file = self.file().filter(|_| self.end.load(Ordering::Relaxed) < MOST)?.clone();
+        let file = self.0.file().filter(|_| self.0.end.load(Ordering::Relaxed) < MOST)?.clone();
         Some(Keeping {
-            scratch: self,
+            scratch: &self.0,
             file,
             places: BTreeMap::new(),
             pending: Vec::new(),
@@ -70,9 +64,20 @@ impl Scratch {
     }
 }
 
+impl Inner {
+    fn file(&self) -> Option<&Arc<File>> {
+        let open = || {
+            let directory = self.directory.as_ref()?;
+            std::fs::create_dir_all(directory).ok()?;
+            tempfile::tempfile_in(directory).ok().map(Arc::new)
+        };
+        self.file.get_or_init(open).as_ref()
+    }
+}
+
 /// A package that is being kept.
 pub(super) struct Keeping<'s> {
-    scratch: &'s Scratch,
+    scratch: &'s Inner,
     file: Arc<File>,
     places: BTreeMap<u32, Place>,
     /// Small files that are written together.
