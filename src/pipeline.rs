@@ -51,7 +51,7 @@ use scripts::script_words;
 
 pub use error::ForgeError;
 pub use fleet::{BaseReport, FleetOptions, FleetReport, ImageReport, Member, plan_fleet};
-pub use inputs::{Call, Inputs};
+pub use inputs::{Call, ImageInputs};
 pub use kept_images::{Recalled, Record};
 pub use programs::ProgramError;
 pub use summary::{PackageSize, Summary};
@@ -142,8 +142,8 @@ pub struct Built {
     pub image: ImageRef,
     /// What went into it.
     pub summary: Summary,
-    /// What is kept of it.
-    record: Record,
+    /// What is kept of it, if it can be.
+    record: Option<Record>,
 }
 
 impl Forge<'_> {

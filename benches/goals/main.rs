@@ -16,6 +16,7 @@ mod rootforge_bench;
 mod scale;
 #[path = "../../tests/support/mod.rs"]
 mod support;
+mod warm;
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
@@ -24,6 +25,9 @@ fn main() {
     let mut table = Table::new(ground.output("table.md"));
     if wanted("cold") {
         cold::measure(&ground, &mut table);
+    }
+    if wanted("warm") {
+        warm::measure(&ground, &mut table);
     }
     table.print();
     if wanted("plots") {

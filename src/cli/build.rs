@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rootforge::arch::Arch;
 use rootforge::oci::{ImageRef, Layout, Output, ScratchLayout, push};
-use rootforge::pipeline::{Built, Call, Inputs, Recalled};
+use rootforge::pipeline::{Built, Call, ImageInputs, Recalled};
 use rootforge::progress::Progress;
 use rootforge::recipe::Recipe;
 use rootforge::select::UnmatchedPattern;
@@ -131,7 +131,7 @@ fn remembered(
     let forge = session.forge(arguments.resolving.without(recipe, None)?, allow_expired_index)?;
     let newest = forge.options.newest;
     let Some(call) = call else { return Ok(None) };
-    let known = wanted.iter().map(|arch| forge.recall(Inputs::of(call, recipe, *arch, newest)?));
+    let known = wanted.iter().map(|arch| forge.recall(ImageInputs::of(call, recipe, *arch, newest)?));
     let Some(known) = known.collect::<Option<Vec<Recalled>>>() else { return Ok(None) };
     let patterns: Vec<_> = known.iter().map(|one| (one.arch(), one.unmatched())).collect();
     judge_patterns(&patterns, forge.progress)?;
@@ -153,8 +153,8 @@ fn built_anew(
     let failed = Failure::forge;
     let (forge, lock) = locked(session, recipe, wanted, &arguments.resolving, arguments.locked)?;
     let call = arguments.resolving.call(recipe);
-    let inputs = |arch: &Arch| Inputs::of(call.as_ref()?, recipe, *arch, forge.options.newest);
-    let inputs: Vec<Option<Inputs>> = wanted.iter().map(inputs).collect();
+    let inputs = |arch: &Arch| ImageInputs::of(call.as_ref()?, recipe, *arch, forge.options.newest);
+    let inputs: Vec<Option<ImageInputs>> = wanted.iter().map(inputs).collect();
     let prepared = forge.prepare_all(recipe, &lock, wanted).map_err(failed)?;
     let patterns: Vec<_> = prepared.iter().map(|one| (one.arch(), one.unmatched())).collect();
     judge_patterns(&patterns, forge.progress)?;

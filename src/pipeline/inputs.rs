@@ -37,7 +37,7 @@ pub struct Call {
 
 /// What an image of one architecture follows from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inputs {
+pub struct ImageInputs {
     pub(super) arch: Arch,
     /// Of all but the content of `host`.
     pub(super) key: Digest,
@@ -74,7 +74,7 @@ impl Call {
     }
 }
 
-impl Inputs {
+impl ImageInputs {
     /// Of a call, for one architecture; `newest` is `SOURCE_DATE_EPOCH`. None where something cannot be read, which
     /// the build will tell.
     pub fn of(call: &Call, recipe: &Recipe, arch: Arch, newest: Option<u64>) -> Option<Self> {
@@ -104,7 +104,7 @@ impl Inputs {
             }
         }
         let key = digest(&(call.said, &call.locks, arch, newest, packages, seen.entries))?;
-        Some(Inputs { arch, key, host: seen.host })
+        Some(ImageInputs { arch, key, host: seen.host })
     }
 }
 
@@ -172,7 +172,8 @@ fn read(path: &Path) -> Option<(u64, Digest, bool)> {
     Some((size, digest, is_elf))
 }
 
-fn digest_of(path: &Path) -> Option<Digest> {
+/// The digest of a file, if it can be read.
+pub(super) fn digest_of(path: &Path) -> Option<Digest> {
     Digest::of_reader(File::open(path).ok()?).ok().map(|(digest, _)| digest)
 }
 

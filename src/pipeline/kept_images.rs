@@ -1,4 +1,4 @@
-//! Images kept from build to build: what follows from the same [`Inputs`] is the same, so it is worked out once.
+//! Images kept from build to build: what follows from the same [`ImageInputs`] is the same, so it is worked out once.
 //!
 //! What is kept of an image is what its layers are and what there is to say of it, not their bytes. These must be in
 //! the layout or in the cache: see [`super::kept_layers`]. Host files that are only packed do not count among what an
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::assembly::configured;
-use super::inputs::{Call, Inputs};
+use super::inputs::{Call, ImageInputs, digest_of};
 use super::{Built, Forge, Summary};
 use crate::catalog::{FileCatalog, MergedUsr};
 use crate::digest::Digest;
@@ -49,14 +49,17 @@ struct Layer {
 }
 
 impl Record {
-    /// Of an image whose layers were planned and written.
+    /// Of an image whose layers were planned and written; none where some of them come from elsewhere.
     pub(super) fn of(
         spec: &ImageSpec,
         plans: Vec<LayerPlan>,
         summary: &Summary,
         selection: &crate::select::Selection,
         read: BTreeSet<PathBuf>,
-    ) -> Self {
+    ) -> Option<Self> {
+        if spec.layers.len() != plans.len() {
+            return None;
+        }
         let layers = spec.layers.iter().zip(plans).map(|(blob, plan)| {
             let host = plan.made.iter().filter_map(|file| match &file.content {
                 Content::Host(path) => Some((path.clone(), None)),
@@ -66,18 +69,18 @@ impl Record {
             let alone = plan.packages.is_empty() && !host.is_empty();
             Layer { blob: blob.clone(), host, plan: alone.then_some(plan) }
         });
-        Record {
+        Some(Record {
             created: spec.created,
             env: selection.env.clone(),
             layers: layers.collect(),
             summary: summary.clone(),
             unmatched: selection.unmatched.clone(),
             read: read.into_iter().map(|path| (path, None)).collect(),
-        }
+        })
     }
 
     /// Notes the content of the host's files; none where one was not among the inputs.
-    fn note(mut self, inputs: &Inputs) -> Option<Self> {
+    fn note(mut self, inputs: &ImageInputs) -> Option<Self> {
         let files = self.layers.iter_mut().map(|layer| &mut layer.host).chain([&mut self.read]);
         for (path, digest) in files.flatten() {
             *digest = Some(inputs.host.get(path)?.1);
@@ -87,7 +90,7 @@ impl Record {
 }
 
 /// Whether the host's files are as they were.
-fn same(files: &BTreeMap<PathBuf, Option<Digest>>, inputs: &Inputs) -> bool {
+fn same(files: &BTreeMap<PathBuf, Option<Digest>>, inputs: &ImageInputs) -> bool {
     files
         .iter()
         .all(|(path, digest)| digest.is_some() && inputs.host.get(path).map(|(_, now)| *now) == *digest)
@@ -96,7 +99,7 @@ fn same(files: &BTreeMap<PathBuf, Option<Digest>>, inputs: &Inputs) -> bool {
 /// An image that was built before, with what it follows from now.
 #[derive(Debug)]
 pub struct Recalled {
-    inputs: Inputs,
+    inputs: ImageInputs,
     record: Record,
 }
 
@@ -114,7 +117,7 @@ impl Recalled {
 
 impl Forge<'_> {
     /// What is kept of the image that follows from some inputs.
-    pub fn recall(&self, inputs: Inputs) -> Option<Recalled> {
+    pub fn recall(&self, inputs: ImageInputs) -> Option<Recalled> {
         let record: Record = postcard::from_bytes(&self.cache.derived(IMAGES, &inputs.key)?).ok()?;
         same(&record.read, &inputs).then_some(Recalled { inputs, record })
     }
@@ -135,6 +138,11 @@ impl Forge<'_> {
             resize(plan, inputs)?;
             let nothing = FileCatalog::new(MergedUsr::new(&[]));
             let blob = self.layer(layout, plan, &nothing).ok()?;
+            // They may have changed once more since they were looked at.
+            let stays = |path: &PathBuf| digest_of(path) == inputs.host.get(path).map(|(_, digest)| *digest);
+            if !layer.host.keys().all(stays) {
+                return None;
+            }
             layer.blob = LayerBlob { created: layer.blob.created, ..blob };
             record.summary.unpacked = (record.summary.unpacked + made_bytes(plan)).checked_sub(before)?;
             is_new = true;
@@ -148,7 +156,7 @@ impl Forge<'_> {
             annotations: BTreeMap::new(),
         };
         let image = layout.write_image(&image).ok()?;
-        let built = Built { image, summary: record.summary.clone(), record };
+        let built = Built { image, summary: record.summary.clone(), record: Some(record) };
         if is_new {
             self.put(inputs, &built);
         }
@@ -162,18 +170,18 @@ impl Forge<'_> {
         recipe: &Recipe,
         lock: &Lock,
         [before, call]: [&Call; 2],
-        inputs: &Inputs,
+        inputs: &ImageInputs,
         built: &Built,
     ) {
-        let now = Inputs::of(call, recipe, inputs.arch, self.options.newest);
+        let now = ImageInputs::of(call, recipe, inputs.arch, self.options.newest);
         if call.locked_as(before, lock) && now.as_ref() == Some(inputs) {
             self.put(inputs, built);
         }
     }
 
     /// Failing to is not an error: the image is built again.
-    fn put(&self, inputs: &Inputs, built: &Built) {
-        let record = built.record.clone().note(inputs);
+    fn put(&self, inputs: &ImageInputs, built: &Built) {
+        let record = built.record.clone().and_then(|record| record.note(inputs));
         if let Some(bytes) = record.and_then(|record| postcard::to_stdvec(&record).ok()) {
             let _ = self.cache.put_derived(IMAGES, &inputs.key, &bytes);
         }
@@ -181,7 +189,7 @@ impl Forge<'_> {
 }
 
 /// Gives the host's files in a plan the sizes that they have now.
-fn resize(plan: &mut LayerPlan, inputs: &Inputs) -> Option<()> {
+fn resize(plan: &mut LayerPlan, inputs: &ImageInputs) -> Option<()> {
     for file in &mut plan.made {
         if let Content::Host(path) = &file.content {
             file.entry.kind = EntryKind::File { size: inputs.host.get(path)?.0 };

@@ -47,6 +47,7 @@ impl Shell<'_> {
             version: "1-r0".to_owned(),
             content: ContentId::Apk(Checksum::of(b"p")),
             archive: "/nonexistent".into(),
+            small: None,
             manifest: Arc::new(Manifest { files: Vec::new(), control: Control { text, members } }),
             small: None,
             kept: None,
