@@ -118,7 +118,6 @@ impl IndexText {
 
     /// The caller has compared the text with a signed digest, or has made it from a package or a lock that
     /// the user named.
-    #[cfg(test)]
     pub(crate) fn vouched(text: String) -> Self {
         Self::plain(text)
     }
