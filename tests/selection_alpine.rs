@@ -211,7 +211,6 @@ fn catalogued(package: &Package, distro: Distro) -> PackageFiles {
         archive: "none".into(),
         small: None,
         manifest: Shared::new(Manifest { files: files.collect(), control: Control::default() }),
-        small: None,
         kept: None,
     }
 }

@@ -21,7 +21,6 @@ fn package(members: &[(&str, &str)]) -> PackageFiles {
         archive: "/nonexistent".into(),
         small: None,
         manifest: Arc::new(Manifest { files: Vec::new(), control: Control { text, members } }),
-        small: None,
         kept: None,
     }
 }

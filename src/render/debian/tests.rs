@@ -46,7 +46,6 @@ fn package(name: &str, files: &[&str]) -> PackageFiles {
         archive: PathBuf::from("none.deb"),
         small: None,
         manifest: Arc::new(Manifest { files: files.collect(), control: Control::default() }),
-        small: None,
         kept: None,
     }
 }

@@ -49,7 +49,6 @@ impl Shell<'_> {
             archive: "/nonexistent".into(),
             small: None,
             manifest: Arc::new(Manifest { files: Vec::new(), control: Control { text, members } }),
-            small: None,
             kept: None,
         };
         let catalog = FileCatalog::new(MergedUsr::new(&[]));
