@@ -1,8 +1,9 @@
 //! Packages -> every path in them, its owner, its metadata, and what the loader must know of it.
 //!
 //! A package is read once: its list of files with their ELF facts is kept, by what names the package's bytes, in a
-//! [`ManifestStore`]; content is read again, file by file, when a layer wants it ([`read_contents`]). Small files whose
-//! content something else depends on are kept too ([`small_contents`]).
+//! [`ManifestStore`]; content is read again, file by file, when a layer wants it ([`read_contents`]): from a [`Scratch`]
+//! file where the package was listed by the same run, else from the package. Small files whose content something else
+//! depends on are kept for later runs too ([`small_contents`]).
 //!
 //! Paths are canonical: on a merged `/usr`, `/lib/x` and `/usr/lib/x` are one file, and packages use both
 //! spellings. Everything behind such a link is listed by the name behind it, and the links themselves are
@@ -29,12 +30,14 @@ mod merged_usr;
 mod package;
 mod programs;
 mod scan;
+mod scratch;
 
 pub use contents::{read_contents, small_contents};
 pub use merged_usr::MergedUsr;
 pub use package::{Control, PackageError};
 pub use programs::{OwnElf, OwnElfs, Unfit};
-pub use scan::{PackageArchive, catalogue};
+pub use scan::{PackageArchive, catalogue, catalogue_arriving};
+pub use scratch::{Kept, Scratch};
 
 /// One entry of a package's data tarball.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +78,8 @@ pub struct PackageFiles {
     pub archive: PathBuf,
     /// What it holds.
     pub manifest: Arc<Manifest>,
+    /// The contents of its files, where they are at hand.
+    pub kept: Option<Kept>,
     /// Where the content of small files is kept, if anywhere.
     pub small: Option<Cache>,
 }

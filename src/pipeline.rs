@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use crate::arch::Arch;
 use crate::cache::Cache;
-use crate::catalog::{FileCatalog, MergedUsr, catalogue};
+use crate::catalog::{FileCatalog, MergedUsr, Scratch};
 use crate::distro::{PackageFormat, Pocket};
 use crate::layer::LayerPlan;
 use crate::lock::{Lock, Request};
@@ -60,6 +60,8 @@ pub use summary::{PackageSize, Summary};
 pub struct Forge<'a> {
     /// What was fetched before.
     pub cache: Cache,
+    /// The contents of files, from when their packages are listed until layers are packed.
+    pub scratch: Scratch,
     /// How to fetch.
     pub transport: Transport,
     /// Where from.
@@ -187,6 +189,16 @@ impl Forge<'_> {
         Ok(lock)
     }
 
+    /// As [`Forge::prepare`], for several architectures at once.
+    pub fn prepare_all(
+        &self,
+        recipe: &Recipe,
+        lock: &Lock,
+        archs: &[Arch],
+    ) -> Result<Vec<Prepared>, ForgeError> {
+        self.side_by_side(archs, |forge, arch| forge.prepare(recipe, lock, arch))
+    }
+
     /// Fetches and catalogues packages of a lock until selection wants no more; first those of its base, which is
     /// made as it is by itself.
     pub fn prepare(&self, recipe: &Recipe, lock: &Lock, arch: Arch) -> Result<Prepared, ForgeError> {
@@ -215,7 +227,7 @@ impl Forge<'_> {
                 let count = wants.len();
                 let what = if count == 1 { "a package".to_owned() } else { format!("{count} packages") };
                 self.progress.stage(&format!("fetching {what} of {} for {arch}", recipe.name));
-                for package in catalogue(&self.fetch(recipe, lock, arch, &wants)?, &links, &self.cache)? {
+                for package in self.catalogued(recipe, lock, arch, &wants, &links)? {
                     catalog.insert(package)?;
                 }
                 catalog.order_owners();

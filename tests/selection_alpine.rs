@@ -211,6 +211,7 @@ fn catalogued(package: &Package, distro: Distro) -> PackageFiles {
         archive: "none".into(),
         small: None,
         manifest: Shared::new(Manifest { files: files.collect(), control: Control::default() }),
+        kept: None,
     }
 }
 

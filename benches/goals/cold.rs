@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::rootforge_bench::measure::{Took, medians};
+use crate::rootforge_bench::measure::{Took, medians, run};
 use crate::rootforge_bench::table::{Goal, Row, Table};
 use crate::rootforge_bench::{Ground, Room, has};
 
@@ -39,18 +39,20 @@ pub(crate) fn measure(ground: &Ground, table: &mut Table) {
     table.add(row("peak memory, cold, `needed`", Goal::Bytes(200e6), one.peak, None));
     table.add(row("peak memory, cold, `all`", Goal::Bytes(300e6), whole.peak, None));
     table.add(row("peak memory, cold, four architectures", Goal::Bytes(200e6), four.peak, None));
-    table.add(row("100 recipes on one base, cold", Goal::Times(10.0), fleet(ground), single));
+    let fleet = Fleet::new(ground, RECIPES);
+    let hundred = (0..RECIPES).map(|number| run(&mut fleet.build(number)).wall).sum();
+    table.add(row("100 recipes on one base, cold", Goal::Times(10.0), hundred, single));
 }
 
 /// A recipe that is built from nothing.
-struct Job<'g> {
+pub(crate) struct Job<'g> {
     room: Room<'g>,
     recipe: &'static str,
 }
 
 impl<'g> Job<'g> {
     /// The gallery's PulseAudio on bookworm. Of `all`, every file of its whole closure, less the strip classes.
-    fn pulseaudio(ground: &'g Ground, keep: &str) -> Self {
+    pub(crate) fn pulseaudio(ground: &'g Ground, keep: &str) -> Self {
         let room = ground.room();
         take_gallery(&room);
         if keep == "all" {
@@ -69,7 +71,7 @@ impl<'g> Job<'g> {
         Job { room, recipe: "bash.toml" }
     }
 
-    fn forget(&self) {
+    pub(crate) fn forget(&self) {
         for name in
             ["cache", "work/images", "work/pulseaudio.lock", "work/bash.lock", "work/base/debian.lock"]
         {
@@ -77,11 +79,15 @@ impl<'g> Job<'g> {
         }
     }
 
+    pub(crate) fn build(&self, archs: &str) -> Command {
+        self.room.rootforge(&["build", self.recipe, "--arch", archs])
+    }
+
+    /// What it takes from nothing. A first run, unmeasured, fills the mirror.
     fn cold(&self, archs: &str) -> Took {
-        let build = || self.room.rootforge(&["build", self.recipe, "--arch", archs]);
         self.forget();
-        crate::rootforge_bench::measure::run(&mut build());
-        medians(TIMES, || self.forget(), build)
+        run(&mut self.build(archs));
+        medians(TIMES, || self.forget(), || self.build(archs))
     }
 }
 
@@ -94,28 +100,31 @@ fn take_gallery(room: &Room<'_>) {
     room.write("base/debian.toml", base.replace("debian:trixie", "debian:bookworm"));
 }
 
-/// A hundred images that share a base and differ in a file: what building all of them one after another takes.
-fn fleet(ground: &Ground) -> f64 {
-    let room = ground.room();
-    take_gallery(&room);
-    for number in 0..RECIPES {
-        room.write(
-            &format!("r{number}.toml"),
-            format!(
-                "name = \"r{number}\"\nbase = \"pulseaudio.toml\"\n\n[[layer]]\nname = \"own\"\n\
-                 files = [{{ path = \"/etc/number\", content = \"{number}\" }}]\n"
-            ),
-        );
-    }
-    let forget = || {
-        for name in ["cache", "work/images", "work/pulseaudio.lock", "work/base/debian.lock"] {
-            room.remove(name);
+/// Images that share PulseAudio's layers and differ in a file.
+pub(crate) struct Fleet<'g> {
+    room: Room<'g>,
+}
+
+impl<'g> Fleet<'g> {
+    /// So many recipes, of which nothing was built.
+    pub(crate) fn new(ground: &'g Ground, count: usize) -> Self {
+        let room = ground.room();
+        take_gallery(&room);
+        for number in 0..count {
+            room.write(
+                &format!("r{number}.toml"),
+                format!(
+                    "name = \"r{number}\"\nbase = \"pulseaudio.toml\"\n\n[[layer]]\nname = \"own\"\n\
+                     files = [{{ path = \"/etc/number\", content = \"{number}\" }}]\n"
+                ),
+            );
         }
-        (0..RECIPES).for_each(|number| room.remove(&format!("work/r{number}.lock")));
-    };
-    forget();
-    let build = |number: usize| room.rootforge(&["build", &format!("r{number}.toml"), "--arch", "amd64"]);
-    (0..RECIPES).map(|number| crate::rootforge_bench::measure::run(&mut build(number)).wall).sum()
+        Fleet { room }
+    }
+
+    pub(crate) fn build(&self, number: usize) -> Command {
+        self.room.rootforge(&["build", &format!("r{number}.toml"), "--arch", "amd64"])
+    }
 }
 
 /// mmdebstrap and umoci, on the same mirror.
@@ -147,7 +156,7 @@ impl Peer<'_> {
 
     /// Every package of the closure, unpacked and put into a tarball.
     fn extract(&self, package: &str) -> Took {
-        crate::rootforge_bench::measure::run(&mut self.debootstrap(package));
+        run(&mut self.debootstrap(package));
         medians(TIMES, || self.room.remove("root.tar"), || self.debootstrap(package))
     }
 

@@ -13,6 +13,9 @@ use rootforge_bench::table::Table;
 mod cold;
 #[path = "../harness/mod.rs"]
 mod rootforge_bench;
+mod scale;
+#[path = "../../tests/support/mod.rs"]
+mod support;
 mod warm;
 
 fn main() {
@@ -27,4 +30,7 @@ fn main() {
         warm::measure(&ground, &mut table);
     }
     table.print();
+    if wanted("plots") {
+        scale::draw_all(&ground);
+    }
 }

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 pub(crate) mod measure;
 pub(crate) mod mirror;
+pub(crate) mod plot;
 pub(crate) mod table;
 
 use mirror::Mirror;
@@ -86,11 +87,20 @@ impl Room<'_> {
 
     /// Rootforge in `work`, with the room's cache and the mirror.
     pub(crate) fn rootforge<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
+        self.rootforge_at(|archive| self.ground.mirror.url(archive), arguments)
+    }
+
+    /// The same, with another mirror of each archive.
+    pub(crate) fn rootforge_at<S: AsRef<OsStr>>(
+        &self,
+        mirror: impl Fn(&str) -> String,
+        arguments: &[S],
+    ) -> Command {
         let program = std::env::var_os("ROOTFORGE_BENCH_PROGRAM");
         let mut command = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_rootforge").into()));
         command.arg("--cache-dir").arg(self.path("cache")).arg("--quiet");
         for archive in ["debian", "debian-security"] {
-            command.arg("--mirror").arg(format!("{archive}={}", self.ground.mirror.url(archive)));
+            command.arg("--mirror").arg(format!("{archive}={}", mirror(archive)));
         }
         command.args(arguments).current_dir(self.path("work")).env("HOME", self.path("home"));
         for name in ["XDG_CONFIG_HOME", "XDG_CACHE_HOME", "SOURCE_DATE_EPOCH"] {

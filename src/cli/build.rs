@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rootforge::arch::Arch;
 use rootforge::oci::{ImageRef, Layout, Output, ScratchLayout, push};
-use rootforge::pipeline::{Built, Call, ImageInputs, Prepared, Recalled};
+use rootforge::pipeline::{Built, Call, ImageInputs, Recalled};
 use rootforge::progress::Progress;
 use rootforge::recipe::Recipe;
 use rootforge::select::UnmatchedPattern;
@@ -155,10 +155,7 @@ fn built_anew(
     let call = arguments.resolving.call(recipe);
     let inputs = |arch: &Arch| ImageInputs::of(call.as_ref()?, recipe, *arch, forge.options.newest);
     let inputs: Vec<Option<ImageInputs>> = wanted.iter().map(inputs).collect();
-    let prepared: Vec<Prepared> = wanted
-        .iter()
-        .map(|arch| forge.prepare(recipe, &lock, *arch).map_err(failed))
-        .collect::<Result<_, _>>()?;
+    let prepared = forge.prepare_all(recipe, &lock, wanted).map_err(failed)?;
     let patterns: Vec<_> = prepared.iter().map(|one| (one.arch(), one.unmatched())).collect();
     judge_patterns(&patterns, forge.progress)?;
     let layout = staging.open()?;

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use rootforge::arch::Arch;
 use rootforge::cache::Cache;
+use rootforge::catalog::Scratch;
 use rootforge::distro::{PackageFormat, Pocket};
 use rootforge::hint::Hint;
 use rootforge::lock::Lock;
@@ -170,8 +171,10 @@ impl Session {
         allow_expired_index: bool,
     ) -> Result<Forge<'_>, Failure> {
         let settings = Settings::read(self.common.config.as_deref())?;
+        let cache = self.cache(&settings)?;
         Ok(Forge {
-            cache: self.cache(&settings)?,
+            scratch: Scratch::within(cache.scratch()),
+            cache,
             transport: Transport::new(self.transport()).map_err(|error| Failure::work(&error))?,
             mirrors: self.mirrors(settings.mirror)?,
             now: SystemTime::now(),

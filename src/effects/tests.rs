@@ -21,6 +21,7 @@ fn package(members: &[(&str, &str)]) -> PackageFiles {
         archive: "/nonexistent".into(),
         small: None,
         manifest: Arc::new(Manifest { files: Vec::new(), control: Control { text, members } }),
+        kept: None,
     }
 }
 

@@ -160,6 +160,11 @@ impl Cache {
         &self.root
     }
 
+    /// Where files without a name may be made, for what does not outlive a run. It may not be there yet.
+    pub fn scratch(&self) -> PathBuf {
+        self.root.join("partial")
+    }
+
     /// Notes from now on when what is used.
     #[must_use]
     pub fn at(mut self, now: SystemTime) -> Self {
@@ -365,10 +370,14 @@ impl Cache {
 /// A CRC-32 and the length: detects damage, not forgery. It covers the place, so that an entry counts nowhere else.
 fn checksum(kind: &str, key: &Digest, content: &[u8]) -> [u8; CHECKSUM] {
     let mut crc = crc32fast::Hasher::new();
-    [kind.as_bytes(), &[0], key.as_bytes(), content].iter().for_each(|part| crc.update(part));
-    let [a, b, c, d] = crc.finalize().to_le_bytes();
-    let [e, f, g, h, ..] = (content.len() as u64).to_le_bytes();
-    [a, b, c, d, e, f, g, h]
+    for part in [kind.as_bytes(), &[0], key.as_bytes(), content] {
+        crc.update(part);
+    }
+    let mut bytes = [0; CHECKSUM];
+    let (sum, length) = bytes.split_at_mut(4);
+    sum.copy_from_slice(&crc.finalize().to_le_bytes());
+    length.copy_from_slice(&(content.len() as u64).to_le_bytes()[..4]);
+    bytes
 }
 
 fn create_dir(path: &Path) -> Result<(), CacheError> {

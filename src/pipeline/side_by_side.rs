@@ -66,6 +66,7 @@ impl Forge<'_> {
             let progress = HeldBack { to: self.progress, words: Mutex::default() };
             let forge = Forge {
                 cache: self.cache.clone(),
+                scratch: self.scratch.clone(),
                 transport: self.transport.clone(),
                 mirrors: self.mirrors.clone(),
                 now: self.now,

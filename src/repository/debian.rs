@@ -5,7 +5,7 @@
 //! compared with its size and SHA-256 before anything unpacks or parses it. Left out: flat repositories,
 //! source packages, translations, and incremental updates (an index is fetched once per change, whole).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::cache::Cache;
@@ -21,9 +21,6 @@ use super::{IndexOrigin, IndexText, Note, OriginKind, RepositoryError, Source};
 
 /// The largest index fetched, in bytes; unpacked ones may be eight times as large.
 const MAX_INDEX: u64 = 256 << 20;
-
-/// Who unpacks an index: one at a time, for whole it takes several times the memory of what is kept of it.
-static UNPACKED: Mutex<()> = Mutex::new(());
 
 /// What loading an index takes.
 #[derive(Clone, Copy, Debug)]
@@ -226,13 +223,20 @@ impl SuiteRelease {
             return Ok((origin, text));
         }
         let (kind, bytes) = self.packed(path, access)?;
-        let _one = UNPACKED.lock().unwrap_or_else(PoisonError::into_inner);
-        let (text, kept) = IndexText::compact(self.unpack(path, kind, &bytes)?, &origin, deb_arch);
-        if let Some((kept, file)) = kept.zip(self.release.files.get(&format!("{path}{}", kind.ending()))) {
+        let compact = IndexText::unpacked(|| kind.fast_reader(&bytes), self.limit(path), &origin, deb_arch);
+        let Some((text, kept)) = compact else {
+            return Ok((origin, IndexText::vouched(self.unpack(path, kind, &bytes)?)));
+        };
+        if let Some(file) = self.release.files.get(&format!("{path}{}", kind.ending())) {
             // What cannot be kept is unpacked again.
             let _ = access.cache.put_derived(COMPACT, &key(&file.digest), &kept);
         }
         Ok((origin, text))
+    }
+
+    /// So many bytes an index may have at most.
+    fn limit(&self, path: &str) -> u64 {
+        self.release.files.get(path).map_or(8 * MAX_INDEX, |file| file.size.min(8 * MAX_INDEX))
     }
 
     /// The copies of an index that InRelease lists, the smallest kind first.
@@ -350,8 +354,7 @@ impl SuiteRelease {
             path: format!("{path}{}", kind.ending()),
             cause,
         };
-        let limit = self.release.files.get(path).map_or(8 * MAX_INDEX, |file| file.size.min(8 * MAX_INDEX));
-        let text = kind.unpack(bytes, limit).map_err(|error| failed(error.to_string()))?;
+        let text = kind.unpack(bytes, self.limit(path)).map_err(|error| failed(error.to_string()))?;
         // Old descriptions may be in Latin-1; every field that counts is ASCII.
         Ok(String::from_utf8(text)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))

@@ -7,6 +7,7 @@
 //! only be had from the rooms that know.
 
 use std::fmt::Write as _;
+use std::io::{self, Read};
 
 use rayon::prelude::*;
 
@@ -82,15 +83,25 @@ impl IndexText {
         IndexText { text, entries: None }
     }
 
-    /// As [`IndexText::vouched`], cut down to what is ever asked of it; and that as it is to be kept. What is wrong with
-    /// the text is told when it is read as it is.
+    /// As [`IndexText::vouched`], of what is unpacked, cut down as it comes to what is ever asked of it; and that as it
+    /// is to be kept. None where anything is wrong with it, which is told when it is read as it is.
+    pub(crate) fn unpacked<'b>(
+        unpack: impl FnOnce() -> io::Result<Box<dyn Read + 'b>> + Send,
+        limit: u64,
+        origin: &IndexOrigin,
+        deb_arch: &str,
+    ) -> Option<(Self, Vec<u8>)> {
+        let compact = Compact::read(unpack, limit, origin, deb_arch)?;
+        let kept = compact.to_bytes();
+        Some((compact.into(), kept))
+    }
+
+    /// The same of a text that is there.
+    #[cfg(test)]
     pub(crate) fn compact(text: String, origin: &IndexOrigin, deb_arch: &str) -> (Self, Option<Vec<u8>>) {
-        match Compact::of(&text, origin, deb_arch) {
-            Ok(compact) => {
-                let kept = compact.to_bytes();
-                (compact.into(), Some(kept))
-            }
-            Err(_) => (Self::plain(text), None),
+        match Self::unpacked(|| Ok(Box::new(text.as_bytes())), u64::MAX, origin, deb_arch) {
+            Some((compact, kept)) => (compact, Some(kept)),
+            None => (Self::plain(text), None),
         }
     }
 
@@ -107,7 +118,6 @@ impl IndexText {
 
     /// The caller has compared the text with a signed digest, or has made it from a package or a lock that
     /// the user named.
-    #[cfg(test)]
     pub(crate) fn vouched(text: String) -> Self {
         Self::plain(text)
     }

@@ -46,6 +46,7 @@ fn package(name: &str, files: &[&str]) -> PackageFiles {
         archive: PathBuf::from("none.deb"),
         small: None,
         manifest: Arc::new(Manifest { files: files.collect(), control: Control::default() }),
+        kept: None,
     }
 }
 

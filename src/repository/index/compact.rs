@@ -5,6 +5,9 @@
 //! and those that the entries have. Kept as: the text, the entries at a fixed width, numbers little-endian, and their
 //! number.
 
+use std::io::{self, Read};
+use std::sync::mpsc::{SendError, SyncSender, sync_channel};
+
 use rayon::prelude::*;
 
 use crate::deb::control::{self, Paragraph};
@@ -40,6 +43,12 @@ const FIELDS: [&str; 20] = [
     "Filename",
 ];
 
+/// Bytes that are unpacked before they are read.
+const PIECE: usize = 1 << 20;
+
+/// So many pieces are unpacked before the first is read.
+const PIECES: usize = 4;
+
 /// Bytes of an entry.
 const WIDTH: usize = 9 * 4 + 8 + 32;
 
@@ -51,28 +60,52 @@ pub(super) struct Compact {
 }
 
 impl Compact {
-    /// Cuts down the text of an index for one architecture; an error is what is wrong with the first bad paragraph.
-    pub(super) fn of(text: &str, origin: &IndexOrigin, deb_arch: &str) -> Result<Self, IndexError> {
-        if u32::try_from(text.len()).is_err() {
-            return Err(IndexError::TooLarge { origin: origin.to_string() });
+    /// Cuts an index for one architecture down as it is unpacked, which goes on on other threads; none where anything is
+    /// wrong with it, or it has more than `limit` bytes.
+    pub(super) fn read<'b>(
+        open: impl FnOnce() -> io::Result<Box<dyn Read + 'b>> + Send,
+        limit: u64,
+        origin: &IndexOrigin,
+        deb_arch: &str,
+    ) -> Option<Self> {
+        let (sender, pieces) = sync_channel(PIECES);
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                // Where nobody wants more, the rest is not unpacked.
+                let _ = unpack(open, limit, &sender);
+            });
+            let mut compact = Compact { text: String::new(), entries: Vec::new() };
+            let mut unread = Vec::new();
+            for piece in pieces {
+                unread.extend(piece?);
+                let Some(end) = memchr::memmem::rfind(&unread, b"\n\n") else { continue };
+                compact.add(&unread[..end + 1], origin, deb_arch).ok()?;
+                unread.drain(..=end);
+            }
+            compact.add(&unread, origin, deb_arch).ok()?;
+            Some(compact.in_order(origin))
+        })
+    }
+
+    /// Adds whole paragraphs; an error is what is wrong with the first bad one.
+    fn add(&mut self, text: &[u8], origin: &IndexOrigin, deb_arch: &str) -> Result<(), IndexError> {
+        // Old descriptions may be in Latin-1; every field that counts is ASCII.
+        let text = &String::from_utf8_lossy(text);
+        for paragraph in control::paragraphs(text) {
+            let entry = read_entry(text, &paragraph, 0, origin, deb_arch)?;
+            let start = self.text.len();
+            cut(&paragraph, &mut self.text);
+            self.entries.push(placed(entry, &self.text[start..], start));
+            self.text.push('\n');
         }
-        let paragraphs: Vec<_> = control::paragraphs(text).collect();
-        let read = paragraphs.par_iter().map(|paragraph| {
-            let entry = read_entry(text, paragraph, 0, origin, deb_arch)?;
-            Ok((entry, cut(paragraph)))
-        });
-        let mut compact = Compact { text: String::with_capacity(text.len() / 2), entries: Vec::new() };
-        for read in read.collect::<Vec<Result<_, IndexError>>>() {
-            let (entry, paragraph) = read?;
-            let start = compact.text.len();
-            compact.text.push_str(&paragraph);
-            compact.text.push('\n');
-            compact.entries.push(placed(entry, &paragraph, start));
-        }
-        let texts = [std::mem::take(&mut compact.text)];
-        compact.entries = in_order(&compact.entries, std::slice::from_ref(origin), &texts);
-        [compact.text] = texts;
-        Ok(compact)
+        Ok(())
+    }
+
+    fn in_order(mut self, origin: &IndexOrigin) -> Self {
+        let texts = [std::mem::take(&mut self.text)];
+        self.entries = in_order(&self.entries, std::slice::from_ref(origin), &texts);
+        [self.text] = texts;
+        self
     }
 
     /// The form that is kept.
@@ -107,15 +140,33 @@ impl Compact {
     }
 }
 
-/// The fields of a paragraph that are kept, one a line or more, as they stand.
-fn cut(paragraph: &Paragraph<'_>) -> String {
-    let mut text = String::new();
+/// Sends what is unpacked, a piece at a time; nothing, at the end, where it is not what it should be.
+fn unpack<'b>(
+    open: impl FnOnce() -> io::Result<Box<dyn Read + 'b>>,
+    limit: u64,
+    pieces: &SyncSender<Option<Vec<u8>>>,
+) -> Result<(), SendError<Option<Vec<u8>>>> {
+    let Ok(mut reader) = open() else { return pieces.send(None) };
+    let mut left = limit;
+    loop {
+        let mut piece = Vec::with_capacity(PIECE);
+        let read = reader.by_ref().take(PIECE as u64).read_to_end(&mut piece);
+        match read.map(|read| left.checked_sub(read as u64)) {
+            Ok(Some(_)) if piece.is_empty() => return Ok(()),
+            Ok(Some(rest)) => left = rest,
+            Ok(None) | Err(_) => return pieces.send(None),
+        }
+        pieces.send(Some(piece))?;
+    }
+}
+
+/// Writes the fields of a paragraph that are kept, one a line or more, as they stand.
+fn cut(paragraph: &Paragraph<'_>, out: &mut String) {
     for (name, value) in paragraph.fields() {
         if FIELDS.iter().any(|field| field.eq_ignore_ascii_case(name)) {
-            text.extend([name, ": ", value, "\n"]);
+            out.extend([name, ": ", value, "\n"]);
         }
     }
-    text
 }
 
 /// An entry with the places that its paragraph has now.
