@@ -130,13 +130,11 @@ impl Compact {
         let (rest, count) = bytes.split_last_chunk()?;
         let count = usize::try_from(u64::from_le_bytes(*count)).ok()?;
         let end = rest.len().checked_sub(count.checked_mul(WIDTH)?)?;
-        let (text, table) = rest.split_at(end);
-        let text = std::str::from_utf8(text).ok()?;
-        let entries: Option<Vec<Entry>> =
-            table.par_chunks_exact(WIDTH).map(|entry| read(entry, text)).collect();
-        let entries = entries?;
-        bytes.truncate(end);
-        Some(Compact { text: String::from_utf8(bytes).ok()?, entries })
+        let table = bytes.split_off(end);
+        let text = String::from_utf8(bytes).ok()?;
+        let table = table.par_chunks_exact(WIDTH).take(count);
+        let entries: Option<Vec<Entry>> = table.map(|entry| read(entry, &text)).collect();
+        Some(Compact { entries: entries?, text })
     }
 }
 
