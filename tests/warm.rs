@@ -271,8 +271,9 @@ fn recipes_locks_and_options() {
     }
     for epoch in ["1000000000", "1000000001", "1000000000"] {
         let ran = ["home/.cache/rootforge", "unused"].map(|cache| {
-            let mut command = rig.command(&[&BUILD[..], &["amd64", "--cache-dir"]].concat());
-            command.arg(rig.path(cache)).env("SOURCE_DATE_EPOCH", epoch);
+            let cache = rig.path(cache).display().to_string();
+            let mut command = rig.command(&[&BUILD[..], &["amd64", "--cache-dir", &cache]].concat());
+            command.env("SOURCE_DATE_EPOCH", epoch);
             said(&crate::support::rig::run(&mut command).ok())
         });
         assert_eq!(ran[0], ran[1], "{epoch}");
