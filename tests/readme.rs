@@ -52,7 +52,8 @@ fn its_options_are_known() {
         + &help(&["push", "--help"])
         + &help(&["plan", "--help"])
         + &help(&["pull", "--help"])
-        + &help(&["copy", "--help"]);
+        + &help(&["copy", "--help"])
+        + &help(&["cache", "prune", "--help"]);
     let words = README.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
     let options: Vec<&str> = words
         .filter(|word| {
