@@ -109,12 +109,12 @@ pub fn small_contents(
                 contents.insert(*position, bytes);
             }
             None => {
-                unread.insert(*position, ());
+                unread.insert(*position, *position);
             }
         }
     }
     let mut read = BTreeMap::new();
-    read_contents(package, &unread, |position, (), content| {
+    read_contents(package, &unread, |position, _, content| {
         let mut bytes = Vec::new();
         content.read_to_end(&mut bytes).map_err(|source| CatalogError::unread(package, source))?;
         read.insert(position, bytes);

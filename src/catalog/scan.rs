@@ -216,6 +216,7 @@ fn scan(
 }
 
 /// What a file's bytes say of it.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Looked {
     Elf(Result<elf::ElfFacts, String>),
     Script(String),

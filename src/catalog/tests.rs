@@ -223,8 +223,8 @@ fn what_was_kept_needs_no_archive() {
     assert_eq!(packages.iter().map(|package| &package.name).collect::<Vec<_>>(), ["a", "b"]);
     for package in &packages {
         let mut contents = Vec::new();
-        let wanted: BTreeMap<u32, ()> = [0, 1, 2, 4, 5].map(|index| (index, ())).into();
-        read_contents(package, &wanted, |index, (), content| {
+        let wanted: BTreeMap<u32, u32> = [0, 1, 2, 4, 5].map(|index| (index, index)).into();
+        read_contents(package, &wanted, |index, _, content| {
             let mut bytes = Vec::new();
             content.read_to_end(&mut bytes).unwrap();
             contents.push((index, bytes));
@@ -233,7 +233,7 @@ fn what_was_kept_needs_no_archive() {
         .unwrap();
         let expected = [0, 1, 2, 4, 5].map(|index: u32| (index, files[index as usize].2.to_vec()));
         assert!(contents == expected);
-        let link = read_contents(package, &[(3, ())].into(), |_, (), _| Ok::<_, CatalogError>(()));
+        let link = read_contents(package, &[(3, 3)].into(), |_, _, _| Ok::<_, CatalogError>(()));
         assert!(matches!(link, Err(CatalogError::Changed { gone: true, .. })));
     }
 }

@@ -79,7 +79,7 @@ impl Compact {
             for piece in pieces {
                 unread.extend(piece?);
                 let Some(end) = memchr::memmem::rfind(&unread, b"\n\n") else { continue };
-                compact.add(&unread[..end + 1], origin, deb_arch).ok()?;
+                compact.add(&unread[..=end], origin, deb_arch).ok()?;
                 unread.drain(..=end);
             }
             compact.add(&unread, origin, deb_arch).ok()?;
