@@ -111,15 +111,19 @@ impl<'g> Job<'g> {
         medians(TIMES, change, || self.build()).wall
     }
 
-    /// As if the lock had a new version of a package: it is not in the cache, nor is what was made of it.
+    /// As if the lock had a new version of a package: it is not in the cache, nor are its list of files and the layers
+    /// above the base.
     fn package(&self) -> f64 {
         let lock = std::fs::read_to_string(self.room.path("work/pulseaudio.lock")).unwrap();
-        let own = lock.split("[[package]]").find(|part| part.contains("\nname = \"pulseaudio\"\n")).unwrap();
+        let own = lock
+            .split("[[package]]")
+            .skip(1)
+            .find(|part| part.contains("\nname = \"pulseaudio\"\n"))
+            .unwrap();
         let digest = own.lines().find_map(|line| line.strip_prefix("content = \"sha256:")).unwrap();
         let place = format!("{}/{}", &digest[..2], digest[2..].trim_end_matches('"'));
         let forget = || {
             self.room.remove("cache/derived/image-1");
-            self.room.remove("cache/derived/content-1");
             for kind in ["blobs/sha256", "derived/manifest-5"] {
                 self.room.remove(&format!("cache/{kind}/{place}"));
             }
