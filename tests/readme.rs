@@ -59,7 +59,7 @@ fn its_options_are_known() {
         .filter(|word| {
             word.strip_prefix("--").is_some_and(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
         })
-        .filter(|word| !["--release", "--daemonize"].contains(word))
+        .filter(|word| !["--release", "--daemonize", "--bench"].contains(word))
         .collect();
     assert!(options.len() > 15, "{options:?}");
     for option in options {
