@@ -1,7 +1,9 @@
 //! Packages -> every path in them, its owner, its metadata, and what the loader must know of it.
 //!
 //! A package is read once: its list of files with their ELF facts is kept, by what names the package's bytes, in a
-//! [`ManifestStore`]; content is read again, file by file, when a layer wants it ([`read_contents`]).
+//! [`ManifestStore`]; content is read again, file by file, when a layer wants it ([`read_contents`]): from a [`Scratch`]
+//! file where the package was listed by the same run, else from the package. Small files whose content something else
+//! depends on are kept for later runs too ([`small_contents`]).
 //!
 //! Paths are canonical: on a merged `/usr`, `/lib/x` and `/usr/lib/x` are one file, and packages use both
 //! spellings. Everything behind such a link is listed by the name behind it, and the links themselves are
@@ -28,12 +30,14 @@ mod merged_usr;
 mod package;
 mod programs;
 mod scan;
+mod scratch;
 
-pub use contents::read_contents;
+pub use contents::{read_contents, small_contents};
 pub use merged_usr::MergedUsr;
 pub use package::{Control, PackageError};
 pub use programs::{OwnElf, OwnElfs, Unfit};
-pub use scan::{PackageArchive, catalogue};
+pub use scan::{PackageArchive, catalogue, catalogue_arriving};
+pub use scratch::{Kept, Scratch};
 
 /// One entry of a package's data tarball.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +78,10 @@ pub struct PackageFiles {
     pub archive: PathBuf,
     /// What it holds.
     pub manifest: Arc<Manifest>,
+    /// The contents of its files, where they are at hand.
+    pub kept: Option<Kept>,
+    /// Where the content of small files is kept, if anywhere.
+    pub small: Option<Cache>,
 }
 
 /// Keeps manifests between runs, by the digest of the package.
@@ -82,6 +90,10 @@ pub trait ManifestStore: Sync {
     fn load(&self, package: &Digest) -> Option<Vec<u8>>;
     /// Stores bytes for a package. Failing to is not an error: they are made again.
     fn store(&self, package: &Digest, manifest: &[u8]);
+    /// Where the content of small files is kept too, if anywhere.
+    fn contents(&self) -> Option<Cache> {
+        None
+    }
 }
 
 /// The kind of derived entry that manifests are. Another form of [`Manifest`] needs another name.
@@ -95,6 +107,10 @@ impl ManifestStore for Cache {
     fn store(&self, package: &Digest, manifest: &[u8]) {
         // A manifest that cannot be kept is read again next time.
         let _ = self.put_derived(MANIFESTS, package, manifest);
+    }
+
+    fn contents(&self) -> Option<Cache> {
+        Some(self.clone())
     }
 }
 

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod build;
+mod cache;
 mod check;
 mod copy;
 mod error;
@@ -51,6 +52,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Run a recipe's tests in the image that it makes
     Test(test::Arguments),
+    /// Tell what the cache holds, or make it smaller
+    Cache(cache::Arguments),
     /// Tell why a path or a package is in an image, or which rule left it out
     Why(why::Arguments),
 }
@@ -75,8 +78,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Copy(arguments) => copy::run(&arguments, &session),
         Command::Plan(arguments) => plan::run(&arguments, &session),
         Command::Test(arguments) => test::run(&arguments, &session),
+        Command::Cache(arguments) => cache::run(&arguments, &session),
         Command::Why(arguments) => why::run(&arguments, &session),
     };
+    session.settle_cache();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -6,9 +6,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Condvar, Mutex, PoisonError};
-
-use rayon::prelude::*;
 
 use crate::apk::ApkError;
 use crate::cache::{Cache, CacheError, ContentId, Lookup, Partial, Verdict};
@@ -214,6 +213,15 @@ impl Hint for FetchError {
     }
 }
 
+/// A package that has come, or was there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// What says which bytes it has.
+    pub content: ContentId,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
 /// Gets every package into the cache, and gives their places in the order they were asked for.
 pub fn fetch(
     wanted: &[Wanted],
@@ -222,14 +230,27 @@ pub fn fetch(
     connections: &Connections,
     progress: &dyn Progress,
 ) -> Result<Fetched, FetchError> {
+    fetch_sending(wanted, transport, cache, connections, progress, &channel().0)
+}
+
+/// As [`fetch`]; each package is also sent on as soon as it is there, so that work on it begins while others come.
+pub fn fetch_sending(
+    wanted: &[Wanted],
+    transport: &Transport,
+    cache: &Cache,
+    connections: &Connections,
+    progress: &dyn Progress,
+    arrivals: &Sender<Arrival>,
+) -> Result<Fetched, FetchError> {
     let unique: BTreeMap<ContentId, &Wanted> = wanted.iter().rev().map(|one| (one.content, one)).collect();
-    let looked_up: BTreeMap<ContentId, Result<Lookup, CacheError>> =
-        unique.par_iter().map(|(digest, _)| (*digest, cache.verified_blob(digest))).collect();
+    let looked_up = look_up(unique.keys(), cache);
     let (mut outcomes, mut notes, mut missing) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
     for (digest, lookup) in looked_up {
         let package = unique[&digest];
         match lookup {
             Ok(Lookup::Found(path)) => {
+                // Where nobody waits for it, it is there all the same.
+                let _ = arrivals.send(Arrival { content: digest, path: path.clone() });
                 outcomes.insert(digest, Ok((path, None)));
                 continue;
             }
@@ -250,7 +271,7 @@ pub fn fetch(
     missing.make_contiguous().sort_by_key(|package| order[&package.content]);
     let downloaded = missing.len();
     progress.begin(downloaded, missing.iter().map(|package| package.size).sum());
-    outcomes.extend(download_all(missing, transport, cache, connections, progress));
+    outcomes.extend(download_all(missing, transport, cache, connections, progress, arrivals));
 
     let (mut fetched, mut failures) = (Fetched { downloaded, ..Fetched::default() }, Vec::new());
     for one in wanted {
@@ -274,6 +295,26 @@ pub fn fetch(
     Err(FetchError { failures, more })
 }
 
+/// Compares what the cache has with its digest, on all cores. Not on rayon's threads, which may all wait for this.
+fn look_up<'a>(
+    contents: impl Iterator<Item = &'a ContentId> + Send,
+    cache: &Cache,
+) -> BTreeMap<ContentId, Result<Lookup, CacheError>> {
+    let (contents, found) = (Mutex::new(contents), Mutex::new(BTreeMap::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..rayon::current_num_threads() {
+            scope.spawn(|| {
+                loop {
+                    let Some(content) = lock(&contents).next() else { break };
+                    let lookup = cache.verified_blob(content);
+                    lock(&found).insert(*content, lookup);
+                }
+            });
+        }
+    });
+    found.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
 type Outcome = Result<(PathBuf, Option<Note>), Failure>;
 
 /// Downloads what is missing, several packages at a time.
@@ -283,6 +324,7 @@ fn download_all(
     cache: &Cache,
     connections: &Connections,
     progress: &dyn Progress,
+    arrivals: &Sender<Arrival>,
 ) -> Vec<(ContentId, Outcome)> {
     let threads = connections.all.clamp(1, missing.len().max(1));
     let queue = Mutex::new(missing);
@@ -290,14 +332,17 @@ fn download_all(
     let slow = Turns::new(connections.few.max(1));
     std::thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| {
+            let arrivals = arrivals.clone();
+            let (queue, outcomes, slow) = (&queue, &outcomes, &slow);
+            scope.spawn(move || {
                 loop {
-                    let Some(package) = lock(&queue).pop_front() else { break };
-                    let outcome = obtain(package, transport, cache, connections, &slow, progress);
-                    if outcome.is_ok() {
+                    let Some(package) = lock(queue).pop_front() else { break };
+                    let outcome = obtain(package, transport, cache, connections, slow, progress);
+                    if let Ok((path, _)) = &outcome {
                         progress.end(package);
+                        let _ = arrivals.send(Arrival { content: package.content, path: path.clone() });
                     }
-                    lock(&outcomes).push((package.content, outcome));
+                    lock(outcomes).push((package.content, outcome));
                 }
             });
         }

@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::catalog::{CataloguedFile, FileCatalog, PackageFiles};
 use crate::hint::Hint;
 use crate::recipe::LayerCompression;
@@ -24,7 +26,7 @@ pub use grouping::{Class, FOUNDATION, Group, Grouped, Grouping, LARGE, LOADERS};
 pub use split::{Provenance, split};
 
 /// A layer, ready to be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerPlan {
     /// The recipe's name for it.
     pub name: String,
@@ -39,7 +41,7 @@ pub struct LayerPlan {
 }
 
 /// What a layer takes from one package.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackagePart {
     /// The package's name.
     pub package: String,

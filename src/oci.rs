@@ -21,6 +21,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::arch::Arch;
 use crate::digest::Digest;
 use crate::hint::Hint;
@@ -43,6 +45,7 @@ mod partial;
 mod place;
 mod root_dir;
 mod scratch;
+mod syncing;
 mod transfer;
 mod unpack;
 
@@ -63,7 +66,7 @@ pub use unpack::unpack;
 pub(crate) const MADE_AT: u64 = 315_619_200;
 
 /// A layer in a layout.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerBlob {
     /// Of the compressed bytes: the blob's name.
     pub digest: Digest,

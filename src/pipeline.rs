@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use crate::arch::Arch;
 use crate::cache::Cache;
-use crate::catalog::{FileCatalog, MergedUsr, catalogue};
+use crate::catalog::{FileCatalog, MergedUsr, Scratch};
 use crate::distro::{PackageFormat, Pocket};
 use crate::layer::LayerPlan;
 use crate::lock::{Lock, Request};
@@ -26,6 +26,8 @@ mod contents;
 mod download;
 mod error;
 mod fleet;
+mod inputs;
+mod kept_images;
 mod kept_layers;
 mod loader_path;
 mod locking;
@@ -35,6 +37,7 @@ mod programs;
 mod providers;
 mod script_effects;
 mod scripts;
+mod side_by_side;
 mod summary;
 mod why;
 
@@ -48,6 +51,8 @@ use scripts::script_words;
 
 pub use error::ForgeError;
 pub use fleet::{BaseReport, FleetOptions, FleetReport, ImageReport, Member, plan_fleet};
+pub use inputs::{Call, ImageInputs};
+pub use kept_images::{Recalled, Record};
 pub use programs::ProgramError;
 pub use summary::{PackageSize, Summary};
 
@@ -55,6 +60,8 @@ pub use summary::{PackageSize, Summary};
 pub struct Forge<'a> {
     /// What was fetched before.
     pub cache: Cache,
+    /// The contents of files, from when their packages are listed until layers are packed.
+    pub scratch: Scratch,
     /// How to fetch.
     pub transport: Transport,
     /// Where from.
@@ -135,6 +142,8 @@ pub struct Built {
     pub image: ImageRef,
     /// What went into it.
     pub summary: Summary,
+    /// What is kept of it, if it can be.
+    record: Option<Record>,
 }
 
 impl Forge<'_> {
@@ -159,6 +168,7 @@ impl Forge<'_> {
         let meant = recipe.archs();
         let known = old.map(Lock::archs).unwrap_or_default().into_iter().filter(|arch| meant.contains(arch));
         let wanted: BTreeSet<Arch> = archs.iter().copied().chain(known).collect();
+        let mut open = Vec::new();
         for arch in wanted {
             if lock.has_arch(arch) && self.stale(recipe, &lock, &[arch])?.is_none() {
                 continue;
@@ -166,13 +176,27 @@ impl Forge<'_> {
             if base.is_some_and(|base| !base.has_arch(arch)) {
                 return Err(ForgeError::NotInBase { arch });
             }
-            self.progress.stage(&format!("resolving {} for {arch}", recipe.name));
-            let Resolved { repositories, packages, programs } =
-                self.resolve(recipe, base, arch, old, update)?;
+            open.push(arch);
+        }
+        let resolved = self.side_by_side(&open, |forge, arch| {
+            forge.progress.stage(&format!("resolving {} for {arch}", recipe.name));
+            forge.resolve(recipe, base, arch, old, update)
+        });
+        for (arch, Resolved { repositories, packages, programs }) in open.into_iter().zip(resolved?) {
             lock.replace_arch(arch, repositories, packages);
             lock.replace_programs(arch, programs);
         }
         Ok(lock)
+    }
+
+    /// As [`Forge::prepare`], for several architectures at once.
+    pub fn prepare_all(
+        &self,
+        recipe: &Recipe,
+        lock: &Lock,
+        archs: &[Arch],
+    ) -> Result<Vec<Prepared>, ForgeError> {
+        self.side_by_side(archs, |forge, arch| forge.prepare(recipe, lock, arch))
     }
 
     /// Fetches and catalogues packages of a lock until selection wants no more; first those of its base, which is
@@ -203,7 +227,7 @@ impl Forge<'_> {
                 let count = wants.len();
                 let what = if count == 1 { "a package".to_owned() } else { format!("{count} packages") };
                 self.progress.stage(&format!("fetching {what} of {} for {arch}", recipe.name));
-                for package in catalogue(&self.fetch(recipe, lock, arch, &wants)?, &links, &self.cache)? {
+                for package in self.catalogued(recipe, lock, arch, &wants, &links)? {
                     catalog.insert(package)?;
                 }
                 catalog.order_owners();
@@ -258,7 +282,7 @@ impl Forge<'_> {
         self.progress.stage(&format!("packing {} for {arch}", recipe.name));
         let arch = *arch;
         let parts = Parts::of(recipe, lock, prepared, self.options.newest);
-        let Planned { layers, undone } = layer_plans(parts)?;
+        let Planned { layers, undone, read } = layer_plans(parts)?;
         let (places, plans): (Vec<usize>, Vec<LayerPlan>) = layers.into_iter().unzip();
         if recipe.strict && !undone.is_empty() {
             return Err(ForgeError::Undone { arch, steps: undone });
@@ -270,7 +294,8 @@ impl Forge<'_> {
             layers.push(LayerBlob { created, ..self.layer(layout, plan, catalog)? });
         }
         let summary = Summary::of(&plans, &lock.packages_of(arch), catalog, selection, &layers, undone);
-        let image = layout.write_image(&self.image_spec(recipe, lock, arch, selection, layers))?;
-        Ok(Built { image, summary })
+        let spec = self.image_spec(recipe, lock, arch, selection, layers);
+        let record = Record::of(&spec, plans, &summary, selection, read);
+        Ok(Built { image: layout.write_image(&spec)?, summary, record })
     }
 }

@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::apk::AppletsError;
 use crate::hint::Hint;
 use crate::root_path::{RootPath, RootPathError};
@@ -38,7 +40,7 @@ pub const EPOCH: u64 = 315_619_200;
 pub type Made = BTreeMap<RootPath, MadeFile>;
 
 /// A file that comes from no package.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MadeFile {
     /// What it is.
     pub entry: Entry,
@@ -62,7 +64,7 @@ pub struct Changes {
 }
 
 /// Where the content of a made file is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Content {
     /// Here.
     Bytes(Vec<u8>),

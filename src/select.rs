@@ -10,6 +10,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::arch::Arch;
 use crate::catalog::{FileCatalog, FileRef, OwnElfs};
 use crate::distro::Distro;
@@ -224,7 +226,7 @@ impl Reason {
 }
 
 /// Something worth knowing about a selection.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Warning {
     /// A link whose target is in no package that was looked into.
     Dangling {
@@ -322,12 +324,12 @@ pub enum Warning {
 }
 
 /// A pattern of a layer that matched nothing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct UnmatchedPattern {
     /// The layer's name.
     pub layer: String,
     /// `include` or `exclude`.
-    pub list: &'static str,
+    pub list: String,
     /// The pattern as the recipe has it.
     pub pattern: String,
     /// Whether every package it could speak of was looked into.

@@ -53,5 +53,6 @@ mod tools;
 mod trial;
 mod trust_gpgv;
 mod variants;
+mod warm;
 mod why;
 mod wrong_input;

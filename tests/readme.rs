@@ -52,13 +52,14 @@ fn its_options_are_known() {
         + &help(&["push", "--help"])
         + &help(&["plan", "--help"])
         + &help(&["pull", "--help"])
-        + &help(&["copy", "--help"]);
+        + &help(&["copy", "--help"])
+        + &help(&["cache", "prune", "--help"]);
     let words = README.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
     let options: Vec<&str> = words
         .filter(|word| {
             word.strip_prefix("--").is_some_and(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
         })
-        .filter(|word| !["--release", "--daemonize"].contains(word))
+        .filter(|word| !["--release", "--daemonize", "--bench"].contains(word))
         .collect();
     assert!(options.len() > 15, "{options:?}");
     for option in options {

@@ -1,19 +1,27 @@
 //! Reads the content of some of a package's files again.
 //!
-//! The archive is compared with what names its bytes before, and must not have been touched after: what is read is what
-//! was fetched.
+//! What was kept when the package was listed is read from there. Else the archive is compared with what names its bytes
+//! before, and must not have been touched after: what is read is what was fetched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use super::package::{self, PackageError};
 use super::{CatalogError, PackageFiles};
 use crate::apk::ApkError;
-use crate::cache::Verdict;
+use crate::cache::{ContentId, Verdict};
 use crate::deb::archive::DebError;
+use crate::digest::Digest;
 use crate::tarball::EntryKind;
+
+/// The kind of derived entry that files' contents are.
+const CONTENTS: &str = "content-1";
+
+/// The largest content that is kept, in bytes.
+const SMALL: usize = 1 << 20;
 
 /// An error on the way, the package's or the visitor's.
 enum Ended<E> {
@@ -52,6 +60,12 @@ pub fn read_contents<T, E: From<CatalogError>>(
     if left.peek().is_none() {
         return Ok(());
     }
+    if let Some(kept) = package.kept.as_ref().filter(|kept| wanted.keys().all(|index| kept.has(*index))) {
+        return wanted.iter().try_for_each(|(index, note)| match kept.content(*index) {
+            Some(mut content) => visit(*index, note, &mut content),
+            None => Err(missing(*index).into()),
+        });
+    }
     let before = Stamp::of_sound(package)?;
     let mut index = 0_u32;
     let read = package::read_data(&package.content, &package.archive, |entry, content| {
@@ -79,14 +93,62 @@ pub fn read_contents<T, E: From<CatalogError>>(
     left.next().map_or(Ok(()), |(position, _)| Err(missing(*position).into()))
 }
 
+/// The content of some of a package's files, which are small: as it was read before, if that is kept.
+///
+/// A position must be that of a regular file.
+pub fn small_contents(
+    package: &PackageFiles,
+    positions: &BTreeSet<u32>,
+) -> Result<BTreeMap<u32, Vec<u8>>, CatalogError> {
+    let key = |position: u32| Digest::of(format!("{} {position}", package.content).as_bytes());
+    let mut contents = BTreeMap::new();
+    let mut unread = BTreeMap::new();
+    for position in positions {
+        match package.small.as_ref().and_then(|cache| cache.derived(CONTENTS, &key(*position))) {
+            Some(bytes) => {
+                contents.insert(*position, bytes);
+            }
+            None => {
+                unread.insert(*position, *position);
+            }
+        }
+    }
+    let mut read = BTreeMap::new();
+    read_contents(package, &unread, |position, _, content| {
+        let mut bytes = Vec::new();
+        content.read_to_end(&mut bytes).map_err(|source| CatalogError::unread(package, source))?;
+        read.insert(position, bytes);
+        Ok::<_, CatalogError>(())
+    })?;
+    for (position, bytes) in &read {
+        if let Some(cache) = package.small.as_ref().filter(|_| bytes.len() <= SMALL) {
+            // What cannot be kept is read again.
+            let _ = cache.put_derived(CONTENTS, &key(*position), bytes);
+        }
+    }
+    contents.extend(read);
+    Ok(contents)
+}
+
 /// What changes when a file does: device, inode, size, and the time of the last change of any kind, which
 /// nobody can set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp([u64; 3], [i64; 2]);
+pub(super) struct Stamp([u64; 3], [i64; 2]);
 
 impl Stamp {
     fn of(metadata: &Metadata) -> Self {
         Stamp([metadata.dev(), metadata.ino(), metadata.size()], [metadata.ctime(), metadata.ctime_nsec()])
+    }
+
+    /// That of the archive at a path, if its bytes are those that an id names.
+    pub(super) fn of_named(content: &ContentId, archive: &Path) -> Option<Self> {
+        let stamp = Stamp::of(&std::fs::metadata(archive).ok()?);
+        content.judge(archive).is_ok_and(|verdict| matches!(verdict, Verdict::Sound)).then_some(stamp)
+    }
+
+    /// Whether the archive at a path is the same file still.
+    pub(super) fn is_at(self, archive: &Path) -> bool {
+        std::fs::metadata(archive).is_ok_and(|metadata| Stamp::of(&metadata) == self)
     }
 
     /// That of an archive whose bytes have just been compared with their digest.
@@ -105,8 +167,7 @@ impl Stamp {
 
     /// Whether the archive is the same file still, or another of the same bytes: somebody may have fetched it too.
     fn check(self, package: &PackageFiles) -> Result<(), CatalogError> {
-        let same = std::fs::metadata(&package.archive).is_ok_and(|metadata| Stamp::of(&metadata) == self);
-        if same { Ok(()) } else { Stamp::of_sound(package).map(|_| ()) }
+        if self.is_at(&package.archive) { Ok(()) } else { Stamp::of_sound(package).map(|_| ()) }
     }
 }
 

@@ -1,13 +1,13 @@
-//! Reads packages, or their stored manifests, into manifests: in parallel, in the order given.
+//! Reads packages, or their stored manifests, into manifests: in parallel, as they come, and lists them in order.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rayon::prelude::*;
-
+use super::contents::Stamp;
 use super::package::{self, PackageError};
+use super::scratch::{Keeping, Scratch};
 use super::{CatalogError, CataloguedFile, Manifest, ManifestStore, MergedUsr, PackageFiles};
 use crate::cache::ContentId;
 use crate::elf;
@@ -16,7 +16,7 @@ use crate::tarball::EntryKind;
 
 /// How much of a first line is kept, in bytes.
 const SHEBANG: usize = 256;
-/// ELF files above this size are held in memory one at a time, in bytes.
+/// Files above this size are looked at one at a time altogether, in bytes.
 const LARGE: u64 = 64 << 20;
 /// ELF files above this size are not read, in bytes.
 const TOO_LARGE: u64 = 1 << 30;
@@ -43,28 +43,68 @@ pub fn catalogue(
     merged_usr: &MergedUsr,
     store: &dyn ManifestStore,
 ) -> Result<Vec<PackageFiles>, CatalogError> {
-    let large = Mutex::new(());
-    let packages: Vec<Result<PackageFiles, CatalogError>> = archives
-        .par_iter()
-        .map(|archive| {
-            let mut manifest = manifest(archive, store, &large).map_err(|source| CatalogError::Package {
-                package: archive.name.clone(),
-                version: archive.version.clone(),
-                source: Box::new(source),
-            })?;
-            judge(archive, &manifest)?;
-            merged_usr.apply(&mut manifest);
-            Ok(PackageFiles {
-                name: archive.name.clone(),
-                version: archive.version.clone(),
-                content: archive.content,
-                archive: archive.path.clone(),
-                manifest: Arc::new(manifest),
-            })
-        })
-        .collect();
+    let archives = archives.iter().cloned().enumerate();
+    catalogue_arriving(archives, merged_usr, store, &Scratch::default())
+}
+
+/// As [`catalogue`], each package as soon as `arrivals` yields it, with its place in the order; what is read goes into
+/// `scratch`.
+pub fn catalogue_arriving(
+    arrivals: impl Iterator<Item = (usize, PackageArchive)> + Send,
+    merged_usr: &MergedUsr,
+    store: &dyn ManifestStore,
+    scratch: &Scratch,
+) -> Result<Vec<PackageFiles>, CatalogError> {
+    let (arrivals, large) = (Mutex::new(arrivals), Mutex::new(()));
+    let listed = Mutex::new(BTreeMap::new());
+    let list = || {
+        loop {
+            // Threads that wait for a package wait for the one that waits for its arrival.
+            let Some((place, archive)) = lock(&arrivals).next() else { break };
+            let files = list(&archive, merged_usr, store, scratch, &large);
+            lock(&listed).insert(place, files);
+        }
+    };
+    // Threads of their own: rayon's are not to wait for a network.
+    std::thread::scope(|scope| {
+        for _ in 1..rayon::current_num_threads() {
+            scope.spawn(list);
+        }
+        list();
+    });
     // The first error by position, not by time.
-    packages.into_iter().collect()
+    listed.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A thread that panics takes the program down with it; what it left is never used.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn list(
+    archive: &PackageArchive,
+    merged_usr: &MergedUsr,
+    store: &dyn ManifestStore,
+    scratch: &Scratch,
+    large: &Mutex<()>,
+) -> Result<PackageFiles, CatalogError> {
+    let manifest = manifest(archive, store, scratch, large);
+    let mut manifest = manifest.map_err(|source| CatalogError::Package {
+        package: archive.name.clone(),
+        version: archive.version.clone(),
+        source: Box::new(source),
+    })?;
+    judge(archive, &manifest)?;
+    merged_usr.apply(&mut manifest);
+    Ok(PackageFiles {
+        name: archive.name.clone(),
+        version: archive.version.clone(),
+        content: archive.content,
+        archive: archive.path.clone(),
+        manifest: Arc::new(manifest),
+        small: store.contents(),
+        kept: scratch.of(&archive.content),
+    })
 }
 
 /// Whether a package is the one that was asked for, and whether a layer can hold its files as it has them.
@@ -96,20 +136,34 @@ fn judge(archive: &PackageArchive, manifest: &Manifest) -> Result<(), CatalogErr
 fn manifest(
     archive: &PackageArchive,
     store: &dyn ManifestStore,
+    scratch: &Scratch,
     large: &Mutex<()>,
 ) -> Result<Manifest, PackageError> {
     let stored = store.load(&archive.content.key()).and_then(|bytes| postcard::from_bytes(&bytes).ok());
     if let Some(manifest) = stored {
         return Ok(manifest);
     }
-    let manifest = scan(archive, large)?;
+    // What is kept must be what was fetched, also where somebody changes the archive as it is read.
+    let keeping = scratch.begin();
+    let before = keeping.as_ref().and_then(|_| Stamp::of_named(&archive.content, &archive.path));
+    let mut keeping = keeping.filter(|_| before.is_some());
+    let manifest = scan(archive, &mut keeping, large)?;
+    if let (Some(keeping), Some(before)) = (keeping, before)
+        && before.is_at(&archive.path)
+    {
+        keeping.end(archive.content);
+    }
     if let Ok(bytes) = postcard::to_stdvec(&manifest) {
         store.store(&archive.content.key(), &bytes);
     }
     Ok(manifest)
 }
 
-fn scan(archive: &PackageArchive, large: &Mutex<()>) -> Result<Manifest, PackageError> {
+fn scan(
+    archive: &PackageArchive,
+    keeping: &mut Option<Keeping<'_>>,
+    large: &Mutex<()>,
+) -> Result<Manifest, PackageError> {
     let mut files: Vec<CataloguedFile> = Vec::new();
     let mut by_path = BTreeMap::new();
     let mut symlinks: BTreeMap<RootPath, String> = BTreeMap::new();
@@ -126,7 +180,16 @@ fn scan(archive: &PackageArchive, large: &Mutex<()>) -> Result<Manifest, Package
         }
         match &file.entry.kind {
             EntryKind::File { size } => {
-                let looked = look(*size, content, &mut buffer, large);
+                let turn = (*size > LARGE).then(|| lock(large));
+                let looked = look(*size, content, &mut buffer).and_then(|looked| {
+                    if let Some(keeping) = keeping {
+                        keeping.keep(file.index, *size, &buffer, content)?;
+                    }
+                    Ok(looked)
+                });
+                if turn.is_some() {
+                    buffer = Vec::new();
+                }
                 // What fails here fails in the tarball too, which tells it better.
                 let io = |source| PackageError::io(&archive.content, &archive.path, source);
                 looked.map_err(io)?.describe(&mut file);
@@ -153,6 +216,7 @@ fn scan(archive: &PackageArchive, large: &Mutex<()>) -> Result<Manifest, Package
 }
 
 /// What a file's bytes say of it.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Looked {
     Elf(Result<elf::ElfFacts, String>),
     Script(String),
@@ -170,7 +234,7 @@ impl Looked {
     }
 }
 
-fn look(size: u64, content: &mut dyn Read, buffer: &mut Vec<u8>, large: &Mutex<()>) -> io::Result<Looked> {
+fn look(size: u64, content: &mut dyn Read, buffer: &mut Vec<u8>) -> io::Result<Looked> {
     buffer.clear();
     content.take(SHEBANG as u64 + 2).read_to_end(buffer)?;
     if let Some(line) = buffer.strip_prefix(b"#!") {
@@ -183,14 +247,6 @@ fn look(size: u64, content: &mut dyn Read, buffer: &mut Vec<u8>, large: &Mutex<(
     if size > TOO_LARGE {
         return Ok(Looked::Elf(Err(format!("it is larger than {TOO_LARGE} bytes"))));
     }
-    if size <= LARGE {
-        content.read_to_end(buffer)?;
-        return Ok(Looked::Elf(elf::facts(buffer).map_err(|error| error.to_string())));
-    }
-    // A lock that another thread left in panic still does its work.
-    let _one_at_a_time = large.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     content.read_to_end(buffer)?;
-    let facts = elf::facts(buffer).map_err(|error| error.to_string());
-    *buffer = Vec::new();
-    Ok(Looked::Elf(facts))
+    Ok(Looked::Elf(elf::facts(buffer).map_err(|error| error.to_string())))
 }

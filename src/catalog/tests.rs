@@ -191,6 +191,54 @@ fn content_is_read_again() {
 }
 
 #[test]
+fn what_was_kept_needs_no_archive() {
+    let dir = TempDir::new().unwrap();
+    let large: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
+    let library = Sample::library(Arch::Amd64, "liba.so.1", &[]).bytes();
+    let files: [(&str, EntryKind, &[u8]); 6] = [
+        ("sh", FILE, b"#!/bin/sh\n"),
+        ("large", FILE, &large),
+        ("empty", FILE, b""),
+        ("l", symlink("sh"), b""),
+        ("lib", FILE, &library),
+        ("last", FILE, b"last"),
+    ];
+    let archives = ["a", "b"].map(|name| deb(dir.path(), name, &files));
+    let list = |scratch: &Scratch| {
+        let arrivals = archives.iter().cloned().enumerate().rev();
+        catalogue_arriving(arrivals, &merged(), &(), scratch).unwrap()
+    };
+    let packages = list(&Scratch::within(dir.path().join("scratch")));
+    // Nothing is kept of what is not what its digest names, or where there is no place.
+    assert!(list(&Scratch::default()).iter().all(|package| package.kept.is_none()));
+    assert!(list(&Scratch::within(archives[0].path.join("x"))).iter().all(|package| package.kept.is_none()));
+    let other = PackageArchive { content: Digest::of(b"other").into(), ..archives[0].clone() };
+    let scratch = Scratch::within(dir.path().join("scratch"));
+    let forged = catalogue_arriving([(0, other)].into_iter(), &merged(), &(), &scratch).unwrap();
+    assert!(forged[0].kept.is_none());
+
+    for archive in &archives {
+        std::fs::remove_file(&archive.path).unwrap();
+    }
+    assert_eq!(packages.iter().map(|package| &package.name).collect::<Vec<_>>(), ["a", "b"]);
+    for package in &packages {
+        let mut contents = Vec::new();
+        let wanted: BTreeMap<u32, u32> = [0, 1, 2, 4, 5].map(|index| (index, index)).into();
+        read_contents(package, &wanted, |index, _, content| {
+            let mut bytes = Vec::new();
+            content.read_to_end(&mut bytes).unwrap();
+            contents.push((index, bytes));
+            Ok::<_, CatalogError>(())
+        })
+        .unwrap();
+        let expected = [0, 1, 2, 4, 5].map(|index: u32| (index, files[index as usize].2.to_vec()));
+        assert!(contents == expected);
+        let link = read_contents(package, &[(3, 3)].into(), |_, _, _| Ok::<_, CatalogError>(()));
+        assert!(matches!(link, Err(CatalogError::Changed { gone: true, .. })));
+    }
+}
+
+#[test]
 fn what_no_layer_can_hold_or_nobody_asked_for_is_refused() {
     let dir = TempDir::new().unwrap();
     let refused = |files: &[(&str, EntryKind, &[u8])], more: &str| {

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use rootforge::arch::Arch;
-use rootforge::lock::Lock;
 use rootforge::oci::{ImageRef, Layout, Output, ScratchLayout, push};
-use rootforge::pipeline::{Built, Forge, Prepared};
+use rootforge::pipeline::{Built, Call, ImageInputs, Recalled};
 use rootforge::progress::Progress;
 use rootforge::recipe::Recipe;
+use rootforge::select::UnmatchedPattern;
 
 use super::error::Failure;
 use super::locking::locked;
@@ -59,12 +59,14 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
         }
         (other, _) => other,
     };
-    let (forge, lock) = locked(session, &recipe, &wanted, &arguments.resolving, arguments.locked)?;
-
     let staging = Staging::of(&destination)?;
-    let built = build_all(&forge, &recipe, &lock, &wanted, || staging.open())?;
+    let call = arguments.resolving.call(&recipe);
+    let (layout, built) = match remembered(session, arguments, &recipe, call.as_ref(), &wanted, &staging)? {
+        Some(built) => built,
+        None => built_anew(session, arguments, &recipe, call.as_ref(), &wanted, &staging)?,
+    };
     let images: Vec<_> = built.iter().map(|built| built.image).collect();
-    let moved = hand_out(session, &staging.open()?, &images, &destination, &name)?;
+    let moved = hand_out(session, &layout, &images, &destination, &name)?;
 
     session.reporter.finish();
     for note in &moved.notes {
@@ -116,28 +118,61 @@ fn hand_out(
     }
 }
 
+/// The images, where all of them are known from earlier builds.
+fn remembered(
+    session: &Session,
+    arguments: &Arguments,
+    recipe: &Recipe,
+    call: Option<&Call>,
+    wanted: &[Arch],
+    staging: &Staging,
+) -> Result<Option<(Layout, Vec<Built>)>, Failure> {
+    let Resolving { allow_expired_index, .. } = arguments.resolving;
+    let forge = session.forge(arguments.resolving.without(recipe, None)?, allow_expired_index)?;
+    let newest = forge.options.newest;
+    let Some(call) = call else { return Ok(None) };
+    let known = wanted.iter().map(|arch| forge.recall(ImageInputs::of(call, recipe, *arch, newest)?));
+    let Some(known) = known.collect::<Option<Vec<Recalled>>>() else { return Ok(None) };
+    let patterns: Vec<_> = known.iter().map(|one| (one.arch(), one.unmatched())).collect();
+    judge_patterns(&patterns, forge.progress)?;
+    let layout = staging.open()?;
+    let built: Option<Vec<Built>> = known.iter().map(|one| forge.restore(recipe, one, &layout)).collect();
+    Ok(built.map(|built| (layout, built)))
+}
+
 /// Builds every architecture: all are prepared before the first is packed, so that what cannot be built
 /// leaves no layer behind.
-fn build_all(
-    forge: &Forge<'_>,
+fn built_anew(
+    session: &Session,
+    arguments: &Arguments,
     recipe: &Recipe,
-    lock: &Lock,
+    before: Option<&Call>,
     wanted: &[Arch],
-    layout: impl FnOnce() -> Result<Layout, Failure>,
-) -> Result<Vec<Built>, Failure> {
+    staging: &Staging,
+) -> Result<(Layout, Vec<Built>), Failure> {
     let failed = Failure::forge;
-    let prepared: Vec<Prepared> = wanted
-        .iter()
-        .map(|arch| forge.prepare(recipe, lock, *arch).map_err(failed))
-        .collect::<Result<_, _>>()?;
-    judge_patterns(&prepared, forge.progress)?;
-    let layout = layout()?;
-    prepared.iter().map(|one| forge.pack(recipe, lock, one, &layout).map_err(failed)).collect()
+    let (forge, lock) = locked(session, recipe, wanted, &arguments.resolving, arguments.locked)?;
+    let call = arguments.resolving.call(recipe);
+    let inputs = |arch: &Arch| ImageInputs::of(call.as_ref()?, recipe, *arch, forge.options.newest);
+    let inputs: Vec<Option<ImageInputs>> = wanted.iter().map(inputs).collect();
+    let prepared = forge.prepare_all(recipe, &lock, wanted).map_err(failed)?;
+    let patterns: Vec<_> = prepared.iter().map(|one| (one.arch(), one.unmatched())).collect();
+    judge_patterns(&patterns, forge.progress)?;
+    let layout = staging.open()?;
+    let mut built = Vec::with_capacity(wanted.len());
+    for (prepared, inputs) in prepared.iter().zip(&inputs) {
+        let one = forge.pack(recipe, &lock, prepared, &layout).map_err(failed)?;
+        if let (Some(before), Some(call), Some(inputs)) = (before, &call, inputs) {
+            forge.keep(recipe, &lock, [before, call], inputs, &one);
+        }
+        built.push(one);
+    }
+    Ok((layout, built))
 }
 
 /// A pattern that does nothing on one architecture is worth a word, on all of them it is a mistake.
-fn judge_patterns(prepared: &[Prepared], progress: &dyn Progress) -> Result<(), Failure> {
-    let mut all: Vec<_> = prepared.iter().flat_map(Prepared::unmatched).collect();
+fn judge_patterns(found: &[(Arch, &[UnmatchedPattern])], progress: &dyn Progress) -> Result<(), Failure> {
+    let mut all: Vec<_> = found.iter().flat_map(|(_, unmatched)| *unmatched).collect();
     all.sort();
     all.dedup();
     for pattern in all {
@@ -145,11 +180,11 @@ fn judge_patterns(prepared: &[Prepared], progress: &dyn Progress) -> Result<(), 
             "layer `{}`: `{}` in `{}` matches no file of any package",
             pattern.layer, pattern.pattern, pattern.list
         );
-        let missing: Vec<_> = prepared.iter().filter(|one| one.unmatched().contains(pattern)).collect();
-        if missing.len() == prepared.len() && pattern.certain {
+        let missing: Vec<_> = found.iter().filter(|(_, unmatched)| unmatched.contains(pattern)).collect();
+        if missing.len() == found.len() && pattern.certain {
             return Err(Failure::usage(words, "correct the pattern or remove it"));
         }
-        let archs: Vec<_> = missing.iter().map(|one| one.arch().name()).collect();
+        let archs: Vec<_> = missing.iter().map(|(arch, _)| arch.name()).collect();
         progress.note(&format!("{words} on {}", archs.join(", ")));
     }
     Ok(())

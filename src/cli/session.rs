@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use rootforge::arch::Arch;
 use rootforge::cache::Cache;
+use rootforge::catalog::Scratch;
 use rootforge::distro::{PackageFormat, Pocket};
 use rootforge::hint::Hint;
 use rootforge::lock::Lock;
 use rootforge::oci::Remote;
-use rootforge::pipeline::{Forge, Options};
+use rootforge::pipeline::{Call, Forge, Options};
 use rootforge::progress::Progress;
 use rootforge::recipe::Recipe;
 use rootforge::registry::{CredentialFiles, Places, Reference, Registry};
@@ -21,6 +23,9 @@ use rootforge::transport::{Transport, TransportOptions};
 use super::error::Failure;
 use super::reporter::{Loudness, Reporter};
 use super::settings::{Settings, xdg_directory};
+
+/// How large the cache may become unless the configuration says otherwise, in bytes.
+const CACHE_SIZE: u64 = 10_000_000_000;
 
 /// Flags of every command.
 #[derive(Debug, clap::Args)]
@@ -109,6 +114,15 @@ impl Resolving {
         Ok(given)
     }
 
+    /// What a build of a recipe follows from, as far as it is the same for all architectures.
+    pub(super) fn call(&self, recipe: &Recipe) -> Option<Call> {
+        let mut locks = vec![lock_path(recipe)];
+        let bases = recipe.stack().into_iter().rev().skip(1);
+        locks.extend(bases.map(lock_path));
+        locks.extend(recipe.variant.as_ref().map(|_| main_lock_path(recipe)));
+        Call::of(recipe, &locks, &format!("{:?}", self.without))
+    }
+
     /// The same for a recipe's base, which has no variants that count.
     pub(super) fn of_base(&self) -> Self {
         Resolving { variant: None, ..self.clone() }
@@ -131,6 +145,7 @@ pub(super) struct Session {
     pub(super) reporter: Reporter,
     pub(super) json: bool,
     common: Common,
+    used_cache: OnceLock<Cache>,
 }
 
 impl Session {
@@ -140,7 +155,7 @@ impl Session {
             (_, true) => Loudness::Verbose,
             _ => Loudness::Usual,
         };
-        Session { reporter: Reporter::new(loudness), json: common.json, common }
+        Session { reporter: Reporter::new(loudness), json: common.json, common, used_cache: OnceLock::new() }
     }
 
     /// The layout that images go into unless told otherwise.
@@ -156,8 +171,10 @@ impl Session {
         allow_expired_index: bool,
     ) -> Result<Forge<'_>, Failure> {
         let settings = Settings::read(self.common.config.as_deref())?;
+        let cache = self.cache(&settings)?;
         Ok(Forge {
-            cache: self.cache(&settings)?,
+            scratch: Scratch::within(cache.scratch()),
+            cache,
             transport: Transport::new(self.transport()).map_err(|error| Failure::work(&error))?,
             mirrors: self.mirrors(settings.mirror)?,
             now: SystemTime::now(),
@@ -166,7 +183,25 @@ impl Session {
         })
     }
 
+    /// The cache, and how large it may become, in bytes.
+    pub(super) fn cache_and_limit(&self) -> Result<(Cache, u64), Failure> {
+        let settings = Settings::read(self.common.config.as_deref())?;
+        Ok((self.cache(&settings)?, settings.cache_size.unwrap_or(CACHE_SIZE)))
+    }
+
+    /// Holds the cache to its limit, if it was used. Failing to stops nobody: it may be larger for a while.
+    pub(super) fn settle_cache(&self) {
+        if let Some(cache) = self.used_cache.get()
+            && let Ok(settings) = Settings::read(self.common.config.as_deref())
+        {
+            let _ = cache.settle(settings.cache_size.unwrap_or(CACHE_SIZE));
+        }
+    }
+
     fn cache(&self, settings: &Settings) -> Result<Cache, Failure> {
+        if let Some(cache) = self.used_cache.get() {
+            return Ok(cache.clone());
+        }
         let directory = self
             .common
             .cache_dir
@@ -176,7 +211,8 @@ impl Session {
             .ok_or_else(|| {
                 Failure::usage("there is no cache directory: HOME is not set", "give one with --cache-dir")
             })?;
-        Cache::open(directory).map_err(|error| Failure::work(&error))
+        let cache = Cache::open(directory).map_err(|error| Failure::work(&error))?.at(SystemTime::now());
+        Ok(self.used_cache.get_or_init(|| cache).clone())
     }
 
     fn transport(&self) -> TransportOptions {

@@ -2,6 +2,7 @@
 //!
 //! ```toml
 //! cache-dir = "/var/cache/rootforge"
+//! cache-size = "10GB"
 //! images = "images"
 //!
 //! [mirror]
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rootforge::distro::Archive;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::error::Failure;
 
@@ -23,6 +24,9 @@ use super::error::Failure;
 pub(super) struct Settings {
     /// Where downloads are kept.
     pub(super) cache_dir: Option<PathBuf>,
+    /// How large the cache may become, in bytes.
+    #[serde(default, deserialize_with = "read_size")]
+    pub(super) cache_size: Option<u64>,
     /// The image layout that builds go into.
     pub(super) images: Option<PathBuf>,
     /// Mirrors by the archive's name.
@@ -56,7 +60,7 @@ impl Settings {
         let settings: Settings = toml::from_str(&text).map_err(|error| {
             Failure::usage(
                 format!("the configuration {} is wrong: {}", path.display(), error.to_string().trim_end()),
-                "it may have `cache-dir`, `images` and `[mirror]`",
+                "it may have `cache-dir`, `cache-size`, `images` and `[mirror]`",
             )
         })?;
         for name in settings.mirror.keys().filter(|name| *name != "snapshot") {
@@ -71,6 +75,40 @@ impl Settings {
     }
 }
 
+/// Reads a size: `10GB`, `512 MiB`, or a number of bytes.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let trimmed = text.trim();
+    let digits = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
+    let (number, unit) = trimmed.split_at(digits);
+    let unit: f64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kb" => 1e3,
+        "m" | "mb" => 1e6,
+        "g" | "gb" => 1e9,
+        "t" | "tb" => 1e12,
+        "kib" => 1024.0,
+        "mib" => 1024.0 * 1024.0,
+        "gib" => 1024.0 * 1024.0 * 1024.0,
+        "tib" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
+        _ => return Err(format!("`{text}` is no size: write it as 10GB, 512MiB or a number of bytes")),
+    };
+    let number: f64 = number
+        .parse()
+        .map_err(|_| format!("`{text}` is no size: write it as 10GB, 512MiB or a number of bytes"))?;
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it saturates, and has no sign"
+    )]
+    let bytes = (number * unit) as u64;
+    Ok(bytes)
+}
+
+fn read_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    size(&text).map(Some).map_err(serde::de::Error::custom)
+}
+
 /// rootforge's directory by the XDG base directory specification.
 pub(super) fn xdg_directory(variable: &str, below_home: &str) -> Option<PathBuf> {
     let absolute = |value: std::ffi::OsString| Some(PathBuf::from(value)).filter(|path| path.is_absolute());
@@ -78,4 +116,25 @@ pub(super) fn xdg_directory(variable: &str, below_home: &str) -> Option<PathBuf>
         .and_then(absolute)
         .or_else(|| std::env::var_os("HOME").and_then(absolute).map(|home| home.join(below_home)))
         .map(|directory| directory.join("rootforge"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("10GB", 10_000_000_000),
+            ("1.5 kB", 1500),
+            ("512MiB", 512 << 20),
+            (" 2g ", 2_000_000_000),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "GB", "-1", "1 bottle", "1.2.3MB"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
 }

@@ -1,12 +1,11 @@
 //! The files that scripts see: those of every package of the image, as if all were unpacked.
 
-use std::collections::BTreeMap;
-use std::io::Read;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::apk::pkginfo::PackageInfo;
 use crate::cache::ContentId;
-use crate::catalog::{CatalogError, FileCatalog, PackageFiles, read_contents};
+use crate::catalog::{FileCatalog, PackageFiles, small_contents};
 use crate::deb::control::paragraphs;
 use crate::loader::{self, FileTree};
 use crate::root_path::RootPath;
@@ -63,14 +62,7 @@ impl<'a> CatalogFiles<'a> {
         if !matches!(real.entry.kind, EntryKind::File { size } if size <= LARGEST) {
             return None;
         }
-        let mut bytes = Vec::new();
-        let wanted = BTreeMap::from([(index, index)]);
-        read_contents(package, &wanted, |_, _, content: &mut dyn Read| {
-            content.read_to_end(&mut bytes).map_err(|error| CatalogError::unread(package, error))?;
-            Ok::<_, CatalogError>(())
-        })
-        .ok()?;
-        Some(bytes)
+        small_contents(package, &BTreeSet::from([index])).ok()?.remove(&index)
     }
 }
 

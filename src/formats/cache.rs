@@ -4,15 +4,18 @@
 //! blobs/sha256/ab/cdef...     content-addressed; complete and synced before it gets this name
 //! blobs/apk/ab/cdef...        packages that their control member's SHA-1 names, likewise
 //! partial/                    downloads under way, each under a lock or a name of its own
-//! derived/KIND/ab/cdef...     a checksum of 8 bytes, then what was derived from the blob or key abcdef...
+//! derived/KIND/ab/cdef...     what was derived from the blob or key abcdef..., then a checksum of 8 bytes
 //! ```
 //!
 //! Several processes can use a cache at once, and it can be deleted at any moment: nothing but time is lost.
 //! What is read is checked: blobs against their digest, derived entries against their checksum.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use tempfile::NamedTempFile;
 
@@ -21,21 +24,33 @@ use crate::hint::Hint;
 
 mod content_id;
 mod partial;
+mod pruning;
 
 pub use content_id::{ContentId, ContentIdError, Verdict};
 pub use partial::Partial;
+pub use pruning::Pruned;
 
 /// The bytes of a derived entry's checksum.
 const CHECKSUM: usize = 8;
 
-/// Marks the directory as one that backups can leave out (bford.info/cachedir).
-const TAG: &str =
-    "Signature: 8a477f597d28d172789f06886806bc55\n# This is a cache of rootforge. It can be deleted.\n";
+/// Marks the directory as one that backups can leave out (bford.info/cachedir), and says its form. Processes that use
+/// the cache hold a lock on it that they share.
+const TAG_FILE: &str = "CACHEDIR.TAG";
+
+/// Another form of all below, blobs and what is derived alike, needs another number: then a cache of the old form is
+/// emptied. Kinds of derived entries have versions of their own.
+const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# This is a cache of rootforge. It can be deleted.\n# Form 1\n";
 
 /// A directory of downloaded and derived files.
 #[derive(Clone, Debug)]
 pub struct Cache {
     root: PathBuf,
+    /// How many bytes were added by this process since [`Cache::settle`].
+    added: Arc<AtomicU64>,
+    /// Locked for as long as it is open.
+    in_use: Option<Arc<File>>,
+    /// When what is used now is used.
+    now: Option<SystemTime>,
 }
 
 /// What the cache has under a digest.
@@ -122,18 +137,54 @@ impl Hint for CacheError {
 impl Cache {
     /// Uses a directory, which is made if it is not there.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, CacheError> {
-        let cache = Cache { root: root.into() };
-        create_dir(&cache.root)?;
-        let tag = cache.root.join("CACHEDIR.TAG");
-        if !tag.exists() {
-            fs::write(&tag, TAG).map_err(CacheError::write(tag))?;
+        let mut cache = Cache { root: root.into(), added: Arc::default(), in_use: None, now: None };
+        let tag = cache.root.join(TAG_FILE);
+        let found = fs::read_to_string(&tag).ok();
+        if found.as_deref() != Some(TAG) {
+            create_dir(&cache.root)?;
+            // Before it had a number, it was as it is.
+            let form = |text: &str| text.lines().last().is_some_and(|line| line.starts_with("# Form "));
+            if found.as_deref().is_some_and(form) {
+                cache.clear()?;
+            }
+            fs::write(&tag, TAG).map_err(CacheError::write(&tag))?;
         }
+        // Where files cannot be locked, nobody is kept from deleting.
+        cache.in_use =
+            File::open(&tag).ok().filter(|tag| fs4::FileExt::lock_shared(tag).is_ok()).map(Arc::new);
         Ok(cache)
     }
 
     /// The directory.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Where files without a name may be made, for what does not outlive a run. It may not be there yet.
+    pub fn scratch(&self) -> PathBuf {
+        self.root.join("partial")
+    }
+
+    /// Notes from now on when what is used.
+    #[must_use]
+    pub fn at(mut self, now: SystemTime) -> Self {
+        self.now = Some(now);
+        self
+    }
+
+    /// The bytes of a file, which is of use.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        self.note_use(&file);
+        Ok(bytes)
+    }
+
+    fn note_use(&self, file: &File) {
+        if let Some(now) = self.now {
+            pruning::note_use(file, now);
+        }
     }
 
     fn blob_path(&self, id: impl Into<ContentId>) -> PathBuf {
@@ -151,7 +202,12 @@ impl Cache {
         let id = id.into();
         let path = self.blob_path(id);
         match id.judge(&path) {
-            Ok(Verdict::Sound) => Ok(Lookup::Found(path)),
+            Ok(Verdict::Sound) => {
+                if let Ok(file) = File::open(&path) {
+                    self.note_use(&file);
+                }
+                Ok(Lookup::Found(path))
+            }
             Ok(_) => self.remove(id).map(|()| Lookup::Corrupt),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Lookup::Missing),
             Err(source) => Err(CacheError::Read { path, source }),
@@ -161,7 +217,7 @@ impl Cache {
     /// The bytes of a blob, checked; none if it is missing or was corrupt, in which case it is removed.
     pub fn read_blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, CacheError> {
         let path = self.blob_path(digest);
-        match fs::read(&path) {
+        match self.read(&path) {
             Ok(bytes) if Digest::of(&bytes) == *digest => Ok(Some(bytes)),
             Ok(_) => self.remove(digest).map(|()| None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -184,7 +240,7 @@ impl Cache {
     pub fn insert(&self, bytes: &[u8]) -> Result<(Digest, PathBuf), CacheError> {
         let digest = Digest::of(bytes);
         let path = self.blob_path(digest);
-        self.replace(&path, bytes)?;
+        self.replace(&path, bytes, true)?;
         Ok((digest, path))
     }
 
@@ -197,7 +253,8 @@ impl Cache {
         io::copy(&mut reader, &mut hasher).map_err(CacheError::write(&directory))?;
         let (file, digest, size) = hasher.finish();
         let path = self.blob_path(digest);
-        persist(file, &path)?;
+        persist(file, &path, true)?;
+        self.added.fetch_add(size, Ordering::Relaxed);
         Ok((digest, size, path))
     }
 
@@ -209,9 +266,13 @@ impl Cache {
             create_dir(directory)?;
         }
         match fs::hard_link(file, &path) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                let size = path.metadata().map_or(0, |metadata| metadata.len());
+                self.added.fetch_add(size, Ordering::Relaxed);
+                Ok(())
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            Err(_) => fs::File::open(file)
+            Err(_) => File::open(file)
                 .map_err(CacheError::read(file))
                 .and_then(|file| self.insert_from(file).map(|_| ())),
         }
@@ -222,7 +283,7 @@ impl Cache {
         let id = id.into();
         let directory = self.root.join("partial");
         create_dir(&directory)?;
-        Partial::open(&directory, id, self.blob_path(id))
+        Partial::open(&directory, id, self.blob_path(id), &self.added)
     }
 
     fn derived_path(&self, kind: &str, key: &Digest) -> PathBuf {
@@ -234,29 +295,32 @@ impl Cache {
     ///
     /// `kind` names the format and its version, as in `manifest-1`, and is a file name.
     pub fn derived(&self, kind: &str, key: &Digest) -> Option<Vec<u8>> {
-        let mut bytes = fs::read(self.derived_path(kind, key)).ok()?;
-        let (found, content) = bytes.split_at_checked(CHECKSUM)?;
-        if found != checksum(kind, key, content) {
+        let mut bytes = self.read(&self.derived_path(kind, key)).ok()?;
+        let (content, found) = bytes.split_last_chunk::<CHECKSUM>()?;
+        if *found != checksum(kind, key, content) {
             return None;
         }
-        bytes.drain(..CHECKSUM);
+        bytes.truncate(bytes.len() - CHECKSUM);
         Some(bytes)
     }
 
     /// Stores what was derived from a blob or another key, in place of what was there.
     pub fn put_derived(&self, kind: &str, key: &Digest, content: &[u8]) -> Result<(), CacheError> {
-        let bytes = [&checksum(kind, key, content)[..], content].concat();
-        self.replace(&self.derived_path(kind, key), &bytes)
+        let bytes = [content, &checksum(kind, key, content)].concat();
+        // Not synced: what a crash leaves of it is found out by its checksum.
+        self.replace(&self.derived_path(kind, key), &bytes, false)
     }
 
     /// Gives a file its content at once: readers see the old or the new, never a part.
-    fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), CacheError> {
+    fn replace(&self, path: &Path, bytes: &[u8], synced: bool) -> Result<(), CacheError> {
         let directory = self.root.join("partial");
-        let attempt = || {
+        let attempt = || -> Result<(), CacheError> {
             create_dir(&directory)?;
             let mut file = NamedTempFile::new_in(&directory).map_err(CacheError::write(&directory))?;
             file.write_all(bytes).map_err(CacheError::write(file.path()))?;
-            persist(file, path)
+            persist(file, path, synced)?;
+            self.added.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            Ok(())
         };
         // Twice: somebody may delete the cache between two steps.
         attempt().or_else(|error| if error.is_vanished() { attempt() } else { Err(error) })
@@ -303,14 +367,16 @@ impl Cache {
     }
 }
 
-/// Detects damage, not forgery. It covers the place, so that an entry counts nowhere else.
+/// A CRC-32 and the length: detects damage, not forgery. It covers the place, so that an entry counts nowhere else.
 fn checksum(kind: &str, key: &Digest, content: &[u8]) -> [u8; CHECKSUM] {
-    let mut hasher = Hasher::new(io::sink());
-    // A sink does not fail.
-    let _ =
-        [kind.as_bytes(), &[0], key.as_bytes(), content].iter().try_for_each(|part| hasher.write_all(part));
+    let mut crc = crc32fast::Hasher::new();
+    for part in [kind.as_bytes(), &[0], key.as_bytes(), content] {
+        crc.update(part);
+    }
     let mut bytes = [0; CHECKSUM];
-    bytes.copy_from_slice(&hasher.finish().1.as_bytes()[..CHECKSUM]);
+    let (sum, length) = bytes.split_at_mut(4);
+    sum.copy_from_slice(&crc.finalize().to_le_bytes());
+    length.copy_from_slice(&(content.len() as u64).to_le_bytes()[..4]);
     bytes
 }
 
@@ -318,9 +384,11 @@ fn create_dir(path: &Path) -> Result<(), CacheError> {
     fs::create_dir_all(path).map_err(CacheError::write(path))
 }
 
-/// Syncs a file and gives it its name.
-fn persist(file: NamedTempFile, path: &Path) -> Result<(), CacheError> {
-    file.as_file().sync_data().map_err(CacheError::write(file.path()))?;
+/// Gives a file its name, once it is on the disk if that matters.
+fn persist(file: NamedTempFile, path: &Path, synced: bool) -> Result<(), CacheError> {
+    if synced {
+        file.as_file().sync_data().map_err(CacheError::write(file.path()))?;
+    }
     if let Some(directory) = path.parent() {
         create_dir(directory)?;
     }

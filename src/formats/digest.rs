@@ -45,6 +45,11 @@ impl Digest {
         &self.0
     }
 
+    /// The digest of these 32 bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Digest(bytes)
+    }
+
     /// Reads 64 hexadecimal digits, with or without `sha256:` before them.
     pub fn parse(text: &str) -> Result<Self, DigestError> {
         let error = || DigestError(text.to_owned());

@@ -18,12 +18,14 @@ use crate::arch::Arch;
 use crate::arch::ElfMachine;
 use crate::hint::Hint;
 
+mod build_id;
 mod image;
 mod mentions;
 mod notes;
 mod symbol_table;
 mod symbols;
 
+pub use build_id::build_id;
 pub use notes::{DlopenNote, DlopenPriority};
 pub use symbols::{Binding, Export, Import, ImportVersion, PackedSymbols, SymbolKind, Symbols, VersionNeed};
 

@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -55,19 +55,33 @@ impl Default for TransportOptions {
 /// Fetches. Clones share one pool of connections and can be used by several threads.
 #[derive(Clone, Debug)]
 pub struct Transport {
-    client: Client,
     options: Arc<TransportOptions>,
+    /// Made when a server is first asked: reading the system's CA certificates takes longer than a build that asks none.
+    http: Arc<OnceLock<Http>>,
+}
+
+/// What servers are asked with.
+#[derive(Debug)]
+struct Http {
+    client: Client,
     /// Why `https` cannot be used, if so.
     tls: Option<Arc<str>>,
 }
 
 impl Transport {
-    /// Sets up HTTP; no connection is made yet.
+    /// Nothing is set up yet, and no connection is made.
     ///
     /// Where the system has no CA certificates, `http` works and `https` is an error when it is used.
     pub fn new(options: TransportOptions) -> Result<Self, TransportError> {
-        let (client, tls) = client(&options, |builder| builder)?;
-        Ok(Transport { client, options: Arc::new(options), tls })
+        Ok(Transport { options: Arc::new(options), http: Arc::default() })
+    }
+
+    fn http(&self) -> Result<&Http, TransportError> {
+        if let Some(http) = self.http.get() {
+            return Ok(http);
+        }
+        let (client, tls) = client(&self.options, |builder| builder)?;
+        Ok(self.http.get_or_init(|| Http { client, tls }))
     }
 
     /// Whether only this machine is used.
@@ -113,11 +127,12 @@ impl Transport {
         if self.options.offline {
             return Err(Failure::Final(TransportError::Offline { url: url.to_owned() }));
         }
-        if let Some(cause) = self.tls.as_ref().filter(|_| url.starts_with("https:")) {
+        let http = self.http().map_err(Failure::Final)?;
+        if let Some(cause) = http.tls.as_ref().filter(|_| url.starts_with("https:")) {
             let (url, cause) = (url.to_owned(), cause.to_string());
             return Err(Failure::Final(TransportError::Tls { url, cause }));
         }
-        let response = self
+        let response = http
             .client
             .get(url)
             .headers(headers)

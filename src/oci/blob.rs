@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use libdeflater::{CompressionLvl, Compressor};
+use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
 use super::{LayerBlob, Layout, OciError};
@@ -187,7 +188,7 @@ fn zstd_frame(block: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 /// How a layer is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Compression {
     /// Not at all.
     None,

@@ -14,6 +14,7 @@ use tempfile::NamedTempFile;
 
 use super::descriptor::{Descriptor, Narrowed, Platforms};
 use super::documents::{self, DocumentError, REF_NAME};
+use super::syncing::Syncing;
 use super::{ImageRef, ImageSpec, IndexRef, LayerWriter, OciError, partial, place};
 use crate::digest::Digest;
 use crate::recipe::LayerCompression;
@@ -25,10 +26,12 @@ const MAX_DOCUMENT: u64 = 16 << 20;
 /// Begins the names of files that are being written.
 const PARTIAL: &str = ".partial-";
 
-/// An image layout in a directory. Cheap to clone; holds no lock and no open file.
+/// An image layout in a directory. Cheap to clone; holds no lock. What was written is on the disk when it has been
+/// given a name, by this layout or a clone.
 #[derive(Clone, Debug)]
 pub struct Layout {
     directory: PathBuf,
+    syncing: Syncing,
 }
 
 /// What a name in a layout stands for.
@@ -66,7 +69,7 @@ impl Layout {
     /// Opens a layout for writing, or makes one where there is nothing or an empty directory. What killed
     /// processes have left half-written in it goes.
     pub fn open_or_create(directory: impl Into<PathBuf>) -> Result<Self, OciError> {
-        let layout = Layout { directory: directory.into() };
+        let layout = Layout { directory: directory.into(), syncing: Syncing::default() };
         let marker = layout.directory.join("oci-layout");
         if !marker.exists() {
             layout.refuse_strangers()?;
@@ -93,7 +96,7 @@ impl Layout {
     /// Whether a layout is in a directory or can be made there, as far as can be told beforehand.
     pub(super) fn check_place(directory: &Path) -> Result<(), OciError> {
         place::check_directory(directory)?;
-        let layout = Layout { directory: directory.to_owned() };
+        let layout = Layout { directory: directory.to_owned(), syncing: Syncing::default() };
         if layout.directory.join("oci-layout").exists() { Ok(()) } else { layout.refuse_strangers() }
     }
 
@@ -179,10 +182,25 @@ impl Layout {
         let Some(manifests) = index.get_mut("manifests").and_then(Value::as_array_mut) else {
             return Err(self.wrong("index.json", "it has no list `manifests`".to_owned()));
         };
+        let before = manifests.clone();
         manifests.retain(|other| ref_name(other) != Some(name));
         manifests.push(descriptor);
         manifests.sort_by_cached_key(|entry| (ref_name(entry).map(str::to_owned), entry.to_string()));
-        self.replace("index.json", &index)
+        if *manifests == before {
+            return Ok(());
+        }
+        let mut file = partial::file_in(&self.directory, PARTIAL)?;
+        file.write_all(&documents::bytes(&index)).map_err(OciError::io("write", file.path()))?;
+        let path = self.directory.join("index.json");
+        self.syncing.begin(file.as_file().try_clone().map_err(OciError::io("open", &path))?, &path);
+        self.sync()?;
+        file.persist(&path).map_err(|error| OciError::io("write", &path)(error.error))?;
+        sync_directory(&self.directory)
+    }
+
+    /// Waits until all that was written is on the disk.
+    pub(super) fn sync(&self) -> Result<(), OciError> {
+        if self.syncing.wait()? { sync_directory(&self.blobs()) } else { Ok(()) }
     }
 
     /// The descriptor of what was written here.
@@ -254,9 +272,12 @@ impl Layout {
         partial::file_in(&self.directory.join("blobs"), PARTIAL)
     }
 
-    /// Syncs a file and makes it the blob of this digest.
+    /// Makes a file the blob of this digest, and begins to sync it: it is on the disk before a name leads to it.
     pub(super) fn adopt(&self, file: NamedTempFile, digest: &Digest) -> Result<(), OciError> {
-        persist(file, &self.blob_path(digest))
+        let path = self.blob_path(digest);
+        let file = file.persist(&path).map_err(|error| OciError::io("write", &path)(error.error))?;
+        self.syncing.begin(file, &path);
+        Ok(())
     }
 
     /// Makes a file outside the layout, whose bytes are known to have this digest, a blob: by a further link to it
@@ -282,6 +303,9 @@ impl Layout {
     pub(super) fn write_document(&self, document: &Value) -> Result<(Digest, u64), OciError> {
         let bytes = documents::bytes(document);
         let digest = Digest::of(&bytes);
+        if fs::read(self.blob_path(&digest)).is_ok_and(|there| there == bytes) {
+            return Ok((digest, bytes.len() as u64));
+        }
         let mut file = self.temporary()?;
         file.write_all(&bytes).map_err(OciError::io("write", file.path()))?;
         self.adopt(file, &digest)?;
@@ -376,7 +400,10 @@ impl Layout {
 pub(super) fn persist(file: NamedTempFile, path: &Path) -> Result<(), OciError> {
     file.as_file().sync_all().map_err(OciError::io("sync", path))?;
     file.persist(path).map_err(|error| OciError::io("write", path)(error.error))?;
-    let directory = place::directory_of(path);
+    sync_directory(place::directory_of(path))
+}
+
+fn sync_directory(directory: &Path) -> Result<(), OciError> {
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(OciError::io("sync", directory))
 }
 

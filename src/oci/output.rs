@@ -238,6 +238,7 @@ fn write_file(
 fn copy_layout(layout: &Layout, target: &Descriptor, directory: &Path, name: &str) -> Result<(), OciError> {
     layout::check_ref_name(name)?;
     let other = Layout::open_or_create(directory)?;
+    layout.sync()?;
     for (digest, size) in archive::reachable(layout, target)? {
         if other.blob_size(&digest) == Some(size) {
             continue;

@@ -1,6 +1,7 @@
 //! From a selection to layer plans: what is made for each layer joins what was chosen for it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use crate::arch::Arch;
 use crate::catalog::FileCatalog;
@@ -83,6 +84,8 @@ pub(super) struct Planned {
     pub(super) layers: Vec<(usize, LayerPlan)>,
     /// What packages' scripts would do and the image lacks.
     pub(super) undone: Vec<String>,
+    /// The host's files whose content was looked at: what was made follows from it.
+    pub(super) read: BTreeSet<PathBuf>,
 }
 
 /// What a layer has beside its packages' and the recipe's files, and what it makes of packages' files.
@@ -112,15 +115,17 @@ trait SetUp<'a> {
     fn finish(&mut self, selected: &'a SelectedLayer, files: &Made) -> Made;
     /// What packages' scripts would do and was left out.
     fn undone(&self) -> Vec<String>;
+    /// The host's files whose content was looked at.
+    fn read(&self) -> BTreeSet<PathBuf>;
 }
 
 /// Plans every layer of a recipe that holds anything. Those of its base are planned as for the base by itself, so
 /// that they are the same below whatever stands on them; here they only lead to what the upper ones lack.
 pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
     let Parts { recipe, arch, catalog, .. } = parts;
-    let mut layers = match parts.below() {
-        Some(base) => layer_plans(base)?.layers,
-        None => Vec::new(),
+    let (mut layers, mut read) = match parts.below() {
+        Some(base) => layer_plans(base).map(|base| (base.layers, base.read))?,
+        None => (Vec::new(), BTreeSet::new()),
     };
     let distro = recipe.conventions();
     let placeholders = Placeholders {
@@ -154,7 +159,8 @@ pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
             }
         }
     }
-    Ok(Planned { layers, undone: set_up.undone() })
+    read.extend(set_up.read());
+    Ok(Planned { layers, undone: set_up.undone(), read })
 }
 
 /// What is made for one layer, and what becomes of packages' files.
@@ -246,9 +252,9 @@ fn foundation(parts: Parts<'_>, selected: &SelectedLayer) -> Made {
 }
 
 /// How the image runs: as the recipe says, with what its distro and run-time rules add to the environment.
-fn configured(recipe: &Recipe, selection: &Selection) -> ImageConfig {
+pub(super) fn configured(recipe: &Recipe, given: &BTreeMap<String, String>) -> ImageConfig {
     let mut config = image_config(&recipe.image, recipe.conventions());
-    for (name, value) in &selection.env {
+    for (name, value) in given {
         config.env.entry(name.clone()).or_insert_with(|| value.clone());
     }
     config
@@ -257,7 +263,7 @@ fn configured(recipe: &Recipe, selection: &Selection) -> ImageConfig {
 impl Prepared {
     /// How the image of a recipe will run.
     pub fn image_config(&self, recipe: &Recipe) -> ImageConfig {
-        configured(recipe, &self.selection)
+        configured(recipe, &self.selection.env)
     }
 }
 
@@ -304,7 +310,7 @@ impl Forge<'_> {
     ) -> ImageSpec {
         ImageSpec {
             arch,
-            config: configured(recipe, selection),
+            config: configured(recipe, &selection.env),
             created: self.date(lock, arch),
             layers,
             annotations: BTreeMap::new(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::catalog::{CatalogError, FileCatalog, read_contents};
+use crate::catalog::{CatalogError, FileCatalog, small_contents};
 use crate::root_path::RootPath;
 
 /// The whole content of the files at some paths, each its owner's; what is no file is left out.
@@ -22,12 +22,12 @@ pub(super) fn contents<'p>(
     let mut contents = BTreeMap::new();
     for (name, positions) in by_package {
         let Some(package) = catalog.package(name) else { continue };
-        read_contents::<_, CatalogError>(package, &positions, |_, paths, content| {
-            let mut bytes = Vec::new();
-            content.read_to_end(&mut bytes).map_err(|source| CatalogError::unread(package, source))?;
-            contents.extend(paths.iter().map(|path| ((*path).clone(), bytes.clone())));
-            Ok(())
-        })?;
+        let read = small_contents(package, &positions.keys().copied().collect())?;
+        for (position, paths) in positions {
+            let bytes = read.get(&position).into_iter();
+            contents
+                .extend(bytes.flat_map(|bytes| paths.iter().map(|path| ((*path).clone(), bytes.clone()))));
+        }
     }
     Ok(contents)
 }

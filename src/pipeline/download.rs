@@ -1,12 +1,13 @@
-//! The packages of a lock, fetched into the cache.
+//! The packages of a lock, fetched into the cache and listed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::channel;
 use std::sync::{Mutex, PoisonError};
 
 use crate::arch::Arch;
 use crate::cache::ContentId;
-use crate::catalog::PackageArchive;
-use crate::fetch::{self, Connections, Wanted, fetch};
+use crate::catalog::{MergedUsr, PackageArchive, PackageFiles, catalogue_arriving};
+use crate::fetch::{self, Arrival, Connections, Wanted, fetch_sending};
 use crate::lock::{Lock, LockError, LockedPackage};
 use crate::progress::Progress;
 use crate::recipe::Recipe;
@@ -15,35 +16,39 @@ use crate::repository::roots;
 use super::{Forge, ForgeError};
 
 impl Forge<'_> {
-    /// The archives of some locked packages, in order of their names.
-    pub(super) fn fetch(
+    /// The files of some locked packages, in order of their names. Each is listed as soon as it is there, while others
+    /// come.
+    pub(super) fn catalogued(
         &self,
         recipe: &Recipe,
         lock: &Lock,
         arch: Arch,
         names: &BTreeSet<String>,
-    ) -> Result<Vec<PackageArchive>, ForgeError> {
+        links: &MergedUsr,
+    ) -> Result<Vec<PackageFiles>, ForgeError> {
         let packages = lock.packages_of(arch);
-        let wanted: Vec<(&LockedPackage, Wanted)> = names
-            .iter()
-            .filter_map(|name| packages.get(name.as_str()).copied())
-            .map(|package| Ok((package, self.wanted(recipe, lock, arch, package)?)))
+        let locked = names.iter().filter_map(|name| packages.get(name.as_str()).copied());
+        let wanted: Vec<Wanted> = locked
+            .map(|package| self.wanted(recipe, lock, arch, package))
             .collect::<Result<_, LockError>>()?;
-        let downloads: Vec<Wanted> = wanted.iter().map(|(_, wanted)| wanted.clone()).collect();
         let slow = vec![self.mirrors.snapshot_root().to_owned()];
         let connections = Connections { slow, ..Connections::default() };
         let progress = Relay { to: self.progress, present: Mutex::new(BTreeMap::new()) };
-        let fetched = fetch(&downloads, &self.transport, &self.cache, &connections, &progress)?;
-        for note in fetched.notes {
+        let (arrivals, arrived) = channel();
+        let (fetched, listed) = std::thread::scope(|scope| {
+            let fetching = scope.spawn(|| {
+                let arrivals = arrivals;
+                fetch_sending(&wanted, &self.transport, &self.cache, &connections, &progress, &arrivals)
+            });
+            let archives = arrived.into_iter().flat_map(|arrival| archives(&wanted, arrival));
+            let listed = catalogue_arriving(archives, links, &self.cache, &self.scratch);
+            let fetched = fetching.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            (fetched, listed)
+        });
+        for note in fetched?.notes {
             self.progress.note(&note.to_string());
         }
-        let archives = wanted.iter().zip(fetched.paths).map(|((package, _), path)| PackageArchive {
-            name: package.name.clone(),
-            version: package.version.clone(),
-            content: package.content,
-            path,
-        });
-        Ok(archives.collect())
+        Ok(listed?)
     }
 
     fn wanted(
@@ -77,6 +82,16 @@ impl Forge<'_> {
             content: package.content,
         })
     }
+}
+
+/// The packages that have come with an arrival, and their places among those that are wanted.
+fn archives(wanted: &[Wanted], arrival: Arrival) -> impl Iterator<Item = (usize, PackageArchive)> {
+    let Arrival { content, path } = arrival;
+    let these = wanted.iter().enumerate().filter(move |(_, wanted)| wanted.content == content);
+    these.map(move |(place, Wanted { name, version, .. })| {
+        let (name, version) = (name.clone(), version.clone());
+        (place, PackageArchive { name, version, content, path: path.clone() })
+    })
 }
 
 /// Turns what is present of each package into how much is new.

@@ -188,11 +188,12 @@ impl Forge<'_> {
         let mut essential: BTreeSet<&str> = BTreeSet::new();
         let mut for_rules: BTreeSet<&str> = BTreeSet::new();
         let asked_for = recipe.on_demand_packages();
-        for package in index.packages().map(|id| index.package(id)) {
-            if package.essential {
-                essential.insert(package.name);
-            } else if asked_for.contains(package.name) {
-                for_rules.insert(package.name);
+        for id in index.packages() {
+            let name = index.name(id);
+            if index.is_essential(id) {
+                essential.insert(name);
+            } else if asked_for.contains(name) {
+                for_rules.insert(name);
             }
         }
         let all: Vec<&str> = essential.iter().chain(&for_rules).copied().collect();

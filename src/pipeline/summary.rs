@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::catalog::FileCatalog;
 use crate::layer::LayerPlan;
 use crate::lock::LockedPackage;
@@ -10,7 +12,7 @@ use crate::select::{PluginCost, Selection, Warning};
 use crate::tarball::{Entry, EntryKind};
 
 /// Figures and warnings of one architecture. Sizes are in bytes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Summary {
     /// Packages that give files.
     pub packages: usize,
@@ -35,7 +37,7 @@ pub struct Summary {
 }
 
 /// The space a package takes in an image, in bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackageSize {
     /// The package's name.
     pub package: String,

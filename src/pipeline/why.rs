@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::arch::Arch;
-use crate::catalog::{FileCatalog, catalogue};
+use crate::catalog::FileCatalog;
 use crate::layer::LayerPlan;
 use crate::lock::Lock;
 use crate::recipe::Recipe;
@@ -59,7 +59,7 @@ impl Forge<'_> {
             recipe.name
         ));
         let links = catalog.merged_usr().clone();
-        for package in catalogue(&self.fetch(recipe, lock, arch, &more)?, &links, &self.cache)? {
+        for package in self.catalogued(recipe, lock, arch, &more, &links)? {
             catalog.insert(package)?;
         }
         catalog.order_owners();

@@ -3,6 +3,8 @@
 //! `layers = "auto"`, or `layers = { policy = "auto", budget = 5 }`, groups the files anew; without it, or with
 //! `"explicit"`, each `[[layer]]` is one layer.
 
+use serde::{Deserialize, Serialize};
+
 use super::findings::Findings;
 use super::problems::{listed, quoted};
 use super::reader::{Table, Text, Value};
@@ -83,7 +85,7 @@ impl Layering {
 }
 
 /// How the layers that a recipe makes are compressed. Those of its base stay as they are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum LayerCompression {
     /// Every engine reads it.
     #[default]

@@ -12,6 +12,7 @@
 //! which a rule took a single file.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use globset::GlobMatcher;
 
@@ -249,6 +250,11 @@ impl<'a> Setup<'a> {
     pub fn undone(&self) -> Vec<String> {
         let understood = self.undone.iter().map(ToString::to_string);
         understood.chain(self.failures.iter().cloned()).collect()
+    }
+
+    /// The host's files whose content was looked at.
+    pub fn read(&self) -> BTreeSet<PathBuf> {
+        self.tree.read()
     }
 
     /// Remembers what was made for the whole image.

@@ -1,7 +1,9 @@
 //! The image as it stands after some layers: what whole-image files are made from, and what effects of
 //! scripts are measured by.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::catalog::{FileCatalog, FileRef};
@@ -39,6 +41,8 @@ pub(super) struct Item {
 #[derive(Clone, Debug, Default)]
 pub(super) struct ImageTree {
     items: BTreeMap<RootPath, Item>,
+    /// The host's files whose content was asked for.
+    read: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl ImageTree {
@@ -185,9 +189,19 @@ impl ImageTree {
         match &self.get(&self.resolve(path)?)?.origin {
             Origin::Made(Content::Bytes(bytes)) => Some(bytes.clone()),
             // A file that cannot be read is told of where it is packed.
-            Origin::Made(Content::Host(host)) => std::fs::read(host).ok(),
+            Origin::Made(Content::Host(host)) => {
+                self.read.borrow_mut().insert(host.clone());
+                std::fs::read(host).ok()
+            }
             Origin::Package(_) | Origin::Implied => None,
         }
+    }
+}
+
+impl ImageTree {
+    /// The host's files whose content was asked for.
+    pub(super) fn read(&self) -> BTreeSet<PathBuf> {
+        self.read.borrow().clone()
     }
 }
 

@@ -32,6 +32,14 @@ impl Compression {
         }
     }
 
+    /// As [`Compression::reader`], xz on all cores: an error for a file of several streams.
+    pub(super) fn fast_reader<'b>(self, bytes: &'b [u8]) -> io::Result<Box<dyn Read + 'b>> {
+        match self {
+            Compression::Xz => Ok(Box::new(OneStream(xz_decoder(bytes)?))),
+            other => other.reader(bytes),
+        }
+    }
+
     /// What `bytes` unpack to, a piece at a time: whoever reads it keeps no more than is wanted.
     pub(super) fn reader<'b>(self, bytes: &'b [u8]) -> io::Result<Box<dyn Read + 'b>> {
         Ok(match self {
@@ -60,8 +68,8 @@ impl Compression {
     }
 }
 
-/// Several blocks at once; a file of several streams, which the threaded decoder does not know, one by one.
-fn unpack_xz(bytes: &[u8], limit: u64) -> io::Result<Vec<u8>> {
+/// Several blocks at once; the first stream only.
+fn xz_decoder(bytes: &[u8]) -> io::Result<liblzma::bufread::XzDecoder<&[u8]>> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let stream = MtStreamBuilder::new()
         .threads(u32::try_from(threads.min(64)).unwrap_or(1))
@@ -69,15 +77,38 @@ fn unpack_xz(bytes: &[u8], limit: u64) -> io::Result<Vec<u8>> {
         .memlimit_stop(MEMORY)
         .decoder()
         .map_err(io::Error::from)?;
-    let mut decoder = liblzma::bufread::XzDecoder::new_stream(bytes, stream);
+    Ok(liblzma::bufread::XzDecoder::new_stream(bytes, stream))
+}
+
+/// Streams may be padded with zeros (xz file format, section 2.2).
+fn is_padding(rest: &[u8]) -> bool {
+    rest.iter().all(|byte| *byte == 0)
+}
+
+/// A file of several streams, which the threaded decoder does not know, is unpacked one by one.
+fn unpack_xz(bytes: &[u8], limit: u64) -> io::Result<Vec<u8>> {
+    let mut decoder = xz_decoder(bytes)?;
     let text = bounded(&mut decoder, limit)?;
-    // Streams may be padded with zeros (xz file format, section 2.2).
-    if decoder.get_ref().iter().all(|byte| *byte == 0) {
+    if is_padding(decoder.get_ref()) {
         return Ok(text);
     }
     let stream = liblzma::stream::Stream::new_stream_decoder(MEMORY, liblzma::stream::CONCATENATED)
         .map_err(io::Error::from)?;
     bounded(liblzma::bufread::XzDecoder::new_stream(bytes, stream), limit)
+}
+
+/// A decoder whose file must end with its first stream.
+struct OneStream<'b>(liblzma::bufread::XzDecoder<&'b [u8]>);
+
+impl Read for OneStream<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 if !buffer.is_empty() && !is_padding(self.0.get_ref()) => {
+                Err(io::Error::other("it has several streams"))
+            }
+            read => Ok(read),
+        }
+    }
 }
 
 fn bounded(reader: impl Read, limit: u64) -> io::Result<Vec<u8>> {
@@ -127,7 +158,12 @@ mod tests {
             assert_eq!(compression.unpack(&packed, text.len() as u64).unwrap(), text, "{compression:?}");
             let error = compression.unpack(&packed, text.len() as u64 - 1).unwrap_err();
             assert_eq!(error.to_string(), "it has more than the 1199999 bytes accepted", "{compression:?}");
+            let mut read = Vec::new();
+            compression.fast_reader(&packed).unwrap().read_to_end(&mut read).unwrap();
+            assert_eq!(read, text, "{compression:?}");
             let twice = [packed.clone(), packed.clone()].concat();
+            let several = compression.fast_reader(&twice).unwrap().read_to_end(&mut read);
+            assert_eq!(several.is_err(), compression == Compression::Xz, "{compression:?}");
             assert_eq!(compression.unpack(&twice, 1 << 30).unwrap().len(), 2 * text.len(), "{compression:?}");
             if compression != Compression::None {
                 assert!(compression.unpack(&packed[..packed.len() / 2], 1 << 30).is_err(), "{compression:?}");

@@ -16,6 +16,7 @@ use crate::transport::{Expected, Transport, TransportError};
 mod in_release;
 
 use super::compression::Compression;
+use super::index::COMPACT;
 use super::{IndexOrigin, IndexText, Note, OriginKind, RepositoryError, Source};
 
 /// The largest index fetched, in bytes; unpacked ones may be eight times as large.
@@ -171,15 +172,15 @@ impl SuiteRelease {
                 && self.release.architectures.iter().any(|arch| arch == "all")
                 && self.lists(&common);
             if self.lists(&own) {
-                let text = self.index(&own, access)?;
+                let part = self.part(component, &own, deb_arch, access)?;
                 // Some archives have the packages for all architectures in both places.
-                let within = text.contains("\nArchitecture: all\n");
-                parts.push(self.part(component, text));
-                if separate && !within {
-                    parts.push(self.part(component, self.index(&common, access)?));
+                let lacks_common = separate && !part.1.has_common();
+                parts.push(part);
+                if lacks_common {
+                    parts.push(self.part(component, &common, deb_arch, access)?);
                 }
             } else if separate {
-                parts.push(self.part(component, self.index(&common, access)?));
+                parts.push(self.part(component, &common, deb_arch, access)?);
             } else {
                 self.check_lack(component, deb_arch)?;
                 let note = Note::ArchLeftOut { suite: self.source.suite.clone(), arch: deb_arch.to_owned() };
@@ -197,8 +198,14 @@ impl SuiteRelease {
             .any(|kind| self.release.files.contains_key(&format!("{path}{}", kind.ending())))
     }
 
-    /// A text that [`SuiteRelease::index`] has compared with InRelease.
-    fn part(&self, component: &str, text: String) -> IndexPart {
+    /// An index for one architecture: as it was cut down before, if that is kept of a copy that InRelease lists.
+    fn part(
+        &self,
+        component: &str,
+        path: &str,
+        deb_arch: &str,
+        access: Access<'_>,
+    ) -> Result<IndexPart, RepositoryError> {
         let origin = IndexOrigin {
             kind: OriginKind::Archive,
             archive: self.source.archive_name.clone(),
@@ -208,7 +215,37 @@ impl SuiteRelease {
             inrelease: self.digest,
             date: self.date,
         };
-        (origin, IndexText::vouched(text))
+        let key = |digest: &Digest| Digest::of(format!("{deb_arch} {digest}").as_bytes());
+        let kept = self.copies(path).into_iter().find_map(|(_, file)| {
+            access.cache.derived(COMPACT, &key(&file.digest)).and_then(IndexText::kept)
+        });
+        if let Some(text) = kept {
+            return Ok((origin, text));
+        }
+        let (kind, bytes) = self.packed(path, access)?;
+        let compact = IndexText::unpacked(|| kind.fast_reader(&bytes), self.limit(path), &origin, deb_arch);
+        let Some((text, kept)) = compact else {
+            return Ok((origin, IndexText::vouched(self.unpack(path, kind, &bytes)?)));
+        };
+        if let Some(file) = self.release.files.get(&format!("{path}{}", kind.ending())) {
+            // What cannot be kept is unpacked again.
+            let _ = access.cache.put_derived(COMPACT, &key(&file.digest), &kept);
+        }
+        Ok((origin, text))
+    }
+
+    /// So many bytes an index may have at most.
+    fn limit(&self, path: &str) -> u64 {
+        self.release.files.get(path).map_or(8 * MAX_INDEX, |file| file.size.min(8 * MAX_INDEX))
+    }
+
+    /// The copies of an index that InRelease lists, the smallest kind first.
+    fn copies(&self, path: &str) -> Vec<(Compression, ReleaseFile)> {
+        let copies = Compression::ALL.into_iter().filter_map(|kind| {
+            let file = self.release.files.get(&format!("{path}{}", kind.ending()))?;
+            (file.size <= MAX_INDEX).then_some((kind, *file))
+        });
+        copies.collect()
     }
 
     /// Whether it is in order that a component has no index for an architecture.
@@ -277,21 +314,9 @@ impl SuiteRelease {
         read(&mut text).map_err(failed)
     }
 
-    /// An index, from the cache or the mirror: whichever copy fits what InRelease says.
-    fn index(&self, path: &str, access: Access<'_>) -> Result<String, RepositoryError> {
-        let (kind, bytes) = self.packed(path, access)?;
-        self.unpack(path, kind, &bytes)
-    }
-
-    /// As [`SuiteRelease::index`], as it was fetched.
+    /// An index as it was fetched, from the cache or the mirror: whichever copy fits what InRelease says.
     fn packed(&self, path: &str, access: Access<'_>) -> Result<(Compression, Vec<u8>), RepositoryError> {
-        let copies: Vec<(Compression, ReleaseFile)> = Compression::ALL
-            .into_iter()
-            .filter_map(|kind| {
-                let file = self.release.files.get(&format!("{path}{}", kind.ending()))?;
-                (file.size <= MAX_INDEX).then_some((kind, *file))
-            })
-            .collect();
+        let copies = self.copies(path);
         for (kind, file) in &copies {
             if let Some(bytes) = access.cache.read_blob(&file.digest)? {
                 return Ok((*kind, bytes));
@@ -329,8 +354,7 @@ impl SuiteRelease {
             path: format!("{path}{}", kind.ending()),
             cause,
         };
-        let limit = self.release.files.get(path).map_or(8 * MAX_INDEX, |file| file.size.min(8 * MAX_INDEX));
-        let text = kind.unpack(bytes, limit).map_err(|error| failed(error.to_string()))?;
+        let text = kind.unpack(bytes, self.limit(path)).map_err(|error| failed(error.to_string()))?;
         // Old descriptions may be in Latin-1; every field that counts is ASCII.
         Ok(String::from_utf8(text)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))

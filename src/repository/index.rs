@@ -7,6 +7,7 @@
 //! only be had from the rooms that know.
 
 use std::fmt::Write as _;
+use std::io::{self, Read};
 
 use rayon::prelude::*;
 
@@ -15,13 +16,16 @@ use crate::deb::control;
 use crate::digest::Digest;
 use crate::hint::Hint;
 
+mod compact;
 mod mention;
 mod reading;
 mod record;
 mod similar;
 
+use compact::Compact;
 use reading::{Entry, Provided, Span, collect_provided, in_order, read_entry, slice};
 
+pub(crate) use compact::COMPACT;
 pub(crate) use mention::Mention;
 pub use record::PackageRecord;
 pub use similar::nearest;
@@ -68,19 +72,60 @@ impl std::fmt::Display for IndexOrigin {
 
 /// A `Packages` text whose bytes somebody vouches for.
 #[derive(Clone, Debug)]
-pub struct IndexText(String);
+pub struct IndexText {
+    text: String,
+    /// Its packages in order, where they are known: with the origin 0.
+    entries: Option<Vec<Entry>>,
+}
 
 impl IndexText {
+    fn plain(text: String) -> Self {
+        IndexText { text, entries: None }
+    }
+
+    /// As [`IndexText::vouched`], of what is unpacked, cut down as it comes to what is ever asked of it; and that as it
+    /// is to be kept. None where anything is wrong with it, which is told when it is read as it is.
+    pub(crate) fn unpacked<'b>(
+        unpack: impl FnOnce() -> io::Result<Box<dyn Read + 'b>> + Send,
+        limit: u64,
+        origin: &IndexOrigin,
+        deb_arch: &str,
+    ) -> Option<(Self, Vec<u8>)> {
+        let compact = Compact::read(unpack, limit, origin, deb_arch)?;
+        let kept = compact.to_bytes();
+        Some((compact.into(), kept))
+    }
+
+    /// The same of a text that is there.
+    #[cfg(test)]
+    pub(crate) fn compact(text: String, origin: &IndexOrigin, deb_arch: &str) -> (Self, Option<Vec<u8>>) {
+        match Self::unpacked(|| Ok(Box::new(text.as_bytes())), u64::MAX, origin, deb_arch) {
+            Some((compact, kept)) => (compact, Some(kept)),
+            None => (Self::plain(text), None),
+        }
+    }
+
+    /// What was kept; none where it is not what it should be. The caller knows that it was made of a text that somebody
+    /// vouches for.
+    pub(crate) fn kept(bytes: Vec<u8>) -> Option<Self> {
+        Compact::from_bytes(bytes).map(Self::from)
+    }
+
+    /// Whether any package in it is for all architectures.
+    pub(crate) fn has_common(&self) -> bool {
+        self.text.contains("\nArchitecture: all\n")
+    }
+
     /// The caller has compared the text with a signed digest, or has made it from a package or a lock that
     /// the user named.
     pub(crate) fn vouched(text: String) -> Self {
-        IndexText(text)
+        Self::plain(text)
     }
 
     /// A text that must be the one of a digest; none where it is not. Who vouches for the digest is the
     /// caller's affair.
     pub fn matching(text: String, expected: &Digest) -> Option<Self> {
-        (Digest::of(text.as_bytes()) == *expected).then_some(IndexText(text))
+        (Digest::of(text.as_bytes()) == *expected).then(|| Self::plain(text))
     }
 
     /// A paragraph for a package file: its control paragraph with what an archive would add.
@@ -92,7 +137,13 @@ impl IndexText {
             }
         }
         let _ = write!(text, "Filename: {path}\nSize: {size}\nSHA256: {}\n", sha256.hex());
-        IndexText(text)
+        Self::plain(text)
+    }
+}
+
+impl From<Compact> for IndexText {
+    fn from(Compact { text, entries }: Compact) -> Self {
+        IndexText { text, entries: Some(entries) }
     }
 }
 
@@ -206,15 +257,21 @@ impl PackageIndex {
         deb_arch: &str,
         indexes: Vec<(IndexOrigin, IndexText)>,
     ) -> Result<Self, IndexError> {
-        let (origins, texts): (Vec<_>, Vec<_>) =
-            indexes.into_iter().map(|(origin, text)| (origin, text.0)).unzip();
+        let (origins, parts): (Vec<_>, Vec<_>) = indexes.into_iter().unzip();
         let mut entries = Vec::new();
-        for (number, (origin, text)) in origins.iter().zip(&texts).enumerate() {
+        let mut texts = Vec::with_capacity(parts.len());
+        for (number, (origin, part)) in origins.iter().zip(parts).enumerate() {
             let too_large = || IndexError::TooLarge { origin: origin.to_string() };
-            if u32::try_from(text.len()).is_err() {
+            if u32::try_from(part.text.len()).is_err() {
                 return Err(too_large());
             }
             let number = u16::try_from(number).map_err(|_| too_large())?;
+            texts.push(part.text);
+            let Some(text) = texts.last() else { continue };
+            if let Some(read) = part.entries {
+                entries.extend(read.into_iter().map(|entry| Entry { origin: number, ..entry }));
+                continue;
+            }
             let paragraphs: Vec<_> = control::paragraphs(text).collect();
             let read =
                 paragraphs.par_iter().map(|paragraph| read_entry(text, paragraph, number, origin, deb_arch));
@@ -299,6 +356,11 @@ impl PackageIndex {
     pub fn version(&self, id: PackageId) -> &str {
         let entry = self.entry(id);
         self.text(entry, entry.version)
+    }
+
+    /// Whether the distro marks a package `Essential: yes`.
+    pub fn is_essential(&self, id: PackageId) -> bool {
+        self.entry(id).essential
     }
 
     /// The origin of a package.

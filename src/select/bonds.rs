@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::root_path::RootPath;
 
 /// The start of everything: the recipe.
@@ -30,7 +32,7 @@ pub(super) struct Bonds {
 }
 
 /// What a plug-in, or a directory of them, costs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PluginCost {
     /// The plug-in, or the directory of several.
     pub path: RootPath,

@@ -121,7 +121,7 @@ impl Selector<'_> {
                     if !matches {
                         unmatched.push(UnmatchedPattern {
                             layer: layer.name.clone(),
-                            list,
+                            list: list.to_owned(),
                             pattern: glob.source.clone(),
                             certain,
                         });

@@ -7,6 +7,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::catalog::FileCatalog;
 use crate::elf::PackedSymbols;
 use crate::loader::{FileTree, Finding, LinkFault, Node, Role, Search, Subject, hwcaps_levels, prove};
@@ -16,7 +18,7 @@ use super::Warning;
 use super::selector::Selector;
 
 /// Files that do not fit together, with the packages that they come from.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Unproven {
     /// What does not fit.
     pub finding: Finding,

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use rootforge::cache::Cache;
+use rootforge::catalog::Scratch;
 use rootforge::layer::LayerPlan;
 use rootforge::lock::Lock;
 use rootforge::oci::MergedTree;
@@ -46,6 +47,7 @@ impl Planner {
     fn new(cache: &Path, mirrors: &MirrorInputs) -> Self {
         let forge = Forge {
             cache: Cache::open(cache).unwrap(),
+            scratch: Scratch::default(),
             transport: Transport::new(TransportOptions::default()).unwrap(),
             mirrors: Mirrors::new(mirrors).unwrap(),
             now: SystemTime::now(),

@@ -3,6 +3,8 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempPath;
 
@@ -18,6 +20,8 @@ pub struct Partial {
     target: PathBuf,
     id: ContentId,
     hold: Hold,
+    /// Counts what is added to the cache, in bytes.
+    added: Arc<AtomicU64>,
 }
 
 /// What keeps others from writing to the file.
@@ -47,18 +51,24 @@ impl Drop for Locked {
 }
 
 impl Partial {
-    pub(super) fn open(directory: &Path, id: ContentId, target: PathBuf) -> Result<Self, CacheError> {
+    pub(super) fn open(
+        directory: &Path,
+        id: ContentId,
+        target: PathBuf,
+        added: &Arc<AtomicU64>,
+    ) -> Result<Self, CacheError> {
+        let added = Arc::clone(added);
         let (_, hex) = id.place();
         let path = directory.join(&hex);
         if let Some(lock) = lock(&path).map_err(CacheError::write(&path))? {
-            return Ok(Partial { path, target, id, hold: Hold::Lock(lock) });
+            return Ok(Partial { path, target, id, hold: Hold::Lock(lock), added });
         }
         let own = tempfile::Builder::new()
             .prefix(&format!("{hex}."))
             .tempfile_in(directory)
             .map_err(CacheError::write(directory))?
             .into_temp_path();
-        Ok(Partial { path: own.to_path_buf(), target, id, hold: Hold::Name(own) })
+        Ok(Partial { path: own.to_path_buf(), target, id, hold: Hold::Name(own), added })
     }
 
     /// The file to write to.
@@ -84,9 +94,9 @@ impl Partial {
 
     /// As [`Partial::commit`], for content that was checked right before.
     pub fn commit_checked(self) -> Result<PathBuf, CacheError> {
-        let Partial { path, target, hold, .. } = self;
-        let file = File::open(&path).map_err(CacheError::read(&path))?;
-        file.sync_data().map_err(CacheError::write(&path))?;
+        let Partial { path, target, hold, added, .. } = self;
+        // Not synced: what a crash leaves of it is found out by its digest, whenever it is read.
+        let size = fs::metadata(&path).map_err(CacheError::read(&path))?.len();
         if let Some(directory) = target.parent() {
             create_dir(directory)?;
         }
@@ -96,6 +106,7 @@ impl Partial {
                 .persist(&target)
                 .map_err(|error| CacheError::Write { path: target.clone(), source: error.error })?,
         }
+        added.fetch_add(size, Ordering::Relaxed);
         Ok(target)
     }
 }

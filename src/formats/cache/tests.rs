@@ -63,6 +63,75 @@ fn derived_entries_are_checked() {
 }
 
 #[test]
+fn what_was_used_longest_ago_goes_first() {
+    let (_directory, cache) = cache();
+    let cache = cache.at(SystemTime::now());
+    let long_ago = SystemTime::now() - std::time::Duration::from_secs(48 * 3600);
+    let age = |path: &Path, hours: u64| {
+        let time = long_ago - std::time::Duration::from_secs(hours * 3600);
+        let times = fs::FileTimes::new().set_accessed(time).set_modified(time);
+        File::options().write(true).open(path).unwrap().set_times(times).unwrap();
+    };
+    let blobs: Vec<Digest> = (0..10_u8)
+        .map(|number| {
+            let (digest, path) = cache.insert(&[number; 1000]).unwrap();
+            age(&path, 10 - u64::from(number));
+            digest
+        })
+        .collect();
+    cache.put_derived("x-1", &blobs[0], &[0; 992]).unwrap();
+    age(&cache.derived_path("x-1", &blobs[0]), 100);
+    let kinds = cache.kinds().unwrap();
+    assert_eq!(kinds["blobs/sha256"], Usage { files: 10, bytes: 10_000 });
+    assert_eq!(kinds["derived/x-1"], Usage { files: 1, bytes: 1000 });
+    // Reading is use.
+    assert!(cache.read_blob(&blobs[0]).unwrap().is_some());
+    let pruned = cache.prune(7_500).unwrap();
+    assert_eq!((pruned.removed.files, pruned.left.bytes), (4, 7000));
+    let left: Vec<bool> = blobs.iter().map(|digest| cache.blob(*digest).is_some()).collect();
+    assert_eq!(left, [true, false, false, false, true, true, true, true, true, true]);
+    assert!(cache.derived("x-1", &blobs[0]).is_none());
+    assert_eq!(cache.prune(7_500).unwrap().removed, Usage::default());
+
+    // Another uses it: what is new stays.
+    let other = Cache::open(cache.root()).unwrap();
+    let pruned = cache.prune(0).unwrap();
+    assert!(pruned.in_use && pruned.left.bytes == 1000, "{pruned:?}");
+    assert!(cache.blob(blobs[0]).is_some());
+    drop(other);
+    assert_eq!(cache.prune(0).unwrap().left, Usage::default());
+}
+
+#[test]
+fn a_run_that_adds_holds_to_the_limit() {
+    let (_directory, cache) = cache();
+    cache.insert(&[1; 4000]).unwrap();
+    cache.settle(10_000).unwrap();
+    cache.insert(&[2; 4000]).unwrap();
+    cache.settle(10_000).unwrap();
+    assert_eq!(cache.kinds().unwrap()["blobs/sha256"].bytes, 8000);
+    cache.settle(10).unwrap();
+    assert_eq!(cache.kinds().unwrap()["blobs/sha256"].bytes, 8000, "nothing was added");
+    cache.insert(&[3; 4000]).unwrap();
+    cache.settle(10_000).unwrap();
+    assert_eq!(cache.kinds().unwrap()["blobs/sha256"].bytes, 8000);
+}
+
+#[test]
+fn a_cache_of_another_form_is_emptied() {
+    let (_directory, cache) = cache();
+    let (digest, _) = cache.insert(b"hello").unwrap();
+    let tag = cache.root().join(TAG_FILE);
+    let reopened = |text: &str| {
+        fs::write(&tag, text).unwrap();
+        Cache::open(cache.root()).unwrap().blob(digest).is_some()
+    };
+    assert!(reopened(TAG) && reopened(TAG.rsplit_once("# ").unwrap().0) && reopened(""));
+    assert!(!reopened(&TAG.replace("Form 1", "Form 2")));
+    assert_eq!(fs::read_to_string(&tag).unwrap(), TAG);
+}
+
+#[test]
 fn two_downloads_of_one_blob_do_not_meet() {
     let (_directory, cache) = cache();
     let digest = Digest::of(b"hello");

@@ -21,6 +21,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::process::Process;
 use crate::elf::{Binding, SymbolKind};
 use crate::root_path::RootPath;
@@ -55,7 +57,7 @@ pub struct Subject<'t> {
 }
 
 /// What would go wrong when a file is loaded.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Finding {
     /// The file that needs what is not there.
     pub file: RootPath,
@@ -68,7 +70,7 @@ pub struct Finding {
 }
 
 /// What is missing where files are linked.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum LinkFault {
     /// A library does not define versions that are needed of it.
     Versions {
@@ -91,7 +93,7 @@ pub enum LinkFault {
 }
 
 /// A symbol that nothing defines.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MissingSymbol {
     /// Its name.
     pub name: String,

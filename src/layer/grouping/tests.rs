@@ -63,7 +63,17 @@ fn layers(rows: &[Row<'_>], budget: usize) -> BTreeMap<String, String> {
         let manifest = Shared::new(Manifest { files, control: Control::default() });
         let (name, version) = (name.to_owned(), "1".to_owned());
         let archive = PathBuf::from("none.deb");
-        catalog.insert(PackageFiles { name: name.clone(), version, content, archive, manifest }).unwrap();
+        catalog
+            .insert(PackageFiles {
+                name: name.clone(),
+                version,
+                content,
+                archive,
+                manifest,
+                small: None,
+                kept: None,
+            })
+            .unwrap();
         if marks.contains("named") {
             named.insert(name.clone());
         }

@@ -1,5 +1,8 @@
 //! Alpine's part of layers: busybox's links, accounts of packages' scripts, and apk's database.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use crate::recipe::Recipe;
 use crate::render::Made;
 use crate::render::alpine::{Image, LayerFiles, LayerSetup, ScriptFiles, Setup};
@@ -54,5 +57,9 @@ impl<'a> SetUp<'a> for Alpine<'a> {
 
     fn undone(&self) -> Vec<String> {
         self.setup.failures().iter().chain(self.files.undone()).cloned().collect()
+    }
+
+    fn read(&self) -> BTreeSet<PathBuf> {
+        self.files.read()
     }
 }

@@ -1,6 +1,7 @@
 //! Debian's part of layers: what its packages' scripts would do, and dpkg's records.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use crate::catalog::FileCatalog;
 use crate::recipe::Recipe;
@@ -96,6 +97,10 @@ impl<'a> SetUp<'a> for Debian<'a> {
 
     fn undone(&self) -> Vec<String> {
         self.setup.undone()
+    }
+
+    fn read(&self) -> BTreeSet<PathBuf> {
+        self.setup.read()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What packages' scripts do to the files of an Alpine image.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use crate::arch::Arch;
 use crate::catalog::FileCatalog;
@@ -115,5 +116,10 @@ impl<'a> ScriptFiles<'a> {
     /// What packages' scripts would do and was left out, in the order of layers and packages.
     pub fn undone(&self) -> &[String] {
         &self.undone
+    }
+
+    /// The host's files whose content was looked at.
+    pub fn read(&self) -> BTreeSet<PathBuf> {
+        self.tree.read()
     }
 }

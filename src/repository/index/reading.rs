@@ -24,6 +24,7 @@ pub(super) struct Entry {
     pub(super) name: Span,
     pub(super) version: Span,
     pub(super) provides: Span,
+    pub(super) essential: bool,
     pub(super) size: u64,
     pub(super) sha256: Digest,
 }
@@ -36,6 +37,7 @@ pub(super) struct Provided {
     pub(super) version: Option<Span>,
 }
 
+#[inline]
 pub(super) fn slice(text: &str, span: Span) -> &str {
     &text[span.start as usize..(span.start + span.len) as usize]
 }
@@ -56,6 +58,7 @@ pub(super) fn read_entry(
     deb_arch: &str,
 ) -> Result<Entry, IndexError> {
     let [mut name, mut version, mut arch, mut filename, mut size, mut sha256, mut provides] = [None; 7];
+    let mut essential = false;
     for (field, value) in paragraph.fields() {
         let place = match field.len() {
             4 if field.eq_ignore_ascii_case("Size") => &mut size,
@@ -64,6 +67,10 @@ pub(super) fn read_entry(
             7 if field.eq_ignore_ascii_case("Version") => &mut version,
             8 if field.eq_ignore_ascii_case("Filename") => &mut filename,
             8 if field.eq_ignore_ascii_case("Provides") => &mut provides,
+            9 if field.eq_ignore_ascii_case("Essential") => {
+                essential = value == "yes";
+                continue;
+            }
             12 if field.eq_ignore_ascii_case("Architecture") => &mut arch,
             _ => continue,
         };
@@ -108,6 +115,7 @@ pub(super) fn read_entry(
         name: span_within(text, name_text),
         version: span_within(text, version_text),
         provides: provides.map_or(Span { start: 0, len: 0 }, |provides| span_within(text, provides)),
+        essential,
         size: size.parse().map_err(|_| malformed("Size", size))?,
         sha256: Digest::parse(sha256).map_err(|_| malformed("SHA256", sha256))?,
     })

@@ -19,10 +19,50 @@ fn paragraph(name: &str, version: &str, more: &str) -> String {
     )
 }
 
+/// The index of some texts, as it is when they were kept: the same as of the texts themselves.
 fn new(texts: &[(OriginKind, &str, String)]) -> Result<PackageIndex, IndexError> {
-    let texts =
-        texts.iter().map(|(kind, suite, text)| (origin(*kind, suite), IndexText::vouched(text.clone())));
-    PackageIndex::new(Arch::S390x, "s390x", texts.collect())
+    let index = |read: &dyn Fn(&IndexOrigin, &String) -> IndexText| {
+        let part = |(kind, suite, text): &(OriginKind, &str, String)| {
+            let origin = origin(*kind, suite);
+            let text = read(&origin, text);
+            (origin, text)
+        };
+        PackageIndex::new(Arch::S390x, "s390x", texts.iter().map(part).collect())
+    };
+    let plain = index(&|_, text| IndexText::vouched(text.clone()))?;
+    let compact = |origin: &IndexOrigin, text: &String| IndexText::compact(text.clone(), origin, "s390x");
+    let fresh = index(&|origin, text| compact(origin, text).0).unwrap();
+    let kept = index(&|origin, text| IndexText::kept(compact(origin, text).1.unwrap()).unwrap()).unwrap();
+    let said = |index: &PackageIndex| {
+        let records = index.packages().map(|id| format!("{:?}", index.package(id)));
+        let provided =
+            ["v", "w", "odd"].map(|name| format!("{:?}", index.providers(name).collect::<Vec<_>>()));
+        records.chain(provided).collect::<Vec<_>>()
+    };
+    assert_eq!(said(&fresh), said(&plain));
+    assert_eq!(said(&kept), said(&plain));
+    Ok(kept)
+}
+
+#[test]
+fn what_is_kept_of_an_index_may_be_damaged() {
+    let text =
+        paragraph("a", "1", "Provides: v\nDescription: long\n and longer\n") + &paragraph("b", "1", "");
+    let origin = origin(OriginKind::Archive, "sid");
+    let (_, kept) = IndexText::compact(text.clone(), &origin, "s390x");
+    let kept = kept.unwrap();
+    assert!(!String::from_utf8_lossy(&kept).contains("longer"));
+    for cut in 0..kept.len() {
+        let _ = IndexText::kept(kept[..cut].to_vec());
+        let mut other = kept.clone();
+        other[cut] ^= 0x80;
+        if let Some(part) = IndexText::kept(other) {
+            let index = PackageIndex::new(Arch::S390x, "s390x", vec![(origin.clone(), part)]).unwrap();
+            assert!(index.packages().map(|id| index.package(id).name.len()).sum::<usize>() < 1000);
+        }
+    }
+    let wrong = text.replace("Size: 7", "Size: x");
+    assert_eq!(IndexText::compact(wrong, &origin, "s390x").1, None);
 }
 
 fn versions(index: &PackageIndex, name: &str) -> Vec<String> {

@@ -47,7 +47,9 @@ impl Shell<'_> {
             version: "1-r0".to_owned(),
             content: ContentId::Apk(Checksum::of(b"p")),
             archive: "/nonexistent".into(),
+            small: None,
             manifest: Arc::new(Manifest { files: Vec::new(), control: Control { text, members } }),
+            kept: None,
         };
         let catalog = FileCatalog::new(MergedUsr::new(&[]));
         let found = effects_of(&package, &CatalogFiles::new(&catalog, "x86_64", "")).effects;

@@ -1,0 +1,70 @@
+//! What a program takes: time on the clock and of the processor, and memory at most.
+
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+/// What one run took, or the medians of several.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Took {
+    /// Seconds from start to end.
+    pub(crate) wall: f64,
+    /// Seconds of all processors, of all processes.
+    pub(crate) cpu: f64,
+    /// Bytes that the first process held at most.
+    pub(crate) peak: f64,
+}
+
+/// Runs a command, which must succeed.
+pub(crate) fn run(command: &mut Command) -> Took {
+    let cpu = of_children();
+    let start = Instant::now();
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let peak = peak(&mut child);
+    let status = child.wait().unwrap();
+    let wall = start.elapsed().as_secs_f64();
+    assert!(status.success(), "{command:?}: {status}");
+    Took { wall, cpu: of_children() - cpu, peak }
+}
+
+/// The medians of several runs; `before` each, unmeasured, what makes them alike.
+pub(crate) fn medians(times: usize, before: impl Fn(), command: impl Fn() -> Command) -> Took {
+    let runs = (0..times).map(|_| {
+        before();
+        run(&mut command())
+    });
+    let runs: Vec<Took> = runs.collect();
+    let median = |of: fn(&Took) -> f64| median(runs.iter().map(of).collect());
+    Took { wall: median(|took| took.wall), cpu: median(|took| took.cpu), peak: median(|took| took.peak) }
+}
+
+/// The middle one; the mean of two.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
+}
+
+/// Watches a process until its end. The kernel keeps the maximum, so that only the last moments can be missed.
+fn peak(child: &mut Child) -> f64 {
+    let status = format!("/proc/{}/status", child.id());
+    let (mut peak, mut pause) = (0.0, Duration::from_micros(500));
+    loop {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+        peak = kilobytes.map_or(peak, |kilobytes| kilobytes * 1024.0);
+        if child.try_wait().unwrap().is_some() {
+            return peak;
+        }
+        std::thread::sleep(pause);
+        pause = (pause + pause / 8).min(Duration::from_millis(5));
+    }
+}
+
+/// Seconds of the processor that ended children have used, and theirs.
+fn of_children() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    // proc_pid_stat(5): cutime and cstime are the fields 16 and 17, in hundredths; the state, the third, comes first here.
+    fields[13..15].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
+}
