@@ -24,12 +24,14 @@ use crate::root_path::RootPath;
 use crate::tarball::{Entry, EntryKind};
 
 mod contents;
+mod layer;
 mod merged_usr;
 mod package;
 mod programs;
 mod scan;
 
 pub use contents::read_contents;
+pub use layer::{LayerSource, catalogue_layer, in_image};
 pub use merged_usr::MergedUsr;
 pub use package::{Control, PackageError};
 pub use programs::{OwnElf, OwnElfs, Unfit};
@@ -74,6 +76,8 @@ pub struct PackageFiles {
     pub archive: PathBuf,
     /// What it holds.
     pub manifest: Arc<Manifest>,
+    /// Where its content is, if it was made of what an image has; then there is no archive.
+    pub source: Option<Arc<dyn LayerSource>>,
 }
 
 /// Keeps manifests between runs, by the digest of the package.
@@ -292,6 +296,30 @@ impl FileCatalog {
         self.names.insert(package.name.clone(), package_number);
         self.packages.push(package);
         Ok(())
+    }
+
+    /// Puts a package in the place of the one of its name, which was made of what an image has of it, or adds it.
+    pub fn put(&mut self, package: PackageFiles) -> Result<(), CatalogError> {
+        let there = self.names.get(&package.name).copied();
+        let Some(number) = there.filter(|number| self.packages[*number as usize].source.is_some()) else {
+            return self.insert(package);
+        };
+        for references in self.paths.values_mut() {
+            references.retain(|reference| reference.package != number);
+        }
+        self.paths.retain(|_, references| !references.is_empty());
+        self.names.remove(&package.name);
+        self.insert(package)
+    }
+
+    /// How many packages were ever put in: another number means that something is new.
+    pub fn inserted(&self) -> usize {
+        self.packages.len()
+    }
+
+    /// Whether a file is an image's, on which the others stand.
+    pub fn is_given(&self, reference: FileRef) -> bool {
+        self.packages[reference.package as usize].source.is_some()
     }
 
     /// Settles who owns what several packages have: the first by name of those that no other replaces with

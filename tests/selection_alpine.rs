@@ -180,7 +180,8 @@ fn lock(package: &Package) -> LockedPackage {
         source: package.field("Source").unwrap_or(package.name()).to_owned(),
         layer: None,
         on_demand: false,
-        essential: false,
+        in_image: false,
+            essential: false,
         multi_arch: None,
         repository: None,
         path: format!("{}-1.0-r0.apk", package.name()),
@@ -210,6 +211,7 @@ fn catalogued(package: &Package, distro: Distro) -> PackageFiles {
         content: Digest::of(package.name().as_bytes()).into(),
         archive: "none".into(),
         manifest: Shared::new(Manifest { files: files.collect(), control: Control::default() }),
+        source: None,
     }
 }
 

@@ -60,6 +60,7 @@ pub fn catalogue(
                 content: archive.content,
                 archive: archive.path.clone(),
                 manifest: Arc::new(manifest),
+                source: None,
             })
         })
         .collect();
@@ -153,14 +154,14 @@ fn scan(archive: &PackageArchive, large: &Mutex<()>) -> Result<Manifest, Package
 }
 
 /// What a file's bytes say of it.
-enum Looked {
+pub(super) enum Looked {
     Elf(Result<elf::ElfFacts, String>),
     Script(String),
     Other,
 }
 
 impl Looked {
-    fn describe(self, file: &mut CataloguedFile) {
+    pub(super) fn describe(self, file: &mut CataloguedFile) {
         match self {
             Looked::Elf(Ok(facts)) => file.elf = Some(Arc::new(facts)),
             Looked::Elf(Err(reason)) => file.damaged_elf = Some(reason),
@@ -170,7 +171,12 @@ impl Looked {
     }
 }
 
-fn look(size: u64, content: &mut dyn Read, buffer: &mut Vec<u8>, large: &Mutex<()>) -> io::Result<Looked> {
+pub(super) fn look(
+    size: u64,
+    content: &mut dyn Read,
+    buffer: &mut Vec<u8>,
+    large: &Mutex<()>,
+) -> io::Result<Looked> {
     buffer.clear();
     content.take(SHEBANG as u64 + 2).read_to_end(buffer)?;
     if let Some(line) = buffer.strip_prefix(b"#!") {

@@ -10,7 +10,7 @@ use rootforge::cache::Cache;
 use rootforge::distro::{PackageFormat, Pocket};
 use rootforge::hint::Hint;
 use rootforge::lock::Lock;
-use rootforge::oci::Remote;
+use rootforge::oci::{Layout, Remote};
 use rootforge::pipeline::{Forge, Options};
 use rootforge::progress::Progress;
 use rootforge::recipe::Recipe;
@@ -164,6 +164,12 @@ impl Session {
             options: Options { without, allow_expired_index, newest: source_date_epoch()? },
             progress: &self.reporter,
         })
+    }
+
+    /// The layout that base images are fetched into, beside the rest of the cache.
+    pub(super) fn base_images(&self) -> Result<Layout, Failure> {
+        let cache = self.cache(&Settings::read(self.common.config.as_deref())?)?;
+        Layout::open_or_create(cache.root().join("images")).map_err(|error| Failure::work(&error))
     }
 
     fn cache(&self, settings: &Settings) -> Result<Cache, Failure> {

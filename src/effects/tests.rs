@@ -20,6 +20,7 @@ fn package(members: &[(&str, &str)]) -> PackageFiles {
         content: ContentId::Sha256(Digest::of(b"sample")),
         archive: "/nonexistent".into(),
         manifest: Arc::new(Manifest { files: Vec::new(), control: Control { text, members } }),
+        source: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::arch::Arch;
+use crate::base_image::BaseImage;
 use crate::catalog::FileCatalog;
 use crate::distro::PackageFormat;
 use crate::effects::PackageEffects;
@@ -39,6 +40,8 @@ pub(super) struct Parts<'a> {
     pub(super) newest: Option<u64>,
     /// What was prepared of the recipe's base.
     base: Option<&'a Prepared>,
+    /// The image that is the lowest base, if that is one.
+    image: Option<&'a BaseImage>,
 }
 
 impl<'a> Parts<'a> {
@@ -49,9 +52,9 @@ impl<'a> Parts<'a> {
         prepared: &'a Prepared,
         newest: Option<u64>,
     ) -> Self {
-        let Prepared { arch, catalog, effects, selection, base } = prepared;
-        let (effects, base) = (&effects.packages, base.as_deref());
-        Parts { recipe, lock, arch: *arch, catalog, selection, effects, newest, base }
+        let Prepared { arch, catalog, effects, selection, base, image } = prepared;
+        let (effects, base, image) = (&effects.packages, base.as_deref(), image.as_deref());
+        Parts { recipe, lock, arch: *arch, catalog, selection, effects, newest, base, image }
     }
 
     /// The base by itself.
@@ -105,6 +108,8 @@ trait SetUp<'a> {
         effects: &'a Effects,
         steps: &'a [Step<'a>],
     ) -> Result<(), ForgeError>;
+    /// Stands on an image, whose files are the lowest layer: nothing is made of them.
+    fn stand_on(&mut self, image: &'a BaseImage, selected: &'a SelectedLayer) -> Result<(), ForgeError>;
     /// Makes the next layer's part, which has `laid` beside its packages so far.
     fn layer(&mut self, number: usize, selected: &'a SelectedLayer, laid: &Made) -> Result<Laid, ForgeError>;
     /// The package manager's records of that layer, and what is made of the image as a whole; `files` of the
@@ -119,8 +124,9 @@ trait SetUp<'a> {
 pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
     let Parts { recipe, arch, catalog, .. } = parts;
     let mut layers = match parts.below() {
-        Some(base) => layer_plans(base)?.layers,
-        None => Vec::new(),
+        // An image has its layers.
+        Some(base) if base.recipe.base_image.is_none() => layer_plans(base)?.layers,
+        Some(_) | None => Vec::new(),
     };
     let distro = recipe.conventions();
     let placeholders = Placeholders {
@@ -139,6 +145,11 @@ pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
             set_up.begin(part, effects, steps)?;
         }
         for step in steps {
+            if let Some(image) = parts.image.filter(|_| part.base_image.is_some()) {
+                set_up.stand_on(image, step.selected.as_ref())?;
+                below.stand_on(step.selected.as_ref(), catalog);
+                continue;
+            }
             let made = layer_parts(parts, step, set_up.as_mut(), &below, placeholders)?;
             if step.number() >= recipe.layers_below() {
                 let LayerMade { made, changes, origins } = made;
@@ -174,9 +185,14 @@ fn layer_parts<'a>(
 ) -> Result<LayerMade, ForgeError> {
     let Parts { recipe, catalog, .. } = parts;
     let (number, selected) = (step.number(), step.selected.as_ref());
-    let skeleton = if step.first == 0 { foundation(parts, selected) } else { Made::new() };
+    let lowest = usize::from(parts.image.is_some());
+    let mut skeleton = if step.first == lowest { foundation(parts, selected) } else { Made::new() };
+    skeleton.retain(|path, _| !below.has_given(path));
     let mut made = skeleton.clone();
-    let needed_links = selected.links.iter().filter(|(_, link)| !(link.of_distro && recipe.skeleton));
+    let needed_links = selected
+        .links
+        .iter()
+        .filter(|(path, link)| !(link.of_distro && recipe.skeleton) && !below.has_given(path));
     made.extend(
         needed_links.map(|(path, link)| (path.clone(), MadeFile::symlink(path.clone(), &link.target))),
     );
@@ -246,9 +262,13 @@ fn foundation(parts: Parts<'_>, selected: &SelectedLayer) -> Made {
 }
 
 /// How the image runs: as the recipe says, with what its distro and run-time rules add to the environment.
-fn configured(recipe: &Recipe, selection: &Selection) -> ImageConfig {
-    let mut config = image_config(&recipe.image, recipe.conventions());
-    for (name, value) in &selection.env {
+fn configured(recipe: &Recipe, prepared: &Prepared) -> ImageConfig {
+    let mut own = recipe.image.clone();
+    if let Some(image) = &prepared.image {
+        own.inherit(&image.config);
+    }
+    let mut config = image_config(&own, recipe.conventions());
+    for (name, value) in &prepared.selection.env {
         config.env.entry(name.clone()).or_insert_with(|| value.clone());
     }
     config
@@ -257,7 +277,7 @@ fn configured(recipe: &Recipe, selection: &Selection) -> ImageConfig {
 impl Prepared {
     /// How the image of a recipe will run.
     pub fn image_config(&self, recipe: &Recipe) -> ImageConfig {
-        configured(recipe, &self.selection)
+        configured(recipe, self)
     }
 }
 
@@ -298,14 +318,15 @@ impl Forge<'_> {
         &self,
         recipe: &Recipe,
         lock: &Lock,
-        arch: Arch,
-        selection: &Selection,
+        prepared: &Prepared,
         layers: Vec<LayerBlob>,
     ) -> ImageSpec {
+        let arch = prepared.arch;
         ImageSpec {
             arch,
-            config: configured(recipe, selection),
+            config: configured(recipe, prepared),
             created: self.date(lock, arch),
+            given: prepared.image.as_ref().map(|image| image.layers.clone()),
             layers,
             annotations: BTreeMap::new(),
         }

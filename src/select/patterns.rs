@@ -9,7 +9,7 @@ use super::selector::Selector;
 use super::{Reason, SelectError, UnmatchedPattern};
 
 /// A compiled pattern of a recipe.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Glob {
     source: String,
     literal: Option<RootPath>,
@@ -18,7 +18,7 @@ pub(super) struct Glob {
 
 impl Glob {
     /// Whether the pattern is that of a path; a literal one is that of all below it too.
-    fn covers(&self, path: &RootPath) -> bool {
+    pub(super) fn covers(&self, path: &RootPath) -> bool {
         match &self.literal {
             Some(literal) => path.is_within(literal),
             None => self.matcher.is_match(path.as_str()),
@@ -71,6 +71,10 @@ impl Selector<'_> {
         for (file, glob) in found {
             let path = &self.inputs.catalog.get(file).1.entry.path;
             self.choose(path, Reason::Included(glob));
+        }
+        if !self.inputs.given.lacking.is_empty() {
+            let globs: Vec<Glob> = self.layer().include.clone();
+            self.lack_included(|path| globs.iter().any(|glob| glob.covers(path)));
         }
     }
 

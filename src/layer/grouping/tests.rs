@@ -62,7 +62,7 @@ fn layers(rows: &[Row<'_>], budget: usize) -> BTreeMap<String, String> {
         let manifest = Shared::new(Manifest { files, control: Control::default() });
         let (name, version) = (name.to_owned(), "1".to_owned());
         let archive = PathBuf::from("none.deb");
-        catalog.insert(PackageFiles { name: name.clone(), version, content, archive, manifest }).unwrap();
+        catalog.insert(PackageFiles { name: name.clone(), version, content, archive, manifest, source: None }).unwrap();
         if marks.contains("named") {
             named.insert(name.clone());
         }
@@ -77,6 +77,7 @@ fn layers(rows: &[Row<'_>], budget: usize) -> BTreeMap<String, String> {
             source: source.to_owned(),
             layer: None,
             on_demand: false,
+            in_image: false,
             essential: marks.contains("essential"),
             multi_arch: None,
             repository: None,

@@ -45,6 +45,7 @@ fn package(name: &str, files: &[&str]) -> PackageFiles {
         content: ContentId::Sha256(Digest::of(name.as_bytes())),
         archive: PathBuf::from("none.deb"),
         manifest: Arc::new(Manifest { files: files.collect(), control: Control::default() }),
+        source: None,
     }
 }
 

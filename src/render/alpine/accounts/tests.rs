@@ -48,6 +48,7 @@ impl Shell<'_> {
             content: ContentId::Apk(Checksum::of(b"p")),
             archive: "/nonexistent".into(),
             manifest: Arc::new(Manifest { files: Vec::new(), control: Control { text, members } }),
+            source: None,
         };
         let catalog = FileCatalog::new(MergedUsr::new(&[]));
         let found = effects_of(&package, &CatalogFiles::new(&catalog, "x86_64", "")).effects;
