@@ -124,7 +124,9 @@ pub enum BaseImageError {
         wanted: Distro,
     },
     /// The directories of the merged `/usr` are no links there, as the distro's packages expect.
-    #[error("the base image `{image}` has {path} as a directory of its own, where {distro} has a link to {target}")]
+    #[error(
+        "the base image `{image}` has {path} as a directory of its own, where {distro} has a link to {target}"
+    )]
     NotMerged {
         /// The image.
         image: String,
@@ -155,7 +157,10 @@ impl Hint for BaseImageError {
                 vec!["correct `from`, or choose an image of that distro and release as the base".to_owned()]
             }
             BaseImageError::NotMerged { .. } => {
-                vec!["take a newer image as the base: packages of this release would hide its files".to_owned()]
+                vec![
+                    "take a newer image as the base: packages of this release would hide its files"
+                        .to_owned(),
+                ]
             }
             BaseImageError::Database { .. } => {
                 vec!["run `rootforge check` on the image to see what is wrong with it".to_owned()]
@@ -188,7 +193,9 @@ impl BaseImage {
         }
         let is_ours = given.layers.is_made_here();
         let installed = match distro.format() {
-            PackageFormat::Deb => dpkg::installed(&texts, distro.arch_name(arch).unwrap_or_default(), is_ours),
+            PackageFormat::Deb => {
+                dpkg::installed(&texts, distro.arch_name(arch).unwrap_or_default(), is_ours)
+            }
             PackageFormat::Apk => apk::installed(name, &texts, is_ours)?,
         };
         let source: Arc<dyn LayerSource> = Arc::new(Blobs::new(&given, positions));
@@ -276,9 +283,13 @@ fn scan(given: &GivenImage, cache: &Cache) -> Result<Scanned, BaseImageError> {
     for number in 0..given.layers.len() {
         let mut of_layer = BTreeMap::new();
         let files = given.layers.read(number, |tar| {
-            catalogue_layer(tar, |entry: &Entry| is_text(&entry.path), |position, bytes| {
-                of_layer.insert(position, bytes);
-            })
+            catalogue_layer(
+                tar,
+                |entry: &Entry| is_text(&entry.path),
+                |position, bytes| {
+                    of_layer.insert(position, bytes);
+                },
+            )
         })?;
         let entries: Vec<Entry> = files.iter().map(|file| file.entry.clone()).collect();
         merged.apply(&entries);
@@ -317,15 +328,24 @@ fn scan(given: &GivenImage, cache: &Cache) -> Result<Scanned, BaseImageError> {
 
 /// Whether packages, accounts or the distro are told by a file.
 fn is_text(path: &RootPath) -> bool {
-    const FILES: [&str; 7] =
-        ["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/os-release", "/usr/lib/os-release", "/etc/apk/world"];
+    const FILES: [&str; 7] = [
+        "/etc/passwd",
+        "/etc/group",
+        "/etc/shadow",
+        "/etc/gshadow",
+        "/etc/os-release",
+        "/usr/lib/os-release",
+        "/etc/apk/world",
+    ];
     FILES.contains(&path.as_str()) || dpkg::is_database(path) || apk::is_database(path)
 }
 
 /// The value of a key in os-release(5), without quotes.
 fn os_release<'t>(text: &'t str, key: &str) -> Option<&'t str> {
     let mut lines = text.lines();
-    lines.find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).map(|value| value.trim_matches(['"', '\'']))
+    lines
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+        .map(|value| value.trim_matches(['"', '\'']))
 }
 
 /// Whether os-release, if the image has one, is that of the distro and release.
@@ -367,6 +387,8 @@ fn check_merged(
     });
     match wrong {
         None => Ok(()),
-        Some((path, target)) => Err(BaseImageError::NotMerged { image: image.to_owned(), path, distro, target }),
+        Some((path, target)) => {
+            Err(BaseImageError::NotMerged { image: image.to_owned(), path, distro, target })
+        }
     }
 }

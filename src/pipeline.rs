@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::arch::Arch;
-use crate::cache::Cache;
 use crate::base_image::BaseImage;
+use crate::cache::Cache;
 use crate::catalog::{FileCatalog, catalogue};
 use crate::distro::Pocket;
 use crate::layer::LayerPlan;

@@ -37,10 +37,10 @@ mod template;
 
 pub use accounts::{AwaitedAccount, Group, Owner, User};
 pub use base::{Base, Stacked};
-pub use base_image::BaseImage;
 pub use base_accounts::{
     ALPINE_GROUPS, ALPINE_USERS, BASE_GROUPS, BASE_USERS, BaseGroup, BaseUser, base_groups, base_users,
 };
+pub use base_image::BaseImage;
 pub use file::{FileSource, FileSpec};
 pub use image::{ExposedPort, Healthcheck, ImageConfig};
 pub use image_test::Test;

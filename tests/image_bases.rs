@@ -93,12 +93,16 @@ fn the_accounts_of_an_image_stay_and_new_ones_follow() {
     base.group = "root:x:0:\nbase:x:150:\n".to_owned();
     base.shadow = Some("root:secret:1::::::\n".to_owned());
     base.write(&rig, "low");
-    let users = "[[user]]\nname = \"own\"\nuid = 3\n[[user]]\nname = \"base\"\nuid = 7\ngroups = [\"root\"]\n";
+    let users =
+        "[[user]]\nname = \"own\"\nuid = 3\n[[user]]\nname = \"base\"\nuid = 7\ngroups = [\"root\"]\n";
     rig.write("r.toml", given::above("app", &format!("{APP}{users}")));
     build(&rig, &[]);
     let up = image(&rig, "app");
     let passwd = up.text("/etc/passwd");
-    assert!(passwd.starts_with("root:x:0:0:root:/root:/bin/zsh\nbase:x:150:150::/:/x\n+::::::\n"), "{passwd}");
+    assert!(
+        passwd.starts_with("root:x:0:0:root:/root:/bin/zsh\nbase:x:150:150::/:/x\n+::::::\n"),
+        "{passwd}"
+    );
     assert!(passwd.contains("\nown:x:3:3:"), "{passwd}");
     assert!(up.text("/etc/group").starts_with("root:x:0:base\nbase:x:150:\n"));
     assert!(up.text("/etc/shadow").starts_with("root:secret:1::::::\nown:*:"));
@@ -121,7 +125,10 @@ fn links_of_an_image_are_neither_hidden_nor_made_again() {
 fn an_image_of_ours_is_a_base_as_its_recipe_is() {
     let rig = rig();
     let origin = "from = \"debian:trixie\"\narch = [\"amd64\"]\nkeys = [\"key.asc\"]\n";
-    rig.write("low.toml", format!("name = \"low\"\n{origin}[[layer]]\nname = \"low\"\npackages = [\"low\"]\n"));
+    rig.write(
+        "low.toml",
+        format!("name = \"low\"\n{origin}[[layer]]\nname = \"low\"\npackages = [\"low\"]\n"),
+    );
     rig.run(&["build", "low.toml", "--arch", "amd64"]).ok();
     rig.write("r.toml", given::above("app", APP));
     rig.write("same.toml", format!("name = \"same\"\nbase = \"low.toml\"\n[[layer]]\nname = \"app\"\n{APP}"));
@@ -132,7 +139,10 @@ fn an_image_of_ours_is_a_base_as_its_recipe_is() {
     // Part of a package that lies below is in the record of the whole above.
     assert_eq!(up.text("/etc/passwd"), same.text("/etc/passwd"));
     // And a recipe may stand on a recipe that stands on an image.
-    rig.write("top.toml", "name = \"top\"\nbase = \"r.toml\"\n[[layer]]\nname = \"top\"\npackages = [\"tool\"]\n");
+    rig.write(
+        "top.toml",
+        "name = \"top\"\nbase = \"r.toml\"\n[[layer]]\nname = \"top\"\npackages = [\"tool\"]\n",
+    );
     rig.run(&["build", "top.toml", "--arch", "amd64"]).ok();
     let new = added(&image(&rig, "top"), 2);
     assert!(new.contains("/usr/bin/tool") && !new.contains("/usr/bin/app"), "{new:?}");

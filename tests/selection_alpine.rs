@@ -18,7 +18,7 @@ use rootforge::elf;
 use rootforge::lock::LockedPackage;
 use rootforge::recipe::Recipe;
 use rootforge::root_path::RootPath;
-use rootforge::select::{Inputs, Outcome, Selection, likely_packages, select};
+use rootforge::select::{Given, Inputs, Outcome, Selection, likely_packages, select};
 
 /// Links that busybox would have.
 const APPLETS: &[(&str, &str)] = &[("/usr/bin/env", "/bin/busybox"), ("/bin/ls", "/bin/busybox")];
@@ -148,6 +148,7 @@ fn selection(
             below: &Selection::default(),
             distro,
             arch,
+            given: &Given::default(),
             packages: &by_name,
             catalog: &catalog,
             made_links,
@@ -181,7 +182,7 @@ fn lock(package: &Package) -> LockedPackage {
         layer: None,
         on_demand: false,
         in_image: false,
-            essential: false,
+        essential: false,
         multi_arch: None,
         repository: None,
         path: format!("{}-1.0-r0.apk", package.name()),

@@ -33,8 +33,7 @@ const FIELDS: [(char, &str); 13] = [
     ('q', "replaces_priority"),
 ];
 /// The same, of lists whose words are lines.
-const LISTS: [(char, &str); 4] =
-    [('D', "depend"), ('p', "provides"), ('i', "install_if"), ('r', "replaces")];
+const LISTS: [(char, &str); 4] = [('D', "depend"), ('p', "provides"), ('i', "install_if"), ('r', "replaces")];
 /// The fields of relations, by the names that locks have.
 const RELATIONS: [(char, &str); 6] = [
     ('D', "depends"),
@@ -64,7 +63,8 @@ pub(super) fn installed(
         })
     };
     let Some((path, bytes)) = database("installed") else { return Ok(BTreeMap::new()) };
-    let wrong = |reason: String| BaseImageError::Database { image: image.to_owned(), path: path.clone(), reason };
+    let wrong =
+        |reason: String| BaseImageError::Database { image: image.to_owned(), path: path.clone(), reason };
     let text = String::from_utf8_lossy(bytes);
     let mut installed = BTreeMap::new();
     for paragraph in text.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty()) {
@@ -100,9 +100,9 @@ fn scripts(bytes: &[u8], installed: &mut BTreeMap<String, InstalledPackage>) {
     for mut entry in entries.filter_map(Result::ok) {
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let Some((label, script)) = name.rsplit_once('.') else { continue };
-        let package = installed.values_mut().find(|package| {
-            label == format!("{}-{}.{}", package.name, package.version, package.content)
-        });
+        let package = installed
+            .values_mut()
+            .find(|package| label == format!("{}-{}.{}", package.name, package.version, package.content));
         let mut content = Vec::new();
         if let Some(package) = package
             && entry.read_to_end(&mut content).is_ok()
@@ -147,7 +147,9 @@ fn package(paragraph: &str, is_whole: bool) -> Result<InstalledPackage, String> 
     }
     let field = |letter: char| fields.get(&letter).copied().unwrap_or_default();
     let needed = |letter: char| {
-        Some(field(letter)).filter(|value| !value.is_empty()).ok_or_else(|| format!("a package lacks `{letter}:`"))
+        Some(field(letter))
+            .filter(|value| !value.is_empty())
+            .ok_or_else(|| format!("a package lacks `{letter}:`"))
     };
     let (name, version) = (needed('P')?.to_owned(), needed('V')?.to_owned());
     let checksum: Checksum =

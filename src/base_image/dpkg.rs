@@ -44,7 +44,8 @@ pub(super) fn installed(
     };
     let mut installed = BTreeMap::new();
     for (path, bytes) in texts {
-        let Some(file) = path.as_str().strip_prefix(STATUS_D).filter(|name| !name.contains(".md5sums")) else {
+        let Some(file) = path.as_str().strip_prefix(STATUS_D).filter(|name| !name.contains(".md5sums"))
+        else {
             continue;
         };
         let status = String::from_utf8_lossy(bytes);
@@ -163,10 +164,7 @@ mod tests {
     use super::*;
 
     fn texts(files: &[(&str, &str)]) -> BTreeMap<RootPath, Vec<u8>> {
-        files
-            .iter()
-            .map(|(path, text)| (RootPath::parse(path).unwrap(), text.as_bytes().to_vec()))
-            .collect()
+        files.iter().map(|(path, text)| (RootPath::parse(path).unwrap(), text.as_bytes().to_vec())).collect()
     }
 
     #[test]
@@ -185,9 +183,14 @@ mod tests {
         assert_eq!(found.keys().collect::<Vec<_>>(), ["a", "c"]);
         assert_eq!(found["a"].relations["Depends"], "b (>= 2) | c, v (= 3)");
         assert!(found["a"].is_whole && !found["c"].is_whole);
-        assert_eq!(found["a"].listed.iter().map(RootPath::as_str).collect::<Vec<_>>(), ["/usr", "/usr/bin/a"]);
+        assert_eq!(
+            found["a"].listed.iter().map(RootPath::as_str).collect::<Vec<_>>(),
+            ["/usr", "/usr/bin/a"]
+        );
         assert_eq!(found["c"].listed.iter().map(RootPath::as_str).collect::<Vec<_>>(), ["/usr/share/c"]);
-        assert!(!found["a"].control.text.contains("Status") && !found["a"].control.text.contains("Conffiles"));
+        assert!(
+            !found["a"].control.text.contains("Status") && !found["a"].control.text.contains("Conffiles")
+        );
         assert!(!installed(&texts(&files), "amd64", true)["a"].is_whole);
     }
 }

@@ -43,8 +43,7 @@ pub fn catalogue_layer(
     let (mut buffer, large) = (Vec::new(), Mutex::new(()));
     tarball::read(tar, &Limits::default(), |entry, content| -> Result<(), TarballError> {
         let marks = Marks::default();
-        let mut file =
-            CataloguedFile { entry, index: 0, elf: None, shebang: None, damaged_elf: None, marks };
+        let mut file = CataloguedFile { entry, index: 0, elf: None, shebang: None, damaged_elf: None, marks };
         if let EntryKind::File { size } = file.entry.kind {
             if is_text(&file.entry) {
                 let mut bytes = Vec::new();

@@ -39,7 +39,9 @@ fn bring(
                         directory.display(),
                         recipe.name
                     ),
-                    hints: vec!["build or pull the base there first; the path is relative to the recipe".into()],
+                    hints: vec![
+                        "build or pull the base there first; the path is relative to the recipe".into(),
+                    ],
                 });
             }
             let layout = Layout::open_or_create(directory).map_err(failed)?;

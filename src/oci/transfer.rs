@@ -180,7 +180,8 @@ pub fn pull_base(
     progress: &dyn Progress,
 ) -> Result<Pulled, OciError> {
     let (pulled, documents) = fetch(from, Platforms::Exactly(archs), layout, progress)?;
-    if let Some((digest, bytes)) = from.reference.digest().and_then(|digest| documents.get_key_value(&digest)) {
+    if let Some((digest, bytes)) = from.reference.digest().and_then(|digest| documents.get_key_value(&digest))
+    {
         let mut file = layout.temporary()?;
         file.write_all(bytes).map_err(OciError::io("write", file.path()))?;
         layout.adopt(file, digest)?;

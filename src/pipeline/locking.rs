@@ -297,8 +297,7 @@ impl<'l> Known<'l> {
             let own = packages.get(package.name.as_str());
             package.in_image && own.is_some_and(|own| own.version == package.version && !own.in_image)
         };
-        let of_base: BTreeMap<_, _> =
-            of_base.into_iter().filter(|(_, package)| !is_known(package)).collect();
+        let of_base: BTreeMap<_, _> = of_base.into_iter().filter(|(_, package)| !is_known(package)).collect();
         packages.extend(of_base);
         Known { packages, kept, preferred, keeps_own: keep, of_base: names, programs }
     }

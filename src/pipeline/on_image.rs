@@ -41,14 +41,8 @@ impl Forge<'_> {
     ) -> Result<Prepared, ForgeError> {
         let Some(at) = &lock.image else { return Err(ForgeError::NotInBase { arch }) };
         let layout = Layout::open_or_create(&at.layout)?;
-        let image = BaseImage::open(
-            &recipe.name,
-            &layout,
-            &at.digest,
-            arch,
-            recipe.conventions(),
-            &self.cache,
-        )?;
+        let image =
+            BaseImage::open(&recipe.name, &layout, &at.digest, arch, recipe.conventions(), &self.cache)?;
         let mut catalog = FileCatalog::new(merged_usr(recipe, arch));
         catalog.insert(image.files.clone())?;
         let selection = selection(&image, &catalog, recipe);
@@ -90,11 +84,13 @@ pub(super) fn stand_on(
     for installed in image.installed.values() {
         let Some(locked) = packages.get(installed.name.as_str()) else { continue };
         catalog.insert(image.package(installed, &links))?;
-        let is_stripped = |path: &RootPath| strip.as_ref().is_some_and(|strip| strip.class_of(path).is_some());
+        let is_stripped =
+            |path: &RootPath| strip.as_ref().is_some_and(|strip| strip.class_of(path).is_some());
         let mut lacking: BTreeSet<RootPath> = image.lacking(installed, &links);
         // The directories above others go with these.
         let above: BTreeSet<RootPath> = installed.listed.iter().flat_map(RootPath::ancestors).collect();
-        lacking.retain(|path| !is_stripped(path) && !above.iter().any(|above| links.canonical(above) == *path));
+        lacking
+            .retain(|path| !is_stripped(path) && !above.iter().any(|above| links.canonical(above) == *path));
         match (locked.in_image, installed.is_whole) {
             (true, true) if !lacking.is_empty() => {
                 given.lacking.insert(installed.name.clone(), Some(lacking));

@@ -86,7 +86,8 @@ impl Summary {
             files,
             left_out: seen.saturating_sub(files),
             unpacked,
-            compressed: layers.iter().map(|layer| layer.size).sum::<u64>() + base.map_or(0, GivenLayers::size),
+            compressed: layers.iter().map(|layer| layer.size).sum::<u64>()
+                + base.map_or(0, GivenLayers::size),
             sizes,
             warnings: selection.warnings.iter().filter(|one| !is_made(one, plans)).cloned().collect(),
             plugins: selection.plugins.clone(),

@@ -49,7 +49,8 @@ pub(super) fn read(text: &Text<'_>, findings: &Findings<'_>) -> Option<BaseImage
         return match Reference::parse(said) {
             Ok(reference) if reference.digest().is_none() => {
                 let message = format!("`{said}` may be another image tomorrow");
-                let hint = "name its digest, \"docker://HOST/REPOSITORY@sha256:...\"; `rootforge pull` prints it";
+                let hint =
+                    "name its digest, \"docker://HOST/REPOSITORY@sha256:...\"; `rootforge pull` prints it";
                 findings.value(&text.span, message, hint);
                 None
             }

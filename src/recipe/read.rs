@@ -92,7 +92,8 @@ fn read(mut table: Table<'_>, path: &Path, chain: &[PathBuf]) -> Result<Recipe, 
     let has_origin = origin.given || has_repository || (base_value.is_some() && !on_image);
     let has_origin = has_origin || table.misspells("from") || table.misspells("repository");
     if let Some(value) = base_value.as_ref().filter(|_| on_image && !has_origin) {
-        let hint = "say what the image is made of, such as `from = \"debian:trixie\"`, or give a `[[repository]]`";
+        let hint =
+            "say what the image is made of, such as `from = \"debian:trixie\"`, or give a `[[repository]]`";
         findings.context(&value.span, "`from` is needed beside a base that is an image", hint);
     }
     check_layers(&layers, &variants, has_origin || on_image, findings);

@@ -151,7 +151,8 @@ impl<'a> Setup<'a> {
     ) {
         self.contents.extend(contents);
         self.tree.lay(self.layer, selected, self.catalog);
-        let text = |path: &str| texts.get(&fixed(path)).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        let text =
+            |path: &str| texts.get(&fixed(path)).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         if let (Some(passwd), Some(group)) = (text("/etc/passwd"), text("/etc/group")) {
             self.accounts = Accounts::given(passwd, group, text("/etc/shadow"), text("/etc/gshadow"));
         }

@@ -175,7 +175,9 @@ impl Hint for SelectError {
                 let mut paths = all.iter().filter_map(|one| one.path.as_ref());
                 let without = match paths.next() {
                     Some(path) => format!("or do without it: `exclude = [\"{path}\"]`"),
-                    None => "or name the files that are needed: `keep = \"listed\"` with `include`".to_owned(),
+                    None => {
+                        "or name the files that are needed: `keep = \"listed\"` with `include`".to_owned()
+                    }
                 };
                 vec![
                     "take a newer image as the base, or a repository that has this version, such as a `snapshot`"

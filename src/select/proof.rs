@@ -74,8 +74,7 @@ impl Selector<'_> {
     pub(super) fn prove(&mut self) -> Vec<Unproven> {
         // What a base image has is its maker's to prove.
         let findings = self.findings().into_iter().filter(|finding| !self.is_given(&finding.file));
-        let unproven: Vec<Unproven> =
-            findings.map(|finding| self.explained(finding)).collect();
+        let unproven: Vec<Unproven> = findings.map(|finding| self.explained(finding)).collect();
         let (errors, warnings): (Vec<_>, Vec<_>) =
             unproven.into_iter().partition(|unproven| unproven.finding.is_error);
         self.warnings.extend(warnings.into_iter().map(Warning::Unproven));

@@ -33,7 +33,8 @@ fn what_stands_on_an_alpine_image_is_what_apk_would_have_installed() {
     rig.run(&["check", "oci:images:r"]).ok();
     assert_eq!(up.config["rootfs"]["diff_ids"][0], low.config["rootfs"]["diff_ids"][0]);
     assert_eq!(up.paths(), whole.paths());
-    for path in ["/etc/passwd", "/etc/group", "/etc/shadow", "/lib/apk/db/installed", "/lib/apk/db/triggers"] {
+    for path in ["/etc/passwd", "/etc/group", "/etc/shadow", "/lib/apk/db/installed", "/lib/apk/db/triggers"]
+    {
         assert_eq!(up.text(path), whole.text(path), "{path}");
     }
     let again = up.layers[1].1.iter().any(|(entry, _)| entry.path.as_str() == "/bin/busybox");

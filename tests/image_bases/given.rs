@@ -143,14 +143,19 @@ impl Debian {
         }
         let mut status = String::new();
         for package in &self.packages {
-            let control = package.control(distro_arch(arch)).replace("Version: 1.0", &format!("Version: {}", self.version));
+            let control = package
+                .control(distro_arch(arch))
+                .replace("Version: 1.0", &format!("Version: {}", self.version));
             status.push_str(&control.replacen("\n", "\nStatus: install ok installed\n", 1));
             status.push('\n');
             let mut list = "/.\n".to_owned();
             for one in package.members(distro, arch) {
                 let path = one.0.path.to_string();
                 list.push_str(&format!("{path}\n"));
-                if path != "/" && !self.without.contains(&&*path) && !all.iter().any(|(entry, _)| entry.path == one.0.path) {
+                if path != "/"
+                    && !self.without.contains(&&*path)
+                    && !all.iter().any(|(entry, _)| entry.path == one.0.path)
+                {
                     all.push(one);
                 }
             }

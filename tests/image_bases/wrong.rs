@@ -11,10 +11,8 @@ fn a_version_that_the_image_fixes_is_named_where_another_is_needed() {
     let rig = rig();
     Debian::new("libx1 libc6").write(&rig, "low");
     rig.write("r.toml", above("app", "packages = [\"newer\"]\n"));
-    rig.run(&["build", "r.toml", "--arch", "amd64"]).fails(
-        1,
-        &["the base oci:images:low fixes libx1 1.0 (not 2.0)", "hint: take an image as the base"],
-    );
+    rig.run(&["build", "r.toml", "--arch", "amd64"])
+        .fails(1, &["the base oci:images:low fixes libx1 1.0 (not 2.0)", "hint: take an image as the base"]);
 }
 
 #[test]
@@ -44,7 +42,8 @@ fn an_image_of_another_distro_or_architecture_is_refused() {
         let mut base = Debian::new("libx1 libc6");
         base.os_release = os_release.to_owned();
         base.write(&rig, "low");
-        let words = format!("the base image `oci:images:low` is of {found}, and the recipe is from debian:trixie");
+        let words =
+            format!("the base image `oci:images:low` is of {found}, and the recipe is from debian:trixie");
         rig.run(&["build", "r.toml", "--arch", "amd64"]).fails(1, &[&words, "hint: correct `from`"]);
     }
     let base = Debian::new("libx1 libc6");
@@ -72,7 +71,8 @@ fn a_file_that_the_image_lacks_and_no_repository_has_is_told_with_its_package() 
     assert!(rig.read("r.lock").contains("in-image = true"));
     // A library that a program needs.
     rig.write("r.toml", above("app", "packages = [\"app\"]\n"));
-    let lacks = "the base image `oci:images:low` lacks /usr/lib/x86_64-linux-gnu/libx-extra.so.1 of libx1 0.9";
+    let lacks =
+        "the base image `oci:images:low` lacks /usr/lib/x86_64-linux-gnu/libx-extra.so.1 of libx1 0.9";
     rig.run(&["build", "r.toml", "--arch", "amd64"]).fails(
         1,
         &[lacks, "liby.so.1 needs", "and no repository has that version", "hint: take a newer image"],

@@ -62,7 +62,9 @@ fn layers(rows: &[Row<'_>], budget: usize) -> BTreeMap<String, String> {
         let manifest = Shared::new(Manifest { files, control: Control::default() });
         let (name, version) = (name.to_owned(), "1".to_owned());
         let archive = PathBuf::from("none.deb");
-        catalog.insert(PackageFiles { name: name.clone(), version, content, archive, manifest, source: None }).unwrap();
+        catalog
+            .insert(PackageFiles { name: name.clone(), version, content, archive, manifest, source: None })
+            .unwrap();
         if marks.contains("named") {
             named.insert(name.clone());
         }

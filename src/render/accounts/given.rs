@@ -101,7 +101,11 @@ fn names(text: &str) -> BTreeSet<&str> {
 }
 
 /// The lines of a text, each as it is or as `changed` has it, and new ones.
-fn extended(text: &str, changed: impl Fn(&str) -> Option<String>, new: impl Iterator<Item = String>) -> String {
+fn extended(
+    text: &str,
+    changed: impl Fn(&str) -> Option<String>,
+    new: impl Iterator<Item = String>,
+) -> String {
     let lines = text.lines().map(|line| changed(line).unwrap_or_else(|| format!("{line}\n")));
     lines.chain(new).collect()
 }
