@@ -101,6 +101,8 @@ pub struct BaseImage {
     pub files: PackageFiles,
     /// The packages that it has, by name.
     pub installed: BTreeMap<String, InstalledPackage>,
+    /// Every path of it, links of the merged `/usr` too.
+    pub paths: BTreeSet<RootPath>,
     /// Which package each path is of, by the databases; paths as in `files`.
     pub owners: BTreeMap<RootPath, String>,
     /// Texts of the image: databases, accounts, os-release.
@@ -191,6 +193,7 @@ impl BaseImage {
         for (number, file) in files.iter_mut().enumerate() {
             file.index = in_image(number);
         }
+        let paths = files.iter().map(|file| file.entry.path.clone()).collect();
         let is_ours = given.layers.is_made_here();
         let installed = match distro.format() {
             PackageFormat::Deb => {
@@ -232,6 +235,7 @@ impl BaseImage {
             layers: given.layers,
             files,
             installed,
+            paths,
             owners,
             texts,
         })

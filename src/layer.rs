@@ -75,11 +75,11 @@ impl Below {
         }
     }
 
-    /// Stands on an image, of which all files are these.
-    pub fn stand_on(&mut self, selected: &SelectedLayer, catalog: &FileCatalog) {
+    /// Stands on an image, of which all files are these, and all paths, links of the merged `/usr` too.
+    pub fn stand_on(&mut self, selected: &SelectedLayer, paths: &BTreeSet<RootPath>, catalog: &FileCatalog) {
+        self.given.extend(paths.iter().cloned());
         for (path, file) in &selected.files {
             let entry = &catalog.get(file.file).1.entry;
-            self.given.insert(path.clone());
             if entry.kind == EntryKind::Directory {
                 self.directories.insert(path.clone(), entry.metadata.clone());
             } else {

@@ -147,7 +147,7 @@ pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
         for step in steps {
             if let Some(image) = parts.image.filter(|_| part.base_image.is_some()) {
                 set_up.stand_on(image, step.selected.as_ref())?;
-                below.stand_on(step.selected.as_ref(), catalog);
+                below.stand_on(step.selected.as_ref(), &image.paths, catalog);
                 continue;
             }
             let made = layer_parts(parts, step, set_up.as_mut(), &below, placeholders)?;
@@ -168,6 +168,9 @@ pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
     Ok(Planned { layers, undone: set_up.undone() })
 }
 
+/// Where os-release(5) may be.
+const OS_RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
+
 /// What is made for one layer, and what becomes of packages' files.
 struct LayerMade {
     made: Made,
@@ -187,7 +190,12 @@ fn layer_parts<'a>(
     let (number, selected) = (step.number(), step.selected.as_ref());
     let lowest = usize::from(parts.image.is_some());
     let mut skeleton = if step.first == lowest { foundation(parts, selected) } else { Made::new() };
-    skeleton.retain(|path, _| !below.has_given(path));
+    // Where the image says in one place what it is, the other is not made.
+    let says_what_it_is =
+        skeleton.keys().any(|path| OS_RELEASE.contains(&path.as_str()) && below.has_given(path));
+    skeleton.retain(|path, _| {
+        !below.has_given(path) && !(says_what_it_is && OS_RELEASE.contains(&path.as_str()))
+    });
     let mut made = skeleton.clone();
     let needed_links = selected
         .links

@@ -114,7 +114,7 @@ impl Selector<'_> {
         let catalog = self.inputs.catalog;
         let mut unmatched = Vec::new();
         for layer in &self.layers {
-            let certain = layer.closure.iter().all(|name| catalog.package(name).is_some());
+            let certain = !layer.closure.iter().any(|name| self.is_uncatalogued(name));
             for (list, globs) in [("include", &layer.include), ("exclude", &layer.exclude)] {
                 for glob in globs {
                     let matches = match &glob.literal {
@@ -122,6 +122,8 @@ impl Selector<'_> {
                         None => catalog.paths().any(|(path, _)| glob.matcher.is_match(path.as_str())),
                     };
                     let matches = matches || list == "exclude" && self.excludes_made_link(glob);
+                    let mut lacking = self.inputs.given.lacking.values().flatten().flatten();
+                    let matches = matches || lacking.any(|path| glob.covers(path));
                     if !matches {
                         unmatched.push(UnmatchedPattern {
                             layer: layer.name.clone(),

@@ -145,6 +145,7 @@ impl Selector<'_> {
 
     /// Whether a package is locked and was not looked into yet.
     pub(super) fn is_uncatalogued(&self, name: &str) -> bool {
-        self.inputs.packages.contains_key(name) && self.inputs.catalog.package(name).is_none()
+        let Inputs { packages, catalog, given, .. } = self.inputs;
+        packages.contains_key(name) && (catalog.package(name).is_none() || given.partial.contains(name))
     }
 }
