@@ -9,7 +9,7 @@ use crate::root_path::RootPath;
 use super::packages::is_command;
 use super::selector::Selector;
 use super::words::is_shell;
-use super::{Reason, Warning};
+use super::{Inputs, Reason, Warning};
 
 /// Packages to look into first for an interpreter, beside the one of its name; those that are not locked do not
 /// count. Only a short cut: where it fails, all are tried.
