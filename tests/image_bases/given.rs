@@ -41,6 +41,7 @@ pub(super) const PACKAGES: &str = "Package: low
  Package: libx1
  Version: 2.0
  /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1
+ /usr/lib/{triplet}/libx-extra.so.1 elf soname=libx-extra.so.1
 
  Package: data
  /usr/share/data/x 0644 x";
