@@ -89,7 +89,7 @@ pub trait ManifestStore: Sync {
 }
 
 /// The kind of derived entry that manifests are. Another form of [`Manifest`] needs another name.
-const MANIFESTS: &str = "manifest-5";
+const MANIFESTS: &str = "manifest-6";
 
 impl ManifestStore for Cache {
     fn load(&self, package: &Digest) -> Option<Vec<u8>> {

@@ -124,6 +124,27 @@ fn what_no_package_has_is_an_error_that_says_so() {
     assert!(image.get("/usr/lib/hidden/libhidden.so.1").is_some());
 }
 
+/// A mirror whose Contents index is another than its release vouches for.
+#[test]
+fn an_index_that_does_not_fit_gives_way_to_names() {
+    let rig = rig(true, "libz.so.1,libc.so.6");
+    for (path, bytes) in rig.listing("archive") {
+        if path.to_string_lossy().contains("/Contents-") {
+            let copies = rig.listing("archive").into_iter().filter(|(_, other)| *other == bytes);
+            copies.for_each(|(copy, _)| std::fs::write(rig.path("archive").join(copy), "other").unwrap());
+        }
+    }
+    let ran = rig.build(&[]);
+    let words = "is out of step: no copy of `main/Contents-amd64` fits the signed InRelease of `trixie`; libraries are";
+    assert!(ran.err.contains(words), "{}", ran.err);
+    assert!(rig.read("r.lock").contains("name = \"libz1\""));
+    rig.run(&["check", "oci:images:r"]).ok();
+    // What no package is called after may be in the index.
+    rig.write("app", elf(&format!("program needed=libzother.so.1,libc.so.6 {LOADER}")));
+    rig.run(&["build", "r.toml", "--arch", "amd64"])
+        .fails(1, &["is out of step: no copy of `main/Contents-amd64`", "hint: pass `--mirror` another mirror"]);
+}
+
 #[test]
 fn on_alpine_packages_provide_the_names() {
     if corpus().is_none() {

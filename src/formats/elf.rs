@@ -76,6 +76,9 @@ pub struct ElfFacts {
     /// Of a program that runs commands by their names (`execvp`, `system` ...), what in its read-only data may be such a
     /// name; sorted, each once, 4096 at most.
     pub words: Vec<String>,
+    /// Of a program that hands command lines to a shell (`system`, `popen`), the commands of those that redirect or pipe;
+    /// sorted, each once.
+    pub commands: Vec<String>,
 }
 
 /// Why a file that looks like ELF cannot be read.
@@ -139,6 +142,7 @@ pub fn facts(bytes: &[u8]) -> Result<ElfFacts, ElfError> {
         dlopen: Vec::new(),
         mentions: Vec::new(),
         words: Vec::new(),
+        commands: Vec::new(),
     };
     let no_dynamic = Dynamic { dyns: Vec::new(), info: DynamicInfo::default() };
     let image = Image {
@@ -163,6 +167,7 @@ pub fn facts(bytes: &[u8]) -> Result<ElfFacts, ElfError> {
         facts.dlopen = notes::dlopen(bytes, &segments, |bytes, at, size| image.number(bytes, at, size));
         if facts.interp.is_some() {
             facts.words = mentions::words(bytes, &segments, strings.range.clone(), &symbols);
+            facts.commands = mentions::commands(bytes, &segments, strings.range.clone(), &symbols);
         }
         facts.mentions = mentions::mentions(bytes, &segments, strings.range);
     }

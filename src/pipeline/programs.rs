@@ -1,7 +1,7 @@
 //! Programs that a recipe brings itself: what they need, found in the whole distro.
 //!
-//! On Debian the Contents indexes say which packages have a library; where an archive has none, the names that
-//! Policy 8.1 gives libraries' packages are tried. On Alpine packages provide `so:NAME`.
+//! On Debian the Contents indexes say which packages have a library; where an archive has none, or its mirror
+//! has another than the release vouches for, the names that Policy 8.1 gives libraries' packages are tried. On Alpine packages provide `so:NAME`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::loader::Search;
 use crate::lock::{Lock, LockedProgram};
 use crate::recipe::Recipe;
 use crate::render::directory_links;
-use crate::repository::{ApkIndex, Holders, PackageIndex, holders, load_releases, sources};
+use crate::repository::{ApkIndex, Found, Holders, PackageIndex, holders, load_releases, sources};
 use crate::root_path::RootPath;
 use crate::select::{library_packages, loader_for};
 
@@ -135,7 +135,14 @@ impl Forge<'_> {
         self.progress.stage(&format!("looking for what the programs of {} need on {arch}", recipe.name));
         let sources = sources(recipe, arch, &self.mirrors, &self.options.without)?;
         let releases = load_releases(&sources, self.access(recipe), &mut Vec::new())?;
-        let (found, has_any) = holders(&releases, index.deb_arch(), &names, self.access(recipe))?;
+        let Found { holders: found, has_any, mut out_of_step } =
+            holders(&releases, index.deb_arch(), &names, self.access(recipe))?;
+        for error in &out_of_step {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            self.progress.note(&format!("{first}; libraries are sought by the names of their packages"));
+        }
+        let by_names = !has_any || !out_of_step.is_empty();
         let Some(search) = loader_for(recipe.conventions(), arch, None) else { return Ok(()) };
         let links = links(recipe, arch);
         let own = own_elfs(recipe, arch);
@@ -158,14 +165,21 @@ impl Forge<'_> {
             for needed in &program.needs {
                 let package = place.package_for(needed, &found).or_else(|| {
                     let names = library_packages(needed).into_iter();
-                    names.filter(|_| !has_any).find(|name| index.named(name).len() > 0)
+                    names.filter(|_| by_names).find(|name| index.named(name).len() > 0)
                 });
-                program.packages.push(package.ok_or_else(|| ProgramError::NoPackage {
-                    arch,
-                    program: program.path.clone(),
-                    needed: needed.clone(),
-                    elsewhere: elsewhere(needed, &found),
-                })?);
+                let Some(package) = package else {
+                    // An index that could not be read may have it.
+                    if let Some(error) = out_of_step.pop() {
+                        return Err(error.into());
+                    }
+                    return Err(ForgeError::Program(ProgramError::NoPackage {
+                        arch,
+                        program: program.path.clone(),
+                        needed: needed.clone(),
+                        elsewhere: elsewhere(needed, &found),
+                    }));
+                };
+                program.packages.push(package);
             }
             program.packages.sort();
             program.packages.dedup();

@@ -49,7 +49,7 @@ impl Forge<'_> {
         };
         let sources = sources(recipe, arch, &self.mirrors, &self.options.without)?;
         let releases = load_releases(&sources, self.access(recipe), &mut Vec::new())?;
-        let (found, _) = holders(&releases, name, names, self.access(recipe))?;
+        let found = holders(&releases, name, names, self.access(recipe))?.holders;
         let (links, none) = (links(recipe, arch), BTreeSet::new());
         let place = Place { search: &search, links: &links, dirs: &[], is_known: &|_| true, named: &none };
         let providers = names.iter();

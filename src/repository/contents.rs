@@ -3,7 +3,8 @@
 //! The Debian wiki's `DebianRepository/Format`, "Contents indices": lines of a path, blanks, and packages with their
 //! sections, parted by commas. Debian has them by component and architecture, Ubuntu by architecture for a suite.
 //! They are large (170 MB for amd64), so they are read as they are unpacked, and nothing is kept but what was asked
-//! for. Left out: `Contents-all`, since no library is in a package for all architectures.
+//! for. Mirrors bring them up to date apart from the rest: one that fits no signed release is not read, and the caller told.
+//! Left out: `Contents-all`, since no library is in a package for all architectures.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
@@ -19,23 +20,35 @@ const MAX_LINE: usize = 1 << 16;
 /// The places and packages of files, by file name.
 pub type Holders = BTreeMap<String, BTreeSet<(RootPath, String)>>;
 
-/// Every file of one architecture's packages that has one of some names. The second is whether any suite has such
-/// an index at all.
+/// What Contents indexes say, and how much that is worth.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The files that were sought.
+    pub holders: Holders,
+    /// Whether any suite has such an index at all.
+    pub has_any: bool,
+    /// Indexes that the mirror has in another form than the release vouches for, and that were not read.
+    pub out_of_step: Vec<RepositoryError>,
+}
+
+/// Every file of one architecture's packages that has one of some names.
 pub fn holders(
     releases: &[SuiteRelease],
     deb_arch: &str,
     names: &BTreeSet<String>,
     access: Access<'_>,
-) -> Result<(Holders, bool), RepositoryError> {
-    let mut found = Holders::new();
-    let mut has_any = false;
+) -> Result<Found, RepositoryError> {
+    let mut found = Found::default();
     for release in releases {
         for path in release.contents_paths(deb_arch) {
-            has_any = true;
-            release.read_stream(&path, access, &mut |text| scan(text, names, &mut found))?;
+            found.has_any = true;
+            match release.read_stream(&path, access, &mut |text| scan(text, names, &mut found.holders)) {
+                Err(error @ RepositoryError::OutOfStep { .. }) => found.out_of_step.push(error),
+                other => other?,
+            }
         }
     }
-    Ok((found, has_any))
+    Ok(found)
 }
 
 fn scan(text: &mut dyn std::io::Read, names: &BTreeSet<String>, found: &mut Holders) -> std::io::Result<()> {

@@ -3,7 +3,8 @@
 //! An absolute path that the file's own package or a direct dependency of it holds is pulled; those of helpers, of
 //! which single files are taken, are not. A library by
 //! `.note.dlopen` (the ELF note metadata of systemd's `ELF_DLOPEN_METADATA`) is pulled where it is required or
-//! recommended and a locked package has it. What merely looks like a library's name is told, not pulled.
+//! recommended and a locked package has it. So is one by its mere name, where a direct dependency has it that no ELF
+//! file of the package is linked with. What else looks like a library's name is told, not pulled.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -44,11 +45,14 @@ impl Selector<'_> {
         for mention in &facts.mentions {
             if mention.starts_with('/') {
                 self.follow_path(path, mention, &package.name, &depends);
-            } else {
+            } else if !self.follow_soname(path, mention, package, &depends, facts) {
                 self.opened.insert(Opened { by: path.clone(), soname: mention.clone() });
             }
         }
         self.follow_commands(path, &package.name, &depends, facts);
+        for command in &facts.commands {
+            self.call(path, command, &package.name, true);
+        }
         self.follow_notes(path, facts);
     }
 
@@ -99,6 +103,43 @@ impl Selector<'_> {
             self.pull(&mentioned, Reason::Mention { by: by.clone() });
             self.is_run(&mentioned);
         }
+    }
+
+    /// Pulls a library that a file names and no ELF file of its package is linked with, though the package depends on
+    /// what has it: it is opened, for what else would the dependency be there?
+    fn follow_soname(
+        &mut self,
+        path: &RootPath,
+        soname: &str,
+        package: &PackageFiles,
+        depends: &BTreeSet<&str>,
+        facts: &Arc<ElfFacts>,
+    ) -> bool {
+        let requester = [Requester { path, facts }];
+        let Some(found) = self.search.find(&self.visible(), soname, &requester, &self.library_path) else {
+            return false;
+        };
+        let owner = self.package_at(&found.file);
+        let Some(library) = self.inputs.catalog.package(&owner).filter(|_| depends.contains(owner.as_str()))
+        else {
+            return false;
+        };
+        let has: BTreeSet<&str> = library
+            .manifest
+            .files
+            .iter()
+            .filter_map(|file| {
+                Some(file.elf.as_ref()?.soname.as_deref().unwrap_or(file.entry.path.file_name()))
+            })
+            .collect();
+        let mut linked = package.manifest.files.iter().filter_map(|file| file.elf.as_ref());
+        if linked.any(|facts| facts.needed.iter().any(|needed| has.contains(needed.as_str()))) {
+            return false;
+        }
+        let reason = Reason::Opened { by: path.clone(), soname: soname.to_owned() };
+        self.pull_along(&found.link, &reason);
+        self.pull(&found.file, reason);
+        true
     }
 
     fn follow_notes(&mut self, path: &RootPath, facts: &Arc<ElfFacts>) {

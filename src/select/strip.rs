@@ -15,7 +15,12 @@ const fn patterns(class: StripClass) -> &'static [&'static str] {
         StripClass::Docs => &["/usr/share/doc/**", "/usr/share/gtk-doc/html/**", "/usr/share/help/**"],
         // What a tool has of its own beside what others put there for it (gdb's and lintian's data, zsh's functions)
         // is no such class.
-        StripClass::Man => &["/usr/share/man/**", "/usr/local/man/**", "/usr/local/share/man/**"],
+        StripClass::Man => &[
+            "/usr/share/man/**",
+            "/usr/local/man/**",
+            "/usr/local/share/man/**",
+            "/usr/share/**/man/man[1-9]/**",
+        ],
         StripClass::Info => &["/usr/share/info/**"],
         StripClass::Locales => &["/usr/share/locale/*/**", "/usr/lib/locale/*/**"],
         StripClass::Headers => &["/usr/include/**", "/**/*.h"],
@@ -172,6 +177,8 @@ mod tests {
             ("/usr/share/doc/bash/README", Some(StripClass::Docs)),
             ("/usr/share/doc/bash/copyright", None),
             ("/usr/share/man/man1/bash.1.gz", Some(StripClass::Man)),
+            ("/usr/share/postgresql/17/man/man1/psql.1.gz", Some(StripClass::Man)),
+            ("/usr/share/game/man/mandolin", None),
             ("/usr/share/locale/de/LC_MESSAGES/bash.mo", Some(StripClass::Locales)),
             ("/usr/share/locale/en_GB/LC_MESSAGES/bash.mo", None),
             ("/usr/share/locale/locale.alias", None),

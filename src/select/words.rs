@@ -122,7 +122,9 @@ impl Selector<'_> {
         found.next().filter(|_| found.next().is_none()).cloned()
     }
 
-    fn call(&mut self, script: &RootPath, command: &str, package: &str, is_sought: bool) {
+    /// Pulls a command that a script, or a program by way of a shell, calls. Where `is_sought`, what calls it can do
+    /// without.
+    pub(super) fn call(&mut self, script: &RootPath, command: &str, package: &str, is_sought: bool) {
         if command.contains('/') && !command.starts_with('/') {
             return;
         }

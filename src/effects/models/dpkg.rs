@@ -18,7 +18,7 @@ pub(super) fn dpkg(machine: &mut Machine<'_>, call: &Call) -> Reply {
         ["--print-architecture"] => Reply::output(format!("{}\n", machine.files.architecture())),
         ["--print-foreign-architectures" | "--audit" | "-C"]
         | ["--validate-version" | "--validate-pkgname", _] => Reply::status(0),
-        ["-L" | "--listfiles", package] => list_files(machine, package),
+        ["-L" | "--listfiles", packages @ ..] if !packages.is_empty() => list_all_files(machine, packages),
         ["-s" | "--status" | "-l" | "--list" | "-S" | "--search", ..] => query(machine, call),
         [assertion] if assertion.starts_with("--assert-") => Reply::status(0),
         _ => Reply::Unknown("there is no model of this use".to_owned()),
@@ -58,6 +58,21 @@ fn compare(a: &str, operator: &str, b: &str) -> Reply {
         _ => return Reply::status(2),
     };
     Reply::status(i32::from(!holds))
+}
+
+/// The files of several packages, a blank line between two; it fails where one of them is not installed.
+fn list_all_files(machine: &Machine<'_>, packages: &[&str]) -> Reply {
+    if packages.iter().any(|package| !is_known(package)) {
+        return vague();
+    }
+    let (mut texts, mut failed) = (Vec::new(), false);
+    for package in packages {
+        match list_files(machine, package) {
+            Reply::Done { status: Some(0), stdout, .. } => texts.push(stdout),
+            _ => failed = true,
+        }
+    }
+    Reply::Done { status: Some(i32::from(failed)), stdout: texts.join("\n"), variables: Vec::new() }
 }
 
 fn list_files(machine: &Machine<'_>, package: &str) -> Reply {

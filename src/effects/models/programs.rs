@@ -3,7 +3,7 @@
 use super::super::machine::Machine;
 use super::super::{Effect, Tool};
 use super::tools::{at_run_time, tool, unmodelled};
-use super::{all_known, doubtful};
+use super::{all_known, doubtful, vague};
 use crate::root_path::RootPath;
 use crate::shell::text::{is_known, unknown};
 use crate::shell::{Call, Reply, World};
@@ -82,6 +82,27 @@ pub(super) fn update_locale(machine: &mut Machine<'_>, call: &Call) -> Reply {
     match machine.write(&path, &text, false, 0o644) {
         Ok(()) => Reply::status(0),
         Err(reason) => Reply::Unknown(reason),
+    }
+}
+
+/// `pam_getenv`(8): a variable of `/etc/environment`; Debian's `pam_env.conf` sets none.
+pub(super) fn pam_getenv(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    let variable = call.argv.iter().skip(1).find(|word| !word.starts_with('-'));
+    let (Some(variable), true) = (variable, all_known(call)) else { return vague() };
+    let text = match machine.resolved(call, "/etc/environment") {
+        None => String::new(),
+        Some(path) => match machine.read(&path).filter(|text| is_known(text)) {
+            Some(text) => text,
+            None => return vague(),
+        },
+    };
+    let value = text.lines().rev().find_map(|line| {
+        let (name, value) = line.trim().trim_start_matches("export ").split_once('=')?;
+        (name == variable).then(|| value.trim_matches(['"', '\'']))
+    });
+    match value {
+        Some(value) => Reply::output(format!("{value}\n")),
+        None => Reply::status(1),
     }
 }
 

@@ -58,6 +58,34 @@ pub(super) fn words(
     named(bytes, segments, strings, |text| is_word(text) && !imports.contains(text))
 }
 
+/// What runs a command line in a shell.
+const SHELL_RUNNERS: [&str; 3] = ["popen", "system", "wordexp"];
+
+/// The commands of what a program hands to a shell, sorted, each once: the first words of the strings that redirect
+/// output or pipe it, as no plain text does, or that ask for a command's place.
+pub(super) fn commands(
+    bytes: &[u8],
+    segments: &[ProgramHeader],
+    strings: std::ops::Range<usize>,
+    symbols: &Symbols,
+) -> Vec<String> {
+    let runs = symbols.imports.iter().any(|import| SHELL_RUNNERS.contains(&import.name.as_str()));
+    if !runs {
+        return Vec::new();
+    }
+    let lines = named(bytes, segments, strings, is_command_line);
+    let parts = lines.iter().flat_map(|line| line.split(['|', '&', ';']));
+    let words = parts.filter_map(|part| part.split_whitespace().find(|word| !word.contains('=')));
+    let found: BTreeSet<&str> = words.filter(|word| is_word(word)).collect();
+    owned(&found)
+}
+
+fn is_command_line(text: &str) -> bool {
+    const OPERATORS: [&str; 6] = [" | ", "2>", ">/dev/null", "> /dev/null", ">&2", "</dev/null"];
+    let asks_place = text.strip_prefix("which ").is_some_and(is_word);
+    asks_place || text.contains(' ') && OPERATORS.iter().any(|operator| text.contains(operator))
+}
+
 /// The whole strings of the read-only data that are of a kind.
 fn named(
     bytes: &[u8],
@@ -176,6 +204,31 @@ mod tests {
         let runs = Symbols { imports: vec![import("chmod"), import("execvp")], ..Symbols::default() };
         assert_eq!(words(data, std::slice::from_ref(&segment), 0..0, &runs), ["dpkg-query", "gzip"]);
         let runs_none = Symbols { imports: vec![import("execve")], ..Symbols::default() };
-        assert_eq!(words(data, &[segment], 0..0, &runs_none), [] as [&str; 0]);
+        assert_eq!(words(data, std::slice::from_ref(&segment), 0..0, &runs_none), [] as [&str; 0]);
+        assert_eq!(commands(data, &[segment], 0..0, &runs), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn commands_of_what_runs_a_shell() {
+        use crate::elf::{Binding, Import, SymbolKind};
+        let import = |name: &str| Import {
+            name: name.to_owned(),
+            version: None,
+            weak: false,
+            kind: SymbolKind::Function,
+            binding: Binding::Lazy,
+        };
+        let data = b"which tool\0which one of them\0find the way\0LC_ALL=C sort %s | uniq -c >/dev/null 2>&1\0a > b\0%s 2>&1\0";
+        let segment = ProgramHeader {
+            p_type: PT_LOAD,
+            p_flags: PF_R,
+            p_filesz: data.len() as u64,
+            ..ProgramHeader::default()
+        };
+        let runs = Symbols { imports: vec![import("popen")], ..Symbols::default() };
+        let found = commands(data, std::slice::from_ref(&segment), 0..0, &runs);
+        assert_eq!(found, ["sort", "uniq", "which"]);
+        let runs_none = Symbols { imports: vec![import("execvp")], ..Symbols::default() };
+        assert_eq!(commands(data, &[segment], 0..0, &runs_none), [] as [&str; 0]);
     }
 }

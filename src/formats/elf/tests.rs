@@ -39,6 +39,7 @@ fn every_class_and_byte_order() {
                 dlopen: vec![],
                 mentions: vec![],
                 words: vec![],
+                commands: vec![],
             },
             "{arch}"
         );

@@ -35,6 +35,7 @@ fn facts(interp: &str) -> ElfFacts {
         dlopen: Vec::new(),
         mentions: Vec::new(),
         words: Vec::new(),
+        commands: Vec::new(),
     }
 }
 
