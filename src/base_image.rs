@@ -218,16 +218,7 @@ impl BaseImage {
         let short: String = given.digest.hex().chars().take(12).collect();
         // Before every package's name, so that of what the image has the image's counts.
         let files = package(&format!("({name})"), &short, content, files, Control::default());
-        let there: BTreeSet<&RootPath> = files.manifest.files.iter().map(|file| &file.entry.path).collect();
-        let mut owners = BTreeMap::new();
-        for one in installed.values() {
-            for path in &one.listed {
-                let path = merged_usr.canonical(path);
-                if there.contains(&path) {
-                    owners.entry(path).or_insert_with(|| one.name.clone());
-                }
-            }
-        }
+        let owners = owners(&files, &installed, &merged_usr);
         Ok(BaseImage {
             name: name.to_owned(),
             size: given.layers.size(),
@@ -273,6 +264,23 @@ impl BaseImage {
         let bytes = self.texts.get(&RootPath::parse(path).ok()?)?;
         Some(String::from_utf8_lossy(bytes))
     }
+}
+
+/// Which package each path of an image is of, by what the databases list; the first by name.
+fn owners(
+    files: &PackageFiles,
+    installed: &BTreeMap<String, InstalledPackage>,
+    merged_usr: &MergedUsr,
+) -> BTreeMap<RootPath, String> {
+    let there: BTreeSet<&RootPath> = files.manifest.files.iter().map(|file| &file.entry.path).collect();
+    let mut owners = BTreeMap::new();
+    for one in installed.values() {
+        let listed = one.listed.iter().map(|path| merged_usr.canonical(path));
+        for path in listed.filter(|path| there.contains(path)) {
+            owners.entry(path).or_insert_with(|| one.name.clone());
+        }
+    }
+    owners
 }
 
 /// The files of an image, as they were found before, or now.

@@ -141,8 +141,10 @@ fn an_index_that_does_not_fit_gives_way_to_names() {
     rig.run(&["check", "oci:images:r"]).ok();
     // What no package is called after may be in the index.
     rig.write("app", elf(&format!("program needed=libzother.so.1,libc.so.6 {LOADER}")));
-    rig.run(&["build", "r.toml", "--arch", "amd64"])
-        .fails(1, &["is out of step: no copy of `main/Contents-amd64`", "hint: pass `--mirror` another mirror"]);
+    rig.run(&["build", "r.toml", "--arch", "amd64"]).fails(
+        1,
+        &["is out of step: no copy of `main/Contents-amd64`", "hint: pass `--mirror` another mirror"],
+    );
 }
 
 #[test]
