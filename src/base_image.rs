@@ -24,17 +24,19 @@ use crate::hint::Hint;
 use crate::oci::{GivenImage, GivenLayers, Layout, MergedTree, OciError};
 use crate::recipe::ImageConfig;
 use crate::root_path::RootPath;
-use crate::tarball::{Entry, EntryKind};
+use crate::tarball::Entry;
 
 mod apk;
 mod config;
 mod contents;
 mod dpkg;
+mod fits;
 mod lock;
 
 pub use lock::base_lock;
 
 use contents::Blobs;
+use fits::{check_distro, check_merged};
 
 /// The kind of derived entry. Another form of [`Scanned`] needs another name.
 const IMAGES: &str = "base-image-1";
@@ -350,57 +352,4 @@ fn is_text(path: &RootPath) -> bool {
         "/etc/apk/world",
     ];
     FILES.contains(&path.as_str()) || dpkg::is_database(path) || apk::is_database(path)
-}
-
-/// The value of a key in os-release(5), without quotes.
-fn os_release<'t>(text: &'t str, key: &str) -> Option<&'t str> {
-    let mut lines = text.lines();
-    lines
-        .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
-        .map(|value| value.trim_matches(['"', '\'']))
-}
-
-/// Whether os-release, if the image has one, is that of the distro and release.
-fn check_distro(
-    image: &str,
-    texts: &BTreeMap<RootPath, Vec<u8>>,
-    wanted: Distro,
-) -> Result<(), BaseImageError> {
-    let text = ["/etc/os-release", "/usr/lib/os-release"].into_iter().find_map(|path| {
-        let bytes = texts.get(&RootPath::parse(path).ok()?)?;
-        Some(String::from_utf8_lossy(bytes).into_owned())
-    });
-    let Some(text) = text else { return Ok(()) };
-    let (id, version) = (os_release(&text, "ID").unwrap_or_default(), os_release(&text, "VERSION_ID"));
-    let same_release = match (version, wanted.version_id()) {
-        // Alpine's has the point release too.
-        (Some(found), Some(wanted)) => found == wanted || found.starts_with(&format!("{wanted}.")),
-        _ => true,
-    };
-    if id.is_empty() || (id == wanted.id() && same_release) {
-        return Ok(());
-    }
-    let found = [id, version.unwrap_or_default()].join(" ").trim_end().to_owned();
-    Err(BaseImageError::OtherDistro { image: image.to_owned(), found, wanted })
-}
-
-/// Whether a directory of the image stands where the distro has one of its links.
-fn check_merged(
-    image: &str,
-    files: &[CataloguedFile],
-    merged_usr: &MergedUsr,
-    distro: Distro,
-) -> Result<(), BaseImageError> {
-    let wrong = files.iter().find_map(|file| {
-        let target = merged_usr.link(&file.entry.path)?;
-        // `/var/run` may be a directory: packages put nothing there.
-        let is_wrong = file.entry.kind == EntryKind::Directory && target.starts_with("usr/");
-        is_wrong.then(|| (file.entry.path.clone(), target.to_owned()))
-    });
-    match wrong {
-        None => Ok(()),
-        Some((path, target)) => {
-            Err(BaseImageError::NotMerged { image: image.to_owned(), path, distro, target })
-        }
-    }
 }
