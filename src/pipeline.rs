@@ -191,11 +191,13 @@ impl Forge<'_> {
             (Some(base), Some(lock)) => Some(Box::new(self.prepare(&base.recipe, lock, arch)?)),
             _ => None,
         };
+        let image = base.as_ref().and_then(|base| base.image.clone());
+        let on_image = image.as_ref().map(|image| recipe.running_as(&image.config));
+        let recipe = on_image.as_ref().unwrap_or(recipe);
         let packages = lock.packages_of(arch);
         let distro = recipe.conventions();
         let links = merged_usr(recipe, arch);
         let mut catalog = FileCatalog::new(links.clone());
-        let image = base.as_ref().and_then(|base| base.image.clone());
         let mut given = match &image {
             Some(image) => stand_on(image, &mut catalog, recipe, &packages)?,
             None => Given::default(),

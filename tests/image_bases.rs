@@ -57,6 +57,8 @@ fn the_layers_of_an_image_lie_below_unchanged_and_what_they_have_is_not_repeated
     assert!(new.contains("/var/lib/dpkg/info/app.list") && !new.contains("/var/lib/dpkg/info/libx1.list"));
     // What the image has in whole is not fetched.
     assert!(!said.err.contains("3 packages"), "{}", said.err);
+    let why = rig.run(&["why", "r.toml", "libx1", "--arch", "amd64"]).ok();
+    assert!(why.out.contains("in by the rule `given`: 3"), "{}", why.out);
     // Twice the same.
     std::fs::remove_dir_all(rig.cache()).unwrap();
     assert_eq!(build(&rig, &["--locked"]).digest(), said.digest());

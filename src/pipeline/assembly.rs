@@ -271,11 +271,9 @@ fn foundation(parts: Parts<'_>, selected: &SelectedLayer) -> Made {
 
 /// How the image runs: as the recipe says, with what its distro and run-time rules add to the environment.
 fn configured(recipe: &Recipe, prepared: &Prepared) -> ImageConfig {
-    let mut own = recipe.image.clone();
-    if let Some(image) = &prepared.image {
-        own.inherit(&image.config);
-    }
-    let mut config = image_config(&own, recipe.conventions());
+    let own = prepared.image.as_ref().map(|image| recipe.running_as(&image.config));
+    let own = own.as_ref().map_or(&recipe.image, |recipe| &recipe.image);
+    let mut config = image_config(own, recipe.conventions());
     for (name, value) in &prepared.selection.env {
         config.env.entry(name.clone()).or_insert_with(|| value.clone());
     }

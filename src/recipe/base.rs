@@ -176,7 +176,7 @@ impl Base {
 
 impl ImageConfig {
     /// Fills in what a base says and the upper recipe does not.
-    pub fn inherit(&mut self, base: &ImageConfig) {
+    pub(super) fn inherit(&mut self, base: &ImageConfig) {
         let ImageConfig {
             entrypoint,
             cmd,

@@ -124,6 +124,14 @@ impl Base {
 }
 
 impl Recipe {
+    /// The recipe with what it inherits of how a base image runs.
+    #[must_use]
+    pub fn running_as(&self, config: &ImageConfig) -> Recipe {
+        let mut recipe = self.clone();
+        recipe.image.inherit(config);
+        recipe
+    }
+
     /// The image that is the lowest base, if it is one.
     pub fn lowest_image(&self) -> Option<&Recipe> {
         self.stack().first().copied().filter(|recipe| recipe.base_image.is_some())
