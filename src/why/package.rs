@@ -53,7 +53,7 @@ impl Explainer<'_> {
             let is_own = self.owner(path) == Some(name);
             // What a base image has is of the package that its database says.
             let counts = |reason: &Reason| is_own || *reason == Reason::Given;
-            if let Some((_, reason)) = self.chosen(path).filter(|(_, reason)| counts(reason)) {
+            if let Some((_, reason)) = self.chosen(path).filter(|found| counts(found.1)) {
                 kept.entry(reason.rule()).or_insert_with(|| (0, path.clone())).0 += 1;
                 continue;
             }
