@@ -194,13 +194,14 @@ fn layer_parts<'a>(
     let says_what_it_is =
         skeleton.keys().any(|path| OS_RELEASE.contains(&path.as_str()) && below.has_given(path));
     skeleton.retain(|path, _| {
-        !below.has_given(path) && !(says_what_it_is && OS_RELEASE.contains(&path.as_str()))
+        let is_said = says_what_it_is && OS_RELEASE.contains(&path.as_str());
+        !below.has_given(path) && !is_said
     });
     let mut made = skeleton.clone();
     let needed_links = selected
         .links
         .iter()
-        .filter(|(path, link)| !(link.of_distro && recipe.skeleton) && !below.has_given(path));
+        .filter(|(path, link)| !(below.has_given(path) || link.of_distro && recipe.skeleton));
     made.extend(
         needed_links.map(|(path, link)| (path.clone(), MadeFile::symlink(path.clone(), &link.target))),
     );

@@ -91,11 +91,7 @@ fn read(mut table: Table<'_>, path: &Path, chain: &[PathBuf]) -> Result<Recipe, 
     mentions.unsure |= lacks_base || table.misspells("user") || table.misspells("group");
     let has_origin = origin.given || has_repository || (base_value.is_some() && !on_image);
     let has_origin = has_origin || table.misspells("from") || table.misspells("repository");
-    if let Some(value) = base_value.as_ref().filter(|_| on_image && !has_origin) {
-        let hint =
-            "say what the image is made of, such as `from = \"debian:trixie\"`, or give a `[[repository]]`";
-        findings.context(&value.span, "`from` is needed beside a base that is an image", hint);
-    }
+    check_image(base_value.as_ref().filter(|_| on_image && !has_origin), findings);
     check_layers(&layers, &variants, has_origin || on_image, findings);
     check_lower_names(&layers, &variants, below, findings);
     let mut declared = layers.iter().chain(variants.values().flat_map(|(layers, _)| layers));
@@ -206,6 +202,15 @@ fn check_lower_names(
                 format!("the base `{}` has a layer {} already", recipe.path.display(), quoted(name));
             findings.context(&declared.span, message, "give it another name");
         }
+    }
+}
+
+/// What an image is made of is not known before it is opened; `lacking` is the key, where nothing says it.
+fn check_image(lacking: Option<&Value<'_>>, findings: &Findings<'_>) {
+    if let Some(value) = lacking {
+        let hint =
+            "say what the image is made of, such as `from = \"debian:trixie\"`, or give a `[[repository]]`";
+        findings.context(&value.span, "`from` is needed beside a base that is an image", hint);
     }
 }
 
