@@ -147,7 +147,7 @@ impl Debian {
             let control = package
                 .control(distro_arch(arch))
                 .replace("Version: 1.0", &format!("Version: {}", self.version));
-            status.push_str(&control.replacen("\n", "\nStatus: install ok installed\n", 1));
+            status.push_str(&control.replacen('\n', "\nStatus: install ok installed\n", 1));
             status.push('\n');
             let mut list = "/.\n".to_owned();
             for one in package.members(distro, arch) {
