@@ -26,6 +26,7 @@ use crate::root_path::RootPath;
 use crate::tarball::{Entry, EntryKind};
 
 mod contents;
+mod layer;
 mod merged_usr;
 mod package;
 mod programs;
@@ -33,6 +34,7 @@ mod scan;
 mod scratch;
 
 pub use contents::{read_contents, small_contents};
+pub use layer::{LayerSource, catalogue_layer, in_image};
 pub use merged_usr::MergedUsr;
 pub use package::{Control, PackageError};
 pub use programs::{OwnElf, OwnElfs, Unfit};
@@ -82,6 +84,8 @@ pub struct PackageFiles {
     pub kept: Option<Kept>,
     /// Where the content of small files is kept, if anywhere.
     pub small: Option<Cache>,
+    /// Where its content is, if it was made of what an image has; then there is no archive.
+    pub source: Option<Arc<dyn LayerSource>>,
 }
 
 /// Keeps manifests between runs, by the digest of the package.
@@ -97,7 +101,7 @@ pub trait ManifestStore: Sync {
 }
 
 /// The kind of derived entry that manifests are. Another form of [`Manifest`] needs another name.
-const MANIFESTS: &str = "manifest-6";
+const MANIFESTS: &str = "manifest-7";
 
 impl ManifestStore for Cache {
     fn load(&self, package: &Digest) -> Option<Vec<u8>> {
@@ -308,6 +312,30 @@ impl FileCatalog {
         self.names.insert(package.name.clone(), package_number);
         self.packages.push(package);
         Ok(())
+    }
+
+    /// Puts a package in the place of the one of its name, which was made of what an image has of it, or adds it.
+    pub fn put(&mut self, package: PackageFiles) -> Result<(), CatalogError> {
+        let there = self.names.get(&package.name).copied();
+        let Some(number) = there.filter(|number| self.packages[*number as usize].source.is_some()) else {
+            return self.insert(package);
+        };
+        for references in self.paths.values_mut() {
+            references.retain(|reference| reference.package != number);
+        }
+        self.paths.retain(|_, references| !references.is_empty());
+        self.names.remove(&package.name);
+        self.insert(package)
+    }
+
+    /// How many packages were ever put in: another number means that something is new.
+    pub fn inserted(&self) -> usize {
+        self.packages.len()
+    }
+
+    /// Whether a file is an image's, on which the others stand.
+    pub fn is_given(&self, reference: FileRef) -> bool {
+        self.packages[reference.package as usize].source.is_some()
     }
 
     /// Settles who owns what several packages have: the first by name of those that no other replaces with

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod base_image;
 mod build;
 mod cache;
 mod check;

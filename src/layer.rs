@@ -59,6 +59,8 @@ pub struct Below {
     packages: BTreeSet<String>,
     directories: BTreeMap<RootPath, Metadata>,
     others: BTreeSet<RootPath>,
+    /// The paths that a base image has, whatever they are.
+    given: BTreeSet<RootPath>,
 }
 
 impl Below {
@@ -73,6 +75,24 @@ impl Below {
             self.directories.remove(&entry.path);
             self.others.insert(entry.path.clone());
         }
+    }
+
+    /// Stands on an image, of which all files are these, and all paths, links of the merged `/usr` too.
+    pub fn stand_on(&mut self, selected: &SelectedLayer, paths: &BTreeSet<RootPath>, catalog: &FileCatalog) {
+        self.given.extend(paths.iter().cloned());
+        for (path, file) in &selected.files {
+            let entry = &catalog.get(file.file).1.entry;
+            if entry.kind == EntryKind::Directory {
+                self.directories.insert(path.clone(), entry.metadata.clone());
+            } else {
+                self.others.insert(path.clone());
+            }
+        }
+    }
+
+    /// Whether a base image has something at a path.
+    pub fn has_given(&self, path: &RootPath) -> bool {
+        self.given.contains(path)
     }
 
     /// Whether a lower layer has a directory at a path.

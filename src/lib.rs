@@ -32,6 +32,7 @@
 //! | how an image is written | [`oci`] |
 //! | how images go to registries, and come from them | [`registry`], [`oci`] |
 //! | which layers a fleet of images shares | [`fleet`] |
+//! | what an image is as a base of others | [`base_image`] |
 //! | what is wrong with an image | [`check`] |
 //! | how a recipe's tests are run | [`trial`] |
 //! | why something is in an image, or is not | [`why`] |
@@ -45,6 +46,7 @@
 pub mod pipeline;
 
 // -- stages: may use the types of earlier stages, never call them --
+pub mod base_image;
 pub mod catalog;
 pub mod check;
 pub mod distro;

@@ -51,6 +51,18 @@ pub struct Lock {
     /// The lock of the recipe's base, which is a file of its own.
     #[serde(skip)]
     pub base: Option<Box<Lock>>,
+    /// The image whose packages these are, where that is a base: then there is no file.
+    #[serde(skip)]
+    pub image: Option<LockedImage>,
+}
+
+/// An image in a layout, by the digest that locks above it name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedImage {
+    /// The layout's directory.
+    pub layout: PathBuf,
+    /// Of its manifest or index.
+    pub digest: Digest,
 }
 
 /// A signed index that was read.
@@ -92,13 +104,17 @@ pub struct LockedPackage {
     /// Whether it is fetched only when a rule of selection asks for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub on_demand: bool,
+    /// Whether a base image has it and no repository does at this version: there is no archive, and `path` is that of
+    /// the image's database.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_image: bool,
     /// Whether the distro marks it `Essential: yes`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub essential: bool,
     /// `Multi-Arch`, where given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub multi_arch: Option<String>,
-    /// `ARCHIVE SUITE`, matching a [`LockedRepository`]; none for a local file.
+    /// `ARCHIVE SUITE`, matching a [`LockedRepository`]; none for a local file, and for what only a base image has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
     /// Path below the archive's root, or the path of a local file relative to the recipe.
@@ -199,6 +215,7 @@ impl Lock {
             packages: Vec::new(),
             programs: Vec::new(),
             base: None,
+            image: None,
         }
     }
 
@@ -275,8 +292,11 @@ impl Lock {
         Ok(())
     }
 
-    /// The digest of the lock file, as those of recipes above name it.
+    /// The digest of the lock file, or of the image that stands in its place, as those of recipes above name it.
     pub fn digest(&self) -> Digest {
+        if let Some(image) = &self.image {
+            return image.digest;
+        }
         // A lock that cannot be written is the same as no other.
         Digest::of(self.to_text().unwrap_or_default().as_bytes())
     }

@@ -36,6 +36,7 @@ mod blob;
 mod config;
 mod descriptor;
 mod documents;
+mod given;
 mod layout;
 mod measure;
 mod merge;
@@ -52,13 +53,14 @@ mod unpack;
 pub use blob::{Compression, LayerWriter, layer_form};
 pub use config::image_config;
 pub use descriptor::{Descriptor, Platforms};
+pub use given::{GivenImage, GivenLayers};
 pub use layout::{Layout, Tagged};
 pub use measure::{Measured, Piece, measure};
 pub use merge::{ContentId, MergeFault, MergedNode, MergedTree, RootSink};
 pub use output::{Output, Written};
 pub use pack::{PackError, created_by, pack};
 pub use scratch::ScratchLayout;
-pub use transfer::{Pulled, Pushed, Remote, Tally, pull, push, relay};
+pub use transfer::{Pulled, Pushed, Remote, Tally, pull, pull_base, push, relay};
 pub use unpack::unpack;
 
 /// Seconds since the epoch of 1980-01-02T00:00:00Z: the time of what is made rather than taken from a
@@ -94,7 +96,9 @@ pub struct ImageSpec {
     pub config: ImageConfig,
     /// `created` of config and history, in seconds since the epoch.
     pub created: u64,
-    /// From the lowest to the topmost.
+    /// The layers of the image that it stands on, if any.
+    pub given: Option<GivenLayers>,
+    /// Its own, from the lowest to the topmost.
     pub layers: Vec<LayerBlob>,
     /// Of the manifest.
     pub annotations: BTreeMap<String, String>,

@@ -5,20 +5,21 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::arch::Arch;
+use crate::base_image::BaseImage;
 use crate::cache::Cache;
-use crate::catalog::{FileCatalog, MergedUsr, Scratch};
-use crate::distro::{PackageFormat, Pocket};
+use crate::catalog::{FileCatalog, Scratch};
+use crate::distro::Pocket;
 use crate::layer::LayerPlan;
 use crate::lock::{Lock, Request};
 use crate::oci::{ImageRef, LayerBlob, Layout};
 use crate::progress::Progress;
 use crate::recipe::Recipe;
-use crate::render::directory_links;
 use crate::repository::Mirrors;
-use crate::select::{Inputs, Outcome, Selection, UnmatchedPattern, likely_packages, select};
+use crate::select::{Given, Inputs, Outcome, Selection, UnmatchedPattern, likely_packages, select};
 use crate::transport::Transport;
 
 mod assembly;
@@ -33,6 +34,7 @@ mod loader_path;
 mod locking;
 mod locking_apk;
 mod made_links;
+mod on_image;
 mod programs;
 mod providers;
 mod script_effects;
@@ -45,6 +47,7 @@ use assembly::{Parts, Planned, layer_plans};
 use loader_path::{LoaderConfiguration, musl_path};
 use locking::Resolved;
 use made_links::MadeLinks;
+use on_image::{merged_usr, stand_on};
 use programs::{own_elfs, own_packages};
 use script_effects::ScriptEffects;
 use scripts::script_words;
@@ -105,6 +108,8 @@ pub struct Prepared {
     /// What its bases have chosen is the lowest layers.
     selection: Selection,
     base: Option<Box<Prepared>>,
+    /// The image that is its lowest base, if that is one.
+    image: Option<Arc<BaseImage>>,
 }
 
 impl Prepared {
@@ -116,6 +121,7 @@ impl Prepared {
     /// The packages of which its layers have files.
     fn contributors(&self) -> BTreeSet<String> {
         let files = self.selection.layers.iter().flat_map(|layer| layer.files.values());
+        let files = files.filter(|selected| !self.catalog.is_given(selected.file));
         files.map(|selected| self.catalog.get(selected.file).0.name.clone()).collect()
     }
 
@@ -202,17 +208,24 @@ impl Forge<'_> {
     /// Fetches and catalogues packages of a lock until selection wants no more; first those of its base, which is
     /// made as it is by itself.
     pub fn prepare(&self, recipe: &Recipe, lock: &Lock, arch: Arch) -> Result<Prepared, ForgeError> {
+        if recipe.base_image.is_some() {
+            return self.prepare_image(recipe, lock, arch);
+        }
         let base = match (&recipe.base, &lock.base) {
             (Some(base), Some(lock)) => Some(Box::new(self.prepare(&base.recipe, lock, arch)?)),
             _ => None,
         };
+        let image = base.as_ref().and_then(|base| base.image.clone());
+        let on_image = image.as_ref().map(|image| recipe.running_as(&image.config));
+        let recipe = on_image.as_ref().unwrap_or(recipe);
         let packages = lock.packages_of(arch);
         let distro = recipe.conventions();
-        let mut links = MergedUsr::new(&directory_links(distro, arch));
-        if distro.format() == PackageFormat::Apk {
-            links = links.keeping_own();
-        }
+        let links = merged_usr(recipe, arch);
         let mut catalog = FileCatalog::new(links.clone());
+        let mut given = match &image {
+            Some(image) => stand_on(image, &mut catalog, recipe, &packages)?,
+            None => Given::default(),
+        };
         let mut effects = ScriptEffects::default();
         let mut made_links = MadeLinks::default();
         let mut loader_configuration = LoaderConfiguration::default();
@@ -221,14 +234,17 @@ impl Forge<'_> {
         let own_packages = own_packages(lock, arch);
         let mut wants = likely_packages(recipe, arch, &packages);
         wants.extend(own_packages.values().flatten().cloned());
-        wants.extend(base.iter().flat_map(|base| base.contributors()));
+        let contributors = base.as_ref().map(|base| base.contributors()).unwrap_or_default();
+        given.partial.extend(contributors.iter().filter(|name| catalog.package(name).is_some()).cloned());
+        wants.extend(contributors);
         loop {
+            wants.retain(|name| catalog.package(name).is_none() || given.partial.remove(name));
             if !wants.is_empty() {
                 let count = wants.len();
                 let what = if count == 1 { "a package".to_owned() } else { format!("{count} packages") };
                 self.progress.stage(&format!("fetching {what} of {} for {arch}", recipe.name));
                 for package in self.catalogued(recipe, lock, arch, &wants, &links)? {
-                    catalog.insert(package)?;
+                    catalog.put(package)?;
                 }
                 catalog.order_owners();
             }
@@ -247,6 +263,7 @@ impl Forge<'_> {
                 below: &below,
                 distro,
                 arch,
+                given: &given,
                 packages: &packages,
                 catalog: &catalog,
                 made_links: &made_links.links,
@@ -259,7 +276,7 @@ impl Forge<'_> {
             let outcome = select(inputs).map_err(|error| self.with_providers(recipe, arch, error));
             match outcome.map_err(|source| ForgeError::Select { arch, source })? {
                 Outcome::Selection(selection) => {
-                    return Ok(Prepared { arch, catalog, effects, selection, base });
+                    return Ok(Prepared { arch, catalog, effects, selection, base, image });
                 }
                 Outcome::Wants(more) => wants = more,
                 Outcome::Reads(paths) => {
@@ -288,13 +305,15 @@ impl Forge<'_> {
             return Err(ForgeError::Undone { arch, steps: undone });
         }
         self.progress.expect(plans.iter().map(LayerPlan::size).sum());
+        let base = prepared.image.as_deref().map(|image| &image.layers);
+        base.map_or(Ok(()), |base| base.bring(layout))?;
         let mut layers = Vec::with_capacity(plans.len());
         for (place, plan) in places.into_iter().zip(&plans) {
             let created = self.date_below(recipe, lock, arch, place);
             layers.push(LayerBlob { created, ..self.layer(layout, plan, catalog)? });
         }
-        let summary = Summary::of(&plans, &lock.packages_of(arch), catalog, selection, &layers, undone);
-        let spec = self.image_spec(recipe, lock, arch, selection, layers);
+        let summary = Summary::of(&plans, &lock.packages_of(arch), catalog, selection, &layers, base, undone);
+        let spec = self.image_spec(recipe, lock, prepared, layers);
         let record = Record::of(&spec, plans, &summary, selection, read);
         Ok(Built { image: layout.write_image(&spec)?, summary, record })
     }

@@ -15,6 +15,7 @@ mod accounts;
 mod apk_package;
 mod base;
 mod base_accounts;
+mod base_image;
 mod duration;
 mod file;
 mod findings;
@@ -39,6 +40,7 @@ pub use base::{Base, Stacked};
 pub use base_accounts::{
     ALPINE_GROUPS, ALPINE_USERS, BASE_GROUPS, BASE_USERS, BaseGroup, BaseUser, base_groups, base_users,
 };
+pub use base_image::BaseImage;
 pub use file::{FileSource, FileSpec};
 pub use image::{ExposedPort, Healthcheck, ImageConfig};
 pub use image_test::Test;
@@ -105,6 +107,8 @@ pub struct Recipe {
     pub repositories: Vec<Repository>,
     /// The recipe whose layers come first. What is inherited from it is above already.
     pub base: Option<Box<Base>>,
+    /// The image that it stands for, where another recipe has that as its base. Such a recipe is read from no file.
+    pub base_image: Option<BaseImage>,
 }
 
 /// What a variant adds to a recipe.

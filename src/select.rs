@@ -23,6 +23,7 @@ use crate::shell::ScriptWords;
 mod bonds;
 mod closure;
 mod error;
+mod given;
 mod links;
 mod mentions;
 mod packages;
@@ -36,6 +37,7 @@ mod words;
 
 pub use bonds::PluginCost;
 pub use error::{Damaged, SelectError, Unlinked};
+pub use given::{Given, Lacked};
 
 pub use mentions::package_names as library_packages;
 pub use packages::{is_command, named as named_packages};
@@ -54,6 +56,8 @@ pub struct Inputs<'a> {
     pub distro: Distro,
     /// The architecture.
     pub arch: Arch,
+    /// What is known of the packages of a base image.
+    pub given: &'a Given,
     /// The locked packages, by name.
     pub packages: &'a BTreeMap<&'a str, &'a LockedPackage>,
     /// The files of the packages fetched so far.
@@ -150,6 +154,8 @@ pub struct PassedLink {
 /// Why a path is in the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
+    /// A base image has it.
+    Given,
     /// Its package is named by the recipe, or counts as named.
     Named,
     /// Its package is in the closure of a layer that keeps all.
@@ -212,7 +218,7 @@ impl Reason {
     /// The file that asks for it, if one does.
     pub fn by(&self) -> Option<&RootPath> {
         match self {
-            Reason::Named | Reason::All | Reason::Included(_) | Reason::Reached => None,
+            Reason::Given | Reason::Named | Reason::All | Reason::Included(_) | Reason::Reached => None,
             Reason::Library { by, .. }
             | Reason::Loader { by }
             | Reason::Link { by }
@@ -340,6 +346,7 @@ impl Reason {
     /// The rule in one word.
     pub fn rule(&self) -> &'static str {
         match self {
+            Reason::Given => "given",
             Reason::Named => "named",
             Reason::All => "all",
             Reason::Included(_) => "included",
@@ -359,6 +366,7 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Reason::Given => f.write_str("the base image has it"),
             Reason::Named => f.write_str("of a named package"),
             Reason::All => f.write_str("of a layer that keeps all"),
             Reason::Included(glob) => write!(f, "included by `{glob}`"),

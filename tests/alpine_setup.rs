@@ -146,6 +146,7 @@ impl Packages {
             source: String::new(),
             layer: layer_of.get(name).cloned(),
             on_demand: false,
+            in_image: false,
             essential: false,
             multi_arch: None,
             repository: Some("alpine main".to_owned()),

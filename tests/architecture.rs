@@ -18,6 +18,7 @@ const ROOMS: &[&[&str]] = &[
     &[
         "trial",
         "check",
+        "base_image",
         "oci",
         "why",
         "fleet",

@@ -305,7 +305,7 @@ fn what_contradicts_a_base_is_told() {
     rig.write("app.toml", above("app", "packages = [\"app\"]\n").replace("low.toml", "none.toml"));
     rig.run(&["build", "app.toml"]).fails(2, &["cannot read the base `base/none.toml`"]);
     rig.write("app.toml", above("app", "packages = [\"app\"]\n").replace("base/low.toml", "oci:images:low"));
-    rig.run(&["build", "app.toml"]).fails(2, &["a base that is an image is not supported"]);
+    rig.run(&["build", "app.toml"]).fails(2, &["`from` is needed beside a base that is an image"]);
     // A mistake of the base is told as the base's.
     rig.write("base/low.toml", format!("{BASE}[what]\n"));
     rig.write("app.toml", above("app", "packages = [\"app\"]\n"));

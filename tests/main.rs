@@ -27,6 +27,7 @@ mod deb_formats;
 mod effects;
 mod gallery;
 mod image;
+mod image_bases;
 mod interrupted;
 mod layering;
 mod loader_ldso;

@@ -18,7 +18,7 @@ use rootforge::elf;
 use rootforge::lock::LockedPackage;
 use rootforge::recipe::Recipe;
 use rootforge::root_path::RootPath;
-use rootforge::select::{Inputs, Outcome, Selection, likely_packages, select};
+use rootforge::select::{Given, Inputs, Outcome, Selection, likely_packages, select};
 
 /// Links that busybox would have.
 const APPLETS: &[(&str, &str)] = &[("/usr/bin/env", "/bin/busybox"), ("/bin/ls", "/bin/busybox")];
@@ -148,6 +148,7 @@ fn selection(
             below: &Selection::default(),
             distro,
             arch,
+            given: &Given::default(),
             packages: &by_name,
             catalog: &catalog,
             made_links,
@@ -180,6 +181,7 @@ fn lock(package: &Package) -> LockedPackage {
         source: package.field("Source").unwrap_or(package.name()).to_owned(),
         layer: None,
         on_demand: false,
+        in_image: false,
         essential: false,
         multi_arch: None,
         repository: None,
@@ -212,6 +214,7 @@ fn catalogued(package: &Package, distro: Distro) -> PackageFiles {
         small: None,
         manifest: Shared::new(Manifest { files: files.collect(), control: Control::default() }),
         kept: None,
+        source: None,
     }
 }
 

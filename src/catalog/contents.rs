@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use super::layer::{LayerSource, number_in_image};
 use super::package::{self, PackageError};
 use super::{CatalogError, PackageFiles};
 use crate::apk::ApkError;
@@ -59,6 +60,9 @@ pub fn read_contents<T, E: From<CatalogError>>(
     let mut left = wanted.iter().peekable();
     if left.peek().is_none() {
         return Ok(());
+    }
+    if let Some(source) = &package.source {
+        return of_layers(package, source.as_ref(), wanted, visit);
     }
     if let Some(kept) = package.kept.as_ref().filter(|kept| wanted.keys().all(|index| kept.has(*index))) {
         return wanted.iter().try_for_each(|(index, note)| match kept.content(*index) {
@@ -128,6 +132,33 @@ pub fn small_contents(
     }
     contents.extend(read);
     Ok(contents)
+}
+
+/// As [`read_contents`], of what lies in an image's layers, which are compared with their digests by themselves.
+fn of_layers<T, E: From<CatalogError>>(
+    package: &PackageFiles,
+    source: &dyn LayerSource,
+    wanted: &BTreeMap<u32, T>,
+    mut visit: impl FnMut(u32, &T, &mut dyn Read) -> Result<(), E>,
+) -> Result<(), E> {
+    let positions: BTreeMap<usize, u32> =
+        wanted.keys().map(|position| (number_in_image(*position), *position)).collect();
+    let numbers: Vec<usize> = positions.keys().copied().collect();
+    let mut failed = None;
+    let read = source.read(&numbers, &mut |number, content| {
+        let Some((position, note)) = positions.get(&number).and_then(|at| wanted.get_key_value(at)) else {
+            return Ok(());
+        };
+        visit(*position, note, content).map_err(|error| {
+            failed = Some(error);
+            io::Error::other("stopped")
+        })
+    });
+    match (failed, read) {
+        (Some(error), _) => Err(error),
+        (None, Err(error)) => Err(CatalogError::unread(package, error).into()),
+        (None, Ok(())) => Ok(()),
+    }
 }
 
 /// What changes when a file does: device, inode, size, and the time of the last change of any kind, which

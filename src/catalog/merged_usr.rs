@@ -69,7 +69,7 @@ impl MergedUsr {
     /// Makes a package's paths canonical. What stands where one of the distro's links is goes: the link
     /// itself, and a directory that would hide it. So does a symbolic link that would now lead to itself, as
     /// `/bin/sh -> /usr/bin/sh` from before the merge.
-    pub(super) fn apply(&self, manifest: &mut Manifest) {
+    pub fn apply(&self, manifest: &mut Manifest) {
         manifest.files.retain_mut(|file| self.keep(file));
     }
 

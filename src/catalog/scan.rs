@@ -104,6 +104,7 @@ fn list(
         manifest: Arc::new(manifest),
         small: store.contents(),
         kept: scratch.of(&archive.content),
+        source: None,
     })
 }
 
@@ -217,14 +218,14 @@ fn scan(
 
 /// What a file's bytes say of it.
 #[allow(clippy::large_enum_variant, reason = "there is one at a time")]
-enum Looked {
+pub(super) enum Looked {
     Elf(Result<elf::ElfFacts, String>),
     Script(String),
     Other,
 }
 
 impl Looked {
-    fn describe(self, file: &mut CataloguedFile) {
+    pub(super) fn describe(self, file: &mut CataloguedFile) {
         match self {
             Looked::Elf(Ok(facts)) => file.elf = Some(Arc::new(facts)),
             Looked::Elf(Err(reason)) => file.damaged_elf = Some(reason),
@@ -234,7 +235,7 @@ impl Looked {
     }
 }
 
-fn look(size: u64, content: &mut dyn Read, buffer: &mut Vec<u8>) -> io::Result<Looked> {
+pub(super) fn look(size: u64, content: &mut dyn Read, buffer: &mut Vec<u8>) -> io::Result<Looked> {
     buffer.clear();
     content.take(SHEBANG as u64 + 2).read_to_end(buffer)?;
     if let Some(line) = buffer.strip_prefix(b"#!") {

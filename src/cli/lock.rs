@@ -39,11 +39,14 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
             if let (Some(base), Some(lock)) = (&recipe.base, &locks.base)
                 && lock.packages.iter().any(|one| one.name == *package && !one.on_demand)
             {
+                let is_image = base.recipe.lowest_image().is_some_and(|image| *image == base.recipe);
                 let base = base.recipe.path.display();
-                return Err(Failure::usage(
-                    format!("`{package}` is fixed by the base {base}"),
-                    format!("run `rootforge lock --update {package} {base}`"),
-                ));
+                let hint = if is_image {
+                    "take another image as the base".to_owned()
+                } else {
+                    format!("run `rootforge lock --update {package} {base}`")
+                };
+                return Err(Failure::usage(format!("`{package}` is fixed by the base {base}"), hint));
             }
             if locks.main.as_ref().is_some_and(|main| main.packages.iter().any(|one| one.name == *package)) {
                 return Err(Failure::usage(

@@ -8,6 +8,7 @@ use rootforge::pipeline::{Forge, ForgeError, Update};
 use rootforge::recipe::Recipe;
 
 use super::Session;
+use super::base_image::image_lock;
 use super::error::Failure;
 use super::session::{Resolving, lock_path, main_lock_path};
 
@@ -124,6 +125,9 @@ pub(super) fn base_lock(
     archs.retain(|arch| !must_fit && meant.contains(arch));
     archs.extend(wanted);
     let archs: Vec<Arch> = archs.into_iter().collect();
+    if let Some(image) = &base.recipe.base_image {
+        return image_lock(session, &base.recipe, image, &archs).map(Some);
+    }
     let (_, lock) = locked(session, &base.recipe, &archs, &resolving.of_base(), must_fit)?;
     Ok(Some(lock))
 }

@@ -12,7 +12,7 @@ use rootforge::catalog::Scratch;
 use rootforge::distro::{PackageFormat, Pocket};
 use rootforge::hint::Hint;
 use rootforge::lock::Lock;
-use rootforge::oci::Remote;
+use rootforge::oci::{Layout, Remote};
 use rootforge::pipeline::{Call, Forge, Options};
 use rootforge::progress::Progress;
 use rootforge::recipe::Recipe;
@@ -196,6 +196,12 @@ impl Session {
         {
             let _ = cache.settle(settings.cache_size.unwrap_or(CACHE_SIZE));
         }
+    }
+
+    /// The layout that base images are fetched into, beside the rest of the cache.
+    pub(super) fn base_images(&self) -> Result<Layout, Failure> {
+        let cache = self.cache(&Settings::read(self.common.config.as_deref())?)?;
+        Layout::open_or_create(cache.root().join("images")).map_err(|error| Failure::work(&error))
     }
 
     fn cache(&self, settings: &Settings) -> Result<Cache, Failure> {

@@ -22,6 +22,7 @@ fn package(members: &[(&str, &str)]) -> PackageFiles {
         small: None,
         manifest: Arc::new(Manifest { files: Vec::new(), control: Control { text, members } }),
         kept: None,
+        source: None,
     }
 }
 

@@ -354,7 +354,7 @@ impl Cache {
 
     /// Deletes all that this program has put there, and nothing else.
     pub fn clear(&self) -> Result<(), CacheError> {
-        for name in ["blobs", "partial", "derived"] {
+        for name in ["blobs", "partial", "derived", "images"] {
             let path = self.root.join(name);
             match fs::remove_dir_all(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {

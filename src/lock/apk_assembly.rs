@@ -164,6 +164,7 @@ fn locked(
         source: record.origin.clone(),
         on_demand: true,
         layer: None,
+        in_image: origin.kind == OriginKind::Locked && known.is_some_and(|old| old.in_image),
         essential: false,
         multi_arch: None,
         repository,

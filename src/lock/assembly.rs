@@ -72,6 +72,8 @@ pub fn locked_packages(
                 source: record.source.to_owned(),
                 layer: layer.map(ToString::to_string),
                 on_demand: layer.is_none(),
+                in_image: origin.kind == OriginKind::Locked
+                    && old.get(record.name).is_some_and(|old| old.in_image),
                 essential: record.essential,
                 multi_arch: Some(record.multi_arch.to_owned())
                     .filter(|value| !matches!(value.as_str(), "" | "no")),

@@ -70,6 +70,10 @@ pub(super) fn config(image: &ImageSpec, created: &str, dates: &[String]) -> Resu
         builder = builder.variant(variant);
     }
     let mut document = serde_json::to_value(builder.build()?)?;
+    if let Some(given) = &image.given {
+        prepend(&mut document["history"], given.history());
+        prepend(&mut document["rootfs"]["diff_ids"], given.diff_ids());
+    }
     if let Some(healthcheck) = &image.config.healthcheck {
         document["config"]["Healthcheck"] = healthcheck_value(healthcheck);
     }
@@ -154,7 +158,17 @@ pub(super) fn manifest(image: &ImageSpec, config: &Digest, config_size: u64) -> 
         let annotations: std::collections::HashMap<_, _> = image.annotations.clone().into_iter().collect();
         builder = builder.annotations(annotations);
     }
-    Ok(serde_json::to_value(builder.build()?)?)
+    let mut document = serde_json::to_value(builder.build()?)?;
+    if let Some(given) = &image.given {
+        prepend(&mut document["layers"], given.descriptors());
+    }
+    Ok(document)
+}
+
+/// Puts what an image below has before a list's own.
+fn prepend(list: &mut Value, given: &[Value]) {
+    let own = list.as_array().cloned().unwrap_or_default();
+    *list = given.iter().cloned().chain(own).collect();
 }
 
 /// What a layer is, by its compression (`layer.md`).
@@ -243,6 +257,7 @@ mod tests {
                 ..ImageConfig::default()
             },
             created: 1_700_000_000,
+            given: None,
             layers: Vec::new(),
             annotations: BTreeMap::new(),
         }

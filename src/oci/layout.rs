@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 use super::descriptor::{Descriptor, Narrowed, Platforms};
 use super::documents::{self, DocumentError, REF_NAME};
 use super::syncing::Syncing;
-use super::{ImageRef, ImageSpec, IndexRef, LayerWriter, OciError, partial, place};
+use super::{GivenLayers, ImageRef, ImageSpec, IndexRef, LayerWriter, OciError, partial, place};
 use crate::digest::Digest;
 use crate::recipe::LayerCompression;
 
@@ -33,6 +33,15 @@ pub struct Layout {
     directory: PathBuf,
     syncing: Syncing,
 }
+
+/// Two are equal that are the same directory.
+impl PartialEq for Layout {
+    fn eq(&self, other: &Self) -> bool {
+        self.directory == other.directory
+    }
+}
+
+impl Eq for Layout {}
 
 /// What a name in a layout stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,8 +141,15 @@ impl Layout {
 
     /// Writes config and manifest of an image whose layers are in this layout.
     pub fn write_image(&self, image: &ImageSpec) -> Result<ImageRef, OciError> {
-        if image.layers.len() > MAX_LAYERS {
-            return Err(OciError::TooManyLayers(image.layers.len()));
+        let given = image.given.as_ref();
+        let count = image.layers.len() + given.map_or(0, GivenLayers::len);
+        if count > MAX_LAYERS {
+            return Err(OciError::TooManyLayers(count));
+        }
+        for (digest, size) in given.map(GivenLayers::blobs).unwrap_or_default() {
+            if self.blob_size(digest) != Some(*size) {
+                return Err(self.missing(digest, *size));
+            }
         }
         for layer in &image.layers {
             if self.blob_size(&layer.digest) != Some(layer.size) {

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::descriptor::{Contents, Descriptor, Narrowed, Platforms};
 use super::{Layout, OciError, documents};
+use crate::arch::Arch;
 use crate::digest::Digest;
 use crate::progress::Progress;
 use crate::registry::{Fault, Item, Manifest, Mounted, Places, Reference, Registry, RegistryError, Upload};
@@ -168,6 +169,33 @@ pub fn pull(
     layout: &Layout,
     progress: &dyn Progress,
 ) -> Result<Pulled, OciError> {
+    fetch(from, platforms, layout, progress).map(|(pulled, _)| pulled)
+}
+
+/// As [`pull`], of an image that others stand on: the index is kept too, as it is, by whose digest it is named.
+pub fn pull_base(
+    from: &Remote,
+    archs: &[Arch],
+    layout: &Layout,
+    progress: &dyn Progress,
+) -> Result<Pulled, OciError> {
+    let (pulled, documents) = fetch(from, Platforms::Exactly(archs), layout, progress)?;
+    if let Some((digest, bytes)) = from.reference.digest().and_then(|digest| documents.get_key_value(&digest))
+    {
+        let mut file = layout.temporary()?;
+        file.write_all(bytes).map_err(OciError::io("write", file.path()))?;
+        layout.adopt(file, digest)?;
+    }
+    Ok(pulled)
+}
+
+/// What is fetched for [`pull`], and all documents that were looked into.
+fn fetch(
+    from: &Remote,
+    platforms: Platforms<'_>,
+    layout: &Layout,
+    progress: &dyn Progress,
+) -> Result<(Pulled, BTreeMap<Digest, Vec<u8>>), OciError> {
     progress.stage(&format!("pulling {}", from.reference));
     let image = from.image(platforms)?;
     let (mut fetched, mut present, mut missing) = (Tally::default(), Tally::default(), Vec::new());
@@ -195,7 +223,7 @@ pub fn pull(
             platforms.admit(&from.place(), &layout.read_document(&config.digest())?)?;
         }
     }
-    Ok(Pulled { target: image.target, fetched, present })
+    Ok((Pulled { target: image.target, fetched, present }, image.documents))
 }
 
 /// Puts an image or an index of a layout into a registry.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::arch::Arch;
+use crate::base_image::BaseImage;
 use crate::catalog::FileCatalog;
 use crate::distro::PackageFormat;
 use crate::effects::PackageEffects;
@@ -40,6 +41,8 @@ pub(super) struct Parts<'a> {
     pub(super) newest: Option<u64>,
     /// What was prepared of the recipe's base.
     base: Option<&'a Prepared>,
+    /// The image that is the lowest base, if that is one.
+    image: Option<&'a BaseImage>,
 }
 
 impl<'a> Parts<'a> {
@@ -50,9 +53,9 @@ impl<'a> Parts<'a> {
         prepared: &'a Prepared,
         newest: Option<u64>,
     ) -> Self {
-        let Prepared { arch, catalog, effects, selection, base } = prepared;
-        let (effects, base) = (&effects.packages, base.as_deref());
-        Parts { recipe, lock, arch: *arch, catalog, selection, effects, newest, base }
+        let Prepared { arch, catalog, effects, selection, base, image } = prepared;
+        let (effects, base, image) = (&effects.packages, base.as_deref(), image.as_deref());
+        Parts { recipe, lock, arch: *arch, catalog, selection, effects, newest, base, image }
     }
 
     /// The base by itself.
@@ -108,6 +111,8 @@ trait SetUp<'a> {
         effects: &'a Effects,
         steps: &'a [Step<'a>],
     ) -> Result<(), ForgeError>;
+    /// Stands on an image, whose files are the lowest layer: nothing is made of them.
+    fn stand_on(&mut self, image: &'a BaseImage, selected: &'a SelectedLayer) -> Result<(), ForgeError>;
     /// Makes the next layer's part, which has `laid` beside its packages so far.
     fn layer(&mut self, number: usize, selected: &'a SelectedLayer, laid: &Made) -> Result<Laid, ForgeError>;
     /// The package manager's records of that layer, and what is made of the image as a whole; `files` of the
@@ -124,8 +129,11 @@ trait SetUp<'a> {
 pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
     let Parts { recipe, arch, catalog, .. } = parts;
     let (mut layers, mut read) = match parts.below() {
-        Some(base) => layer_plans(base).map(|base| (base.layers, base.read))?,
-        None => (Vec::new(), BTreeSet::new()),
+        // An image has its layers.
+        Some(base) if base.recipe.base_image.is_none() => {
+            layer_plans(base).map(|base| (base.layers, base.read))?
+        }
+        Some(_) | None => (Vec::new(), BTreeSet::new()),
     };
     let distro = recipe.conventions();
     let placeholders = Placeholders {
@@ -144,6 +152,11 @@ pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
             set_up.begin(part, effects, steps)?;
         }
         for step in steps {
+            if let Some(image) = parts.image.filter(|_| part.base_image.is_some()) {
+                set_up.stand_on(image, step.selected.as_ref())?;
+                below.stand_on(step.selected.as_ref(), &image.paths, catalog);
+                continue;
+            }
             let made = layer_parts(parts, step, set_up.as_mut(), &below, placeholders)?;
             if step.number() >= recipe.layers_below() {
                 let LayerMade { made, changes, origins } = made;
@@ -163,6 +176,9 @@ pub(super) fn layer_plans(parts: Parts<'_>) -> Result<Planned, ForgeError> {
     Ok(Planned { layers, undone: set_up.undone(), read })
 }
 
+/// Where os-release(5) may be.
+const OS_RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
+
 /// What is made for one layer, and what becomes of packages' files.
 struct LayerMade {
     made: Made,
@@ -180,9 +196,20 @@ fn layer_parts<'a>(
 ) -> Result<LayerMade, ForgeError> {
     let Parts { recipe, catalog, .. } = parts;
     let (number, selected) = (step.number(), step.selected.as_ref());
-    let skeleton = if step.first == 0 { foundation(parts, selected) } else { Made::new() };
+    let lowest = usize::from(parts.image.is_some());
+    let mut skeleton = if step.first == lowest { foundation(parts, selected) } else { Made::new() };
+    // Where the image says in one place what it is, the other is not made.
+    let says_what_it_is =
+        skeleton.keys().any(|path| OS_RELEASE.contains(&path.as_str()) && below.has_given(path));
+    skeleton.retain(|path, _| {
+        let is_said = says_what_it_is && OS_RELEASE.contains(&path.as_str());
+        !below.has_given(path) && !is_said
+    });
     let mut made = skeleton.clone();
-    let needed_links = selected.links.iter().filter(|(_, link)| !(link.of_distro && recipe.skeleton));
+    let needed_links = selected
+        .links
+        .iter()
+        .filter(|(path, link)| !(below.has_given(path) || link.of_distro && recipe.skeleton));
     made.extend(
         needed_links.map(|(path, link)| (path.clone(), MadeFile::symlink(path.clone(), &link.target))),
     );
@@ -263,7 +290,8 @@ pub(super) fn configured(recipe: &Recipe, given: &BTreeMap<String, String>) -> I
 impl Prepared {
     /// How the image of a recipe will run.
     pub fn image_config(&self, recipe: &Recipe) -> ImageConfig {
-        configured(recipe, &self.selection.env)
+        let on_image = self.image.as_ref().map(|image| recipe.running_as(&image.config));
+        configured(on_image.as_ref().unwrap_or(recipe), &self.selection.env)
     }
 }
 
@@ -304,14 +332,15 @@ impl Forge<'_> {
         &self,
         recipe: &Recipe,
         lock: &Lock,
-        arch: Arch,
-        selection: &Selection,
+        prepared: &Prepared,
         layers: Vec<LayerBlob>,
     ) -> ImageSpec {
+        let arch = prepared.arch;
         ImageSpec {
             arch,
-            config: configured(recipe, &selection.env),
+            config: prepared.image_config(recipe),
             created: self.date(lock, arch),
+            given: prepared.image.as_ref().map(|image| image.layers.clone()),
             layers,
             annotations: BTreeMap::new(),
         }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::arch::Arch;
+use crate::base_image::BaseImageError;
 use crate::cache::CacheError;
 use crate::catalog::CatalogError;
 use crate::fetch::FetchError;
@@ -38,12 +39,14 @@ pub enum ForgeError {
     ApkResolve(#[from] ApkResolveError),
     /// The recipe could be resolved, but not with what its base fixes.
     #[error("{source}\n  the base {} fixes {}", base.display(), listed(fixed))]
-    OnBase { base: PathBuf, fixed: Vec<Fixed>, source: Box<ForgeError> },
+    OnBase { base: PathBuf, is_image: bool, fixed: Vec<Fixed>, source: Box<ForgeError> },
     #[error("the lock of the base has no packages for {arch}")]
     NotInBase { arch: Arch },
     /// The lock of a recipe and that of its base have different files of one package.
     #[error("{package} is not the same in the lock and in that of the base {}", base.display())]
     BaseDiffers { base: PathBuf, package: String },
+    #[error(transparent)]
+    BaseImage(#[from] BaseImageError),
     #[error(transparent)]
     Program(#[from] ProgramError),
     #[error(transparent)]
@@ -95,6 +98,10 @@ impl Hint for ForgeError {
             ForgeError::Repository(error) => error.hints(),
             ForgeError::Resolve(error) => error.hints(),
             ForgeError::ApkResolve(error) => error.hints(),
+            ForgeError::OnBase { is_image: true, .. } => vec![
+                "take an image as the base that has these packages at other versions".into(),
+                "or ask for versions that go with those of the base".into(),
+            ],
             ForgeError::OnBase { base, fixed, .. } => {
                 let names: Vec<&str> = fixed.iter().map(|one| one.name.as_str()).collect();
                 vec![
@@ -108,6 +115,7 @@ impl Hint for ForgeError {
             }
             ForgeError::NotInBase { arch } => vec![format!("lock the base with `--arch {arch}` first")],
             ForgeError::BaseDiffers { .. } => vec!["run `rootforge lock` to make the lock anew".into()],
+            ForgeError::BaseImage(error) => error.hints(),
             ForgeError::Program(error) => error.hints(),
             ForgeError::Lock(error) => error.hints(),
             ForgeError::Assembly(error) => error.hints(),

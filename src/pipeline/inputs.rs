@@ -78,6 +78,10 @@ impl ImageInputs {
     /// Of a call, for one architecture; `newest` is `SOURCE_DATE_EPOCH`. None where something cannot be read, which
     /// the build will tell.
     pub fn of(call: &Call, recipe: &Recipe, arch: Arch, newest: Option<u64>) -> Option<Self> {
+        // What an image as the base has is not among what is looked at here.
+        if recipe.stack().iter().any(|recipe| recipe.base_image.is_some()) {
+            return None;
+        }
         let distro = recipe.conventions();
         let (name, triplet) = (distro.arch_name(arch)?, distro.triplet(arch)?);
         // What is grouped is grouped by size.

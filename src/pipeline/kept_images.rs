@@ -152,6 +152,7 @@ impl Forge<'_> {
             arch: inputs.arch,
             config: configured(recipe, &record.env),
             created: record.created,
+            given: None,
             layers: record.layers.iter().map(|layer| layer.blob.clone()).collect(),
             annotations: BTreeMap::new(),
         };

@@ -100,7 +100,7 @@ impl Forge<'_> {
             known
                 .packages
                 .values()
-                .filter(|package| package.repository.is_some())
+                .filter(|package| package.repository.is_some() || package.in_image)
                 .filter_map(|package| still_locked(package)),
         );
         let index =
@@ -126,9 +126,10 @@ impl Forge<'_> {
 
         let layers: Vec<NamedByLayer> = requests
             .into_iter()
-            .map(|(layer, requests)| NamedByLayer {
-                layer,
-                packages: requests.into_iter().map(|request| request.name).collect(),
+            .map(|(layer, requests)| {
+                let given = given_in(recipe, &layer, known).map(|package| package.name.clone());
+                let named = requests.into_iter().map(|request| request.name);
+                NamedByLayer { packages: named.chain(given).collect(), layer }
             })
             .collect();
         let repositories = locked_repositories(arch, &index)?;
@@ -292,9 +293,28 @@ impl<'l> Known<'l> {
         kept.extend(versions(&of_base));
         let names = of_base.values().filter(|package| !package.on_demand).map(|package| package.name.clone());
         let (names, mut packages) = (names.collect(), own);
+        // Where the last lock knows an archive of what an image has, it says more.
+        let is_known = |package: &LockedPackage| {
+            let own = packages.get(package.name.as_str());
+            package.in_image && own.is_some_and(|own| own.version == package.version && !own.in_image)
+        };
+        let of_base: BTreeMap<_, _> = of_base.into_iter().filter(|(_, package)| !is_known(package)).collect();
         packages.extend(of_base);
         Known { packages, kept, preferred, keeps_own: keep, of_base: names, programs }
     }
+}
+
+/// What a base image has, if a layer is the one that stands for it.
+pub(super) fn given_in<'k>(
+    recipe: &Recipe,
+    layer: &'k str,
+    known: &'k Known<'_>,
+) -> impl Iterator<Item = &'k LockedPackage> {
+    let image = recipe.lowest_image().is_some_and(|image| image.layers[0].name == layer);
+    let packages = known.packages.values().copied().filter(move |_| image);
+    packages.filter(move |package| {
+        known.of_base.contains(&package.name) && package.layer.as_deref() == Some(layer)
+    })
 }
 
 /// More packages that a base fixes otherwise are told as they are, without asking of each whether it matters.
@@ -331,7 +351,8 @@ fn on_base(
     if fixed.is_empty() {
         return error;
     }
-    ForgeError::OnBase { base: base.recipe.path.clone(), fixed, source: Box::new(error) }
+    let is_image = base.recipe.base_image.is_some();
+    ForgeError::OnBase { base: base.recipe.path.clone(), is_image, fixed, source: Box::new(error) }
 }
 
 /// An architecture, and what a recipe's distro calls it.

@@ -13,7 +13,7 @@ use crate::repository::{
 };
 use crate::resolve::{ApkResolveError, ApkSolution, resolve_apk};
 
-use super::locking::{Known, Port, Resolved};
+use super::locking::{Known, Port, Resolved, given_in};
 use super::programs::needs;
 use super::{Forge, ForgeError};
 
@@ -34,7 +34,7 @@ impl Forge<'_> {
             known
                 .packages
                 .values()
-                .filter(|package| package.repository.is_some())
+                .filter(|package| package.repository.is_some() || package.in_image)
                 .filter_map(|package| Some((locked_apk(package.content), vec![apk_record(package)?]))),
         );
         let index = ApkIndex::new(port.name, parts).map_err(crate::repository::RepositoryError::from)?;
@@ -46,15 +46,17 @@ impl Forge<'_> {
             let own = layers.iter_mut().filter(|(layer, _)| *layer == program.layer);
             own.for_each(|(_, relations)| relations.extend(program.needs.iter().map(|name| provided(name))));
         }
+        for (layer, relations) in &mut layers {
+            relations.extend(given_in(recipe, layer, known).filter_map(exactly));
+        }
         let mut world: Vec<Relation> = layers.iter().flat_map(|(_, relations)| relations.clone()).collect();
         // What a base has stays as it is, to the byte.
         world.extend(
-            known.packages.values().filter(|package| known.of_base.contains(&package.name)).filter_map(
-                |package| match package.content {
-                    ContentId::Apk(checksum) => Some(Relation::of_package(&package.name, checksum)),
-                    ContentId::Sha256(_) => None,
-                },
-            ),
+            known
+                .packages
+                .values()
+                .filter(|package| known.of_base.contains(&package.name))
+                .filter_map(|package| exactly(package)),
         );
         let keep = known.keeps_own;
         let mut solution = resolve_apk(&index, &world, &known.preferred, keep)?;
@@ -137,6 +139,14 @@ fn add(
     let whole = resolve_apk(index, &relations, &BTreeMap::new(), false)?;
     solution.packages.extend(whole.packages.into_iter().filter(|chosen| !kept.contains(&chosen.id)));
     Ok(())
+}
+
+/// A request for a package to the byte.
+fn exactly(package: &LockedPackage) -> Option<Relation> {
+    match package.content {
+        ContentId::Apk(checksum) => Some(Relation::of_package(&package.name, checksum)),
+        ContentId::Sha256(_) => None,
+    }
 }
 
 /// A request for whatever provides a library.

@@ -20,7 +20,7 @@ impl ScriptEffects {
     /// Evaluates the scripts of the catalogued packages among one another, if more were catalogued since: what a
     /// script does may depend on the others' files, but not on the order in which they were fetched.
     pub(super) fn update(&mut self, recipe: &Recipe, arch: Arch, catalog: &FileCatalog) {
-        let (distro, count) = (recipe.conventions(), catalog.packages().count());
+        let (distro, count) = (recipe.conventions(), catalog.inserted());
         if self.known == count {
             return;
         }

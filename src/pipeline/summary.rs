@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::FileCatalog;
 use crate::layer::LayerPlan;
 use crate::lock::LockedPackage;
-use crate::oci::LayerBlob;
+use crate::oci::{GivenLayers, LayerBlob};
 use crate::select::{PluginCost, Selection, Warning};
 use crate::tarball::{Entry, EntryKind};
 
@@ -53,6 +53,7 @@ impl Summary {
         catalog: &FileCatalog,
         selection: &Selection,
         layers: &[LayerBlob],
+        base: Option<&GivenLayers>,
         undone: Vec<String>,
     ) -> Self {
         let mut sizes: BTreeMap<&str, u64> = BTreeMap::new();
@@ -74,6 +75,7 @@ impl Summary {
         sizes.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.package.cmp(&b.package)));
         let seen: usize = catalog
             .packages()
+            .filter(|package| package.source.is_none())
             .flat_map(|package| &package.manifest.files)
             .filter(|file| file.entry.kind != EntryKind::Directory)
             .count();
@@ -86,7 +88,8 @@ impl Summary {
             files,
             left_out: seen.saturating_sub(files),
             unpacked,
-            compressed: layers.iter().map(|layer| layer.size).sum(),
+            compressed: layers.iter().map(|layer| layer.size).sum::<u64>()
+                + base.map_or(0, GivenLayers::size),
             sizes,
             warnings: selection.warnings.iter().filter(|one| !is_made(one, plans)).cloned().collect(),
             plugins: selection.plugins.clone(),

@@ -4,10 +4,11 @@
 //! must not contradict them. `env` and `labels` are merged, the upper winning; other keys of `[image]` are inherited
 //! unless set; tests, strip and variants are not. Bases may have bases.
 //!
-//! Left out: a base that is an image of somebody else's.
+//! A base that is an image ([`super::BaseImage`]) has a recipe that stands for it, of which nothing is inherited here.
 
 use std::path::{Path, PathBuf};
 
+use super::base_image;
 use super::findings::Findings;
 use super::image::ImageConfig;
 use super::origin::Origin;
@@ -111,12 +112,8 @@ pub(super) fn read(
     findings: &Findings<'_>,
 ) -> Result<Option<Base>, RecipeError> {
     let Some(text) = value.text() else { return Ok(None) };
-    if text.text.contains("://")
-        || ["oci:", "oci-archive:", "docker-archive:"].iter().any(|one| text.text.starts_with(one))
-    {
-        let hint = "name a recipe, such as \"base/debian.toml\"";
-        findings.value(&text.span, "a base that is an image is not supported by this version", hint);
-        return Ok(None);
+    if base_image::names_image(text.text) {
+        return Ok(base_image::read(&text, findings).map(|image| Base::of_image(text.text, image, dir)));
     }
     let path = if dir == Path::new(".") { PathBuf::from(text.text) } else { dir.join(text.text) };
     let identity = path.canonicalize().unwrap_or_else(|_| path.clone());

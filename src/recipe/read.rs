@@ -45,13 +45,16 @@ fn read(mut table: Table<'_>, path: &Path, chain: &[PathBuf]) -> Result<Recipe, 
         check_name("recipe", name, findings);
     }
     let base_value = table.take("base");
-    let base = match &base_value {
+    let mut base = match &base_value {
         Some(value) => base::read(value, &dir, chain, findings)?,
         None => None,
     };
-    let below = base.as_ref().map(|base| &base.recipe);
+    let on_image = base.as_ref().is_some_and(|base| base.recipe.base_image.is_some());
+    // An image says nothing as recipes do.
+    let recipe_below = base.as_ref().filter(|_| !on_image);
+    let below = recipe_below.map(|base| &base.recipe);
     let mut origin = Origin::read(&mut table, &dir, below);
-    if let Some(base) = &base {
+    if let Some(base) = recipe_below {
         base.give_origin(&mut origin);
     }
     let skeleton = read_skeleton(&mut table, below);
@@ -60,7 +63,7 @@ fn read(mut table: Table<'_>, path: &Path, chain: &[PathBuf]) -> Result<Recipe, 
     let compression = LayerCompression::read(&mut table);
     let repository = table.take("repository");
     let has_repository = repository.is_some();
-    let inherited = base.as_ref().map(Base::give_repositories);
+    let inherited = recipe_below.map(Base::give_repositories);
     let repositories = read_repositories(repository.as_ref(), &dir, &origin, inherited);
     let packages = Grammar::of(&repositories, &dir);
 
@@ -86,18 +89,24 @@ fn read(mut table: Table<'_>, path: &Path, chain: &[PathBuf]) -> Result<Recipe, 
     // A base could define what is missing here, and so could a key whose name is misspelt.
     let lacks_base = base_value.is_some() && base.is_none();
     mentions.unsure |= lacks_base || table.misspells("user") || table.misspells("group");
-    let has_origin = origin.given || has_repository || base_value.is_some();
+    let has_origin = origin.given || has_repository || (base_value.is_some() && !on_image);
     let has_origin = has_origin || table.misspells("from") || table.misspells("repository");
-    check_layers(&layers, &variants, has_origin, findings);
+    check_image(base_value.as_ref().filter(|_| on_image && !has_origin), findings);
+    check_layers(&layers, &variants, has_origin || on_image, findings);
     check_lower_names(&layers, &variants, below, findings);
     let mut declared = layers.iter().chain(variants.values().flat_map(|(layers, _)| layers));
     let lower = || below.into_iter().flat_map(Recipe::stack).flat_map(|recipe| &recipe.layers);
     mentions.has_packages = declared.any(|declared| !declared.layer.packages.is_empty())
         || lower().any(|layer| !layer.packages.is_empty());
+    mentions.has_packages |= base.as_ref().is_some_and(|base| base.recipe.lowest_image().is_some());
     let known = Defined::below(below);
     let accounts =
         accounts::read(users.as_ref(), groups.as_ref(), mentions, &known, packages.format, findings);
     table.finish();
+    if let Some(base) = base.as_mut().filter(|_| on_image) {
+        base.recipe.from = origin.from;
+        base.recipe.repositories.clone_from(&repositories.list);
+    }
 
     Ok(Recipe {
         path: path.to_owned(),
@@ -128,6 +137,7 @@ fn read(mut table: Table<'_>, path: &Path, chain: &[PathBuf]) -> Result<Recipe, 
         tests,
         repositories: repositories.list,
         base: base.map(Box::new),
+        base_image: None,
     })
 }
 
@@ -192,6 +202,15 @@ fn check_lower_names(
                 format!("the base `{}` has a layer {} already", recipe.path.display(), quoted(name));
             findings.context(&declared.span, message, "give it another name");
         }
+    }
+}
+
+/// What an image is made of is not known before it is opened; `lacking` is the key, where nothing says it.
+fn check_image(lacking: Option<&Value<'_>>, findings: &Findings<'_>) {
+    if let Some(value) = lacking {
+        let hint =
+            "say what the image is made of, such as `from = \"debian:trixie\"`, or give a `[[repository]]`";
+        findings.context(&value.span, "`from` is needed beside a base that is an image", hint);
     }
 }
 

@@ -12,6 +12,7 @@ use crate::recipe::{Recipe, base_groups, base_users};
 
 use super::{Made, MadeFile, RenderError, fixed};
 
+mod given;
 mod scripted;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,8 @@ const ROOT_SHELLS: [&str; 3] = ["/bin/bash", "/bin/sh", "/usr/sbin/nologin"];
 pub struct Accounts {
     users: Vec<User>,
     groups: Vec<Group>,
+    /// The files of a base image, which they go on from.
+    given: Option<Box<given::Given>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +76,9 @@ impl Accounts {
     /// Gives root a better shell, where there is one by now. A recipe that defines root says it itself.
     pub(super) fn better_root_shell(&mut self, recipes: &[&Recipe], shell_exists: impl Fn(&str) -> bool) {
         let is_defined = recipes.iter().flat_map(|recipe| &recipe.users).any(|user| user.name == "root");
-        let Some(root) = self.users.iter_mut().find(|user| user.name == "root" && !is_defined) else {
+        // An image's own accounts stay as they are.
+        let stays = is_defined || self.given.is_some();
+        let Some(root) = self.users.iter_mut().find(|user| user.name == "root" && !stays) else {
             return;
         };
         let better = ROOT_SHELLS.into_iter().take_while(|shell| root.shell != *shell);
@@ -117,6 +122,7 @@ impl Accounts {
         Accounts {
             users: passwd.lines().filter_map(user).collect(),
             groups: group.lines().filter_map(group_of).collect(),
+            given: None,
         }
     }
 
@@ -137,12 +143,15 @@ impl Accounts {
             .iter()
             .map(|group| Group { name: group.name.into(), gid: group.gid, members: BTreeSet::new() })
             .collect();
-        Accounts { users, groups }
+        Accounts { users, groups, given: None }
     }
 
     fn add_group(&mut self, name: &str, gid: Option<u32>) -> Result<u32, RenderError> {
         let known = self.groups.iter().position(|group| group.name == name);
+        let given = known.filter(|_| self.is_given_group(name)).map(|known| self.groups[known].gid);
         let gid = match (gid, known) {
+            // A base image's accounts keep their numbers.
+            (Some(_), _) if given.is_some() => return Ok(given.unwrap_or_default()),
             (Some(gid), _) => gid,
             (None, Some(known)) => return Ok(self.groups[known].gid),
             (None, None) => {
@@ -160,7 +169,9 @@ impl Accounts {
     fn add_user(&mut self, user: &crate::recipe::User) -> Result<(), RenderError> {
         let known = self.users.iter().position(|known| known.name == user.name);
         let before = known.map(|known| self.users[known].clone());
+        let is_given = self.is_given_user(&user.name);
         let uid = match (user.uid, known) {
+            (Some(_), Some(known)) if is_given => self.users[known].uid,
             (Some(uid), _) => uid,
             (None, Some(known)) => self.users[known].uid,
             (None, None) => {
@@ -236,24 +247,32 @@ impl Accounts {
         self.users.iter().find(|known| known.name == user).map(|known| known.gid)
     }
 
-    /// `/etc/passwd` and `/etc/group`, by id.
+    /// `/etc/passwd` and `/etc/group`, by id; upon those of a base image, what is new comes last.
     pub fn files(&self) -> Made {
-        let mut users: BTreeMap<(u32, &str), String> = BTreeMap::new();
-        for User { name, uid, gid, comment, home, shell, .. } in &self.users {
-            users.insert((*uid, name), format!("{name}:x:{uid}:{gid}:{comment}:{home}:{shell}\n"));
+        if let Some(given) = &self.given {
+            return self.files_on(given);
         }
-        let mut groups: BTreeMap<(u32, &str), String> = BTreeMap::new();
-        for Group { name, gid, members } in &self.groups {
-            let members: Vec<&str> = members.iter().map(String::as_str).collect();
-            groups.insert((*gid, name), format!("{name}:x:{gid}:{}\n", members.join(",")));
-        }
-        let file = |path, lines: BTreeMap<_, String>| {
+        let users = self.users.iter().map(|user| ((user.uid, &user.name), user_line(user)));
+        let groups = self.groups.iter().map(|group| ((group.gid, &group.name), group_line(group)));
+        let file = |path, lines: BTreeMap<(u32, &String), String>| {
             let path = fixed(path);
             let text: String = lines.into_values().collect();
             (path.clone(), MadeFile::file(path, 0o644, text.into_bytes()))
         };
-        [file("/etc/passwd", users), file("/etc/group", groups)].into()
+        [file("/etc/passwd", users.collect()), file("/etc/group", groups.collect())].into()
     }
+}
+
+/// A line of passwd(5).
+fn user_line(user: &User) -> String {
+    let User { name, uid, gid, comment, home, shell, .. } = user;
+    format!("{name}:x:{uid}:{gid}:{comment}:{home}:{shell}\n")
+}
+
+/// A line of group(5).
+fn group_line(group: &Group) -> String {
+    let members: Vec<&str> = group.members.iter().map(String::as_str).collect();
+    format!("{}:x:{}:{}\n", group.name, group.gid, members.join(","))
 }
 
 fn text(path: Option<&crate::root_path::RootPath>, default: &str) -> String {

@@ -75,6 +75,8 @@ pub struct Setup<'a> {
     contents: BTreeMap<RootPath, Vec<u8>>,
     /// Whole-image files as they were last made.
     rendered: Made,
+    /// Texts of a base image, to which lines are added.
+    given: BTreeMap<RootPath, Vec<u8>>,
     undone: Vec<Undone>,
     /// What could not be carried out.
     failures: Vec<String>,
@@ -115,6 +117,7 @@ impl<'a> Setup<'a> {
             tools: BTreeSet::new(),
             contents: BTreeMap::new(),
             rendered: Made::new(),
+            given: BTreeMap::new(),
             undone: Vec::new(),
             failures: Vec::new(),
         }
@@ -131,14 +134,38 @@ impl<'a> Setup<'a> {
         self.accounts.define(recipe)
     }
 
+    /// The files of a layer from which others are made of the image as a whole.
+    pub fn sources(selected: &SelectedLayer) -> BTreeSet<RootPath> {
+        let files = selected.files.keys();
+        files.filter(|path| whole::is_source(path) || pam::is_source(path)).cloned().collect()
+    }
+
+    /// Stands on an image, of which these are the files, with the content of [`Setup::sources`] and of its accounts, and
+    /// the names of its packages. What is made of it as a whole is there as it is; it is made anew where layers above
+    /// change what comes out.
+    pub fn stand_on(
+        &mut self,
+        selected: &SelectedLayer,
+        contents: BTreeMap<RootPath, Vec<u8>>,
+        texts: &BTreeMap<RootPath, Vec<u8>>,
+        packages: impl Iterator<Item = &'a str>,
+    ) {
+        self.contents.extend(contents);
+        self.tree.lay(self.layer, selected, self.catalog);
+        let text =
+            |path: &str| texts.get(&fixed(path)).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        if let (Some(passwd), Some(group)) = (text("/etc/passwd"), text("/etc/group")) {
+            self.accounts = Accounts::given(passwd, group, text("/etc/shadow"), text("/etc/gshadow"));
+        }
+        self.done.extend(packages.map(|name| (name, false)));
+        self.rendered.extend(self.whole_image_files());
+        self.rendered.extend(self.account_files());
+        self.given.clone_from(texts);
+    }
+
     /// The packages' files whose content [`Setup::layer`] must see.
     pub fn wants(&self, selected: &'a SelectedLayer) -> BTreeSet<RootPath> {
-        let mut wanted: BTreeSet<RootPath> = selected
-            .files
-            .keys()
-            .filter(|path| whole::is_source(path) || pam::is_source(path))
-            .cloned()
-            .collect();
+        let mut wanted = Self::sources(selected);
         for (package, whole) in self.brought(selected) {
             wanted.extend(self.declared(package, SYSUSERS));
             if whole {
@@ -239,9 +266,7 @@ impl<'a> Setup<'a> {
         self.tree.lay_made(self.layer, files);
         let mut made = self.whole_image_files();
         made.retain(|path, file| {
-            let is_packages =
-                self.tree.get(path).is_some_and(|item| matches!(item.origin, Origin::Package(_)));
-            !is_packages && !files.contains_key(path) && self.rendered.get(path) != Some(file)
+            !self.is_packages(path) && !files.contains_key(path) && self.rendered.get(path) != Some(file)
         });
         self.keep(made)
     }
@@ -255,6 +280,15 @@ impl<'a> Setup<'a> {
     /// The host's files whose content was looked at.
     pub fn read(&self) -> BTreeSet<PathBuf> {
         self.tree.read()
+    }
+
+    /// Whether a package has what is at a path, so that nothing else takes its place. What a base image has may be what
+    /// was made of the image as a whole.
+    fn is_packages(&self, path: &RootPath) -> bool {
+        self.tree.get(path).is_some_and(|item| match &item.origin {
+            Origin::Package(file) => !self.catalog.is_given(*file),
+            Origin::Made(_) | Origin::Implied => false,
+        })
     }
 
     /// Remembers what was made for the whole image.
@@ -345,6 +379,13 @@ impl<'a> Setup<'a> {
 
     /// The account files, where the image is to have them and they differ from those below.
     fn make_account_files(&mut self, made: &mut Made) {
+        let mut files = self.account_files();
+        files.retain(|path, file| !self.is_packages(path) && self.rendered.get(path) != Some(file));
+        made.extend(self.keep(files));
+    }
+
+    /// The account files, where the image is to have them.
+    fn account_files(&self) -> Made {
         let defines = |recipe: &&Recipe| !recipe.users.is_empty() || !recipe.groups.is_empty();
         let wanted = self.recipe.skeleton || self.begun.iter().any(defines);
         let mut files = if wanted { self.accounts.files() } else { Made::new() };
@@ -356,16 +397,14 @@ impl<'a> Setup<'a> {
                 files.insert(fixed(path), file);
             }
         }
-        files.retain(|path, file| {
-            let is_packages =
-                self.tree.get(path).is_some_and(|item| matches!(item.origin, Origin::Package(_)));
-            !is_packages && self.rendered.get(path) != Some(file)
-        });
-        made.extend(self.keep(files));
+        files
     }
 
     /// Whether a program of the image looks into `/etc/shadow`.
     fn reads_shadow(&self) -> bool {
+        if self.accounts.has_given_shadow() {
+            return true;
+        }
         let triplet = self.distro.triplet(self.arch).unwrap_or_default();
         let module = format!("/usr/lib/{triplet}/security/pam_unix.so");
         [module.as_str(), "/usr/sbin/unix_chkpwd", "/usr/bin/passwd", "/usr/bin/su", "/usr/bin/chage"]

@@ -7,7 +7,7 @@ use crate::distro::Distro;
 use crate::hint::Hint;
 use crate::root_path::RootPath;
 
-use super::Unproven;
+use super::{Lacked, Unproven};
 
 /// Why nothing can be selected.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,9 @@ pub enum SelectError {
     /// Programs that no loader would start: they are no whole ELF files.
     #[error("{}", damaged_text(.0))]
     Damaged(Vec<Damaged>),
+    /// The base image lacks files of packages that no repository has.
+    #[error("{}", lacked_text(.0))]
+    Lacked(Vec<Lacked>),
     /// A pattern cannot be compiled.
     #[error("layer `{layer}`: the pattern `{pattern}` cannot be used: {reason}")]
     Pattern {
@@ -80,6 +83,17 @@ pub struct Damaged {
     pub package: Option<String>,
     /// What is wrong with it.
     pub reason: String,
+}
+
+/// How many missing files are told one by one.
+const MOST_TOLD: usize = 10;
+
+fn lacked_text(all: &[Lacked]) -> String {
+    let mut lines: Vec<String> = all.iter().take(MOST_TOLD).map(ToString::to_string).collect();
+    if all.len() > lines.len() {
+        lines.push(format!("and {} more", all.len() - lines.len()));
+    }
+    lines.join("\n  ")
 }
 
 fn damaged_text(all: &[Damaged]) -> String {
@@ -156,6 +170,20 @@ impl Hint for SelectError {
                 let files: Vec<String> = files.into_iter().map(|file| format!("\"{file}\"")).collect();
                 let without = format!("or do without what cannot work: `exclude = [{}]`", files.join(", "));
                 vec![way_out, without]
+            }
+            SelectError::Lacked(all) => {
+                let mut paths = all.iter().filter_map(|one| one.path.as_ref());
+                let without = match paths.next() {
+                    Some(path) => format!("or do without it: `exclude = [\"{path}\"]`"),
+                    None => {
+                        "or name the files that are needed: `keep = \"listed\"` with `include`".to_owned()
+                    }
+                };
+                vec![
+                    "take a newer image as the base, or a repository that has this version, such as a `snapshot`"
+                        .to_owned(),
+                    without,
+                ]
             }
             SelectError::Damaged(all) if all.iter().all(|one| one.package.is_none()) => {
                 vec!["bring the program for each architecture: `{arch}` in `source` is its name".into()]

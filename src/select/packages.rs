@@ -37,6 +37,9 @@ impl Selector<'_> {
         let closure = self.layer().closure.clone();
         for name in &closure {
             self.catalogued(name);
+            if let Some(package) = self.inputs.catalog.package(name) {
+                self.lack_files(package, Role::Named);
+            }
             for file in self.inputs.catalog.files_of(name) {
                 let path = &self.inputs.catalog.get(file).1.entry.path;
                 if !self.is_stripped(path) {
@@ -66,6 +69,7 @@ impl Selector<'_> {
             let Some(package) = self.catalogued(&name) else { continue };
             self.roles.insert(name.clone(), role);
             self.take_files(package, role);
+            self.lack_files(package, role);
             let Some(locked) = self.inputs.packages.get(name.as_str()).copied() else { continue };
             let is_meta = role == Role::Named && self.is_meta(package);
             for dependency in locked.requires.iter().rev() {
@@ -179,7 +183,7 @@ impl Selector<'_> {
 
     /// Rule 3: data and plug-ins come with a reached package; commands, libraries and what a run-time
     /// rule governs do not.
-    fn comes_with_package(&self, file: &CataloguedFile) -> bool {
+    pub(super) fn comes_with_package(&self, file: &CataloguedFile) -> bool {
         let path = &file.entry.path;
         let is_library =
             self.search.in_default_dirs(path) && (path.file_name().contains(".so") || file.elf.is_some());

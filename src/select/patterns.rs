@@ -9,7 +9,7 @@ use super::selector::Selector;
 use super::{Reason, SelectError, UnmatchedPattern};
 
 /// A compiled pattern of a recipe.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Glob {
     source: String,
     literal: Option<RootPath>,
@@ -18,7 +18,7 @@ pub(super) struct Glob {
 
 impl Glob {
     /// Whether the pattern is that of a path; a literal one is that of all below it too.
-    fn covers(&self, path: &RootPath) -> bool {
+    pub(super) fn covers(&self, path: &RootPath) -> bool {
         match &self.literal {
             Some(literal) => path.is_within(literal),
             None => self.matcher.is_match(path.as_str()),
@@ -72,6 +72,10 @@ impl Selector<'_> {
             let path = &self.inputs.catalog.get(file).1.entry.path;
             self.choose(path, Reason::Included(glob));
         }
+        if !self.inputs.given.lacking.is_empty() {
+            let globs: Vec<Glob> = self.layer().include.clone();
+            self.lack_included(|path| globs.iter().any(|glob| glob.covers(path)));
+        }
     }
 
     fn matches(&self, glob: &Glob) -> Vec<FileRef> {
@@ -110,7 +114,7 @@ impl Selector<'_> {
         let catalog = self.inputs.catalog;
         let mut unmatched = Vec::new();
         for layer in &self.layers {
-            let certain = layer.closure.iter().all(|name| catalog.package(name).is_some());
+            let certain = !layer.closure.iter().any(|name| self.is_uncatalogued(name));
             for (list, globs) in [("include", &layer.include), ("exclude", &layer.exclude)] {
                 for glob in globs {
                     let matches = match &glob.literal {
@@ -118,6 +122,8 @@ impl Selector<'_> {
                         None => catalog.paths().any(|(path, _)| glob.matcher.is_match(path.as_str())),
                     };
                     let matches = matches || list == "exclude" && self.excludes_made_link(glob);
+                    let mut lacking = self.inputs.given.lacking.values().flatten().flatten();
+                    let matches = matches || lacking.any(|path| glob.covers(path));
                     if !matches {
                         unmatched.push(UnmatchedPattern {
                             layer: layer.name.clone(),

@@ -74,8 +74,9 @@ impl FileTree for Kept<'_, '_> {
 impl Selector<'_> {
     /// Proves that the image links. What keeps a program from starting is returned, the rest becomes warnings.
     pub(super) fn prove(&mut self) -> Vec<Unproven> {
-        let unproven: Vec<Unproven> =
-            self.findings().into_iter().map(|finding| self.explained(finding)).collect();
+        // What a base image has is its maker's to prove.
+        let findings = self.findings().into_iter().filter(|finding| !self.is_given(&finding.file));
+        let unproven: Vec<Unproven> = findings.map(|finding| self.explained(finding)).collect();
         let (errors, warnings): (Vec<_>, Vec<_>) =
             unproven.into_iter().partition(|unproven| unproven.finding.is_error);
         self.warnings.extend(warnings.into_iter().map(Warning::Unproven));

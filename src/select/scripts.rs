@@ -9,7 +9,7 @@ use crate::root_path::RootPath;
 use super::packages::is_command;
 use super::selector::Selector;
 use super::words::is_shell;
-use super::{Reason, Warning};
+use super::{Inputs, Reason, Warning};
 
 /// Packages to look into first for an interpreter, beside the one of its name; those that are not locked do not
 /// count. Only a short cut: where it fails, all are tried.
@@ -145,6 +145,7 @@ impl Selector<'_> {
 
     /// Whether a package is locked and was not looked into yet.
     pub(super) fn is_uncatalogued(&self, name: &str) -> bool {
-        self.inputs.packages.contains_key(name) && self.inputs.catalog.package(name).is_none()
+        let Inputs { packages, catalog, given, .. } = self.inputs;
+        packages.contains_key(name) && (catalog.package(name).is_none() || given.partial.contains(name))
     }
 }

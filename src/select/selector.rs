@@ -21,7 +21,7 @@ use super::rules::RuntimeRules;
 use super::strip::StripRules;
 use super::words::Called;
 use super::{
-    Damaged, Inputs, Outcome, PassedLink, PluginCost, Reason, SelectError, Selected, SelectedLayer,
+    Damaged, Inputs, Lacked, Outcome, PassedLink, PluginCost, Reason, SelectError, Selected, SelectedLayer,
     Selection, Unlinked, Warning,
 };
 
@@ -50,7 +50,7 @@ pub(super) struct Lacking {
 #[derive(Debug)]
 pub(super) struct Chosen {
     layer: usize,
-    selected: Selected,
+    pub(super) selected: Selected,
 }
 
 pub(super) struct Selector<'a> {
@@ -80,6 +80,8 @@ pub(super) struct Selector<'a> {
     pub(super) unlinked: BTreeSet<Unlinked>,
     /// Programs that are no whole ELF files.
     damaged: BTreeSet<Damaged>,
+    /// What of a base image's packages is needed and nowhere.
+    pub(super) lacked: BTreeSet<Lacked>,
     /// What plug-ins lack, unless something else in the image brings it.
     pub(super) lacking: BTreeSet<Lacking>,
     /// Links that no package has, by which something chosen is found, and the layer that first needs them.
@@ -132,6 +134,7 @@ impl<'a> Selector<'a> {
             warnings: BTreeSet::new(),
             unlinked: BTreeSet::new(),
             damaged: BTreeSet::new(),
+            lacked: BTreeSet::new(),
             lacking: BTreeSet::new(),
             passed: BTreeMap::new(),
             elf_seen: HashSet::new(),
@@ -221,7 +224,9 @@ impl<'a> Selector<'a> {
 
     /// A package's files, or a wish for them.
     pub(super) fn catalogued(&mut self, name: &str) -> Option<&'a PackageFiles> {
-        let found = self.inputs.catalog.package(name);
+        let Inputs { catalog, given, .. } = self.inputs;
+        // Of what an image has in part, the rest is wanted too.
+        let found = catalog.package(name).filter(|_| !given.partial.contains(name));
         self.looked_into.insert(name.to_owned());
         if found.is_none() && self.inputs.packages.contains_key(name) {
             self.wants.insert(name.to_owned());
@@ -436,6 +441,10 @@ impl<'a> Selector<'a> {
         }
         if !self.damaged.is_empty() {
             return Err(SelectError::Damaged(self.damaged.into_iter().collect()));
+        }
+        self.lack_libraries();
+        if !self.lacked.is_empty() {
+            return Err(SelectError::Lacked(self.lacked.into_iter().collect()));
         }
         if !self.unlinked.is_empty() {
             return Err(SelectError::Unlinked(self.unlinked.into_iter().collect()));

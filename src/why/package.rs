@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::root_path::RootPath;
+use crate::select::Reason;
 use crate::tarball::EntryKind;
 
 use super::{Explainer, Step};
@@ -50,7 +51,9 @@ impl Explainer<'_> {
         for file in all {
             let path = &file.entry.path;
             let is_own = self.owner(path) == Some(name);
-            if let Some((_, reason)) = self.chosen(path).filter(|_| is_own) {
+            // What a base image has is of the package that its database says.
+            let counts = |reason: &Reason| is_own || *reason == Reason::Given;
+            if let Some((_, reason)) = self.chosen(path).filter(|found| counts(found.1)) {
                 kept.entry(reason.rule()).or_insert_with(|| (0, path.clone())).0 += 1;
                 continue;
             }

@@ -133,7 +133,14 @@ pub(crate) fn config() -> ImageConfig {
 }
 
 pub(crate) fn spec(arch: Arch, layers: Vec<LayerBlob>) -> ImageSpec {
-    ImageSpec { arch, config: config(), created: 1_700_000_000, layers, annotations: BTreeMap::new() }
+    ImageSpec {
+        arch,
+        config: config(),
+        created: 1_700_000_000,
+        given: None,
+        layers,
+        annotations: BTreeMap::new(),
+    }
 }
 
 /// An image of these layers, called `sample`.

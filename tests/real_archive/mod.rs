@@ -16,6 +16,7 @@ mod architectures;
 pub(crate) mod bench;
 mod engines;
 mod faults;
+mod foreign_base;
 mod programs;
 mod pulseaudio;
 mod reproducible;

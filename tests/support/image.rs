@@ -87,6 +87,12 @@ impl Image {
 
     /// The text of a file.
     #[track_caller]
+    /// Every path, as the layers' members have it.
+    pub fn paths(&self) -> BTreeSet<String> {
+        let members = self.layers.iter().flat_map(|(_, members)| members);
+        members.map(|(entry, _)| entry.path.to_string()).collect()
+    }
+
     pub fn text(&self, path: &str) -> &str {
         let (_, content) = self.get(path).unwrap_or_else(|| panic!("no {path}"));
         std::str::from_utf8(content).unwrap()

@@ -72,6 +72,7 @@ fn layers(rows: &[Row<'_>], budget: usize) -> BTreeMap<String, String> {
                 manifest,
                 small: None,
                 kept: None,
+                source: None,
             })
             .unwrap();
         if marks.contains("named") {
@@ -88,6 +89,7 @@ fn layers(rows: &[Row<'_>], budget: usize) -> BTreeMap<String, String> {
             source: source.to_owned(),
             layer: None,
             on_demand: false,
+            in_image: false,
             essential: marks.contains("essential"),
             multi_arch: None,
             repository: None,

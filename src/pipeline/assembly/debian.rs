@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use crate::base_image::{BaseImage, DPKG_STATUS};
 use crate::catalog::FileCatalog;
 use crate::recipe::Recipe;
 use crate::render::debian::{LayerSetup, Setup};
@@ -20,6 +21,9 @@ pub(super) struct Debian<'a> {
     setup: Setup<'a>,
     /// The paths of each package in the image so far.
     shipped: BTreeMap<&'a str, BTreeSet<&'a RootPath>>,
+    /// The packages that layers above a base image have touched, and that image.
+    above: BTreeSet<&'a str>,
+    image: Option<&'a BaseImage>,
     /// How many layers of the recipe at hand are to come that hold files of packages.
     to_come: usize,
 }
@@ -35,7 +39,8 @@ impl<'a> Debian<'a> {
         let first = steps.first().map(|step| step.selected.as_ref());
         let accounts = Accounts::of(lowest, |program| is_chosen(program, catalog, first))?;
         let setup = Setup::new(recipe, arch, catalog, effects, accounts);
-        Ok(Debian { catalog, setup, shipped: BTreeMap::new(), to_come: with_files(steps) })
+        let (shipped, above) = (BTreeMap::new(), BTreeSet::new());
+        Ok(Debian { catalog, setup, shipped, above, image: None, to_come: with_files(steps) })
     }
 }
 
@@ -53,6 +58,17 @@ impl<'a> SetUp<'a> for Debian<'a> {
     ) -> Result<(), ForgeError> {
         self.to_come = with_files(steps);
         Ok(self.setup.begin(recipe, effects)?)
+    }
+
+    fn stand_on(&mut self, image: &'a BaseImage, selected: &'a SelectedLayer) -> Result<(), ForgeError> {
+        self.image = Some(image);
+        for (path, package) in &image.owners {
+            self.shipped.entry(package).or_default().insert(path);
+        }
+        let contents = contents(self.catalog, &Setup::sources(selected))?;
+        let names = image.installed.keys().map(String::as_str);
+        self.setup.stand_on(selected, contents, &image.texts, names);
+        Ok(())
     }
 
     fn layer(&mut self, number: usize, selected: &'a SelectedLayer, laid: &Made) -> Result<Laid, ForgeError> {
@@ -81,14 +97,18 @@ impl<'a> SetUp<'a> for Debian<'a> {
                 shipped.insert(path);
             }
         }
+        self.above.extend(&touched);
         let canonical = |path: &RootPath| self.catalog.merged_usr().canonical(path);
         let mut made = records(&self.records_of(touched), canonical);
         if !selected.files.is_empty() {
             self.to_come = self.to_come.saturating_sub(1);
             let has_dpkg =
                 self.shipped.get("dpkg").is_some_and(|paths| paths.iter().any(|path| path.as_str() == DPKG));
-            if self.to_come == 0 && has_dpkg {
-                made.extend(database(&self.records_of(self.shipped.keys().copied().collect()), canonical));
+            let given = self.image.and_then(|image| image.text(DPKG_STATUS));
+            if self.to_come == 0 && (has_dpkg || given.is_some()) {
+                let all = self.shipped.keys().copied().collect();
+                let names = if self.image.is_some() { self.above.clone() } else { all };
+                made.extend(database(&self.records_of(names), given.as_deref(), canonical));
             }
         }
         made.extend(self.setup.finish(files));

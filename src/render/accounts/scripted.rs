@@ -158,17 +158,28 @@ impl Accounts {
         Ok(self.users.len() - 1)
     }
 
-    /// `/etc/shadow` and `/etc/gshadow`: nobody has a password.
-    pub(in crate::render) fn shadow(&self) -> [(&'static str, String); 2] {
+    /// `/etc/shadow` and `/etc/gshadow`: nobody has a password, unless in a base image.
+    pub(in crate::render) fn shadow(&self) -> Vec<(&'static str, String)> {
+        if let Some(given) = self.given.as_ref().filter(|_| self.has_given_shadow()) {
+            return self.shadow_on(given);
+        }
         let mut users: Vec<&User> = self.users.iter().collect();
         users.sort_by_key(|user| (user.uid, &user.name));
         let mut groups: Vec<&Group> = self.groups.iter().collect();
         groups.sort_by_key(|group| (group.gid, &group.name));
-        let users = users.iter().map(|user| format!("{}:*:{SHADOW_DAY}:0:99999:7:::\n", user.name));
-        let groups = groups.iter().map(|group| {
-            let members: Vec<&str> = group.members.iter().map(String::as_str).collect();
-            format!("{}:*::{}\n", group.name, members.join(","))
-        });
-        [("/etc/shadow", users.collect()), ("/etc/gshadow", groups.collect())]
+        let users = users.into_iter().map(shadow_line).collect();
+        let groups = groups.into_iter().map(group_shadow_line).collect();
+        vec![("/etc/shadow", users), ("/etc/gshadow", groups)]
     }
+}
+
+/// A line of shadow(5): no password.
+pub(super) fn shadow_line(user: &User) -> String {
+    format!("{}:*:{SHADOW_DAY}:0:99999:7:::\n", user.name)
+}
+
+/// A line of gshadow(5): no password.
+pub(super) fn group_shadow_line(group: &Group) -> String {
+    let members: Vec<&str> = group.members.iter().map(String::as_str).collect();
+    format!("{}:*::{}\n", group.name, members.join(","))
 }

@@ -88,7 +88,7 @@ fn the_recipes_users_win_and_scripts_say_what_they_leave_open() {
 #[test]
 fn nobody_has_a_password() {
     let accounts = Accounts::of(&recipe(""), |_| true).unwrap();
-    let [(_, shadow), (_, gshadow)] = accounts.shadow();
+    let [(_, shadow), (_, gshadow)] = &accounts.shadow()[..] else { panic!("two files") };
     assert_eq!(shadow.lines().next(), Some("root:*:3653:0:99999:7:::"));
     assert_eq!(gshadow.lines().next(), Some("root:*::"));
     assert_eq!(shadow.lines().count(), lines(&accounts, "/etc/passwd").len());

@@ -116,6 +116,13 @@ impl<'a> LayerFiles<'a> {
         LayerFiles { number, files: files.collect(), exclude: exclusions(image, number) }
     }
 
+    /// Says of which package each path is, where an image has them all and its database tells.
+    pub fn belong_to(&mut self, owners: &'a BTreeMap<RootPath, String>) {
+        for (path, file) in &mut self.files {
+            file.package = owners.get(*path).map_or(file.package, String::as_str);
+        }
+    }
+
     pub(super) fn excludes(&self, path: &RootPath) -> bool {
         self.exclude.iter().any(|(literal, glob)| match literal {
             Some(literal) => path.is_within(literal),

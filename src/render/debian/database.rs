@@ -5,8 +5,8 @@ use crate::effects::Effect;
 
 use super::{Made, MadeFile, fixed};
 
-const DIVERSIONS: &str = "/var/lib/dpkg/diversions";
-const OVERRIDES: &str = "/var/lib/dpkg/statoverride";
+pub(super) const DIVERSIONS: &str = "/var/lib/dpkg/diversions";
+pub(super) const OVERRIDES: &str = "/var/lib/dpkg/statoverride";
 
 /// The files, of the effects of each package of the image.
 pub(super) fn records<'a>(packages: impl Iterator<Item = (&'a str, &'a [Effect])>) -> Made {

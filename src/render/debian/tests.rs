@@ -47,6 +47,7 @@ fn package(name: &str, files: &[&str]) -> PackageFiles {
         small: None,
         manifest: Arc::new(Manifest { files: files.collect(), control: Control::default() }),
         kept: None,
+        source: None,
     }
 }
 

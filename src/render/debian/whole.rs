@@ -8,6 +8,7 @@ use crate::loader::Search;
 use crate::recipe::RuleTool;
 use crate::root_path::RootPath;
 
+use super::super::Content;
 use super::{Made, MadeFile, Setup, certificates, database, fixed, ld_so_cache, pam, shells};
 
 /// Where a Java from packages looks for its keystore.
@@ -56,7 +57,23 @@ impl Setup<'_> {
             made.extend(self.alternatives.records(|path| self.tree.leads(path)));
             made.extend(database::records(self.done.keys().map(|name| (*name, self.effects_of(name)))));
         }
+        self.add_to_given(&mut made);
         made
+    }
+
+    /// Where a base image has a list of its own, what is made joins it.
+    fn add_to_given(&self, made: &mut Made) {
+        for path in ["/etc/shells", database::DIVERSIONS, database::OVERRIDES] {
+            let path = fixed(path);
+            let (Some(given), Some(file)) = (self.given.get(&path), made.get_mut(&path)) else { continue };
+            let Content::Bytes(own) = &file.content else { continue };
+            let (given, own) = (String::from_utf8_lossy(given), String::from_utf8_lossy(own));
+            let known: BTreeSet<&str> = given.lines().collect();
+            let is_list = path.as_str() == database::DIVERSIONS;
+            let new = own.lines().filter(|line| is_list || !known.contains(line));
+            let lines: String = given.lines().chain(new).map(|line| format!("{line}\n")).collect();
+            *file = MadeFile::file(path, file.entry.metadata.mode, lines.into_bytes());
+        }
     }
 
     fn library(&self, name: &str) -> RootPath {

@@ -27,19 +27,30 @@ const KEPT: [(&str, bool); 11] = [
     ("md5sums", false),
 ];
 
-/// The database of everything that is in the image. `canonical` leads a path through the links of the merged
-/// `/usr`.
-pub fn database(packages: &[PackageRecord<'_>], canonical: impl Fn(&RootPath) -> RootPath) -> Made {
+/// The database of everything that is in the image. `given` is the `status` of a base image, to which packages are
+/// added. `canonical` leads a path through the links of the merged `/usr`.
+pub fn database(
+    packages: &[PackageRecord<'_>],
+    given: Option<&str>,
+    canonical: impl Fn(&RootPath) -> RootPath,
+) -> Made {
     let mut made = Made::new();
     let mut add = |path: RootPath, mode: u32, content: Vec<u8>| {
         made.insert(path.clone(), MadeFile::file(path, mode, content));
     };
     let info = fixed("/var/lib/dpkg/info");
-    let mut status = String::new();
+    let mut status = given.map_or(String::new(), |text| format!("{}\n\n", text.trim_end()));
+    let known: BTreeSet<&str> =
+        given.map(control::paragraphs).into_iter().flatten().filter_map(|one| one.field("Package")).collect();
+    if status.trim().is_empty() {
+        status.clear();
+    }
     for record in packages {
         let text = &record.package.manifest.control.text;
-        status.push_str(&status_paragraph(text));
-        status.push('\n');
+        if !known.contains(record.package.name.as_str()) {
+            status.push_str(&status_paragraph(text));
+            status.push('\n');
+        }
         let name = file_name(&record.package.name, text);
         let mut keep = |extension: &str, mode: u32, content: Vec<u8>| {
             if let Ok(path) = info.join(&format!("{name}.{extension}")) {

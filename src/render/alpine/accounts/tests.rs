@@ -50,6 +50,7 @@ impl Shell<'_> {
             small: None,
             manifest: Arc::new(Manifest { files: Vec::new(), control: Control { text, members } }),
             kept: None,
+            source: None,
         };
         let catalog = FileCatalog::new(MergedUsr::new(&[]));
         let found = effects_of(&package, &CatalogFiles::new(&catalog, "x86_64", "")).effects;
