@@ -287,6 +287,9 @@ fn recipes_locks_and_options() {
     assert!(is_kept(&both(&rig, "a package was updated, again", "amd64", &["--locked"])));
 }
 
+/// Something done to a blob, which was sound.
+type Harm = (&'static str, fn(&PathBuf, &[u8]));
+
 #[test]
 fn what_is_on_disk() {
     let rig = rig();
@@ -297,7 +300,7 @@ fn what_is_on_disk() {
         sound.keys().filter(|path| path.to_string_lossy().contains("blobs/sha256/")).collect();
     assert!(blobs.len() >= 6);
     for blob in blobs {
-        let harms: [(&str, fn(&PathBuf, &[u8])); 3] = [
+        let harms: [Harm; 3] = [
             ("deleted", |path, _| std::fs::remove_file(path).unwrap()),
             ("truncated", |path, bytes| std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap()),
             ("damaged", |path, bytes| {

@@ -81,9 +81,11 @@ fn value(usage: &Usage) -> serde_json::Value {
 fn told(bytes: u64) -> String {
     #[allow(clippy::cast_precision_loss)]
     let figure = bytes as f64;
-    match bytes {
-        ..1_000_000 => format!("{:.1} kB", figure / 1e3),
-        ..1_000_000_000 => format!("{:.1} MB", figure / 1e6),
-        _ => format!("{:.1} GB", figure / 1e9),
+    if bytes < 1_000_000 {
+        format!("{:.1} kB", figure / 1e3)
+    } else if bytes < 1_000_000_000 {
+        format!("{:.1} MB", figure / 1e6)
+    } else {
+        format!("{:.1} GB", figure / 1e9)
     }
 }
