@@ -4,7 +4,7 @@
 //! (`cold`, `warm`, `plots`). The results lie in `target/bench`, or in the directory that `ROOTFORGE_BENCH_OUTPUT`
 //! names; `ROOTFORGE_BENCH_PROGRAM` measures another binary of rootforge, such as last week's.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark may fail")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may fail")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints")]
 
 use rootforge_bench::Ground;
