@@ -8,7 +8,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::real_archive::bench::{Bench, Ran, free_port, tell_sizes, unpacked};
+use crate::real_archive::bench::{Bench, Ran, free_port, tell_sizes, unpacked, whole_release};
 use crate::real_archive::root::{can_run, libraries, link_all, links, sandbox};
 use crate::tools::{Daemon, Podman, have, is_root};
 
@@ -39,6 +39,7 @@ fn works_everywhere(names: &[&str]) {
     if !have(&["qemu-aarch64-static"]) {
         return;
     }
+    let bench = bench.on_release(whole_release());
     for name in names {
         let without = ["--without", "updates", "--without", "security"];
         let ran =

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::real_archive::bench::{Bench, Ran, free_port};
+use crate::real_archive::bench::{Bench, Ran, free_port, whole_release};
 
 /// Every file of a layout by its path.
 fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -30,6 +30,7 @@ const BUILD: [&str; 5] = ["build", "--arch", "amd64,s390x", "--without", "update
 #[test]
 fn real_mirror_pulseaudio_is_the_same_everywhere() {
     let Some(bench) = Bench::with_pulseaudio() else { return };
+    let bench = bench.on_release(whole_release());
     let arguments = [&BUILD[..], &["pulseaudio.toml", "--output", "oci:first"]].concat();
     let first = bench.command(&arguments).env("TZ", "UTC").output().unwrap();
     assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
