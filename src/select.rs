@@ -120,6 +120,8 @@ pub struct SelectedLayer {
     pub made: BTreeMap<RootPath, MadeByRule>,
     /// What run-time rules want made of the image as a whole, from this layer on.
     pub tools: BTreeMap<RuleTool, Reason>,
+    /// Packages that are in the layer for their own sake, though lower layers have files of theirs.
+    pub whole: BTreeSet<String>,
 }
 
 /// A file whose content a run-time rule gives.

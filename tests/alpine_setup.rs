@@ -183,6 +183,7 @@ impl Packages {
             links: BTreeMap::new(),
             made: BTreeMap::new(),
             tools: BTreeMap::new(),
+            whole: BTreeSet::new(),
         }
     }
 

@@ -222,15 +222,7 @@ fn the_cache_is_compared_too() {
     };
     let package = cached(&archive["pool/libx1_1.0_amd64.deb"]);
 
-    // What is known of the image, so that its packages are needed again.
-    let forget = |kind: &str| {
-        for directory in std::fs::read_dir(rig.cache().join("derived")).unwrap().flatten() {
-            if directory.file_name().to_str().unwrap().starts_with(kind) {
-                std::fs::remove_dir_all(directory.path()).unwrap();
-            }
-        }
-    };
-    forget("image-");
+    rig.forget("image-");
     flip_file(&package, 300);
     let offline = [&BUILD[..], &["--offline"]].concat();
     rig.run_at(&server.root(), &offline)
@@ -246,7 +238,7 @@ fn the_cache_is_compared_too() {
     let index = cached(&archive["dists/trixie/main/binary-amd64/Packages.xz"]);
     assert!(index.exists());
     flip_file(&index, 40);
-    forget("packages-");
+    rig.forget("packages-");
     std::fs::remove_file(rig.work("r.lock")).unwrap();
     rig.run_at(&server.root(), &offline).fails(1, &["trixie/main/binary-amd64/", "the build is offline"]);
     assert_eq!(rig.run_at(&server.root(), &BUILD).ok().digest(), digest);

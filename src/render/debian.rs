@@ -304,7 +304,7 @@ impl<'a> Setup<'a> {
 
     /// The packages of which a layer has something, unless lower layers have done all that they do.
     fn brought(&self, selected: &'a SelectedLayer) -> Brought<'a> {
-        let mut brought = Brought::new();
+        let mut brought: Brought<'_> = selected.whole.iter().map(|name| (name.as_str(), true)).collect();
         let docs = fixed("/usr/share/doc");
         for (path, chosen) in &selected.files {
             let (package, file) = self.catalog.get(chosen.file);

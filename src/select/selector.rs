@@ -99,6 +99,10 @@ pub(super) struct Selector<'a> {
     pub(super) layers: Vec<LayerRules>,
     pub(super) chosen: BTreeMap<RootPath, Chosen>,
     pub(super) queue: VecDeque<RootPath>,
+    /// What layers that list files have, and what an upper layer needs with all it leads to.
+    followed: HashSet<RootPath>,
+    /// The packages that a layer has for their own sake, though lower layers have files of theirs.
+    whole: BTreeSet<(usize, String)>,
 }
 
 impl<'a> Selector<'a> {
@@ -147,6 +151,8 @@ impl<'a> Selector<'a> {
             layers: Vec::new(),
             chosen: BTreeMap::new(),
             queue: VecDeque::new(),
+            followed: HashSet::new(),
+            whole: BTreeSet::new(),
         })
     }
 
@@ -178,6 +184,7 @@ impl<'a> Selector<'a> {
             self.passed.extend(links);
             let made = selected.made.iter().map(|(path, made)| (path.clone(), (number, made.clone())));
             self.runtime.made.extend(made);
+            self.whole.extend(selected.whole.iter().map(|package| (number, package.clone())));
             let tools = selected.tools.iter().map(|(tool, reason)| (*tool, (number, reason.clone())));
             self.runtime.tools.extend(tools);
         }
@@ -248,11 +255,18 @@ impl<'a> Selector<'a> {
             }
             None => self.bonds.root_to_file(path),
         }
-        if self.chosen.contains_key(path) {
+        let layer = self.layers.len() - 1;
+        if let Some(below) = self.chosen.get(path).map(|chosen| chosen.layer) {
+            if below < layer && matches!(reason, Reason::Named | Reason::All | Reason::Reached) {
+                self.whole.insert((layer, package.name.clone()));
+            }
+            let is_listed = self.stacked[below].layer.keep == Keep::Listed;
+            if is_listed && self.keeps_whole_packages() && self.followed.insert(path.clone()) {
+                self.queue.push_back(path.clone());
+            }
             return;
         }
         self.warn_if_contested(path);
-        let layer = self.layers.len() - 1;
         self.chosen.insert(path.clone(), Chosen { layer, selected: Selected { file, reason } });
         self.queue.push_back(path.clone());
     }
@@ -474,6 +488,9 @@ impl<'a> Selector<'a> {
         }
         for (path, chosen) in self.chosen {
             layers[chosen.layer].files.insert(path, chosen.selected);
+        }
+        for (layer, package) in self.whole {
+            layers[layer].whole.insert(package);
         }
         let warnings = self.warnings.into_iter().collect();
         Ok(Outcome::Selection(Selection { layers, warnings, unmatched, env: self.runtime.env, plugins }))

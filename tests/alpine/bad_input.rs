@@ -328,6 +328,7 @@ fn the_cache_is_compared_too() {
         let mut wrong = bytes.clone();
         flip(&mut wrong, usize::midpoint(starts[number], starts[number + 1]));
         std::fs::write(&path, &wrong).unwrap();
+        served.rig.forget("image-");
         served
             .run(&server.root(), &offline)
             .fails(1, &["busybox 1.36.1-r29: it is not in the cache, and the build is offline", "hint: "]);
@@ -338,6 +339,7 @@ fn the_cache_is_compared_too() {
         assert_eq!(std::fs::read(&path).unwrap(), bytes);
     }
     std::fs::write(&path, &bytes[..bytes.len() - 1000]).unwrap();
+    served.rig.forget("image-");
     assert_eq!(served.run(&server.root(), &BUILD).ok().digest(), digest);
     assert_eq!(std::fs::read(&path).unwrap(), bytes);
     // What was derived is made again: any byte, any file.

@@ -5,7 +5,7 @@ use crate::support::{Image, Rig};
 
 /// The recipe of the corpus's packages in two: what the image has, and what comes on top.
 fn split(rig: &Rig) {
-    let lower = ["alpine-baselayout", "busybox"];
+    let lower = ["alpine-baselayout", "alpine-release", "busybox"];
     let recipe = |name: &str, base: &str, packages: &[&str]| {
         format!(
             "name = \"{name}\"\n{base}strip = false\n{}[[layer]]\nname = \"{name}\"\nkeep = \"all\"\npackages = {packages:?}\n",

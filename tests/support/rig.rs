@@ -120,6 +120,16 @@ impl Rig {
         self.path("home/.cache/rootforge")
     }
 
+    /// Takes from the cache what was derived of a kind: `image-` is what is known of images, without which their packages
+    /// are needed again.
+    pub fn forget(&self, kind: &str) {
+        for directory in std::fs::read_dir(self.cache().join("derived")).unwrap().flatten() {
+            if directory.file_name().to_str().unwrap().starts_with(kind) {
+                std::fs::remove_dir_all(directory.path()).unwrap();
+            }
+        }
+    }
+
     /// Every file below a directory with its content.
     pub fn listing(&self, below: &str) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut found = BTreeMap::new();

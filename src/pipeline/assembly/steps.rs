@@ -60,11 +60,12 @@ pub(super) fn steps<'a>(parts: Parts<'a>) -> Vec<Vec<Step<'a>>> {
 fn together_as(name: &str, layers: &[SelectedLayer]) -> SelectedLayer {
     let mut all = SelectedLayer { name: name.to_owned(), ..SelectedLayer::default() };
     for layer in layers.iter().rev() {
-        let SelectedLayer { files, links, made, tools, .. } = layer.clone();
+        let SelectedLayer { name: _, files, links, made, tools, whole } = layer.clone();
         all.files.extend(files);
         all.links.extend(links);
         all.made.extend(made);
         all.tools.extend(tools);
+        all.whole.extend(whole);
     }
     all.made.retain(|path, _| !all.files.contains_key(path));
     all

@@ -119,6 +119,7 @@ impl World {
             links: BTreeMap::new(),
             made: BTreeMap::new(),
             tools: BTreeMap::new(),
+            whole: BTreeSet::new(),
         }
     }
 }
