@@ -239,7 +239,7 @@ impl BaseImage {
     /// An installed package with the files of it that the image has.
     pub fn package(&self, installed: &InstalledPackage, merged_usr: &MergedUsr) -> PackageFiles {
         let listed: BTreeMap<RootPath, &RootPath> =
-            installed.listed.iter().map(|path| (merged_usr.canonical(path), path)).collect();
+            installed.listed.iter().map(|path| (place(path, merged_usr), path)).collect();
         let files = self.files.manifest.files.iter().filter_map(|file| {
             let written = listed.get(&file.entry.path)?;
             let marks = installed.marks.get(*written).cloned().unwrap_or_default();
@@ -279,12 +279,17 @@ fn owners(
     let there: BTreeSet<&RootPath> = files.manifest.files.iter().map(|file| &file.entry.path).collect();
     let mut owners = BTreeMap::new();
     for one in installed.values() {
-        let listed = one.listed.iter().map(|path| merged_usr.canonical(path));
+        let listed = one.listed.iter().map(|path| place(path, merged_usr));
         for path in listed.filter(|path| there.contains(path)) {
             owners.entry(path).or_insert_with(|| one.name.clone());
         }
     }
     owners
+}
+
+/// Where a file that a database lists is: behind the distro's links, which may be listed themselves.
+fn place(path: &RootPath, merged_usr: &MergedUsr) -> RootPath {
+    if merged_usr.link(path).is_some() { path.clone() } else { merged_usr.canonical(path) }
 }
 
 /// The files of an image, as they were found before, or now.

@@ -60,6 +60,8 @@ pub use programs::ProgramError;
 pub use summary::{PackageSize, Summary};
 
 /// Everything the stages need that is not in the recipe.
+///
+/// Its methods wait for threads that wait for rayon's; so they are not to be called on rayon's threads.
 pub struct Forge<'a> {
     /// What was fetched before.
     pub cache: Cache,
