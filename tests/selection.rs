@@ -341,10 +341,10 @@ fn named_and_reached_packages() {
 
              Package: libx1
              /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1",
-            r#"/usr/bin/app: file 0755 of app
+            r"/usr/bin/app: file 0755 of app
                /usr/lib/x86_64-linux-gnu/libsdl-2.so.0.9: file 0755 of libsdl2
                /usr/lib/x86_64-linux-gnu/libsdl-2.so.0: symlink -> libsdl-2.so.0.9
-               /usr/lib/x86_64-linux-gnu/libz.so.1: file 0755 of libz1"#,
+               /usr/lib/x86_64-linux-gnu/libz.so.1: file 0755 of libz1",
         ).says(&["names `libz-extra.so.1`, which libz1 has and nothing selected"]),
         case(
             "of alternatives the first is taken, and a real package before one that provides",

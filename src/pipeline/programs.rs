@@ -189,15 +189,13 @@ impl Forge<'_> {
                 let Some(package) = package else {
                     // An index that could not be read may have it.
                     let (program, needed) = (program.path.clone(), needed.clone());
-                    return Err(ForgeError::Program(match out_of_step.pop() {
-                        Some(source) => {
-                            ProgramError::NotSearched { arch, program, needed, source: Box::new(source) }
-                        }
-                        None => {
-                            let elsewhere = elsewhere(&needed, &found);
-                            ProgramError::NoPackage { arch, program, needed, elsewhere }
-                        }
-                    }));
+                    let error = if let Some(source) = out_of_step.pop() {
+                        ProgramError::NotSearched { arch, program, needed, source: Box::new(source) }
+                    } else {
+                        let elsewhere = elsewhere(&needed, &found);
+                        ProgramError::NoPackage { arch, program, needed, elsewhere }
+                    };
+                    return Err(ForgeError::Program(error));
                 };
                 program.packages.push(package);
             }

@@ -10,7 +10,7 @@ struct Tree(BTreeMap<RootPath, Item>);
 enum Item {
     Directory,
     Symlink(String),
-    File(Option<ElfFacts>),
+    File(Option<Box<ElfFacts>>),
 }
 
 fn path(text: &str) -> RootPath {
@@ -24,7 +24,7 @@ fn tree(lines: &[&str]) -> Tree {
             (name, Item::Symlink(target.to_owned()))
         } else if let Some((name, arch)) = line.split_once(": ") {
             let bytes = Sample::library(arch.parse().unwrap(), "x", &[]).bytes();
-            (name, Item::File(Some(facts(&bytes).unwrap())))
+            (name, Item::File(Some(Box::new(facts(&bytes).unwrap()))))
         } else if line.ends_with('/') {
             (*line, Item::Directory)
         } else {
@@ -43,7 +43,7 @@ impl FileTree for Tree {
         Some(match self.0.get(path)? {
             Item::Directory => Node::Directory,
             Item::Symlink(target) => Node::Symlink(target),
-            Item::File(facts) => Node::File(facts.as_ref()),
+            Item::File(facts) => Node::File(facts.as_deref()),
         })
     }
 }
