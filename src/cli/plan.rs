@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "ARCH")]
     arch: Option<String>,
     /// How many layers an image may have, those of its bases among them
-    #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=127))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=125))]
     layers: u16,
     /// The directory for base recipes [default: `base` in the directory that has all the recipes]
     #[arg(long, value_name = "DIR")]

@@ -19,8 +19,8 @@ use super::{GivenLayers, ImageRef, ImageSpec, IndexRef, LayerWriter, OciError, p
 use crate::digest::Digest;
 use crate::recipe::LayerCompression;
 
-/// How many layers container engines take: overlayfs allows 128 directories, one is the container's own.
-const MAX_LAYERS: usize = 127;
+/// How many layers container engines take: Docker 20.10 loads 125, podman more.
+const MAX_LAYERS: usize = 125;
 /// A JSON document that is longer than this is not read.
 const MAX_DOCUMENT: u64 = 16 << 20;
 /// Begins the names of files that are being written.

@@ -26,7 +26,7 @@ pub enum Layering {
 impl Layering {
     /// The budget where the recipe gives none.
     pub const DEFAULT_BUDGET: usize = 8;
-    /// The largest budget. Engines stack 127 layers, and those of bases and variants count as well.
+    /// The largest budget. Docker stacks 125 layers, and those of bases and variants count as well.
     pub const MAX_BUDGET: usize = 100;
 
     const NAMES: [&str; 2] = ["auto", "explicit"];
@@ -77,7 +77,7 @@ impl Layering {
         } else if budget > most {
             value.wrong(
                 format!("a budget of {number} layers is too large: the most is {most}"),
-                "container engines stack 127 layers, and those of bases and variants count as well",
+                "Docker stacks 125 layers, and those of bases and variants count as well",
             );
         }
         (1..=most).contains(&budget).then_some(budget)

@@ -252,8 +252,15 @@ impl Selector<'_> {
         }
         let reached: Vec<String> = self.roles.keys().cloned().collect();
         for (number, by) in fired {
+            // What the package that fires it depends on counts too, reached or not yet.
+            let owner =
+                by.as_ref().and_then(|by| self.file_at(by)).map(|(_, package, _)| package.name.as_str());
+            let locked = owner.and_then(|name| self.inputs.packages.get(name).copied());
+            let direct = locked.into_iter().flat_map(|locked| &locked.requires);
+            let direct = direct.filter(|name| !self.is_helper(name) && !self.roles.contains_key(*name));
+            let near: Vec<String> = reached.iter().chain(direct).cloned().collect();
             let reason = Reason::Rule { rule: self.runtime.rules[number].rule.name.clone(), by };
-            for name in &reached {
+            for name in &near {
                 if let Some(package) = self.inputs.catalog.package(name) {
                     self.take_matching(number, package, &reason);
                 }

@@ -331,7 +331,7 @@ fn wrong_budgets_and_policies_are_told() {
         ("{ policy = \"auto\", budget = -1 }", &["-1 layers hold nothing"]),
         (
             "{ policy = \"auto\", budget = 500 }",
-            &["a budget of 500 layers is too large: the most is 100", "container engines stack 127 layers"],
+            &["a budget of 500 layers is too large: the most is 100", "Docker stacks 125 layers"],
         ),
         ("\"atuo\"", &["`atuo` is nothing that `layers` can be", "did you mean \"auto\"?"]),
         ("\"by hand\"", &["`by hand` is nothing that `layers` can be", "it is one of `auto`, `explicit`"]),
