@@ -255,9 +255,11 @@ impl ScriptWords {
         let may_be_run = plain().filter(|_| runs_argument).chain([name.value.as_str()]);
         let choices: BTreeSet<&String> =
             may_be_run.filter_map(|word| variables.choices(word)).flatten().collect();
-        for word in choices.into_iter().filter(|word| is_command_word(word)) {
-            self.commands.insert(word.clone());
-            self.sought.insert(word.clone());
+        // Each may be a command with its first arguments.
+        let first = choices.into_iter().filter_map(|text| text.split_whitespace().next());
+        for word in first.filter(|word| is_command_word(word)) {
+            self.commands.insert(word.to_owned());
+            self.sought.insert(word.to_owned());
         }
         let arguments = command.suffix.iter().flat_map(|suffix| &suffix.0).filter_map(|item| match item {
             CommandPrefixOrSuffixItem::Word(word) => Some(variables.literal(&word.value)),
