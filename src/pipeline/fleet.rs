@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use crate::arch::Arch;
 use crate::digest::Digest;
 use crate::fleet::{
@@ -16,6 +18,7 @@ use crate::fleet::{
 use crate::lock::Lock;
 use crate::recipe::{Base, Layering, Recipe};
 
+use super::inputs::digests;
 use super::{Forge, ForgeError, Update};
 
 mod census;
@@ -115,9 +118,10 @@ pub fn plan_fleet(members: &[Member<'_>], options: &FleetOptions) -> Result<Flee
     // The fleet has only the images whose base is to be chosen.
     let mut place_of: Vec<Option<usize>> = Vec::with_capacity(members.len());
     let (mut one_layer, mut packaged) = (Pulls::default(), rivals::Packaged::new(options.layers));
-    for member in members {
+    let locks: Vec<Vec<Digest>> = members.par_iter().map(|member| digests(member.lock)).collect();
+    for (member, locks) in members.iter().zip(&locks) {
         let Member { forge, recipe, lock } = member;
-        let surveyed = forge.surveyed(recipe, lock, options.arch, &mut census)?;
+        let surveyed = forge.surveyed(recipe, lock, locks, options.arch, &mut census)?;
         one_layer = rivals::and_one_layer(one_layer, &surveyed);
         packaged.add(&surveyed);
         let left = reason_to_leave(recipe, &surveyed, options);
@@ -136,8 +140,15 @@ pub fn plan_fleet(members: &[Member<'_>], options: &FleetOptions) -> Result<Flee
     let fleet = census.fleet;
     let planned = plan(&fleet);
     let holders = Holders::of(&fleet);
-    let outcome =
-        Outcome { members, options, fleet: &fleet, holders, planned: &planned, place_of: &place_of };
+    let outcome = Outcome {
+        members,
+        locks: &locks,
+        options,
+        fleet: &fleet,
+        holders,
+        planned: &planned,
+        place_of: &place_of,
+    };
     let bases = outcome.settle(&mut images)?;
     let before = Pulls::of(images.iter().flat_map(|image| &image.before));
     let after = Pulls::of(images.iter().flat_map(|image| &image.after));
@@ -181,6 +192,8 @@ impl FleetReport {
 /// What a plan comes to.
 struct Outcome<'a> {
     members: &'a [Member<'a>],
+    /// The digests of each member's lock and of those below.
+    locks: &'a [Vec<Digest>],
     options: &'a FleetOptions,
     fleet: &'a Fleet,
     holders: Holders,
@@ -198,7 +211,8 @@ impl Outcome<'_> {
             let draft = self.draft(number, &drafts, &mut taken)?;
             drafts.push(draft);
         }
-        for (image, (member, place)) in images.iter_mut().zip(self.members.iter().zip(self.place_of)) {
+        let members = self.members.iter().zip(self.locks).zip(self.place_of);
+        for (image, ((member, locks), place)) in images.iter_mut().zip(members) {
             let Some(place) = *place else { continue };
             let Some(number) = self.planned.base_of[place] else { continue };
             let prefix = relative(&member.recipe.dir, &self.options.directory);
@@ -207,7 +221,7 @@ impl Outcome<'_> {
             let recipe = Recipe { base: Some(Box::new(base)), ..member.recipe.clone() };
             let file = prefix.join(draft.recipe.path.file_name().unwrap_or_default());
             let below = drafts::below_of(&drafts, Some(number), self.planned);
-            match self.on_base(member, &recipe, &draft.lock, &below) {
+            match self.on_base(member, &recipe, draft, &[&draft.locks[..], locks].concat(), &below) {
                 Ok(placed) => match edited(&member.recipe.text, &file, placed.budget) {
                     Ok(text) => {
                         image.after = placed.layers;
@@ -242,7 +256,7 @@ impl Outcome<'_> {
             }
             numbers.insert(number, reports.len());
             let parent = self.planned.bases[number].parent.and_then(|parent| numbers.get(&parent).copied());
-            let Draft { recipe, lock, text, layers } = draft;
+            let Draft { recipe, lock, locks: _, text, layers } = draft;
             let (path, name) = (recipe.path, recipe.name);
             reports.push(BaseReport { path, name, text, lock, parent, layers, images: count });
         }
@@ -253,17 +267,20 @@ impl Outcome<'_> {
     }
 
     /// An image on a base that is not written yet. What was locked stays where it can. Where layers are left of what it
-    /// may have, its own one is spread over them, if that saves more than they cost. `below` is what it stands on.
+    /// may have, its own one is spread over them, if that saves more than they cost. `locks` are the digests of the locks that its
+    /// own follows from, `below` the layers that it stands on.
     fn on_base(
         &self,
         member: &Member<'_>,
         recipe: &Recipe,
-        base: &Lock,
+        base: &Draft,
+        locks: &[Digest],
         below: &BTreeSet<Digest>,
     ) -> Result<Placed, ForgeError> {
         let (forge, arch, most) = (member.forge, self.options.arch, self.options.layers);
-        forge.placed(recipe, &[base, member.lock], arch, most, || {
-            let lock = forge.lock(recipe, Some(base), &[arch], Some(member.lock), &Update::Necessary)?;
+        forge.placed(recipe, locks, arch, most, || {
+            let lock =
+                forge.lock(recipe, Some(&base.lock), &[arch], Some(member.lock), &Update::Necessary)?;
             let prepared = forge.prepare(recipe, &lock, arch)?;
             let whole = Placed { layers: forge.measured(recipe, &lock, &prepared)?.layers, budget: None };
             let budget = most.saturating_sub(below.len()).min(Layering::MAX_BUDGET);

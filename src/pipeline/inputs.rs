@@ -54,10 +54,9 @@ impl Call {
         Some(Call { said: said(recipe, options)?, locks })
     }
 
-    /// The same where the locks are at hand: the recipe's own, of which the bases' are part, and what else counts.
-    pub(super) fn with(recipe: &Recipe, locks: &[&Lock], options: &str) -> Option<Self> {
-        let chain = |lock| std::iter::successors(Some(lock), |lock: &&Lock| lock.base.as_deref());
-        let locks = locks.iter().flat_map(|lock| chain(*lock)).map(|lock| Some(lock.digest())).collect();
+    /// The same where the digests of the locks are at hand.
+    pub(super) fn with(recipe: &Recipe, locks: &[Digest], options: &str) -> Option<Self> {
+        let locks = locks.iter().copied().map(Some).collect();
         Some(Call { said: said(recipe, options)?, locks })
     }
 
@@ -66,13 +65,7 @@ impl Call {
         if self == before {
             return true;
         }
-        let mut chain = Some(lock);
-        let texts = std::iter::from_fn(|| {
-            let lock = chain?;
-            chain = lock.base.as_deref();
-            Some(Some(lock.digest()))
-        });
-        let texts: Vec<_> = texts.collect();
+        let texts: Vec<_> = digests(lock).into_iter().map(Some).collect();
         // Behind them is the recipe's own lock, where a variant was chosen: nobody writes it.
         let unwritten = |call: &Self| call.locks.get(texts.len()..).map(<[_]>::to_vec);
         self.said == before.said && self.locks.starts_with(&texts) && unwritten(self) == unwritten(before)
@@ -115,6 +108,11 @@ impl ImageInputs {
         let key = digest(&(call.said, &call.locks, arch, newest, packages, seen.entries))?;
         Some(ImageInputs { arch, key, host: seen.host })
     }
+}
+
+/// The digests of a lock and of those of its bases.
+pub(super) fn digests(lock: &Lock) -> Vec<Digest> {
+    std::iter::successors(Some(lock), |lock| lock.base.as_deref()).map(Lock::digest).collect()
 }
 
 /// The digest of the program, of the recipes of a stack, and of a call's options.

@@ -202,7 +202,14 @@ impl<'a> Selector<'a> {
         self.run.clear();
         self.elf_seen.clear();
         self.settled_roots.append(&mut self.elf_roots);
-        let stacked = &self.stacked[self.layers.len()];
+        // As a base does, a layer that lists files names packages only to say where they are.
+        let number = self.layers.len();
+        if let Some(below) =
+            self.layers.last_mut().filter(|_| self.stacked[number - 1].layer.keep == Keep::Listed)
+        {
+            below.named.clear();
+        }
+        let stacked = &self.stacked[number];
         let named = packages::named(stacked, self.inputs.packages, self.arch_name, self.triplet);
         let closure = packages::closure(&named, self.inputs.packages);
         let layer = stacked.layer;

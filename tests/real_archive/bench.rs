@@ -66,6 +66,15 @@ pub(crate) fn whole_release() -> &'static str {
     })
 }
 
+/// What is called otherwise in bookworm: packages, and their own words.
+const OF_BOOKWORM: [(&str, &str); 5] = [
+    ("libssl3t64", "libssl3"),
+    ("openjdk-21", "openjdk-17"),
+    ("postgresql-17", "postgresql-15"),
+    ("/postgresql/17/", "/postgresql/15/"),
+    ("(PostgreSQL) 17", "(PostgreSQL) 15"),
+];
+
 /// The Debian mirror of this machine's apt sources, where it answers.
 pub(crate) fn mirror() -> Option<&'static str> {
     static MIRROR: OnceLock<Result<String, String>> = OnceLock::new();
@@ -116,11 +125,16 @@ impl Bench {
 
     /// Puts the recipes here on a base of another release.
     pub(crate) fn on_release(self, release: &str) -> Self {
-        for (name, libssl) in [("debian", ""), ("debian-services", "libssl3")] {
-            let path = self.path(&format!("base/{name}.toml"));
-            let Ok(text) = fs::read_to_string(&path) else { continue };
-            let text = text.replace("debian:trixie", &format!("debian:{release}"));
-            let text = if release == "trixie" { text } else { text.replace("libssl3t64", libssl) };
+        if release == "trixie" {
+            return self;
+        }
+        for recipe in ["base/debian", "base/debian-services", "java", "postgresql"] {
+            let path = self.path(&format!("{recipe}.toml"));
+            let Ok(mut text) = fs::read_to_string(&path) else { continue };
+            text = text.replace("debian:trixie", &format!("debian:{release}"));
+            for (trixie, bookworm) in OF_BOOKWORM {
+                text = text.replace(trixie, bookworm);
+            }
             fs::write(path, text).unwrap();
         }
         self

@@ -55,6 +55,7 @@ pub(crate) const EXPECTED: &[(&str, Side, &str)] = &[
     ("/var/lib/pam/*", Installed, "pam-auth-update's memory"),
     ("/var/lib/systemd/**", Installed, "memory of what systemd's tools have enabled"),
     ("/var/log/**", Installed, "logs of the installation"),
+    ("/var/log/fontconfig.log", Content, "what fc-cache said when it ran"),
     ("/var/lib/ca-certificates-java/fresh", Image, "says that the keystore is to be made, as it is"),
     (
         "/var/log/journal",

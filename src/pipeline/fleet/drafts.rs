@@ -9,6 +9,7 @@ use crate::fleet::{BaseText, FleetPlan, PulledLayer, content_of, largest_sources
 use crate::lock::Lock;
 use crate::recipe::{Base, Recipe};
 
+use super::super::inputs::digests;
 use super::super::{ForgeError, Update};
 use super::kept::KeptDraft;
 use super::{Member, Outcome};
@@ -17,6 +18,8 @@ use super::{Member, Outcome};
 pub(super) struct Draft {
     pub(super) recipe: Recipe,
     pub(super) lock: Lock,
+    /// The digests of its lock and of those below.
+    pub(super) locks: Vec<Digest>,
     pub(super) text: String,
     pub(super) layers: Vec<PulledLayer>,
 }
@@ -57,7 +60,8 @@ impl Outcome<'_> {
             parent.map(|parent| Box::new(Base { recipe: parent.recipe.clone(), prefix: PathBuf::new() }));
         let (arch, pins) = (self.options.arch, pins(&members));
         let base_lock = parent.map(|parent| &parent.lock);
-        let locks: Vec<&Lock> = base_lock.into_iter().chain([&pins]).collect();
+        let below_it = parent.map_or(&[][..], |parent| &parent.locks);
+        let locks: Vec<Digest> = below_it.iter().copied().chain(digests(&pins)).collect();
         let kept = first.forge.drafted(&recipe, &locks, arch, || {
             let lock = first.forge.lock(&recipe, base_lock, &[arch], Some(&pins), &Update::Necessary)?;
             let prepared = first.forge.prepare(&recipe, &lock, arch)?;
@@ -68,7 +72,8 @@ impl Outcome<'_> {
         lock.base = base_lock.cloned().map(Box::new);
         let below: BTreeSet<Digest> = below_of(below, base.parent, self.planned);
         let layers = kept.layers.into_iter().filter(|layer| !below.contains(&layer.key)).collect();
-        Ok(Draft { recipe, lock, text, layers })
+        let locks = digests(&lock);
+        Ok(Draft { recipe, lock, locks, text, layers })
     }
 
     /// A name that nothing has: of the distro for what stands on nothing, else of the source that most of it is from.

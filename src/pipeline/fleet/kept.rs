@@ -61,15 +61,17 @@ mod as_text {
 }
 
 impl Forge<'_> {
-    /// Looks into an image, unless that was done before. The census knows its packages then.
+    /// Looks into an image, unless that was done before; `locks` are the digests of its lock and those of its bases. The
+    /// census knows its packages then.
     pub(super) fn surveyed(
         &self,
         recipe: &Recipe,
         lock: &Lock,
+        locks: &[Digest],
         arch: Arch,
         census: &mut Census,
     ) -> Result<Survey, ForgeError> {
-        let key = self.plan_key(recipe, &[lock], arch, &());
+        let key = self.plan_key(recipe, locks, arch, &());
         if let Some(survey) = self.known::<Survey>(SURVEYS, key)
             && survey
                 .packages
@@ -95,22 +97,22 @@ impl Forge<'_> {
         paths.map(|paths| census.note(package, paths)).is_some()
     }
 
-    /// A base: `locks` are those that its own follows from.
+    /// A base: `locks` are the digests of those that its own follows from.
     pub(super) fn drafted(
         &self,
         recipe: &Recipe,
-        locks: &[&Lock],
+        locks: &[Digest],
         arch: Arch,
         make: impl FnOnce() -> Result<KeptDraft, ForgeError>,
     ) -> Result<KeptDraft, ForgeError> {
         self.once(DRAFTS, self.plan_key(recipe, locks, arch, &()), make)
     }
 
-    /// An image on a base: `locks` are those that its own follows from there, `most` the layers that it may have.
+    /// An image on a base: `locks` are the digests of those that its own follows from there, `most` the layers that it may have.
     pub(super) fn placed(
         &self,
         recipe: &Recipe,
-        locks: &[&Lock],
+        locks: &[Digest],
         arch: Arch,
         most: usize,
         make: impl FnOnce() -> Result<Placed, ForgeError>,
@@ -136,7 +138,7 @@ impl Forge<'_> {
     fn plan_key(
         &self,
         recipe: &Recipe,
-        locks: &[&Lock],
+        locks: &[Digest],
         arch: Arch,
         more: &impl Serialize,
     ) -> Option<Digest> {
