@@ -14,6 +14,7 @@ use tempfile::NamedTempFile;
 
 use super::descriptor::{Descriptor, Narrowed, Platforms};
 use super::documents::{self, DocumentError, REF_NAME};
+use super::memory::Memory;
 use super::syncing::Syncing;
 use super::{GivenLayers, ImageRef, ImageSpec, IndexRef, LayerWriter, OciError, partial, place};
 use crate::digest::Digest;
@@ -32,6 +33,7 @@ const PARTIAL: &str = ".partial-";
 pub struct Layout {
     directory: PathBuf,
     syncing: Syncing,
+    memory: Memory,
 }
 
 /// Two are equal that are the same directory.
@@ -75,10 +77,25 @@ impl From<IndexRef> for Tagged {
 }
 
 impl Layout {
+    fn at(directory: impl Into<PathBuf>) -> Self {
+        Layout { directory: directory.into(), syncing: Syncing::default(), memory: Memory::default() }
+    }
+
+    /// Opens a layout that is there, to read from: nothing is written to it, so that it may lie where nothing can be.
+    pub fn open(directory: impl Into<PathBuf>) -> Result<Self, OciError> {
+        let layout = Layout::at(directory);
+        layout.document("index.json")?;
+        // Some tools forget the marker.
+        if layout.directory.join("oci-layout").exists() {
+            layout.check_version()?;
+        }
+        Ok(layout)
+    }
+
     /// Opens a layout for writing, or makes one where there is nothing or an empty directory. What killed
     /// processes have left half-written in it goes.
     pub fn open_or_create(directory: impl Into<PathBuf>) -> Result<Self, OciError> {
-        let layout = Layout { directory: directory.into(), syncing: Syncing::default() };
+        let layout = Layout::at(directory);
         let marker = layout.directory.join("oci-layout");
         if !marker.exists() {
             layout.refuse_strangers()?;
@@ -95,17 +112,22 @@ impl Layout {
         if !marker.exists() {
             layout.replace("oci-layout", &json!({ "imageLayoutVersion": "1.0.0" }))?;
         }
-        let version = &layout.document("oci-layout")?["imageLayoutVersion"];
-        if version != "1.0.0" {
-            return Err(layout.wrong("oci-layout", format!("its version is {version}, not \"1.0.0\"")));
-        }
+        layout.check_version()?;
         Ok(layout)
+    }
+
+    fn check_version(&self) -> Result<(), OciError> {
+        let version = &self.document("oci-layout")?["imageLayoutVersion"];
+        if version == "1.0.0" {
+            return Ok(());
+        }
+        Err(self.wrong("oci-layout", format!("its version is {version}, not \"1.0.0\"")))
     }
 
     /// Whether a layout is in a directory or can be made there, as far as can be told beforehand.
     pub(super) fn check_place(directory: &Path) -> Result<(), OciError> {
         place::check_directory(directory)?;
-        let layout = Layout { directory: directory.to_owned(), syncing: Syncing::default() };
+        let layout = Layout::at(directory);
         if layout.directory.join("oci-layout").exists() { Ok(()) } else { layout.refuse_strangers() }
     }
 
@@ -131,7 +153,26 @@ impl Layout {
 
     /// The size in bytes of the blob of this name, if it is there.
     pub fn blob_size(&self, digest: &Digest) -> Option<u64> {
+        if let Some(held) = self.memory.held(digest) {
+            return Some(held.len() as u64);
+        }
         fs::metadata(self.blob_path(digest)).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len())
+    }
+
+    /// Whether a blob is there in this size, and its bytes are those of its name: they are read, unless this process
+    /// has written or read them before.
+    pub fn holds(&self, digest: &Digest, size: u64) -> bool {
+        self.blob_size(digest) == Some(size) && (self.memory.is_sound(digest) || self.has_sound_blob(digest))
+    }
+
+    /// A blob's bytes, not compared with its digest.
+    pub(super) fn open_blob(&self, digest: &Digest) -> Result<Box<dyn Read>, OciError> {
+        if let Some(held) = self.memory.held(digest) {
+            return Ok(Box::new(std::io::Cursor::new(held)));
+        }
+        let path = self.blob_path(digest);
+        let file = File::open(&path).map_err(OciError::io("read", &path))?;
+        Ok(Box::new(file))
     }
 
     /// Where the blob of this name lies.
@@ -248,7 +289,8 @@ impl Layout {
         Descriptor::read(found).map_err(|reason| self.wrong("index.json", reason))
     }
 
-    /// What is wanted of an index that is here.
+    /// What is wanted of an index that is here. An index of a part of it is no file of the layout: this process alone
+    /// knows it.
     pub fn narrow(&self, target: &Descriptor, platforms: Platforms<'_>) -> Result<Descriptor, OciError> {
         let name = target.ref_name().unwrap_or("the image").to_owned();
         let document = self.read_document(&target.digest())?;
@@ -262,7 +304,9 @@ impl Layout {
             None => target.clone(),
             Some(Narrowed::Image(image)) => image,
             Some(Narrowed::Index(index)) => {
-                let (digest, size) = self.write_document(&index)?;
+                let bytes = documents::bytes(&index);
+                let (digest, size) = (Digest::of(&bytes), bytes.len() as u64);
+                self.memory.hold(&digest, bytes);
                 Descriptor::new(target.media_type(), digest, size)
             }
         })
@@ -293,7 +337,23 @@ impl Layout {
         let path = self.blob_path(digest);
         let file = file.persist(&path).map_err(|error| OciError::io("write", &path)(error.error))?;
         self.syncing.begin(file, &path);
+        self.memory.found_sound(digest);
         Ok(())
+    }
+
+    /// As [`Layout::adopt`], of a file from elsewhere, which it leaves there at most where file systems differ.
+    pub(super) fn take(&self, file: &Path, digest: &Digest) -> Result<(), OciError> {
+        let path = self.blob_path(digest);
+        if fs::rename(file, &path).is_ok() {
+            let file = File::open(&path).map_err(OciError::io("read", &path))?;
+            self.syncing.begin(file, &path);
+            self.memory.found_sound(digest);
+            return Ok(());
+        }
+        let mut copy = self.temporary()?;
+        let mut from = File::open(file).map_err(OciError::io("read", file))?;
+        std::io::copy(&mut from, &mut copy).map_err(OciError::io("write", &path))?;
+        self.adopt(copy, digest)
     }
 
     /// Makes a file outside the layout, whose bytes are known to have this digest, a blob: by a further link to it
@@ -333,7 +393,9 @@ impl Layout {
         let path = self.blob_path(digest);
         let (found, _) =
             File::open(&path).and_then(Digest::of_reader).map_err(OciError::io("read", &path))?;
-        self.agrees(digest, found)
+        self.agrees(digest, found)?;
+        self.memory.found_sound(digest);
+        Ok(())
     }
 
     fn agrees(&self, digest: &Digest, found: Digest) -> Result<(), OciError> {
@@ -345,6 +407,9 @@ impl Layout {
 
     /// The bytes of a document, compared with its digest.
     pub(super) fn read_blob(&self, digest: &Digest) -> Result<Vec<u8>, OciError> {
+        if let Some(held) = self.memory.held(digest) {
+            return Ok(held);
+        }
         let bytes = read_bounded(&self.blob_path(digest))?;
         self.agrees(digest, Digest::of(&bytes)).map(|()| bytes)
     }
