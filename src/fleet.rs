@@ -25,7 +25,8 @@
 //!
 //! A layer is pulled whole when anything in it changes. So while the layer budget lasts, a base is cut into layers
 //! where the bytes that an update does not pull again are worth another layer: source packages are put in
-//! an order in which each comes after what it depends on, and the cheapest cuts are found exactly.
+//! an order in which each comes after what it depends on, and the cheapest cuts are found exactly. What layers an image
+//! has left then are for its own files: they are spread as `layers = "auto"` has it, if that pays as well.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +41,7 @@ mod pulls;
 mod tree;
 
 pub use base_text::{BaseContent, BaseText, Holders, content_of, largest_sources, name_of, quoted};
-pub use edit::{EditError, with_base};
+pub use edit::{EditError, with_base, with_layers};
 pub use pulls::{PulledLayer, Pulls, expected_changes};
 
 use bits::Bits;

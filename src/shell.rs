@@ -39,7 +39,7 @@ mod words;
 pub use glob::{Match, Pattern};
 pub use parse::SyntaxError;
 pub use state::resolve;
-pub use words::{ScriptWords, words};
+pub use words::{ScriptWords, has_words, words};
 
 use state::Shell;
 

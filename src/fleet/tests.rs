@@ -277,6 +277,15 @@ fn a_base_line_goes_into_a_text_that_stays_as_it_is() {
     }
 }
 
+#[test]
+fn a_layers_line_follows_the_base() {
+    let text = "name = \"a\"\nfrom = \"debian:trixie\"\nbase = \"b.toml\"\n\n[[layer]]\n";
+    let expected = "name = \"a\"\nfrom = \"debian:trixie\"\nbase = \"b.toml\"\n\
+        layers = { policy = \"auto\", budget = 5 }\n\n[[layer]]\n";
+    assert_eq!(with_layers(text, 5), Ok(expected.to_owned()));
+    assert_eq!(with_layers("name = \"a\"\nlayers = \"explicit\"\n", 5), Err(EditError::HasLayers));
+}
+
 /// A fleet as a company may have it: run-times, libraries that come with them, and programs of their own.
 fn made_up(count: u32) -> Fleet {
     let (runtimes, libraries) = (12_u32, 400_u32);

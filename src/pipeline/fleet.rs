@@ -8,24 +8,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::arch::Arch;
-use crate::catalog::FileCatalog;
 use crate::digest::Digest;
 use crate::fleet::{
-    BaseText, Fleet, FleetPlan, Holders, PulledLayer, Pulls, content_of, expected_changes, largest_sources,
-    name_of, plan, quoted, updates_of, with_base,
+    EditError, Fleet, FleetPlan, Holders, PER_IMAGE, PER_LAYER, PulledLayer, Pulls, plan, with_base,
+    with_layers,
 };
-use crate::layer::LayerPlan;
 use crate::lock::Lock;
-use crate::oci::{Measured, measure};
-use crate::recipe::{Base, Recipe};
+use crate::recipe::{Base, Layering, Recipe};
 
-use super::assembly::{Parts, layer_plans};
-use super::{Forge, ForgeError, Prepared, Update};
+use super::{Forge, ForgeError, Update};
 
 mod census;
+mod drafts;
 mod rivals;
+mod survey;
 
 use census::Census;
+use drafts::{Draft, relative};
+use survey::Surveyed;
 
 /// A recipe of a fleet.
 #[derive(Clone, Copy)]
@@ -106,14 +106,6 @@ pub struct BaseReport {
     pub images: usize,
 }
 
-/// A base recipe that is not written yet.
-struct Draft {
-    recipe: Recipe,
-    lock: Lock,
-    text: String,
-    layers: Vec<PulledLayer>,
-}
-
 /// Plans the bases of a fleet.
 pub fn plan_fleet(members: &[Member<'_>], options: &FleetOptions) -> Result<FleetReport, ForgeError> {
     let mut census = Census::default();
@@ -185,64 +177,6 @@ impl FleetReport {
     }
 }
 
-/// One image, looked into without being written.
-struct Surveyed {
-    layers: Vec<PulledLayer>,
-    plans: Vec<LayerPlan>,
-    measured: Vec<Measured>,
-    prepared: Prepared,
-    /// How often each package is thought to be updated, in thousandths a year, and its source.
-    updates: BTreeMap<String, (String, u64)>,
-}
-
-impl Surveyed {
-    /// How often a layer of these packages changes in a year, in millionths.
-    fn changes<'p>(&self, packages: impl IntoIterator<Item = &'p str>) -> u64 {
-        changes_of(&self.updates, packages)
-    }
-}
-
-/// How often a layer of packages changes in a year, in millionths. What is of one source changes at once.
-fn changes_of<'p>(
-    updates: &BTreeMap<String, (String, u64)>,
-    packages: impl IntoIterator<Item = &'p str>,
-) -> u64 {
-    let mut sources: BTreeMap<&str, u64> = BTreeMap::new();
-    for (source, updates) in packages.into_iter().filter_map(|package| updates.get(package)) {
-        let known = sources.entry(source).or_default();
-        *known = (*known).max(*updates);
-    }
-    expected_changes(sources.into_values())
-}
-
-impl Forge<'_> {
-    /// Prepares an image and measures its layers.
-    fn survey(&self, recipe: &Recipe, lock: &Lock, arch: Arch) -> Result<Surveyed, ForgeError> {
-        let prepared = self.prepare(recipe, lock, arch)?;
-        let planned = layer_plans(Parts::of(recipe, lock, &prepared, self.options.newest))?;
-        let plans: Vec<LayerPlan> = planned.layers.into_iter().map(|(_, plan)| plan).collect();
-        let catalog: &FileCatalog = &prepared.catalog;
-        let measured: Vec<Measured> =
-            plans.iter().map(|plan| measure(plan, catalog, &self.cache)).collect::<Result<_, _>>()?;
-        let updates = lock.packages_of(arch).into_values().map(|package| {
-            let updates = updates_of(recipe.format(), &package.version);
-            (package.name.clone(), (package.source.clone(), updates))
-        });
-        let updates = updates.collect();
-        let mut surveyed = Surveyed { layers: Vec::new(), plans, measured, prepared, updates };
-        surveyed.layers = surveyed
-            .measured
-            .iter()
-            .map(|layer| PulledLayer {
-                key: layer.key,
-                bytes: layer.bytes,
-                again: surveyed.changes(layer.pieces.iter().map(|piece| piece.package.as_str())),
-            })
-            .collect();
-        Ok(surveyed)
-    }
-}
-
 /// What a plan comes to.
 struct Outcome<'a> {
     members: &'a [Member<'a>],
@@ -270,18 +204,17 @@ impl Outcome<'_> {
             let draft = &drafts[number];
             let base = Base { recipe: draft.recipe.clone(), prefix: prefix.clone() };
             let recipe = Recipe { base: Some(Box::new(base)), ..member.recipe.clone() };
-            match self.on_base(member, &recipe, &draft.lock) {
-                Ok(surveyed) => {
-                    let file = prefix.join(draft.recipe.path.file_name().unwrap_or_default());
-                    match with_base(&member.recipe.text, &file.to_string_lossy()) {
-                        Ok(text) => {
-                            image.after = surveyed.layers;
-                            image.unused = self.fleet.unused(self.planned, place);
-                            (image.base, image.text) = (Some(number), Some(text));
-                        }
-                        Err(error) => image.left = Some(error.to_string()),
+            let file = prefix.join(draft.recipe.path.file_name().unwrap_or_default());
+            let below = drafts::below_of(&drafts, Some(number), self.planned);
+            match self.on_base(member, &recipe, &draft.lock, &below) {
+                Ok(placed) => match edited(&member.recipe.text, &file, placed.budget) {
+                    Ok(text) => {
+                        image.after = placed.layers;
+                        image.unused = self.fleet.unused(self.planned, place);
+                        (image.base, image.text) = (Some(number), Some(text));
                     }
-                }
+                    Err(error) => image.left = Some(error.to_string()),
+                },
                 Err(error) => image.left = Some(format!("it cannot stand on {}: {error}", draft.recipe.name)),
             }
         }
@@ -318,184 +251,53 @@ impl Outcome<'_> {
         reports
     }
 
-    /// An image on a base that is not written yet. What was locked stays where it can.
-    fn on_base(&self, member: &Member<'_>, recipe: &Recipe, base: &Lock) -> Result<Surveyed, ForgeError> {
+    /// An image on a base that is not written yet. What was locked stays where it can. Where layers are left of what it
+    /// may have, its own one is spread over them, if that saves more than they cost. `below` is what it stands on.
+    fn on_base(
+        &self,
+        member: &Member<'_>,
+        recipe: &Recipe,
+        base: &Lock,
+        below: &BTreeSet<Digest>,
+    ) -> Result<Placed, ForgeError> {
         let (forge, arch) = (member.forge, self.options.arch);
         let lock = forge.lock(recipe, Some(base), &[arch], Some(member.lock), &Update::Necessary)?;
-        forge.survey(recipe, &lock, arch)
-    }
-
-    /// Writes, locks and measures a base in memory.
-    fn draft(
-        &self,
-        number: usize,
-        below: &[Draft],
-        taken: &mut BTreeSet<String>,
-    ) -> Result<Draft, ForgeError> {
-        let base = &self.planned.bases[number];
-        let members: Vec<&Member<'_>> = self
-            .members
-            .iter()
-            .zip(self.place_of)
-            .filter(|(_, place)| place.is_some_and(|place| base.images.contains(&place)))
-            .map(|(member, _)| member)
-            .collect();
-        let first = members[0];
-        let parent = base.parent.map(|parent| &below[parent]);
-        let name = self.name(number, first.recipe, taken);
-        let path = self.options.directory.join(format!("{name}.toml"));
-        let content = content_of(self.fleet, &self.holders, self.planned, number);
-        let text = self.text(&name, &members);
-        // As it will be read, less what can only be read where it is written.
-        let mut recipe = Recipe::parse(&text.recipe(&content, None), &path)?;
-        recipe.snapshot.clone_from(&first.recipe.snapshot);
-        // The directory that its own paths start at may not be there yet.
-        recipe.keys = first.recipe.keys.iter().map(|key| first.recipe.absolute_path(key)).collect();
-        let written = self.written(text, first.recipe, parent.is_some());
-        let file =
-            |draft: &Draft| draft.recipe.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let text = written.recipe(&content, parent.map(file).as_deref());
-        recipe.text.clone_from(&text);
-        recipe.base =
-            parent.map(|parent| Box::new(Base { recipe: parent.recipe.clone(), prefix: PathBuf::new() }));
-        let lock = first.forge.lock(
-            &recipe,
-            parent.map(|parent| &parent.lock),
-            &[self.options.arch],
-            Some(&pins(&members)),
-            &Update::Necessary,
-        )?;
-        let surveyed = first.forge.survey(&recipe, &lock, self.options.arch)?;
-        let below: BTreeSet<Digest> = below_of(below, base.parent, self.planned);
-        let layers = surveyed.layers.into_iter().filter(|layer| !below.contains(&layer.key)).collect();
-        Ok(Draft { recipe, lock, text, layers })
-    }
-
-    /// A name that nothing has: of the distro for what stands on nothing, else of the source that most of it is from.
-    fn name(&self, number: usize, recipe: &Recipe, taken: &mut BTreeSet<String>) -> String {
-        let base = &self.planned.bases[number];
-        let sources = largest_sources(self.fleet, &base.files);
-        let mut wanted: Vec<String> = sources.iter().map(|source| name_of(source)).collect();
-        if base.parent.is_none() {
-            wanted.insert(0, recipe.conventions().id().to_owned());
+        let surveyed = forge.survey(recipe, &lock, arch)?;
+        let whole = Placed { layers: surveyed.layers, budget: None };
+        let budget = self.options.layers.saturating_sub(below.len()).min(Layering::MAX_BUDGET);
+        if budget < 2 || !is_one_layer(recipe) {
+            return Ok(whole);
         }
-        let first = wanted.first().cloned().unwrap_or_default();
-        let numbered = (2..).map(|number| format!("{first}-{number}"));
-        let is_free = |name: &String| {
-            !taken.contains(name) && !self.options.directory.join(format!("{name}.toml")).exists()
-        };
-        let name = wanted.into_iter().chain(numbered).find(is_free).unwrap_or(first);
-        taken.insert(name.clone());
-        name
-    }
-
-    /// What a base says beside what it holds.
-    fn text(&self, name: &str, members: &[&Member<'_>]) -> BaseText {
-        let recipe = members[0].recipe;
-        let mut keys = Vec::new();
-        if let Some(from) = recipe.from {
-            keys.push(("from", quoted(&from.to_string())));
-        }
-        if members.iter().all(|member| !member.recipe.archs.is_empty()) {
-            let archs: BTreeSet<Arch> =
-                members.iter().flat_map(|member| member.recipe.archs.clone()).collect();
-            keys.push(("arch", listed(archs.iter().map(|arch| arch.name()))));
-        }
-        if let Some(pockets) = &recipe.pockets {
-            keys.push(("suites", listed(pockets.iter().map(|pocket| pocket.name()))));
-        }
-        let layers: BTreeSet<&str> = self
-            .members
-            .iter()
-            .flat_map(|member| &member.recipe.layers)
-            .map(|layer| layer.name.as_str())
-            .collect();
-        let mut prefix = name.to_owned();
-        while layers.iter().any(|layer| layer.starts_with(&prefix)) {
-            prefix.insert_str(0, "base-");
-        }
-        BaseText {
-            comment: format!("What {} images have in common, as `rootforge plan` found it.", members.len()),
-            name: name.to_owned(),
-            keys,
-            prefix,
-            triplet: recipe.conventions().triplet(self.options.arch).unwrap_or_default().to_owned(),
-        }
-    }
-
-    /// The text as it is written: what refines `from` is said by the lowest.
-    fn written(&self, mut text: BaseText, recipe: &Recipe, has_parent: bool) -> BaseText {
-        if has_parent {
-            text.keys.retain(|(key, _)| *key == "arch");
-            return text;
-        }
-        if let Some(snapshot) = &recipe.snapshot {
-            text.keys.push(("snapshot", quoted(snapshot)));
-        }
-        if !recipe.keys.is_empty() {
-            let paths = keys(recipe, &self.options.directory);
-            let paths: Vec<String> = paths.iter().map(|key| key.display().to_string()).collect();
-            text.keys.push(("keys", listed(paths.iter().map(String::as_str))));
-        }
-        text
+        let spread = Recipe { layering: Layering::Auto { budget }, ..recipe.clone() };
+        let layers = forge.measured(&spread, &lock, surveyed.prepared)?.layers;
+        let spread = Placed { layers, budget: Some(budget) };
+        Ok(if spread.cost(below) < whole.cost(below) { spread } else { whole })
     }
 }
 
-/// The layers of a base and of those that it stands on.
-fn below_of(drafts: &[Draft], mut at: Option<usize>, planned: &FleetPlan) -> BTreeSet<Digest> {
-    let mut keys = BTreeSet::new();
-    while let Some(number) = at {
-        keys.extend(drafts[number].layers.iter().map(|layer| layer.key));
-        at = planned.bases[number].parent;
+/// An image on its base.
+struct Placed {
+    /// All its layers, lowest first.
+    layers: Vec<PulledLayer>,
+    /// How many layers its own files are to be spread over at most, if they are.
+    budget: Option<usize>,
+}
+
+impl Placed {
+    /// What its own layers cost a node, in bytes.
+    fn cost(&self, below: &BTreeSet<Digest>) -> u64 {
+        let own = || self.layers.iter().filter(|layer| !below.contains(&layer.key));
+        Pulls::of(own()).total() + (PER_LAYER + PER_IMAGE) * own().count() as u64
     }
-    keys
 }
 
-/// A list of strings in TOML.
-fn listed<'a>(texts: impl Iterator<Item = &'a str>) -> String {
-    format!("[{}]", texts.map(quoted).collect::<Vec<_>>().join(", "))
+/// Whether nobody has said how a recipe's files are to be spread over layers.
+fn is_one_layer(recipe: &Recipe) -> bool {
+    recipe.layers.len() == 1 && recipe.layering == Layering::Explicit
 }
 
-/// The keys of a recipe, as seen from another directory.
-fn keys(recipe: &Recipe, directory: &Path) -> Vec<PathBuf> {
-    recipe
-        .keys
-        .iter()
-        .map(|key| {
-            let name = key.file_name().unwrap_or_default();
-            let held = key.parent().map_or_else(|| recipe.dir.clone(), |parent| recipe.dir.join(parent));
-            relative(directory, &held).join(name)
-        })
-        .collect()
-}
-
-/// What the locks of several recipes have, together: where they differ, the first's.
-fn pins(members: &[&Member<'_>]) -> Lock {
-    let mut pins = members[0].lock.clone();
-    let mut packages = BTreeMap::new();
-    for package in members.iter().flat_map(|member| &member.lock.packages) {
-        packages.entry((package.arch, package.name.clone())).or_insert_with(|| package.clone());
-    }
-    pins.packages = packages.into_values().collect();
-    pins
-}
-
-/// The way from one directory to another.
-fn relative(from: &Path, to: &Path) -> PathBuf {
-    let whole = |path: &Path| {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let mut parts: Vec<std::ffi::OsString> = Vec::new();
-        for part in path.components() {
-            match part {
-                std::path::Component::ParentDir => _ = parts.pop(),
-                std::path::Component::CurDir => {}
-                part => parts.push(part.as_os_str().to_owned()),
-            }
-        }
-        parts
-    };
-    let (from, to) = (whole(from), whole(to));
-    let same = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-    let up = std::iter::repeat_n(std::ffi::OsString::from(".."), from.len() - same);
-    up.chain(to[same..].iter().cloned()).collect()
+/// A recipe's text on its base, and with its files spread if they are to be.
+fn edited(text: &str, base: &Path, budget: Option<usize>) -> Result<String, EditError> {
+    let text = with_base(text, &base.to_string_lossy())?;
+    budget.map_or(Ok(text.clone()), |budget| with_layers(&text, budget))
 }

@@ -18,6 +18,7 @@ use crate::tarball::EntryKind;
 
 use super::packages::is_command;
 use super::selector::Selector;
+use super::words::Need;
 use super::{Reason, Warning};
 
 /// A library that a chosen file may open, looked at again once everything is chosen.
@@ -51,7 +52,7 @@ impl Selector<'_> {
         }
         self.follow_commands(path, &package.name, &depends, facts);
         for command in &facts.commands {
-            self.call(path, command, &package.name, true);
+            self.call(path, command, &package.name, Need::Optional);
         }
         self.follow_notes(path, facts);
     }

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use crate::loader::resolve;
 use crate::root_path::RootPath;
+use crate::shell::has_words;
 
 use super::packages::is_command;
 use super::selector::Selector;
-use super::words::is_shell;
 use super::{Inputs, Reason, Warning};
 
 /// Packages to look into first for an interpreter, beside the one of its name; those that are not locked do not
@@ -56,7 +56,7 @@ impl Selector<'_> {
                 program = command;
             }
         }
-        if is_shell(program) {
+        if has_words(program) {
             self.follow_words(script, package);
         }
     }

@@ -15,9 +15,6 @@ use super::packages::Role;
 use super::scripts::usual_packages;
 use super::selector::Selector;
 
-/// The shells whose scripts are understood.
-const SHELLS: [&str; 6] = ["ash", "bash", "dash", "ksh", "mksh", "sh"];
-
 /// As many files are followed from one script.
 const MAX_SOURCES: usize = 64;
 
@@ -28,13 +25,19 @@ pub(super) struct Called {
     pub(super) command: String,
 }
 
-/// Whether a program is a shell whose scripts are understood.
-pub(super) fn is_shell(program: &str) -> bool {
-    SHELLS.contains(&program.rsplit('/').next().unwrap_or(program))
+/// How sure it is that a command is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// It is called.
+    Certain,
+    /// It seems to be called; that it lacks is not told.
+    Guessed,
+    /// What calls it can do without: it is taken where it is at hand.
+    Optional,
 }
 
 impl Selector<'_> {
-    /// Rule 6, for a script that is run by a shell.
+    /// Rule 6, for a script of a shell, or of a language that hands lines to one.
     pub(super) fn follow_words(&mut self, script: &RootPath, package: &str) {
         if !self.keeps_whole_packages() {
             return;
@@ -46,7 +49,7 @@ impl Selector<'_> {
         let mut seen = BTreeSet::from([script.clone()]);
         let mut stack = vec![script.clone()];
         let mut is_whole = true;
-        let mut is_certain = true;
+        let (mut is_certain, mut is_guessed) = (true, false);
         while let Some(path) = stack.pop() {
             let Some(words) = inputs.scripts.get(&path) else {
                 self.reads.insert(path);
@@ -55,6 +58,7 @@ impl Selector<'_> {
             };
             let Some(words) = words else { continue };
             is_certain &= !words.sources_unknown;
+            is_guessed |= words.guessed;
             commands.extend(words.commands.iter().map(String::as_str));
             sought.extend(words.sought.iter().map(String::as_str));
             functions.extend(words.functions.iter().map(String::as_str));
@@ -71,8 +75,14 @@ impl Selector<'_> {
         if is_whole {
             for command in commands.difference(&functions) {
                 // A function that nobody knows of may have the name.
-                let can_do_without = sought.contains(command) || !(is_certain || command.starts_with('/'));
-                self.call(script, command, package, can_do_without);
+                let need = if sought.contains(command) || !(is_certain || command.starts_with('/')) {
+                    Need::Optional
+                } else if is_guessed {
+                    Need::Guessed
+                } else {
+                    Need::Certain
+                };
+                self.call(script, command, package, need);
             }
         }
     }
@@ -122,9 +132,8 @@ impl Selector<'_> {
         found.next().filter(|_| found.next().is_none()).cloned()
     }
 
-    /// Pulls a command that a script, or a program by way of a shell, calls. Where `is_sought`, what calls it can do
-    /// without.
-    pub(super) fn call(&mut self, script: &RootPath, command: &str, package: &str, is_sought: bool) {
+    /// Pulls a command that a script, or a program by way of a shell, calls.
+    pub(super) fn call(&mut self, script: &RootPath, command: &str, package: &str, need: Need) {
         if command.contains('/') && !command.starts_with('/') {
             return;
         }
@@ -144,7 +153,7 @@ impl Selector<'_> {
                     self.reach_interpreter(&owner, package);
                 }
             }
-        } else if !self.want_command(command, package, is_sought) && !is_sought {
+        } else if !self.want_command(command, package, need) && need == Need::Certain {
             self.called.insert(Called { script: script.clone(), command: command.to_owned() });
         }
     }
@@ -170,14 +179,14 @@ impl Selector<'_> {
 
     /// Wants what may have a command: the Essential package that does, else direct dependencies, unless the
     /// script can do without; false where all of them are catalogued.
-    fn want_command(&mut self, command: &str, package: &str, is_sought: bool) -> bool {
+    fn want_command(&mut self, command: &str, package: &str, need: Need) -> bool {
         let name = command.rsplit('/').next().unwrap_or(command);
         let essential = essential_package_with(self.inputs.distro, name);
         if let Some(essential) = essential.filter(|name| self.is_uncatalogued(name)) {
             self.wants.insert(essential.to_owned());
             return true;
         }
-        if is_sought {
+        if need == Need::Optional {
             return false;
         }
         let usual = usual_packages(name).iter().filter(|name| self.is_uncatalogued(name));

@@ -8,9 +8,11 @@ use std::collections::BTreeSet;
 
 use brush_parser::ast::{CommandPrefixOrSuffixItem, Program, SimpleCommand};
 
+mod handed;
 mod variables;
 mod walk;
 
+use handed::{Handed, handed, is_understood};
 use variables::Variables;
 use walk::Walk;
 
@@ -20,6 +22,8 @@ const MAX_SCRIPT: usize = 256 << 10;
 const MAX_DEPTH: usize = 60;
 /// Where a script ends and what it carries begins.
 const LONGEST_WORD: usize = 256;
+/// The shells whose scripts are understood.
+const SHELLS: [&str; 6] = ["ash", "bash", "dash", "ksh", "mksh", "sh"];
 /// How deep scripts that stand in scripts as arguments are looked into.
 const MAX_SCRIPTS: usize = 3;
 
@@ -142,14 +146,24 @@ pub struct ScriptWords {
     pub sources_unknown: bool,
     /// The functions it defines.
     pub functions: BTreeSet<String>,
+    /// It is of a language that is not parsed, so that what it calls is guessed.
+    pub guessed: bool,
 }
 
-/// The command words of a script; none where it is no script of a shell, or too intricate to be looked into.
+/// Whether the scripts of an interpreter are looked into, by its name or path.
+pub fn has_words(program: &str) -> bool {
+    SHELLS.contains(&program.rsplit('/').next().unwrap_or(program)) || is_understood(program)
+}
+
+/// The command words of a script; none where it is of a language that is not looked into, or too intricate.
 pub fn words(text: &[u8]) -> Option<ScriptWords> {
     if text.len() > MAX_SCRIPT || text.contains(&0) {
         return None;
     }
     let text = std::str::from_utf8(text).ok()?;
+    if let Some(handed) = handed(text) {
+        return Some(guessed(&handed));
+    }
     let program = parse(text).or_else(|| parse(before_exec(text)?))?;
     let mut words = ScriptWords::default();
     let functions = words.note_all(&program, &mut Variables::default(), 0);
@@ -157,6 +171,21 @@ pub fn words(text: &[u8]) -> Option<ScriptWords> {
     words.sought.retain(|command| !is_builtin(command));
     words.functions = functions;
     Some(words)
+}
+
+/// The command words of the lines that a script hands to a shell.
+fn guessed(handed: &Handed) -> ScriptWords {
+    let mut words = ScriptWords { guessed: true, ..ScriptWords::default() };
+    let mut variables = Variables::default();
+    for line in handed.assignments.iter().chain(&handed.lines) {
+        if let Some(program) = parse(line) {
+            words.note_all(&program, &mut variables, 0);
+        }
+    }
+    words.commands.retain(|command| !is_builtin(command));
+    words.sought.retain(|command| !is_builtin(command));
+    words.sources.clear();
+    words
 }
 
 /// The start of a script up to the line in which the shell gives way to another interpreter, for which the rest is

@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::fleet::Pulls;
 use crate::oci::Piece;
 
-use super::Surveyed;
+use super::survey::{Surveyed, changes_of};
 
 /// Adds an image that is one layer.
 pub(super) fn and_one_layer(pulls: Pulls, image: &Surveyed) -> Pulls {
@@ -72,7 +72,7 @@ impl Packaged {
             }
             let bytes = image.rest + others.iter().map(|(piece, _)| piece.bytes).sum::<u64>();
             let names = others.iter().map(|(piece, _)| piece.package.as_str());
-            pulls = pulls.and(bytes, super::changes_of(&image.updates, names));
+            pulls = pulls.and(bytes, changes_of(&image.updates, names));
         }
         single.values().fold(pulls, |pulls, (bytes, again)| pulls.and(*bytes, *again))
     }

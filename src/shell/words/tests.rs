@@ -100,3 +100,42 @@ proptest! {
         words(text.as_bytes());
     }
 }
+
+#[test]
+fn command_lines_of_other_languages() {
+    let found = |text: &str| {
+        let words = words(text.as_bytes()).unwrap();
+        assert!(words.guessed && words.sources.is_empty(), "{words:?}");
+        words.commands.into_iter().collect::<Vec<_>>().join(" ")
+    };
+    for (line, expected) in [
+        ("my $host = `hostname -s`; # `uname`, not", "hostname uname"),
+        ("system(\"md5sum $file | awk '{print \\$1}'\");", "awk md5sum"),
+        ("system 'tar', 'xf', $archive;", "tar"),
+        ("my $diff = 'diff';\nmy $pid = open($in, \"-|\", \"$diff\", @ARGV);", "diff"),
+        ("open my $sorted, '-|', 'sort', '-u', $file or die;", "sort"),
+        ("open(L, \"md5sum /usr/include/{Core,Gui}/* \" .\n  \"/usr/x/*|\");", "md5sum"),
+        ("open(OUT, \"| /usr/sbin/sendmail -t\");", "/usr/sbin/sendmail"),
+        ("open(IN, \"<$file\"); open(my $out, '>', 'tac');", ""),
+        ("my $text = qx{stat -c %s $0} . qx(id);", "id stat"),
+        ("exec $command;", ""),
+        ("my %system = ('rm', 1); $exec{'rm'}; &foo('rm');", ""),
+        ("=pod\n\nsystem('rm');\n\n=cut\n\nsystem('ls');\n__END__\nsystem('rm')\n", "ls"),
+        ("# system('rm')\n  # `rm`\n", ""),
+        ("print \"it's a `quote' of one\";", ""),
+    ] {
+        assert_eq!(found(&format!("#!/usr/bin/perl -w\n{line}\n")), expected, "{line}");
+    }
+    for (line, expected) in [
+        ("subprocess.run(['ls', '-l'], check=True)", "ls"),
+        ("out = subprocess.check_output(\"date +%s | tr a b\", shell=True)", "date tr"),
+        ("asyncio.run(main('rm'))\nos.system(f'{command} x')", ""),
+    ] {
+        assert_eq!(found(&format!("#!/usr/bin/env python3\n{line}\n")), expected, "{line}");
+    }
+    assert_eq!(
+        found("#!/usr/bin/ruby3.3\nputs `uname -a`\nIO.popen(['tar', 'tf']) { |x| system \"ls\" }\n"),
+        "ls tar uname"
+    );
+    assert_eq!(words(b"#!/usr/bin/php\nsystem('ls');\nif ("), None);
+}
