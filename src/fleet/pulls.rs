@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::digest::Digest;
 
 /// How often images are thought to be built anew, in a year.
@@ -11,7 +13,7 @@ const BUILDS: u64 = 12;
 const ONE: u64 = 1_000_000;
 
 /// A layer, as it is pulled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PulledLayer {
     /// Equal for layers with the same bytes.
     pub key: Digest,

@@ -8,7 +8,7 @@
 use std::io::{self, Write};
 
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cache::Cache;
 use crate::catalog::FileCatalog;
@@ -36,7 +36,7 @@ pub struct Measured {
 }
 
 /// What a package's files come to in a layer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Piece {
     /// The package's name.
     pub package: String,

@@ -20,12 +20,14 @@ use super::{Forge, ForgeError, Update};
 
 mod census;
 mod drafts;
+mod kept;
 mod rivals;
 mod survey;
 
 use census::Census;
 use drafts::{Draft, relative};
-use survey::Surveyed;
+use kept::Placed;
+use survey::Survey;
 
 /// A recipe of a fleet.
 #[derive(Clone, Copy)]
@@ -115,8 +117,7 @@ pub fn plan_fleet(members: &[Member<'_>], options: &FleetOptions) -> Result<Flee
     let (mut one_layer, mut packaged) = (Pulls::default(), rivals::Packaged::new(options.layers));
     for member in members {
         let Member { forge, recipe, lock } = member;
-        forge.progress.stage(&format!("looking into {} for {}", recipe.name, options.arch));
-        let surveyed = forge.survey(recipe, lock, options.arch)?;
+        let surveyed = forge.surveyed(recipe, lock, options.arch, &mut census)?;
         one_layer = rivals::and_one_layer(one_layer, &surveyed);
         packaged.add(&surveyed);
         let left = reason_to_leave(recipe, &surveyed, options);
@@ -149,7 +150,7 @@ pub fn plan_fleet(members: &[Member<'_>], options: &FleetOptions) -> Result<Flee
 }
 
 /// Why no base is chosen for a recipe.
-fn reason_to_leave(recipe: &Recipe, surveyed: &Surveyed, options: &FleetOptions) -> Option<String> {
+fn reason_to_leave(recipe: &Recipe, surveyed: &Survey, options: &FleetOptions) -> Option<String> {
     if let Some(base) = &recipe.base {
         return Some(format!("it stands on {} already", base.recipe.path.display()));
     }
@@ -260,27 +261,21 @@ impl Outcome<'_> {
         base: &Lock,
         below: &BTreeSet<Digest>,
     ) -> Result<Placed, ForgeError> {
-        let (forge, arch) = (member.forge, self.options.arch);
-        let lock = forge.lock(recipe, Some(base), &[arch], Some(member.lock), &Update::Necessary)?;
-        let surveyed = forge.survey(recipe, &lock, arch)?;
-        let whole = Placed { layers: surveyed.layers, budget: None };
-        let budget = self.options.layers.saturating_sub(below.len()).min(Layering::MAX_BUDGET);
-        if budget < 2 || !is_one_layer(recipe) {
-            return Ok(whole);
-        }
-        let spread = Recipe { layering: Layering::Auto { budget }, ..recipe.clone() };
-        let layers = forge.measured(&spread, &lock, surveyed.prepared)?.layers;
-        let spread = Placed { layers, budget: Some(budget) };
-        Ok(if spread.cost(below) < whole.cost(below) { spread } else { whole })
+        let (forge, arch, most) = (member.forge, self.options.arch, self.options.layers);
+        forge.placed(recipe, &[base, member.lock], arch, most, || {
+            let lock = forge.lock(recipe, Some(base), &[arch], Some(member.lock), &Update::Necessary)?;
+            let prepared = forge.prepare(recipe, &lock, arch)?;
+            let whole = Placed { layers: forge.measured(recipe, &lock, &prepared)?.layers, budget: None };
+            let budget = most.saturating_sub(below.len()).min(Layering::MAX_BUDGET);
+            if budget < 2 || !is_one_layer(recipe) {
+                return Ok(whole);
+            }
+            let spread = Recipe { layering: Layering::Auto { budget }, ..recipe.clone() };
+            let layers = forge.measured(&spread, &lock, &prepared)?.layers;
+            let spread = Placed { layers, budget: Some(budget) };
+            Ok(if spread.cost(below) < whole.cost(below) { spread } else { whole })
+        })
     }
-}
-
-/// An image on its base.
-struct Placed {
-    /// All its layers, lowest first.
-    layers: Vec<PulledLayer>,
-    /// How many layers its own files are to be spread over at most, if they are.
-    budget: Option<usize>,
 }
 
 impl Placed {

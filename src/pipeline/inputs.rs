@@ -18,6 +18,7 @@ use crate::arch::Arch;
 use crate::digest::Digest;
 use crate::elf;
 use crate::loader::{configures_dirs, musl_name, musl_path_file};
+use crate::lock::Lock;
 use crate::recipe::{FileSource, Layering, PackageSpec, Recipe};
 
 /// How many directories deep a recipe's tree is walked.
@@ -49,15 +50,19 @@ impl Call {
     /// Of a recipe and the files of its lock and its bases' locks. `options` are what else the call says that decides
     /// on an image, in any words. None where the program cannot be told from others.
     pub fn of(recipe: &Recipe, locks: &[PathBuf], options: &str) -> Option<Self> {
-        let recipes: Vec<(&[u8], &str)> =
-            recipe.stack().into_iter().map(|one| (one.path.as_os_str().as_bytes(), &*one.text)).collect();
-        let said = (program()?, recipes, &recipe.variant, options);
         let locks = locks.iter().map(|path| std::fs::read(path).ok().map(|text| Digest::of(&text))).collect();
-        Some(Call { said: digest(&said)?, locks })
+        Some(Call { said: said(recipe, options)?, locks })
+    }
+
+    /// The same where the locks are at hand: the recipe's own, of which the bases' are part, and what else counts.
+    pub(super) fn with(recipe: &Recipe, locks: &[&Lock], options: &str) -> Option<Self> {
+        let chain = |lock| std::iter::successors(Some(lock), |lock: &&Lock| lock.base.as_deref());
+        let locks = locks.iter().flat_map(|lock| chain(*lock)).map(|lock| Some(lock.digest())).collect();
+        Some(Call { said: said(recipe, options)?, locks })
     }
 
     /// Whether it is this call still, where only locks were written since: to `lock`'s text, the recipe's own first.
-    pub(super) fn locked_as(&self, before: &Self, lock: &crate::lock::Lock) -> bool {
+    pub(super) fn locked_as(&self, before: &Self, lock: &Lock) -> bool {
         if self == before {
             return true;
         }
@@ -110,6 +115,13 @@ impl ImageInputs {
         let key = digest(&(call.said, &call.locks, arch, newest, packages, seen.entries))?;
         Some(ImageInputs { arch, key, host: seen.host })
     }
+}
+
+/// The digest of the program, of the recipes of a stack, and of a call's options.
+fn said(recipe: &Recipe, options: &str) -> Option<Digest> {
+    let recipes: Vec<(&[u8], &str)> =
+        recipe.stack().into_iter().map(|one| (one.path.as_os_str().as_bytes(), &*one.text)).collect();
+    digest(&(program()?, recipes, &recipe.variant, options))
 }
 
 /// Which program this is: another where its code or its tables are others.
@@ -181,6 +193,6 @@ pub(super) fn digest_of(path: &Path) -> Option<Digest> {
     Digest::of_reader(File::open(path).ok()?).ok().map(|(digest, _)| digest)
 }
 
-fn digest(value: &impl Serialize) -> Option<Digest> {
+pub(super) fn digest(value: &impl Serialize) -> Option<Digest> {
     postcard::to_stdvec(value).ok().map(|bytes| Digest::of(&bytes))
 }

@@ -164,7 +164,8 @@ pub fn words(text: &[u8]) -> Option<ScriptWords> {
     if let Some(handed) = handed(text) {
         return Some(guessed(&handed));
     }
-    let program = parse(text).or_else(|| parse(before_exec(text)?))?;
+    let program =
+        parse(text).or_else(|| parse(&without_select(text)?)).or_else(|| parse(before_exec(text)?))?;
     let mut words = ScriptWords::default();
     let functions = words.note_all(&program, &mut Variables::default(), 0);
     words.commands.retain(|command| !functions.contains(command) && !is_builtin(command));
@@ -186,6 +187,13 @@ fn guessed(handed: &Handed) -> ScriptWords {
     words.sought.retain(|command| !is_builtin(command));
     words.sources.clear();
     words
+}
+
+/// A script with loops of bash's in the place of its menus (`select NAME in ...; do`), which the parser does not know.
+fn without_select(text: &str) -> Option<String> {
+    let menu = |line: &str| line.trim_start().starts_with("select ") && line.contains(" in ");
+    let loops = |line| if menu(line) { line.replacen("select", "for", 1) } else { line.to_owned() };
+    text.lines().any(menu).then(|| text.split_inclusive('\n').map(loops).collect())
 }
 
 /// The start of a script up to the line in which the shell gives way to another interpreter, for which the rest is
@@ -255,9 +263,11 @@ impl ScriptWords {
         let may_be_run = plain().filter(|_| runs_argument).chain([name.value.as_str()]);
         let choices: BTreeSet<&String> =
             may_be_run.filter_map(|word| variables.choices(word)).flatten().collect();
-        for word in choices.into_iter().filter(|word| is_command_word(word)) {
-            self.commands.insert(word.clone());
-            self.sought.insert(word.clone());
+        // Each may be a command with its first arguments.
+        let first = choices.into_iter().filter_map(|text| text.split_whitespace().next());
+        for word in first.filter(|word| is_command_word(word)) {
+            self.commands.insert(word.to_owned());
+            self.sought.insert(word.to_owned());
         }
         let arguments = command.suffix.iter().flat_map(|suffix| &suffix.0).filter_map(|item| match item {
             CommandPrefixOrSuffixItem::Word(word) => Some(variables.literal(&word.value)),

@@ -3,16 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::cache::ContentId;
-use crate::catalog::{FileCatalog, PackageFiles};
-use crate::fleet::{Fleet, FleetFile, FleetImage, FleetPackage, PackagedFile, updates_of};
+use crate::fleet::{Fleet, FleetFile, FleetImage, FleetPackage, PackagedFile};
 use crate::root_path::RootPath;
-use crate::select::Reason;
-use crate::tarball::{Entry, EntryKind};
 
-use super::{FleetOptions, Member, Surveyed};
-
-/// What a file takes beside its content, in bytes before compression.
-const HEADER: u64 = 128;
+use super::survey::{Survey, SurveyedPackage};
+use super::{FleetOptions, Member};
 
 /// A fleet in the making.
 #[derive(Default)]
@@ -23,99 +18,57 @@ pub(super) struct Census {
 }
 
 impl Census {
-    /// Adds an image, and says where it is.
-    pub(super) fn add(&mut self, member: &Member<'_>, surveyed: &Surveyed, options: &FleetOptions) -> usize {
-        let catalog = &surveyed.prepared.catalog;
-        let mut files: BTreeMap<RootPath, FleetFile> = BTreeMap::new();
-        let mut fresh: Vec<FleetFile> = Vec::new();
-        for (plan, measured) in surveyed.plans.iter().zip(&surveyed.measured) {
-            for (part, piece) in plan.packages.iter().zip(&measured.pieces) {
-                let Some(package) = catalog.package(&part.package) else { continue };
-                let number = self.package(package, member, surveyed);
-                let entries = || part.files.values().chain(&part.others);
-                let whole: u64 = entries().map(taken).sum();
-                for entry in entries() {
-                    let Some(file) = self.find(number, &entry.path) else { continue };
-                    files.insert(entry.path.clone(), file);
-                    let known = &mut self.fleet.packages[number as usize].files[file.file as usize];
-                    if known.bytes == 0 {
-                        known.bytes = (piece.bytes * taken(entry)).div_ceil(whole.max(1));
-                        fresh.push(file);
-                    }
+    /// Whether the paths of a package are known.
+    pub(super) fn knows(&self, package: &SurveyedPackage) -> bool {
+        self.packages.contains_key(&package.content)
+    }
+
+    /// Notes a package, and the paths that it has, sorted.
+    pub(super) fn note(&mut self, package: &SurveyedPackage, paths: Vec<RootPath>) {
+        let number = number(self.fleet.packages.len());
+        self.packages.entry(package.content.clone()).or_insert_with(|| {
+            let files = paths.into_iter().map(|path| PackagedFile { path, bytes: 0, by: None }).collect();
+            self.fleet.packages.push(FleetPackage {
+                name: package.name.clone(),
+                source: package.source.clone(),
+                updates: package.updates,
+                requires: package.requires.clone(),
+                files,
+            });
+            number
+        });
+    }
+
+    /// Adds an image, whose packages are known, and says where it is.
+    pub(super) fn add(&mut self, member: &Member<'_>, survey: &Survey, options: &FleetOptions) -> usize {
+        let numbers: Vec<Option<u32>> =
+            survey.packages.iter().map(|package| self.packages.get(&package.content).copied()).collect();
+        let at = |(package, file): (u32, u32)| {
+            let package = (*numbers.get(package as usize)?)?;
+            Some(FleetFile { package, file })
+        };
+        let mut needed: Vec<FleetFile> = Vec::new();
+        for part in &survey.parts {
+            let whole: u64 = part.files.iter().map(|file| file.taken).sum();
+            for file in &part.files {
+                let Some(place) = file.file.and_then(|file| at((part.package, file))) else { continue };
+                let files = &mut self.fleet.packages[place.package as usize].files;
+                let Some(known) = files.get_mut(place.file as usize) else { continue };
+                needed.push(place);
+                // Of a file that no image had before.
+                if known.bytes == 0 {
+                    known.bytes = (part.piece.bytes * file.taken).div_ceil(whole.max(1));
+                    known.by = file.by.and_then(at);
                 }
             }
         }
-        self.note_what_brings(surveyed, catalog, &files, &fresh);
-        let mut needed: Vec<FleetFile> = files.into_values().collect();
         needed.sort_unstable();
         needed.dedup();
         let family = self.family(member);
-        let room = options.layers.saturating_sub(surveyed.layers.len());
+        let room = options.layers.saturating_sub(survey.layers.len());
         let name = member.recipe.reference();
         self.fleet.images.push(FleetImage { name, family, room, files: needed });
         self.fleet.images.len() - 1
-    }
-
-    fn package(&mut self, package: &PackageFiles, member: &Member<'_>, surveyed: &Surveyed) -> u32 {
-        if let Some(number) = self.packages.get(&package.content) {
-            return *number;
-        }
-        let mut paths: Vec<&RootPath> = package
-            .manifest
-            .files
-            .iter()
-            .filter(|file| file.entry.kind != EntryKind::Directory)
-            .map(|file| &file.entry.path)
-            .collect();
-        paths.sort();
-        paths.dedup();
-        let files =
-            paths.into_iter().map(|path| PackagedFile { path: path.clone(), bytes: 0, by: None }).collect();
-        let source = surveyed.updates.get(&package.name).map(|(source, _)| source.clone());
-        let number = u32::try_from(self.fleet.packages.len()).unwrap_or(u32::MAX);
-        self.fleet.packages.push(FleetPackage {
-            name: package.name.clone(),
-            source: source.unwrap_or_else(|| package.name.clone()),
-            updates: updates_of(member.recipe.format(), &package.version),
-            requires: member
-                .lock
-                .package(surveyed.prepared.arch, &package.name)
-                .map(|locked| locked.requires.clone())
-                .unwrap_or_default(),
-            files,
-        });
-        self.packages.insert(package.content, number);
-        number
-    }
-
-    fn find(&self, package: u32, path: &RootPath) -> Option<FleetFile> {
-        let files = &self.fleet.packages[package as usize].files;
-        let at = files.binary_search_by(|file| file.path.cmp(path)).ok()?;
-        Some(FleetFile { package, file: u32::try_from(at).ok()? })
-    }
-
-    /// Of files that no image had before: what they were linked with, or which link leads to them.
-    fn note_what_brings(
-        &mut self,
-        surveyed: &Surveyed,
-        catalog: &FileCatalog,
-        files: &BTreeMap<RootPath, FleetFile>,
-        fresh: &[FleetFile],
-    ) {
-        let chosen = surveyed.prepared.selection.layers.iter().flat_map(|layer| &layer.files);
-        let reasons: BTreeMap<&RootPath, &Reason> = chosen
-            .map(|(_, selected)| (&catalog.get(selected.file).1.entry.path, &selected.reason))
-            .collect();
-        for file in fresh {
-            let path = &self.fleet.file(*file).path;
-            let by = match reasons.get(path) {
-                Some(Reason::Library { by, .. } | Reason::Loader { by } | Reason::Link { by }) => {
-                    files.get(by)
-                }
-                _ => None,
-            };
-            self.fleet.packages[file.package as usize].files[file.file as usize].by = by.copied();
-        }
     }
 
     /// Recipes of one family have their packages from the same places.
@@ -132,15 +85,11 @@ impl Census {
             "{:?} {:?} {:?} {keys:?} {:?}",
             recipe.from, recipe.pockets, recipe.snapshot, request.without
         );
-        let next = u32::try_from(self.families.len()).unwrap_or(u32::MAX);
+        let next = number(self.families.len());
         *self.families.entry(key).or_insert(next)
     }
 }
 
-/// What an entry takes before compression, about.
-fn taken(entry: &Entry) -> u64 {
-    match entry.kind {
-        EntryKind::File { size } => size + HEADER,
-        _ => HEADER,
-    }
+fn number(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }

@@ -10,6 +10,7 @@ use crate::lock::Lock;
 use crate::recipe::{Base, Recipe};
 
 use super::super::{ForgeError, Update};
+use super::kept::KeptDraft;
 use super::{Member, Outcome};
 
 /// A base recipe that is not written yet.
@@ -54,16 +55,19 @@ impl Outcome<'_> {
         recipe.text.clone_from(&text);
         recipe.base =
             parent.map(|parent| Box::new(Base { recipe: parent.recipe.clone(), prefix: PathBuf::new() }));
-        let lock = first.forge.lock(
-            &recipe,
-            parent.map(|parent| &parent.lock),
-            &[self.options.arch],
-            Some(&pins(&members)),
-            &Update::Necessary,
-        )?;
-        let surveyed = first.forge.survey(&recipe, &lock, self.options.arch)?;
+        let (arch, pins) = (self.options.arch, pins(&members));
+        let base_lock = parent.map(|parent| &parent.lock);
+        let locks: Vec<&Lock> = base_lock.into_iter().chain([&pins]).collect();
+        let kept = first.forge.drafted(&recipe, &locks, arch, || {
+            let lock = first.forge.lock(&recipe, base_lock, &[arch], Some(&pins), &Update::Necessary)?;
+            let prepared = first.forge.prepare(&recipe, &lock, arch)?;
+            let layers = first.forge.measured(&recipe, &lock, &prepared)?.layers;
+            Ok(KeptDraft { lock, layers })
+        })?;
+        let mut lock = kept.lock;
+        lock.base = base_lock.cloned().map(Box::new);
         let below: BTreeSet<Digest> = below_of(below, base.parent, self.planned);
-        let layers = surveyed.layers.into_iter().filter(|layer| !below.contains(&layer.key)).collect();
+        let layers = kept.layers.into_iter().filter(|layer| !below.contains(&layer.key)).collect();
         Ok(Draft { recipe, lock, text, layers })
     }
 

@@ -6,13 +6,12 @@ use crate::digest::Digest;
 use crate::fleet::Pulls;
 use crate::oci::Piece;
 
-use super::survey::{Surveyed, changes_of};
+use super::survey::{Survey, changes_of};
 
 /// Adds an image that is one layer.
-pub(super) fn and_one_layer(pulls: Pulls, image: &Surveyed) -> Pulls {
+pub(super) fn and_one_layer(pulls: Pulls, image: &Survey) -> Pulls {
     let bytes = image.layers.iter().map(|layer| layer.bytes).sum();
-    let pieces = image.measured.iter().flat_map(|layer| &layer.pieces);
-    pulls.and(bytes, image.changes(pieces.map(|piece| piece.package.as_str())))
+    pulls.and(bytes, image.changes(image.pieces().map(|piece| piece.package.as_str())))
 }
 
 /// Images with a layer for each package, as far as their number goes. Which packages get one is tried in two ways: the
@@ -36,16 +35,13 @@ impl Packaged {
         Packaged { layers, images: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, image: &Surveyed) {
-        let pieces: Vec<(Piece, u64)> = image
-            .measured
-            .iter()
-            .flat_map(|layer| &layer.pieces)
-            .map(|piece| (piece.clone(), image.changes([piece.package.as_str()])))
-            .collect();
+    pub(super) fn add(&mut self, image: &Survey) {
+        let updates = image.updates();
+        let alone = |piece: &Piece| (piece.clone(), changes_of(&updates, [piece.package.as_str()]));
+        let pieces: Vec<(Piece, u64)> = image.pieces().map(alone).collect();
         let all: u64 = image.layers.iter().map(|layer| layer.bytes).sum();
         let rest = all - pieces.iter().map(|(piece, _)| piece.bytes).sum::<u64>();
-        self.images.push(PackagedImage { pieces, rest, updates: image.updates.clone() });
+        self.images.push(PackagedImage { pieces, rest, updates });
     }
 
     /// The better of the two ways.

@@ -141,6 +141,8 @@ fn words(line: &str) -> impl Iterator<Item = (&str, &str)> {
 fn argument(rest: &str) -> Option<(String, &str)> {
     let may_be_between = |c: char| c.is_ascii_alphanumeric() || "_$@,([\\ \t-".contains(c);
     let start = rest.find(|c| !may_be_between(c)).filter(|at| *at <= BETWEEN);
+    // What a function of the script gets is no command line.
+    let start = start.filter(|at| rest[..*at].matches('(').count() <= 1);
     match start.map(|at| rest.split_at(at)) {
         Some((_, quoted)) if quoted.starts_with(['"', '\'']) => delimited(quoted),
         _ => {

@@ -1,0 +1,158 @@
+//! What one plan keeps for the next: what was found of each image, under all that it follows from.
+//!
+//! What is kept of an image on a base that was planned is what comes of locking it there once: like a lock that is
+//! written, it stays as it is though the archive moves on.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::arch::Arch;
+use crate::digest::Digest;
+use crate::fleet::PulledLayer;
+use crate::lock::Lock;
+use crate::recipe::Recipe;
+use crate::root_path::RootPath;
+
+use super::super::inputs::{Call, ImageInputs, digest};
+use super::super::{Forge, ForgeError};
+use super::census::Census;
+use super::survey::{Survey, SurveyedPackage};
+
+/// The kinds of derived entries. The program is part of their keys, except for that of paths.
+const SURVEYS: &str = "survey-1";
+const PATHS: &str = "paths-1";
+const DRAFTS: &str = "draft-1";
+const PLACED: &str = "placed-1";
+
+/// A base that was locked and measured before.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct KeptDraft {
+    /// Its lock, without that of the base below.
+    #[serde(with = "as_text")]
+    pub(super) lock: Lock,
+    /// All its layers, lowest first.
+    pub(super) layers: Vec<PulledLayer>,
+}
+
+/// An image on its base.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Placed {
+    /// All its layers, lowest first.
+    pub(super) layers: Vec<PulledLayer>,
+    /// How many layers its own files are to be spread over at most, if they are.
+    pub(super) budget: Option<usize>,
+}
+
+/// A lock as its file has it: what is left out of that is not told apart in binary forms.
+mod as_text {
+    use serde::de::Error as _;
+    use serde::ser::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use crate::lock::Lock;
+
+    pub(super) fn serialize<S: Serializer>(lock: &Lock, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&lock.to_text().map_err(S::Error::custom)?)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Lock, D::Error> {
+        toml::from_str(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+impl Forge<'_> {
+    /// Looks into an image, unless that was done before. The census knows its packages then.
+    pub(super) fn surveyed(
+        &self,
+        recipe: &Recipe,
+        lock: &Lock,
+        arch: Arch,
+        census: &mut Census,
+    ) -> Result<Survey, ForgeError> {
+        let key = self.plan_key(recipe, &[lock], arch, &());
+        if let Some(survey) = self.known::<Survey>(SURVEYS, key)
+            && survey
+                .packages
+                .iter()
+                .all(|package| census.knows(package) || self.recall_paths(package, census))
+        {
+            return Ok(survey);
+        }
+        self.progress.stage(&format!("looking into {} for {arch}", recipe.name));
+        let (survey, paths) = self.survey(recipe, lock, arch)?;
+        for (package, paths) in survey.packages.iter().zip(paths) {
+            if !census.knows(package) {
+                self.keep_for_plans(PATHS, digest(&package.content), &paths);
+                census.note(package, paths);
+            }
+        }
+        self.keep_for_plans(SURVEYS, key, &survey);
+        Ok(survey)
+    }
+
+    fn recall_paths(&self, package: &SurveyedPackage, census: &mut Census) -> bool {
+        let paths = self.known::<Vec<RootPath>>(PATHS, digest(&package.content));
+        paths.map(|paths| census.note(package, paths)).is_some()
+    }
+
+    /// A base: `locks` are those that its own follows from.
+    pub(super) fn drafted(
+        &self,
+        recipe: &Recipe,
+        locks: &[&Lock],
+        arch: Arch,
+        make: impl FnOnce() -> Result<KeptDraft, ForgeError>,
+    ) -> Result<KeptDraft, ForgeError> {
+        self.once(DRAFTS, self.plan_key(recipe, locks, arch, &()), make)
+    }
+
+    /// An image on a base: `locks` are those that its own follows from there, `most` the layers that it may have.
+    pub(super) fn placed(
+        &self,
+        recipe: &Recipe,
+        locks: &[&Lock],
+        arch: Arch,
+        most: usize,
+        make: impl FnOnce() -> Result<Placed, ForgeError>,
+    ) -> Result<Placed, ForgeError> {
+        self.once(PLACED, self.plan_key(recipe, locks, arch, &most), make)
+    }
+
+    fn once<T: Serialize + DeserializeOwned>(
+        &self,
+        kind: &str,
+        key: Option<Digest>,
+        make: impl FnOnce() -> Result<T, ForgeError>,
+    ) -> Result<T, ForgeError> {
+        if let Some(kept) = self.known(kind, key) {
+            return Ok(kept);
+        }
+        let made = make()?;
+        self.keep_for_plans(kind, key, &made);
+        Ok(made)
+    }
+
+    /// What an image follows from that is to be locked from some locks, and what else decides.
+    fn plan_key(
+        &self,
+        recipe: &Recipe,
+        locks: &[&Lock],
+        arch: Arch,
+        more: &impl Serialize,
+    ) -> Option<Digest> {
+        let call = Call::with(recipe, locks, &format!("{:?}", self.options.without))?;
+        let inputs = ImageInputs::of(&call, recipe, arch, self.options.newest)?;
+        digest(&(inputs.key, inputs.host, more))
+    }
+
+    fn known<T: DeserializeOwned>(&self, kind: &str, key: Option<Digest>) -> Option<T> {
+        postcard::from_bytes(&self.cache.derived(kind, &key?)?).ok()
+    }
+
+    /// Failing to is not an error: it is found again.
+    fn keep_for_plans(&self, kind: &str, key: Option<Digest>, value: &impl Serialize) {
+        if let (Some(key), Ok(bytes)) = (key, postcard::to_stdvec(value)) {
+            let _ = self.cache.put_derived(kind, &key, &bytes);
+        }
+    }
+}
