@@ -39,6 +39,7 @@ mod documents;
 mod given;
 mod layout;
 mod measure;
+mod memory;
 mod merge;
 mod output;
 mod pack;
@@ -311,7 +312,7 @@ impl Hint for OciError {
         let hint = match self {
             OciError::NoLayout { .. } => "name an empty directory or one that holds an image layout",
             OciError::MissingBlob { .. } | OciError::CorruptBlob { .. } => {
-                "remove the image layout's directory and build again"
+                "build or pull the image into this layout again, which replaces what is damaged"
             }
             OciError::Document { .. } => {
                 "run `rootforge check` on the layout to see all that is wrong with it"

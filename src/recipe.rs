@@ -41,6 +41,7 @@ pub use base_accounts::{
     ALPINE_GROUPS, ALPINE_USERS, BASE_GROUPS, BASE_USERS, BaseGroup, BaseUser, base_groups, base_users,
 };
 pub use base_image::BaseImage;
+pub(crate) use file::WHITEOUT;
 pub use file::{FileSource, FileSpec};
 pub use image::{ExposedPort, Healthcheck, ImageConfig};
 pub use image_test::Test;

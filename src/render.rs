@@ -99,6 +99,16 @@ pub enum RenderError {
         /// What is wrong with the path.
         source: RootPathError,
     },
+    /// A file of the recipe, or of a directory that it copies, would delete what lower layers have.
+    #[error(
+        "layer `{layer}`: {path} would be a whiteout: in a layer, a name that begins with `.wh.` deletes what is below"
+    )]
+    Whiteout {
+        /// The layer.
+        layer: String,
+        /// The path in the image.
+        path: RootPath,
+    },
     /// An owner that nobody defines.
     #[error("{path} is to belong to `{owner}`, whom neither the distro nor the recipe defines")]
     UnknownOwner {
@@ -110,6 +120,18 @@ pub enum RenderError {
     /// All ids for accounts without one of their own are taken.
     #[error("no id from 100 to 999 is left for `{0}`")]
     NoFreeId(String),
+    /// A recipe gives an account that its base has another number.
+    #[error("the {what} `{name}` is {is} in the base, not {wanted}")]
+    Renumbered {
+        /// Which number.
+        what: &'static str,
+        /// The account's name.
+        name: String,
+        /// The number it has below.
+        is: u32,
+        /// The number that the recipe gives it.
+        wanted: u32,
+    },
     /// The commands of a busybox cannot be told.
     #[error("cannot tell the commands of {path}")]
     Applets {
@@ -128,6 +150,16 @@ impl Hint for RenderError {
                 vec![format!("add a [[user]] or [[group]] named `{owner}`, or use a number")]
             }
             RenderError::NoFreeId(name) => vec![format!("give `{name}` a uid or gid of its own")],
+            RenderError::Renumbered { .. } => {
+                vec![
+                    "leave the number out, or take another name: files of the base belong to the old one"
+                        .into(),
+                ]
+            }
+            RenderError::Whiteout { .. } => vec![
+                "rename it, or leave it out; to leave files of packages out, use `exclude` of the layer"
+                    .into(),
+            ],
             RenderError::SpecialSource(_) => {
                 vec!["remove it from the directory, or name the other files one by one".into()]
             }

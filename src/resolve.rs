@@ -23,7 +23,7 @@ mod relating;
 mod walk;
 
 pub use apk::{ApkChosen, ApkResolveError, ApkSolution, resolve_apk};
-pub use error::{Needed, ResolveError};
+pub use error::{Holder, Needed, ResolveError};
 
 use relating::Relating;
 

@@ -30,7 +30,10 @@ const PACKAGES: &str = "Package: low
 
  Package: tool
  Depends: libx1
- /usr/bin/tool elf program needed=libx.so.1 interp=/usr/lib/ld.so";
+ /usr/bin/tool elf program needed=libx.so.1 interp=/usr/lib/ld.so
+
+ Package: newest
+ Depends: libx1 (>= 3)";
 
 const BASE: &str = "name = \"low\"
 from = \"debian:trixie\"
@@ -369,4 +372,69 @@ fn the_same_on_alpine() {
         ]);
         assert!(crate::support::rig::run(&mut command).ok().out.contains("busybox"));
     }
+}
+
+/// What no version fits is said to be so because of the base, which alone can help: the lock of the recipe cannot.
+#[test]
+fn a_version_that_only_the_base_has_is_told_as_the_bases() {
+    let rig = rig();
+    build(&rig, "base/low.toml", &[]);
+    rig.write("app.toml", above("app", "packages = [\"newest\"]\n"));
+    let failed = rig.run(&["build", "app.toml", "--arch", "amd64"]);
+    assert!(!failed.err.contains("does not fit the lock"), "{}", failed.err);
+    failed.fails(
+        1,
+        &[
+            "`libx1 (>= 3)` does not fit the base base/low.toml, which holds version 1.0",
+            "hint: ask for what goes with the base's version",
+            "hint: or, where a repository has another, bring the base up to date: `rootforge lock --update base/low.toml`",
+        ],
+    );
+}
+
+/// Files of the base belong to numbers, so its accounts keep theirs.
+#[test]
+fn accounts_of_a_base_keep_their_numbers() {
+    let rig = rig();
+    let with = |accounts: &str| above("app", &format!("packages = [\"app\"]\n{accounts}"));
+    for (accounts, words) in [
+        (
+            "[[user]]\nname = \"low\"\nuid = 4000\n",
+            ["the uid of the user `low` is ", " in the base, not 4000"],
+        ),
+        (
+            "[[group]]\nname = \"low\"\ngid = 4000\n",
+            ["the gid of the group `low` is ", " in the base, not 4000"],
+        ),
+        (
+            "[[user]]\nname = \"low\"\ngid = 4000\n",
+            ["the gid of the user `low` is ", " in the base, not 4000"],
+        ),
+        (
+            "[[user]]\nname = \"www-data\"\nuid = 82\n",
+            ["the uid of the user `www-data` is 33 in", " the base, not 82"],
+        ),
+    ] {
+        rig.write("app.toml", with(accounts));
+        rig.run(&["build", "app.toml", "--arch", "amd64"])
+            .fails(1, &[words[0], words[1], "hint: leave the number out, or take another name"]);
+    }
+    // Where both recipes say the number, it is seen before anything is fetched.
+    let numbered = "[[user]]\nname = \"low\"\nuid = 2000\n[[group]]\nname = \"more\"\ngid = 3000\n";
+    rig.write("base/low.toml", BASE.replace("[[user]]\nname = \"low\"\n", numbered));
+    rig.write(
+        "app.toml",
+        with("[[user]]\nname = \"low\"\nuid = 2001\n[[group]]\nname = \"more\"\ngid = 3001\n"),
+    );
+    rig.run(&["build", "app.toml", "--arch", "amd64"]).fails(
+        2,
+        &[
+            "the user `low` has the uid 2000 in the base base/low.toml, not 2001",
+            "hint: leave out `uid`, or take another name: files of the base belong to 2000",
+            "the group `more` has the gid 3000 in the base base/low.toml, not 3001",
+        ],
+    );
+    rig.write("app.toml", with("[[user]]\nname = \"low\"\nuid = 2000\nshell = \"/x\"\n"));
+    build(&rig, "app.toml", &[]);
+    assert!(image(&rig, "app").text("/etc/passwd").contains("low:x:2000:2000::/nonexistent:/x\n"));
 }

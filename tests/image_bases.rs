@@ -95,7 +95,7 @@ fn the_accounts_of_an_image_stay_and_new_ones_follow() {
     base.shadow = Some("root:secret:1::::::\n".to_owned());
     base.write(&rig, "low");
     let users =
-        "[[user]]\nname = \"own\"\nuid = 5000\n[[user]]\nname = \"base\"\nuid = 7000\ngroups = [\"root\"]\n";
+        "[[user]]\nname = \"own\"\nuid = 5000\n[[user]]\nname = \"base\"\nuid = 150\ngroups = [\"root\"]\n";
     rig.write("r.toml", given::above("app", &format!("{APP}{users}")));
     build(&rig, &[]);
     let up = image(&rig, "app");

@@ -133,6 +133,10 @@ fn archives_are_deterministic_and_replaced_only_on_success() {
     assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 3, "a partial file was left");
 }
 
+fn index_of(members: &BTreeMap<String, (Entry, Vec<u8>)>) -> Value {
+    serde_json::from_slice(&members["/index.json"].1).unwrap()
+}
+
 #[test]
 fn several_architectures() {
     let temporary = tempfile::tempdir().unwrap();
@@ -151,6 +155,24 @@ fn several_architectures() {
     let members = read_tar(&archive);
     // Two layers and one shared, two configs, two manifests, an index.
     assert_eq!(members.keys().filter(|name| name.starts_with("/blobs/sha256/")).count(), 7);
+    // Docker's list of images knows no architectures; an index of one is that one.
+    assert!(!members.contains_key("/manifest.json"));
+    let one = layout.write_index(&[arm]).unwrap();
+    let target = layout.describe(one).unwrap();
+    for (name, tags) in
+        [("one", json!(["one:latest"])), ("a/b:1.0", json!(["a/b:1.0"])), ("One", Value::Null)]
+    {
+        let path = temporary.path().join("one.tar");
+        let output = Output::parse(&format!("oci-archive:{}", path.display())).unwrap();
+        output.write_target(&layout, &target, name).unwrap();
+        let members = read_tar(&path);
+        let images: Value = serde_json::from_slice(&members["/manifest.json"].1).unwrap();
+        assert_eq!(images[0]["RepoTags"], tags);
+        for path in images[0]["Layers"].as_array().unwrap().iter().chain([&images[0]["Config"]]) {
+            assert!(members.contains_key(&format!("/{}", path.as_str().unwrap())), "{path}");
+        }
+        assert_eq!(index_of(&members)["manifests"][0]["digest"], one.digest.to_string());
+    }
     let error = write(&format!("tar:{}", archive.display()), &layout, &[arm, amd64]).unwrap_err();
     assert!(matches!(error, OciError::OneArch { output: "tar", count: 2 }));
 }

@@ -371,24 +371,28 @@ fn docker_loads_and_runs() {
     for sample in Sample::both() {
         let daemon = Docker::start(sample.directory.path());
         let docker = |arguments: &[&str]| daemon.run(arguments);
-        let archive = sample.output("docker-archive");
-        if sample.has_zstd() && !daemon.reads_zstd() {
-            // What the build warns of.
-            daemon.refuses(&["load", "-q", "-i", archive.to_str().unwrap()], "invalid tar header");
-            continue;
-        }
-        let loaded = docker(&["load", "-q", "-i", archive.to_str().unwrap()]);
-        assert_eq!(loaded.trim(), "Loaded image: sample:latest");
-        let image: Value = serde_json::from_str(&docker(&["image", "inspect", "sample"])).unwrap();
-        assert_eq!(image[0]["Id"], sample.manifest()["config"]["digest"]);
-        assert_eq!(image[0]["RootFS"]["Layers"], json!(sample.diff_ids()));
-        assert_eq!(image[0]["Config"]["ExposedPorts"], json!({ "4713/tcp": {} }));
-        let container = docker(&["create", "--network", "none", "sample"]);
-        let exported = sample.path("docker.tar");
-        docker(&["export", "-o", exported.to_str().unwrap(), container.trim()]);
-        assert_exported(&exported);
-        if cfg!(target_arch = "x86_64") {
-            assert_eq!(docker(&["run", "--rm", "--network", "none", "sample"]), GREETING);
+        for transport in ["docker-archive", "oci-archive"] {
+            let archive = sample.output(transport);
+            if sample.has_zstd() && !daemon.reads_zstd() {
+                // What is warned of.
+                daemon.refuses(&["load", "-q", "-i", archive.to_str().unwrap()], "invalid tar header");
+                continue;
+            }
+            let loaded = docker(&["load", "-q", "-i", archive.to_str().unwrap()]);
+            assert_eq!(loaded.trim(), "Loaded image: sample:latest", "{transport}");
+            let image: Value = serde_json::from_str(&docker(&["image", "inspect", "sample"])).unwrap();
+            assert_eq!(image[0]["Id"], sample.manifest()["config"]["digest"]);
+            assert_eq!(image[0]["RootFS"]["Layers"], json!(sample.diff_ids()));
+            assert_eq!(image[0]["Config"]["ExposedPorts"], json!({ "4713/tcp": {} }));
+            let container = docker(&["create", "--network", "none", "sample"]);
+            let exported = sample.path("docker.tar");
+            docker(&["export", "-o", exported.to_str().unwrap(), container.trim()]);
+            assert_exported(&exported);
+            if cfg!(target_arch = "x86_64") {
+                assert_eq!(docker(&["run", "--rm", "--network", "none", "sample"]), GREETING);
+            }
+            docker(&["rm", container.trim()]);
+            docker(&["rmi", "sample"]);
         }
     }
 }

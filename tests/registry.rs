@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "functions beside the tests fail like tests")]
 
 mod archives;
+mod damage;
 mod engines;
 mod faults;
 mod gallery;

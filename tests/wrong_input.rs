@@ -195,6 +195,13 @@ fn cases() -> Vec<Case> {
             &["nobody defines the user `ghost`", "hint: add `[[user]]`"],
         ),
         (
+            "a file that would delete another",
+            "[[layer]]\nname = \"f\"\nfiles = [{ path = \"/etc/.wh.passwd\", content = \"\" }]\n".to_owned(),
+            BUILD,
+            2,
+            &["`/etc/.wh.passwd` would be a whiteout", "deletes what is below", "hint: take another name"],
+        ),
+        (
             "a source file that is not there",
             "[[layer]]\nname = \"f\"\nfiles = [{ path = \"/x\", source = \"none\" }]\n".to_owned(),
             BUILD,
@@ -546,4 +553,16 @@ fn a_full_disk() {
     rig.run(&[BUILD, &["--cache-dir", cache.to_str().unwrap(), "--output", "oci:elsewhere"]].concat())
         .fails(1, &["No space left on device", "big 1.0", "small-cache", "hint: free some space"]);
     assert!(!rig.work("elsewhere/index.json").exists());
+}
+
+/// A directory that is copied may hold what a recipe cannot see.
+#[test]
+fn a_whiteout_in_a_directory_of_the_recipe_is_refused() {
+    let rig = Rig::new();
+    rig.write("tree/sub/.wh..wh..opq", "");
+    rig.recipe("[[layer]]\nname = \"f\"\nfiles = [{ path = \"/opt\", source = \"tree\" }]\n");
+    rig.run(&["build", "r.toml", "--arch", "amd64"]).fails(
+        1,
+        &["layer `f`: /opt/sub/.wh..wh..opq would be a whiteout", "hint: rename it, or leave it out"],
+    );
 }

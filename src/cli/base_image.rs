@@ -44,7 +44,7 @@ fn bring(
                     ],
                 });
             }
-            let layout = Layout::open_or_create(directory).map_err(failed)?;
+            let layout = Layout::open(directory).map_err(failed)?;
             let target = layout.find(name.as_deref()).map_err(failed)?;
             Ok((layout, target.digest()))
         }

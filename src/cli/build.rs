@@ -12,7 +12,7 @@ use rootforge::select::UnmatchedPattern;
 
 use super::error::Failure;
 use super::locking::locked;
-use super::place::{Destination, Moved, failed, scratch, usage};
+use super::place::{Destination, Moved, failed, scratch, usage, zstd_warning};
 use super::session::{Resolving, archs, load_recipe};
 use super::{Session, print_data};
 
@@ -45,6 +45,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
         Some(text) => Destination::parse(text)?,
         None => Destination::Output(Output::Oci { directory: session.images()?, tag: None }),
     };
+    destination.check_online(session)?;
     let name = arguments.tag.clone().unwrap_or_else(|| recipe.reference());
     destination.accepts(wanted.len(), &name)?;
     if arguments.tag.is_some() && destination.has_tag() {
@@ -76,7 +77,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
         session.reporter.say(&summary(built, session.reporter.is_verbose()));
     }
     if let Some(old) = unread_by(&recipe, &destination) {
-        session.reporter.say(&format!("warning: layers are compressed with zstd, which {old} cannot read"));
+        session.reporter.say(&zstd_warning(old));
     }
     if !moved.tallies.is_empty() {
         session.reporter.say(&moved.words());
@@ -103,7 +104,8 @@ fn hand_out(
         Destination::Output(output) => {
             let written = output.write(layout, images, name).map_err(|error| Failure::work(&error))?;
             let (digest, notes) = (written.digest, written.notes);
-            Ok(Moved { place: output.place(name), digest, notes, tallies: Vec::new(), uploaded: None })
+            let place = output.place(name);
+            Ok(Moved { place, digest, notes, unread_by: None, tallies: Vec::new(), uploaded: None })
         }
         Destination::Registry(reference) => {
             let target = match images {

@@ -38,6 +38,8 @@ pub(super) struct Moved {
     pub(super) digest: Digest,
     /// Worth a word.
     pub(super) notes: Vec<String>,
+    /// Engines that are too old for an archive's layers.
+    pub(super) unread_by: Option<&'static str>,
     /// What became of the blobs, in the words for it.
     pub(super) tallies: Vec<(&'static str, Tally)>,
     /// Bytes of blobs that went to a registry.
@@ -71,14 +73,34 @@ impl Source {
             }
         })
     }
+
+    fn check_online(&self, session: &Session) -> Result<(), Failure> {
+        if let Source::Registry(reference) = self { session.check_online(reference) } else { Ok(()) }
+    }
 }
 
 impl Destination {
     pub(super) fn parse(text: &str) -> Result<Self, Failure> {
         if text.starts_with("docker:") {
-            return reference(text).map(Destination::Registry);
+            let reference = reference(text)?;
+            if !text.trim_start_matches("docker://").contains('/') {
+                let version = reference.version();
+                let name = reference.repository().trim_start_matches("library/");
+                return Err(Failure::usage(
+                    format!("`{text}` is an official image of Docker Hub, which takes none from others"),
+                    format!(
+                        "write `docker://HOST:PORT/REPOSITORY:TAG`, or `docker://USER/{name}:{version}` for Docker Hub"
+                    ),
+                ));
+            }
+            return Ok(Destination::Registry(reference));
         }
         Output::parse(text).map(Destination::Output).map_err(|error| usage(&error))
+    }
+
+    /// Whether it can be reached at all as the call has it.
+    pub(super) fn check_online(&self, session: &Session) -> Result<(), Failure> {
+        if let Destination::Registry(reference) = self { session.check_online(reference) } else { Ok(()) }
     }
 
     /// Whether it says itself what the image is called.
@@ -131,6 +153,8 @@ pub(super) fn transfer(
 ) -> Result<Moved, Failure> {
     let platforms = wanted.platforms();
     let progress = &session.reporter;
+    source.check_online(session)?;
+    destination.check_online(session)?;
     match (source, destination) {
         (Source::Registry(from), Destination::Registry(to)) => {
             let (from, to) = (session.remote(from)?, session.remote(to)?);
@@ -152,7 +176,11 @@ pub(super) fn transfer(
             let layout = open(&scratch)?;
             let pulled = pull(&remote, platforms, &layout, progress).map_err(failed)?;
             let written = output.write_target(&layout, &pulled.target, &name).map_err(failed)?;
-            Ok(Moved { notes: written.notes, ..Moved::pulled(&pulled, output.place(&name)) })
+            Ok(Moved {
+                notes: written.notes,
+                unread_by: written.unread_by,
+                ..Moved::pulled(&pulled, output.place(&name))
+            })
         }
         (local, destination) => {
             let Local { layout, target, name: own, _scratch } = open_local(local)?;
@@ -171,6 +199,7 @@ pub(super) fn transfer(
                         place: output.place(&name),
                         digest: written.digest,
                         notes: written.notes,
+                        unread_by: written.unread_by,
                         tallies: Vec::new(),
                         uploaded: None,
                     })
@@ -198,7 +227,7 @@ fn open_local(source: &Source) -> Result<Local, Failure> {
                     "`rootforge build` makes one in `images`; or give another place, as `oci:DIR:NAME`",
                 ));
             }
-            let layout = Layout::open_or_create(directory).map_err(failed)?;
+            let layout = Layout::open(directory).map_err(failed)?;
             let target = layout.find(name.as_deref()).map_err(failed)?;
             let name = target.ref_name().map(str::to_owned);
             Ok(Local { layout, target, name, _scratch: None })
@@ -221,6 +250,7 @@ impl Moved {
             place: to.place(),
             digest: pushed.digest,
             notes: Vec::new(),
+            unread_by: None,
             tallies: vec![("sent", pushed.sent), ("mounted", pushed.mounted), ("present", pushed.present)],
             uploaded: Some(pushed.uploaded),
         }
@@ -231,6 +261,7 @@ impl Moved {
             place,
             digest: pulled.target.digest(),
             notes: Vec::new(),
+            unread_by: None,
             tallies: vec![("fetched", pulled.fetched), ("present", pulled.present)],
             uploaded: None,
         }
@@ -268,6 +299,9 @@ impl Moved {
         for note in &self.notes {
             session.reporter.say(&format!("note: {note}"));
         }
+        if let Some(old) = self.unread_by {
+            session.reporter.say(&zstd_warning(old));
+        }
         if !self.tallies.is_empty() {
             session.reporter.say(&self.words());
         }
@@ -275,6 +309,11 @@ impl Moved {
             if session.json { self.as_json().to_string() } else { format!("{} {}", self.place, self.digest) };
         super::print_data(&format!("{line}\n"));
     }
+}
+
+/// What is said of zstd to those who may have engines that are too old for it.
+pub(super) fn zstd_warning(old: &str) -> String {
+    format!("warning: layers are compressed with zstd, which {old} cannot read")
 }
 
 /// A layout that goes when it is dropped.

@@ -225,6 +225,17 @@ impl Session {
         TransportOptions { offline: self.common.offline, ..TransportOptions::default() }
     }
 
+    /// The error of a registry in a call that is offline, be it on this machine or not.
+    pub(super) fn check_online(&self, reference: &Reference) -> Result<(), Failure> {
+        if !self.common.offline {
+            return Ok(());
+        }
+        Err(Failure::usage(
+            format!("`docker://{reference}` is in a registry, and `--offline` asks none"),
+            "leave out `--offline`, or name a place that is no registry: oci:DIR, oci-archive:FILE",
+        ))
+    }
+
     /// A place in a registry, asked as whoever is logged in there.
     pub(super) fn remote(&self, reference: &Reference) -> Result<Remote, Failure> {
         let settings = Settings::read(self.common.config.as_deref())?;

@@ -21,7 +21,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, WWW_AUTHE
 use reqwest::{Method, StatusCode, Url};
 
 use crate::transport::{
-    Failure, MAX_WAIT, TransportError, TransportOptions, chain, client, persist, retry_after,
+    Failure, MAX_WAIT, TransportError, TransportOptions, chain, client, persist, persist_while, retry_after,
 };
 
 mod authorization;
@@ -145,6 +145,11 @@ impl Registry {
         persist(self.inner.options.retries, self.inner.options.backoff, attempt)
     }
 
+    /// The same for a blob, as long as more and more of it goes or comes: an attempt tells how much there is.
+    fn persist_while(&self, attempt: impl FnMut() -> (u64, Result<(), Failure<Fault>>)) -> Result<(), Fault> {
+        persist_while(self.inner.options.retries, self.inner.options.backoff, attempt)
+    }
+
     /// Sends a request to the registry, with what shows who asks. The answer is a success, a redirect, or one of
     /// 4xx that the caller has to judge.
     fn send(&self, call: &Call<'_>) -> Result<Response, Failure<Fault>> {
@@ -224,9 +229,9 @@ fn is_same_origin(one: &Url, other: &Url) -> bool {
 fn judge(response: Response, known: bool) -> Result<Response, Failure<Fault>> {
     let status = response.status();
     match status {
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(busy(&response)),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(may_pass(response)),
         StatusCode::NOT_IMPLEMENTED => Ok(response),
-        status if status.is_server_error() => Err(busy(&response)),
+        status if status.is_server_error() => Err(may_pass(response)),
         StatusCode::UNAUTHORIZED => {
             Err(Failure::Final(Fault::Unauthorized { known, words: error_words(response) }))
         }
@@ -235,9 +240,19 @@ fn judge(response: Response, known: bool) -> Result<Response, Failure<Fault>> {
     }
 }
 
-fn busy(response: &Response) -> Failure<Fault> {
+/// The failure of an answer that another try may not meet: a registry that is busy, or one that has failed itself.
+fn may_pass(response: Response) -> Failure<Fault> {
     let wait = retry_after(response.headers());
-    let error = Fault::Busy { status: response.status(), wait: wait.filter(|wait| *wait > MAX_WAIT) };
+    let status = response.status();
+    let is_busy = matches!(
+        status,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    );
+    let error = if is_busy {
+        Fault::Busy { status, wait: wait.filter(|wait| *wait > MAX_WAIT) }
+    } else {
+        Fault::Status { status, words: error_words(response) }
+    };
     Failure::Passing { error, wait }
 }
 

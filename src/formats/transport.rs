@@ -23,7 +23,7 @@ mod patience;
 pub use error::{Expected, Mismatch, TransportError};
 use location::Location;
 pub use location::is_remote;
-pub(crate) use patience::{Failure, MAX_WAIT, persist};
+pub(crate) use patience::{Failure, MAX_WAIT, persist, persist_while};
 
 /// How to reach servers.
 #[derive(Clone, Debug)]

@@ -4,18 +4,20 @@
 //! Filesystem Changeset Format") is the same layout plus a `manifest.json` that points at the blobs; so one
 //! file is read by what knows OCI layouts and by what knows only Docker's. Its layers stay compressed:
 //! loaders look at the bytes, not at the name.
+//!
+//! An OCI archive of one image has a `manifest.json` too, for Docker before 25.0, which loads nothing else. One of
+//! several architectures has none: Docker's names an image once, and which it were would be chance.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::descriptor::{Contents, Descriptor};
+use super::descriptor::{self, Contents, Descriptor};
 use super::documents::{self, REF_NAME};
 use super::layout::{self, Layout};
-use super::{MADE_AT, OciError};
+use super::{Compression, MADE_AT, OciError};
 use crate::digest::Digest;
 use crate::root_path::RootPath;
 use crate::tarball::{Entry, EntryKind, Metadata, Writer};
@@ -34,10 +36,18 @@ pub(super) struct LayoutArchive {
 }
 
 impl LayoutArchive {
-    /// An OCI archive: `index.json` lists the target under its name.
+    /// An OCI archive: `index.json` lists the target under its name. If that is one image, it is a Docker archive too.
     pub(super) fn oci(layout: &Layout, target: &Descriptor, name: &str) -> Result<Self, OciError> {
         layout::check_ref_name(name)?;
-        Self::new(layout, target, json!({ REF_NAME: name }))
+        let mut archive = Self::new(layout, target, json!({ REF_NAME: name }))?;
+        if let Ok(image) = only_image(layout, target)?
+            && let manifest = layout.read_document(&image.digest())?
+            && layers(&manifest).all(|layer| compression(layer).is_some())
+        {
+            // What is no name for Docker is loaded without one.
+            archive.add_docker(layout, &image, &manifest, docker_reference(name).ok().as_deref())?;
+        }
+        Ok(archive)
     }
 
     /// A Docker archive of one image. `reference` is Docker's `NAME:TAG`.
@@ -47,18 +57,29 @@ impl LayoutArchive {
         let annotations = json!({ REF_NAME: tag, CONTAINERD_NAME: full });
         let mut archive = Self::new(layout, image, annotations)?;
         let manifest = layout.read_document(&image.digest())?;
+        archive.add_docker(layout, image, &manifest, Some(reference))?;
+        Ok(archive)
+    }
+
+    /// Adds Docker's `manifest.json`.
+    fn add_docker(
+        &mut self,
+        layout: &Layout,
+        image: &Descriptor,
+        manifest: &Value,
+        reference: Option<&str>,
+    ) -> Result<(), OciError> {
         let path = |descriptor: &Value| {
             let digest = blob(layout, &image.digest(), descriptor)?.0;
             Ok(format!("blobs/sha256/{}", digest.hex()))
         };
-        let layers = manifest["layers"].as_array().into_iter().flatten();
         let combined = json!([{
             "Config": path(&manifest["config"])?,
-            "Layers": layers.map(path).collect::<Result<Vec<_>, OciError>>()?,
-            "RepoTags": [reference],
+            "Layers": layers(manifest).map(path).collect::<Result<Vec<_>, OciError>>()?,
+            "RepoTags": reference.map(|reference| [reference]),
         }]);
-        archive.documents.insert("manifest.json", documents::bytes(&combined));
-        Ok(archive)
+        self.documents.insert("manifest.json", documents::bytes(&combined));
+        Ok(())
     }
 
     fn new(layout: &Layout, target: &Descriptor, annotations: Value) -> Result<Self, OciError> {
@@ -80,9 +101,7 @@ impl LayoutArchive {
             tar.append(&made(directory, EntryKind::Directory)?, &mut io::empty()).map_err(&failed)?;
         }
         for (digest, size) in &self.blobs {
-            let path = layout.blob_path(digest);
-            let file = File::open(&path).map_err(OciError::io("read", &path))?;
-            let mut content = Checked::new(file);
+            let mut content = Checked::new(layout.open_blob(digest)?);
             let entry = made(&format!("blobs/sha256/{}", digest.hex()), EntryKind::File { size: *size })?;
             tar.append(&entry, &mut content).map_err(&failed)?;
             content.agrees(layout, digest)?;
@@ -93,6 +112,42 @@ impl LayoutArchive {
         }
         tar.finish().map_err(&failed)
     }
+}
+
+/// A manifest's layers.
+fn layers(manifest: &Value) -> impl Iterator<Item = &Value> {
+    manifest["layers"].as_array().into_iter().flatten()
+}
+
+fn compression(layer: &Value) -> Option<Compression> {
+    layer["mediaType"].as_str().and_then(Compression::of_media_type)
+}
+
+/// The image that a target is, or the only one of an index; else how many there are.
+pub(super) fn only_image(
+    layout: &Layout,
+    target: &Descriptor,
+) -> Result<Result<Descriptor, usize>, OciError> {
+    if !target.is_index() {
+        return Ok(Ok(target.clone()));
+    }
+    let document = layout.read_document(&target.digest())?;
+    let wrong = |reason| layout.wrong(&target.digest().to_string(), reason);
+    match &descriptor::children(&document).map_err(wrong)?[..] {
+        [one] if !one.is_index() => Ok(Ok(one.clone())),
+        several => Ok(Err(several.len())),
+    }
+}
+
+/// Whether a layer of what a target names is compressed with zstd.
+pub(super) fn has_zstd(layout: &Layout, target: &Descriptor) -> Result<bool, OciError> {
+    for document in Contents::in_layout(layout, target)?.documents {
+        let manifest = layout.read_document(&document.digest())?;
+        if layers(&manifest).any(|layer| compression(layer) == Some(Compression::Zstd)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Passes a blob's bytes on and hashes them.

@@ -114,9 +114,9 @@ impl GivenLayers {
         &self.blobs
     }
 
-    /// Whether all of them are in the layout.
+    /// Whether all of them are in the layout, with the bytes of their names.
     pub fn are_there(&self) -> bool {
-        self.blobs.iter().all(|(digest, size)| self.layout.blob_size(digest) == Some(*size))
+        self.blobs.iter().all(|(digest, size)| self.layout.holds(digest, *size))
     }
 
     pub(super) fn descriptors(&self) -> &[Value] {
@@ -148,10 +148,7 @@ impl GivenLayers {
             let reason = format!("it has no layer {}", number + 1);
             return Err(OciError::Foreign { name: self.layout.directory().display().to_string(), reason });
         };
-        if self.layout.blob_size(digest) != Some(*size) {
-            return Err(self.layout.missing(digest, *size));
-        }
-        self.layout.verify_blob(digest)?;
+        self.sound(digest, *size)?;
         let path = self.layout.blob_path(digest);
         let media_type = self.descriptors[number]["mediaType"].as_str().unwrap_or_default();
         let compression = Compression::of_media_type(media_type).unwrap_or(Compression::Gzip);
@@ -160,16 +157,21 @@ impl GivenLayers {
         read(&mut tar).map_err(|source| OciError::Layer { layer: number, source })
     }
 
+    /// The error where a blob is not there, or is damaged.
+    fn sound(&self, digest: &Digest, size: u64) -> Result<(), OciError> {
+        if self.layout.blob_size(digest) != Some(size) {
+            return Err(self.layout.missing(digest, size));
+        }
+        if self.layout.holds(digest, size) { Ok(()) } else { self.layout.verify_blob(digest) }
+    }
+
     /// Brings the blobs into another layout, as they are.
     pub fn bring(&self, to: &Layout) -> Result<(), OciError> {
         for (digest, size) in &self.blobs {
-            if to.blob_size(digest) == Some(*size) && to.has_sound_blob(digest) {
+            if to.holds(digest, *size) {
                 continue;
             }
-            if self.layout.blob_size(digest) != Some(*size) {
-                return Err(self.layout.missing(digest, *size));
-            }
-            self.layout.verify_blob(digest)?;
+            self.sound(digest, *size)?;
             to.admit(&self.layout.blob_path(digest), digest)?;
         }
         Ok(())

@@ -14,10 +14,13 @@ use tempfile::NamedTempFile;
 
 use super::descriptor::{Descriptor, Narrowed, Platforms};
 use super::documents::{self, DocumentError, REF_NAME};
+use super::memory::Memory;
 use super::syncing::Syncing;
 use super::{GivenLayers, ImageRef, ImageSpec, IndexRef, LayerWriter, OciError, partial, place};
 use crate::digest::Digest;
 use crate::recipe::LayerCompression;
+
+mod blobs;
 
 /// How many layers container engines take: Docker 20.10 loads 125, podman more.
 const MAX_LAYERS: usize = 125;
@@ -32,6 +35,7 @@ const PARTIAL: &str = ".partial-";
 pub struct Layout {
     directory: PathBuf,
     syncing: Syncing,
+    memory: Memory,
 }
 
 /// Two are equal that are the same directory.
@@ -75,10 +79,25 @@ impl From<IndexRef> for Tagged {
 }
 
 impl Layout {
+    fn at(directory: impl Into<PathBuf>) -> Self {
+        Layout { directory: directory.into(), syncing: Syncing::default(), memory: Memory::default() }
+    }
+
+    /// Opens a layout that is there, to read from: nothing is written to it, so that it may lie where nothing can be.
+    pub fn open(directory: impl Into<PathBuf>) -> Result<Self, OciError> {
+        let layout = Layout::at(directory);
+        layout.document("index.json")?;
+        // Some tools forget the marker.
+        if layout.directory.join("oci-layout").exists() {
+            layout.check_version()?;
+        }
+        Ok(layout)
+    }
+
     /// Opens a layout for writing, or makes one where there is nothing or an empty directory. What killed
     /// processes have left half-written in it goes.
     pub fn open_or_create(directory: impl Into<PathBuf>) -> Result<Self, OciError> {
-        let layout = Layout { directory: directory.into(), syncing: Syncing::default() };
+        let layout = Layout::at(directory);
         let marker = layout.directory.join("oci-layout");
         if !marker.exists() {
             layout.refuse_strangers()?;
@@ -95,17 +114,22 @@ impl Layout {
         if !marker.exists() {
             layout.replace("oci-layout", &json!({ "imageLayoutVersion": "1.0.0" }))?;
         }
-        let version = &layout.document("oci-layout")?["imageLayoutVersion"];
-        if version != "1.0.0" {
-            return Err(layout.wrong("oci-layout", format!("its version is {version}, not \"1.0.0\"")));
-        }
+        layout.check_version()?;
         Ok(layout)
+    }
+
+    fn check_version(&self) -> Result<(), OciError> {
+        let version = &self.document("oci-layout")?["imageLayoutVersion"];
+        if version == "1.0.0" {
+            return Ok(());
+        }
+        Err(self.wrong("oci-layout", format!("its version is {version}, not \"1.0.0\"")))
     }
 
     /// Whether a layout is in a directory or can be made there, as far as can be told beforehand.
     pub(super) fn check_place(directory: &Path) -> Result<(), OciError> {
         place::check_directory(directory)?;
-        let layout = Layout { directory: directory.to_owned(), syncing: Syncing::default() };
+        let layout = Layout::at(directory);
         if layout.directory.join("oci-layout").exists() { Ok(()) } else { layout.refuse_strangers() }
     }
 
@@ -122,21 +146,6 @@ impl Layout {
     /// A writer of one layer's blob.
     pub fn compressing_writer(&self, compression: LayerCompression) -> Result<LayerWriter, OciError> {
         LayerWriter::new(self.clone(), compression)
-    }
-
-    /// Whether a blob of this name is there; its bytes are not looked at.
-    pub fn has_blob(&self, digest: &Digest) -> bool {
-        self.blob_size(digest).is_some()
-    }
-
-    /// The size in bytes of the blob of this name, if it is there.
-    pub fn blob_size(&self, digest: &Digest) -> Option<u64> {
-        fs::metadata(self.blob_path(digest)).ok().filter(fs::Metadata::is_file).map(|metadata| metadata.len())
-    }
-
-    /// Where the blob of this name lies.
-    pub fn blob_path(&self, digest: &Digest) -> PathBuf {
-        self.blobs().join(digest.hex())
     }
 
     /// Writes config and manifest of an image whose layers are in this layout.
@@ -248,7 +257,8 @@ impl Layout {
         Descriptor::read(found).map_err(|reason| self.wrong("index.json", reason))
     }
 
-    /// What is wanted of an index that is here.
+    /// What is wanted of an index that is here. An index of a part of it is no file of the layout: this process alone
+    /// knows it.
     pub fn narrow(&self, target: &Descriptor, platforms: Platforms<'_>) -> Result<Descriptor, OciError> {
         let name = target.ref_name().unwrap_or("the image").to_owned();
         let document = self.read_document(&target.digest())?;
@@ -262,7 +272,9 @@ impl Layout {
             None => target.clone(),
             Some(Narrowed::Image(image)) => image,
             Some(Narrowed::Index(index)) => {
-                let (digest, size) = self.write_document(&index)?;
+                let bytes = documents::bytes(&index);
+                let (digest, size) = (Digest::of(&bytes), bytes.len() as u64);
+                self.memory.hold(&digest, bytes);
                 Descriptor::new(target.media_type(), digest, size)
             }
         })
@@ -278,83 +290,6 @@ impl Layout {
         Ok(names)
     }
 
-    /// The blobs' directory.
-    pub(super) fn blobs(&self) -> PathBuf {
-        self.directory.join("blobs/sha256")
-    }
-
-    /// A file that vanishes unless it is adopted. It lies beside `sha256`, where every name is a digest.
-    pub(super) fn temporary(&self) -> Result<NamedTempFile, OciError> {
-        partial::file_in(&self.directory.join("blobs"), PARTIAL)
-    }
-
-    /// Makes a file the blob of this digest, and begins to sync it: it is on the disk before a name leads to it.
-    pub(super) fn adopt(&self, file: NamedTempFile, digest: &Digest) -> Result<(), OciError> {
-        let path = self.blob_path(digest);
-        let file = file.persist(&path).map_err(|error| OciError::io("write", &path)(error.error))?;
-        self.syncing.begin(file, &path);
-        Ok(())
-    }
-
-    /// Makes a file outside the layout, whose bytes are known to have this digest, a blob: by a further link to it
-    /// where the file system allows that, else by a copy.
-    pub fn admit(&self, file: &Path, digest: &Digest) -> Result<(), OciError> {
-        let path = self.blob_path(digest);
-        // What has the name already is another file of the same bytes, or a damaged one.
-        let _ = fs::remove_file(&path);
-        if fs::hard_link(file, &path).is_ok() {
-            return Ok(());
-        }
-        let copy = self.temporary()?;
-        fs::copy(file, copy.path()).map_err(OciError::io("copy a layer to", &path))?;
-        persist(copy, &path)
-    }
-
-    /// Whether a blob is there and its bytes are those of its name.
-    pub fn has_sound_blob(&self, digest: &Digest) -> bool {
-        self.verify_blob(digest).is_ok()
-    }
-
-    /// Writes a JSON document as a blob: its digest and size.
-    pub(super) fn write_document(&self, document: &Value) -> Result<(Digest, u64), OciError> {
-        let bytes = documents::bytes(document);
-        let digest = Digest::of(&bytes);
-        if fs::read(self.blob_path(&digest)).is_ok_and(|there| there == bytes) {
-            return Ok((digest, bytes.len() as u64));
-        }
-        let mut file = self.temporary()?;
-        file.write_all(&bytes).map_err(OciError::io("write", file.path()))?;
-        self.adopt(file, &digest)?;
-        Ok((digest, bytes.len() as u64))
-    }
-
-    /// Whether a blob's bytes are those of its name.
-    pub(super) fn verify_blob(&self, digest: &Digest) -> Result<(), OciError> {
-        let path = self.blob_path(digest);
-        let (found, _) =
-            File::open(&path).and_then(Digest::of_reader).map_err(OciError::io("read", &path))?;
-        self.agrees(digest, found)
-    }
-
-    fn agrees(&self, digest: &Digest, found: Digest) -> Result<(), OciError> {
-        if found == *digest {
-            return Ok(());
-        }
-        Err(OciError::CorruptBlob { layout: self.directory.clone(), digest: *digest, found })
-    }
-
-    /// The bytes of a document, compared with its digest.
-    pub(super) fn read_blob(&self, digest: &Digest) -> Result<Vec<u8>, OciError> {
-        let bytes = read_bounded(&self.blob_path(digest))?;
-        self.agrees(digest, Digest::of(&bytes)).map(|()| bytes)
-    }
-
-    /// Reads a blob that is a JSON document, and compares its digest.
-    pub(super) fn read_document(&self, digest: &Digest) -> Result<Value, OciError> {
-        let bytes = self.read_blob(digest)?;
-        serde_json::from_slice(&bytes).map_err(|error| self.wrong(&digest.to_string(), error.to_string()))
-    }
-
     /// The error of a wrong document.
     pub(super) fn wrong(&self, document: &str, reason: String) -> OciError {
         OciError::Document { layout: self.directory.clone(), document: document.to_owned(), reason }
@@ -362,11 +297,6 @@ impl Layout {
 
     fn unmade(&self, document: &str, error: &DocumentError) -> OciError {
         self.wrong(document, error.to_string())
-    }
-
-    /// The error of a blob that is not there.
-    pub(super) fn missing(&self, digest: &Digest, size: u64) -> OciError {
-        OciError::MissingBlob { layout: self.directory.clone(), digest: *digest, size }
     }
 
     fn document(&self, name: &str) -> Result<Value, OciError> {

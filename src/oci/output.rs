@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::archive::{self, Checked, LayoutArchive};
-use super::descriptor::{self, Descriptor};
+use super::descriptor::Descriptor;
 use super::layout::{self, Layout};
 use super::merge::{MergeFault, MergedTree, RootSink};
 use super::root_dir::RootDir;
 use super::{Compression, ImageRef, OciError, partial, place};
 use crate::digest::Digest;
+use crate::recipe::LayerCompression;
 use crate::tarball::{self, Entry, Limits, TarballError, Writer};
 
 /// A place for an image, and its form there.
@@ -53,6 +54,8 @@ pub struct Written {
     pub digest: Digest,
     /// What could not be written as the image has it, for want of privilege.
     pub notes: Vec<String>,
+    /// Engines that are too old for how its layers are compressed, if it is an archive, which engines load.
+    pub unread_by: Option<&'static str>,
 }
 
 impl Output {
@@ -174,18 +177,16 @@ impl Output {
         target: &Descriptor,
         name: &str,
     ) -> Result<Written, OciError> {
-        let mut written = Written { digest: target.digest(), notes: Vec::new() };
+        let mut written = Written { digest: target.digest(), notes: Vec::new(), unread_by: None };
+        if matches!(self, Output::OciArchive { .. } | Output::DockerArchive { .. })
+            && archive::has_zstd(layout, target)?
+        {
+            written.unread_by = LayerCompression::Zstd.too_old();
+        }
         let name = |tag: &Option<String>| tag.clone().unwrap_or_else(|| name.to_owned());
         let image = || {
-            if !target.is_index() {
-                return Ok(target.clone());
-            }
-            let document = layout.read_document(&target.digest())?;
-            let wrong = |reason| layout.wrong(&target.digest().to_string(), reason);
-            match &descriptor::children(&document).map_err(wrong)?[..] {
-                [one] => Ok(one.clone()),
-                several => Err(OciError::OneArch { output: self.transport(), count: several.len() }),
-            }
+            let only = archive::only_image(layout, target)?;
+            only.map_err(|count| OciError::OneArch { output: self.transport(), count })
         };
         match self {
             Output::Oci { directory, tag } => copy_layout(layout, target, directory, &name(tag))?,
@@ -240,13 +241,12 @@ fn copy_layout(layout: &Layout, target: &Descriptor, directory: &Path, name: &st
     let other = Layout::open_or_create(directory)?;
     layout.sync()?;
     for (digest, size) in archive::reachable(layout, target)? {
-        if other.blob_size(&digest) == Some(size) {
+        if other.holds(&digest, size) {
             continue;
         }
-        let from = layout.blob_path(&digest);
-        let mut content = Checked::new(File::open(&from).map_err(OciError::io("read", &from))?);
+        let mut content = Checked::new(layout.open_blob(&digest)?);
         let mut file = other.temporary()?;
-        io::copy(&mut content, &mut file).map_err(OciError::io("copy", &from))?;
+        io::copy(&mut content, &mut file).map_err(OciError::io("copy", &layout.blob_path(&digest)))?;
         content.agrees(layout, &digest)?;
         other.adopt(file, &digest)?;
     }
@@ -282,16 +282,29 @@ impl<'a> Layers<'a> {
         File::open(&path).and_then(|file| compression.decompress(file)).map_err(OciError::io("read", &path))
     }
 
-    fn write(&self, sink: &mut dyn RootSink) -> Result<(), OciError> {
-        let mut tree = MergedTree::new();
-        for layer in 0..self.blobs.len() {
-            let mut entries = Vec::new();
-            tarball::read(self.open(layer)?, &Limits::default(), |entry, _| -> Result<(), TarballError> {
+    /// What is in a layer, whose blob is compared with its digest: to the end, and before anything else is said of it.
+    fn entries(&self, layer: usize) -> Result<Vec<Entry>, OciError> {
+        let (digest, compression) = self.blobs[layer];
+        let path = self.layout.blob_path(&digest);
+        let mut content = Checked::new(self.layout.open_blob(&digest)?);
+        let mut entries = Vec::new();
+        let tar = compression.decompress(&mut content).map_err(TarballError::Read);
+        let read = tar.and_then(|tar| {
+            tarball::read(tar, &Limits::default(), |entry, _| -> Result<(), TarballError> {
                 entries.push(entry);
                 Ok(())
             })
-            .map_err(|source| OciError::Layer { layer, source })?;
-            for fault in tree.apply(&entries) {
+        });
+        io::copy(&mut content, &mut io::sink()).map_err(OciError::io("read", &path))?;
+        content.agrees(self.layout, &digest)?;
+        read.map_err(|source| OciError::Layer { layer, source })?;
+        Ok(entries)
+    }
+
+    fn write(&self, sink: &mut dyn RootSink) -> Result<(), OciError> {
+        let mut tree = MergedTree::new();
+        for layer in 0..self.blobs.len() {
+            for fault in tree.apply(&self.entries(layer)?) {
                 if let MergeFault::HardLink { path, target } = fault {
                     return Err(OciError::HardLink { layer, path, target });
                 }

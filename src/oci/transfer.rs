@@ -6,8 +6,9 @@
 //! has elsewhere (`urls`): they are sought in the registry.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
@@ -144,7 +145,8 @@ impl Remote {
         Ok(RemoteImage { target, documents, contents })
     }
 
-    /// Fetches a blob into a layout.
+    /// Fetches a blob into a layout. What arrives before it breaks off stays in the cache, for another attempt to go on
+    /// with.
     fn fetch(
         &self,
         layout: &Layout,
@@ -152,10 +154,22 @@ impl Remote {
         size: u64,
         progress: &dyn Progress,
     ) -> Result<(), OciError> {
-        let file = layout.temporary()?;
-        let path = layout.blob_path(digest);
-        self.registry.fetch_blob(self.repository(), (digest, size), file.as_file(), &path, progress)?;
-        layout.adopt(file, digest)?;
+        let fetch = |file: &File, path: &Path| {
+            self.registry.fetch_blob(self.repository(), (digest, size), file, path, progress)
+        };
+        let opened = self.places.partial(digest).and_then(|partial| {
+            let file = File::options().read(true).write(true).open(partial.path()).ok()?;
+            Some((partial, file))
+        });
+        if let Some((partial, file)) = opened {
+            fetch(&file, partial.path())?;
+            layout.take(partial.path(), digest)?;
+            partial.remove();
+        } else {
+            let file = layout.temporary()?;
+            fetch(file.as_file(), &layout.blob_path(digest))?;
+            layout.adopt(file, digest)?;
+        }
         self.places.remember(digest, self.repository());
         Ok(())
     }
@@ -199,8 +213,12 @@ fn fetch(
     progress.stage(&format!("pulling {}", from.reference));
     let image = from.image(platforms)?;
     let (mut fetched, mut present, mut missing) = (Tally::default(), Tally::default(), Vec::new());
-    for (digest, size) in image.contents.blobs {
-        if layout.blob_size(&digest) == Some(size) {
+    let blobs = image.contents.blobs.into_iter().collect();
+    // One that is there and damaged is fetched again.
+    let mut blobs = side_by_side(blobs, |(digest, size)| Ok((digest, size, layout.holds(&digest, size))))?;
+    blobs.sort();
+    for (digest, size, is_there) in blobs {
+        if is_there {
             present.add(size);
         } else {
             fetched.add(size);

@@ -139,6 +139,12 @@ fn manifest_of(image: &Value, files: &Files, layout: &Layout) -> Result<Descript
         found.ok_or_else(|| Refused::Form(format!("its manifest.json names `{value}`, which is not in it")))
     };
     let (config, config_size) = find(&image["Config"])?;
+    let document = layout.read_document(&config).map_err(Refused::Other)?;
+    let named = image["Config"].as_str().and_then(|name| name.strip_suffix(".json"));
+    if named.and_then(|hex| Digest::parse(hex).ok()).is_some_and(|named| named != config) {
+        return Err(Refused::Form(format!("its `{}` is corrupt: its digest is {config}", image["Config"])));
+    }
+    let diff_ids = document["rootfs"]["diff_ids"].as_array().cloned().unwrap_or_default();
     let mut layers = Vec::new();
     for layer in image["Layers"].as_array().into_iter().flatten() {
         let (digest, size) = find(layer)?;
@@ -152,6 +158,16 @@ fn manifest_of(image: &Value, files: &Files, layout: &Layout) -> Result<Descript
             Compression::Gzip => "+gzip",
             Compression::Zstd => "+zstd",
         };
+        let (diff_id, _) = File::open(&path)
+            .and_then(|file| Compression::of_magic(&start).decompress(file))
+            .and_then(Digest::of_reader)
+            .map_err(|source| Refused::Other(OciError::io("read", &path)(source)))?;
+        if diff_ids.get(layers.len()).is_none_or(|expected| *expected != diff_id.to_string()) {
+            let reason = format!(
+                "its layer {layer} is corrupt: its content has the digest {diff_id}, which its config lacks"
+            );
+            return Err(Refused::Form(reason));
+        }
         let media_type = format!("application/vnd.oci.image.layer.v1.tar{ending}");
         layers.push(json!({ "mediaType": media_type, "digest": digest.to_string(), "size": size }));
     }
@@ -167,7 +183,6 @@ fn manifest_of(image: &Value, files: &Files, layout: &Layout) -> Result<Descript
         "layers": layers,
     });
     let (digest, size) = layout.write_document(&manifest).map_err(Refused::Other)?;
-    let document = layout.read_document(&config).map_err(Refused::Other)?;
     let mut value = json!({ "mediaType": media_type, "digest": digest.to_string(), "size": size });
     if let Some(arch) = platform_arch(&document) {
         let platform = arch.platform();

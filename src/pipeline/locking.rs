@@ -14,7 +14,7 @@ use crate::recipe::{PackageSpec, Recipe, Stacked};
 use crate::repository::{
     Access, IndexPart, LocalPackage, PackageIndex, load, local_apks, local_packages, locked_text, sources,
 };
-use crate::resolve::{Pinned, Request, ResolveError, Solution, resolve};
+use crate::resolve::{Holder, Pinned, Request, ResolveError, Solution, resolve};
 use crate::select::SelectError;
 
 use super::error::Fixed;
@@ -326,9 +326,23 @@ fn on_base(
     recipe: &Recipe,
     of_base: &OfBase<'_>,
     solve: impl Fn(&OfBase<'_>) -> Option<Resolved>,
-    error: ForgeError,
+    mut error: ForgeError,
 ) -> ForgeError {
-    let (Some(base), Some(free)) = (&recipe.base, solve(&of_base.fixing(|_| false))) else { return error };
+    let Some(base) = &recipe.base else { return error };
+    let is_image = base.recipe.base_image.is_some();
+    let holder = Holder::Base { base: base.recipe.path.display().to_string(), is_image };
+    let fixes = |relation: &str, version: &str| {
+        let mut words = relation.split(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c)));
+        let of_version = of_base.packages.values().filter(|package| package.version == version);
+        let names: Vec<&str> = of_version.map(|package| package.name.as_str()).collect();
+        words.any(|word| names.iter().any(|name| word.starts_with(name)))
+    };
+    match &mut error {
+        ForgeError::Resolve(error) => error.held_by(&holder, &fixes),
+        ForgeError::ApkResolve(error) => error.held_by(&holder, &fixes),
+        _ => {}
+    }
+    let Some(free) = solve(&of_base.fixing(|_| false)) else { return error };
     let differing = |resolved: &Resolved| -> Vec<Fixed> {
         let fixed = resolved.packages.iter().filter_map(|package| {
             let fixed = of_base.packages.get(package.name.as_str())?;
@@ -351,7 +365,6 @@ fn on_base(
     if fixed.is_empty() {
         return error;
     }
-    let is_image = base.recipe.base_image.is_some();
     ForgeError::OnBase { base: base.recipe.path.clone(), is_image, fixed, source: Box::new(error) }
 }
 

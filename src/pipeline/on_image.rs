@@ -40,7 +40,7 @@ impl Forge<'_> {
         arch: Arch,
     ) -> Result<Prepared, ForgeError> {
         let Some(at) = &lock.image else { return Err(ForgeError::NotInBase { arch }) };
-        let layout = Layout::open_or_create(&at.layout)?;
+        let layout = Layout::open(&at.layout)?;
         let image =
             BaseImage::open(&recipe.name, &layout, &at.digest, arch, recipe.conventions(), &self.cache)?;
         let mut catalog = FileCatalog::new(merged_usr(recipe, arch));

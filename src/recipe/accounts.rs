@@ -4,6 +4,7 @@
 //! numbers need no definition. A user without `group` has a group of its own name.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::Recipe;
 use super::base_accounts::{base_groups, base_users};
@@ -139,6 +140,9 @@ struct Declared<T> {
 pub(super) struct Defined<'a> {
     users: Vec<&'a str>,
     groups: Vec<&'a str>,
+    /// Those with a number that a recipe says, and where it does.
+    uids: BTreeMap<&'a str, (u32, &'a Path)>,
+    gids: BTreeMap<&'a str, (u32, &'a Path)>,
 }
 
 impl<'a> Defined<'a> {
@@ -149,7 +153,10 @@ impl<'a> Defined<'a> {
             for user in &recipe.users {
                 defined.users.push(&user.name);
                 defined.groups.extend(user.group.is_none().then_some(user.name.as_str()));
+                defined.uids.extend(user.uid.map(|uid| (user.name.as_str(), (uid, recipe.path.as_path()))));
             }
+            let gids = recipe.groups.iter().filter_map(|group| Some((group.name.as_str(), group.gid?)));
+            defined.gids.extend(gids.map(|(name, gid)| (name, (gid, recipe.path.as_path()))));
             defined.groups.extend(recipe.groups.iter().map(|group| group.name.as_str()));
         }
         defined
@@ -183,6 +190,11 @@ pub(super) fn read(
     check_unique("group", group_names, findings);
     check_numbers("gid", gids, base_groups(format).iter().map(|group| (group.name, group.gid)), findings);
     check_primary(&users, &groups, format, findings);
+    let uids = users.iter().filter_map(|user| Some((user.item.name.as_str(), user.item.uid?, &user.number)));
+    check_below(["user", "uid"], uids, &below.uids, findings);
+    let gids =
+        groups.iter().filter_map(|group| Some((group.item.name.as_str(), group.item.gid?, &group.number)));
+    check_below(["group", "gid"], gids, &below.gids, findings);
     let mut awaited = Vec::new();
     if !mentions.unsure {
         for undefined in undefined(&mentions, &users, &groups, below, format) {
@@ -314,6 +326,25 @@ fn check_numbers<'a>(
         } else if let Some(other) = in_base {
             let message = format!("the {what} {number} is that of {}, which every image has", quoted(other));
             findings.context(span, message, "take another, or use that account");
+        }
+    }
+}
+
+/// Numbers of accounts that a recipe below gives others: its files belong to those.
+fn check_below<'a>(
+    [what, number]: [&str; 2],
+    given: impl Iterator<Item = (&'a str, u32, &'a Span)>,
+    below: &BTreeMap<&str, (u32, &Path)>,
+    findings: &Findings<'_>,
+) {
+    for (name, wanted, span) in given {
+        if let Some((is, base)) = below.get(name).filter(|(is, _)| *is != wanted) {
+            let base = base.display();
+            let message =
+                format!("the {what} {} has the {number} {is} in the base {base}, not {wanted}", quoted(name));
+            let hint =
+                format!("leave out `{number}`, or take another name: files of the base belong to {is}");
+            findings.context(span, message, hint);
         }
     }
 }

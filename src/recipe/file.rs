@@ -10,6 +10,9 @@ use super::reader::{Table, Text, Value};
 use super::template::Template;
 use crate::root_path::{RootPath, RootPathError};
 
+/// What begins the name of a whiteout (image-spec, `layer.md`).
+pub(crate) const WHITEOUT: &str = ".wh.";
+
 /// An entry of `files`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSpec {
@@ -177,6 +180,18 @@ fn read_path(text: &Text<'_>, findings: &Findings<'_>) -> Option<Template> {
     let path = Template::read(text, findings);
     if let Err(error) = RootPath::parse(path.as_str()) {
         findings.value(&text.span, error.to_string(), "name a path inside the image");
+        return None;
+    }
+    if path.as_str().split('/').any(|name| name.starts_with(WHITEOUT)) {
+        let message = format!(
+            "{} would be a whiteout: in a layer, a name that begins with `{WHITEOUT}` deletes what is below",
+            quoted(path.as_str())
+        );
+        findings.value(
+            &text.span,
+            message,
+            "take another name; to leave files of packages out, use `exclude` of the layer",
+        );
         return None;
     }
     Some(path)

@@ -104,6 +104,27 @@ impl Accounts {
         Ok(())
     }
 
+    /// Whether a recipe gives accounts of what lies below other numbers: files there belong to those that they have.
+    pub(super) fn check_numbers(&self, recipe: &Recipe) -> Result<(), RenderError> {
+        let same = |what, name: &str, is: Option<u32>, wanted: Option<u32>| match (is, wanted) {
+            (Some(is), Some(wanted)) if is != wanted => {
+                Err(RenderError::Renumbered { what, name: name.to_owned(), is, wanted })
+            }
+            _ => Ok(()),
+        };
+        for group in &recipe.groups {
+            same("gid of the group", &group.name, self.group_id(&group.name), group.gid)?;
+        }
+        for user in &recipe.users {
+            same("uid of the user", &user.name, self.user_id(&user.name), user.uid)?;
+            match &user.group {
+                Some(group) => same("gid of the group", group, self.group_id(group), user.gid)?,
+                None => same("gid of the user", &user.name, self.primary_gid(&user.name), user.gid)?,
+            }
+        }
+        Ok(())
+    }
+
     /// The accounts of an image's own files; lines that are none are passed over.
     pub fn parse(passwd: &str, group: &str) -> Self {
         let user = |line: &str| {

@@ -131,6 +131,7 @@ impl<'a> Setup<'a> {
     ) -> Result<(), RenderError> {
         self.begun.push(recipe);
         self.effects = effects;
+        self.accounts.check_numbers(recipe)?;
         self.accounts.define(recipe)
     }
 

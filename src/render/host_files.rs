@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::recipe::{FileSource, FileSpec, Layer, Recipe, Template};
+use crate::recipe::{FileSource, FileSpec, Layer, Recipe, Template, WHITEOUT};
 use crate::root_path::RootPath;
 use crate::tarball::EntryKind;
 
@@ -52,6 +52,9 @@ pub fn recipe_files(
         let is_of_host = matches!(spec.source, FileSource::Host(_));
         for mut file in spec_files(recipe, spec, &canonical(&target), placeholders)? {
             let path = canonical(&file.entry.path);
+            if path.components().any(|name| name.starts_with(WHITEOUT)) {
+                return Err(RenderError::Whiteout { layer: layer.name.clone(), path });
+            }
             let adds_nothing = match &file.entry.kind {
                 EntryKind::Directory => has_directory(&path),
                 // A link of the skeleton, brought along in a tree.

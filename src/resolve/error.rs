@@ -1,5 +1,7 @@
 //! Why there is no solution.
 
+use std::fmt;
+
 use crate::deb::relation::RelationError;
 use crate::hint::Hint;
 
@@ -43,8 +45,10 @@ pub enum ResolveError {
         available: Vec<String>,
     },
     /// The lock holds another version.
-    #[error("`{request}` does not fit the lock, which holds version {version}")]
+    #[error("`{request}` does not fit {holder}, which holds version {version}")]
     Kept {
+        /// What holds it: the lock, or a base.
+        holder: Holder,
         /// The package and the versions asked for.
         request: String,
         /// The version that the lock holds.
@@ -86,10 +90,12 @@ pub enum ResolveError {
     },
     /// Only a version that the lock does not hold would meet a dependency.
     #[error(
-        "cannot resolve `{request}`: `{relation}` does not fit the lock, which holds version {version}{}",
+        "cannot resolve `{request}`: `{relation}` does not fit {holder}, which holds version {version}{}",
         required(by)
     )]
     Held {
+        /// What holds it: the lock, or a base.
+        holder: Holder,
         /// The request that leads there.
         request: String,
         /// The dependency.
@@ -131,6 +137,68 @@ pub enum ResolveError {
     },
 }
 
+/// What insists on a version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Holder {
+    /// The recipe's own lock.
+    #[default]
+    Lock,
+    /// A base, which fixes the versions of what it has.
+    Base {
+        /// Its recipe, or its place if it is an image.
+        base: String,
+        /// Whether it is an image, which has no lock.
+        is_image: bool,
+    },
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Holder::Lock => f.write_str("the lock"),
+            Holder::Base { base, .. } => write!(f, "the base {base}"),
+        }
+    }
+}
+
+impl Hint for Holder {
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Holder::Lock => vec!["run `rootforge lock --update` for all packages".to_owned()],
+            Holder::Base { is_image: true, .. } => vec![
+                "ask for what goes with the base's version".to_owned(),
+                "or take an image as the base that has another".to_owned(),
+            ],
+            Holder::Base { base, .. } => vec![
+                "ask for what goes with the base's version".to_owned(),
+                format!(
+                    "or, where a repository has another, bring the base up to date: `rootforge lock --update {base}`"
+                ),
+            ],
+        }
+    }
+}
+
+impl ResolveError {
+    /// Says that a base holds what the lock is said to hold, where `fixes` knows it of a relation and a version.
+    pub(crate) fn held_by(&mut self, base: &Holder, fixes: &dyn Fn(&str, &str) -> bool) {
+        match self {
+            ResolveError::Several(errors) => {
+                for error in errors {
+                    error.held_by(base, fixes);
+                }
+            }
+            ResolveError::Kept { request: relation, version, holder }
+            | ResolveError::Held { relation, version, holder, .. }
+                if fixes(relation, version) =>
+            {
+                *holder = base.clone();
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Hint for ResolveError {
     fn hints(&self) -> Vec<String> {
         match self {
@@ -149,9 +217,7 @@ impl Hint for ResolveError {
             ResolveError::NoSuchVersion { .. } => {
                 vec!["ask for a version there is, or pin `snapshot` to a time that had it".to_owned()]
             }
-            ResolveError::Kept { .. } | ResolveError::Held { .. } => {
-                vec!["run `rootforge lock --update` for all packages".to_owned()]
-            }
+            ResolveError::Kept { holder, .. } | ResolveError::Held { holder, .. } => holder.hints(),
             ResolveError::Contradiction { .. } => vec!["drop one of them".to_owned()],
             ResolveError::Malformed { .. } => vec!["pin another version".to_owned()],
             ResolveError::Missing { .. } => {

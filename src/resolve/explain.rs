@@ -8,7 +8,7 @@ use resolvo::{Requirement, Solver, VersionSetId};
 use crate::repository::PackageId;
 
 use super::encoding::{Encoding, package};
-use super::error::{Needed, ResolveError};
+use super::error::{Holder, Needed, ResolveError};
 use super::relating::Relating;
 
 /// The names of requests.
@@ -121,7 +121,7 @@ impl Account {
                 match kept {
                     Some(kept) => {
                         let version = relating.index().version(kept).to_owned();
-                        ResolveError::Held { request, relation, version, by }
+                        ResolveError::Held { holder: Holder::Lock, request, relation, version, by }
                     }
                     None => ResolveError::Missing {
                         request,

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::deb::relation::{self, Relation, RelationError};
 use crate::repository::{Mention, OriginKind, PackageId, PackageIndex};
 
-use super::error::ResolveError;
+use super::error::{Holder, ResolveError};
 use super::{Pinned, Request};
 
 /// One alternative of a clause, with every package that meets it: real ones first, newest first, then
@@ -128,6 +128,7 @@ impl<'a> Relating<'a> {
             let describe = |id: PackageId| self.describe_version(id);
             return Err(match self.kept(&request.name) {
                 Some(kept) if self.index.named(&request.name).any(|id| fits(&id)) => ResolveError::Kept {
+                    holder: Holder::Lock,
                     request: request.to_string(),
                     version: self.index.version(kept).to_owned(),
                 },

@@ -43,6 +43,9 @@ pub(super) const PACKAGES: &str = "Package: low
  /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1
  /usr/lib/{triplet}/libx-extra.so.1 elf soname=libx-extra.so.1
 
+ Package: newest
+ Depends: libx1 (>= 3)
+
  Package: data
  /usr/share/data/x 0644 x";
 

@@ -34,6 +34,17 @@ fn an_image_in_a_registry_is_fetched_once() {
     rig.write("r.toml", on(&base, "app", APP));
     let first = build(&rig, &[]).digest();
     assert!(added(&image(&rig, "app"), 2).contains("/usr/bin/app"));
+    // A blob that is damaged where bases are kept is fetched again.
+    let kept = rig.cache().join("images/blobs/sha256");
+    let mut blobs: Vec<_> = std::fs::read_dir(&kept).unwrap().map(|entry| entry.unwrap().path()).collect();
+    blobs.sort_by_key(|path| std::fs::metadata(path).unwrap().len());
+    let largest = blobs.pop().unwrap();
+    let mut bytes = std::fs::read(&largest).unwrap();
+    bytes[9] ^= 1;
+    std::fs::remove_file(&largest).unwrap();
+    std::fs::write(&largest, bytes).unwrap();
+    std::fs::remove_dir_all(rig.work("images")).unwrap();
+    assert_eq!(build(&rig, &["--locked"]).digest(), first);
     drop(registry);
     std::fs::remove_dir_all(rig.work("images")).unwrap();
     assert_eq!(build(&rig, &["--locked", "--offline"]).digest(), first);

@@ -16,6 +16,35 @@ fn a_version_that_the_image_fixes_is_named_where_another_is_needed() {
 }
 
 #[test]
+fn what_an_image_fixes_is_never_told_as_the_locks() {
+    let rig = rig();
+    Debian::new("libx1 libc6").write(&rig, "low");
+    rig.write("r.toml", above("app", "packages = [\"newest\"]\n"));
+    let failed = rig.run(&["build", "r.toml", "--arch", "amd64"]);
+    assert!(!failed.err.contains("the lock"), "{}", failed.err);
+    failed.fails(
+        1,
+        &[
+            "`libx1 (>= 3)` does not fit the base oci:images:low, which holds version 1.0",
+            "hint: ask for what goes with the base's version",
+            "hint: or take an image as the base that has another",
+        ],
+    );
+}
+
+#[test]
+fn accounts_of_an_image_keep_their_numbers() {
+    let rig = rig();
+    Debian::new("libx1 libc6").write(&rig, "low");
+    let with = |more: &str| above("app", &format!("packages = [\"app\"]\n[[user]]\nname = \"base\"\n{more}"));
+    rig.write("r.toml", with("uid = 151\n"));
+    rig.run(&["build", "r.toml", "--arch", "amd64"])
+        .fails(1, &["the uid of the user `base` is 150 in the base, not 151", "hint: leave the number out"]);
+    rig.write("r.toml", with("uid = 150\n"));
+    build(&rig, &[]);
+}
+
+#[test]
 fn an_image_that_changed_makes_the_lock_stale() {
     let rig = rig();
     Debian::new("libx1 libc6").write(&rig, "low");

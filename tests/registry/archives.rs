@@ -8,7 +8,7 @@ use rootforge::digest::Digest;
 use serde_json::json;
 
 /// A tar of files and symbolic links.
-fn tar(files: &[(&str, &[u8])], links: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn tar(files: &[(&str, &[u8])], links: &[(&str, &str)]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     let header = |size: usize, kind| {
         let mut header = tar::Header::new_gnu();
@@ -100,4 +100,61 @@ fn archives_that_are_none() {
     run(&mut rig.bare(&["push", "web", "oci:x"])).fails(2, &["`oci:x` is no registry", "hint: "]);
     run(&mut rig.bare(&["pull", "docker://h.example.org/x", "--arch", "vax"]))
         .fails(2, &["`vax` is not an architecture"]);
+}
+
+/// What is said of the call at once, before anything is looked for.
+#[test]
+fn places_that_are_none_and_calls_that_are_offline() {
+    let rig = Rig::new();
+    let host = "docker://127.0.0.1:1";
+    let wrong = "`docker://127.0.0.1:1` names no image in a registry: it is a host without a repository";
+    let form = "hint: write `docker://127.0.0.1:1/REPOSITORY:TAG`";
+    rig.recipe("[[layer]]\nname = \"app\"\nfiles = [{ path = \"/x\", content = \"\" }]\n");
+    for call in [
+        &["push", "one", host][..],
+        &["pull", host],
+        &["copy", host, "oci:x"],
+        &["copy", "oci:x", host],
+        &["check", host],
+        &["build", "r.toml", "--arch", "amd64", "--output", host],
+    ] {
+        run(&mut rig.bare(call)).fails(2, &[wrong, form]);
+    }
+    run(&mut rig.bare(&["push", "one", "docker://web:1"]))
+        .fails(2, &["`docker://web:1` is an official image of Docker Hub", "or `docker://USER/web:1`"]);
+
+    let host = "docker://127.0.0.1:1/web";
+    for call in [
+        &["push", "one", host][..],
+        &["pull", host],
+        &["copy", host, "oci:x"],
+        &["copy", "oci:x", host],
+        &["check", host],
+        &["build", "r.toml", "--arch", "amd64", "--output", host],
+    ] {
+        run(&mut rig.bare(&[call, &["--offline"]].concat())).fails(
+            2,
+            &[
+                "`docker://127.0.0.1:1/web:latest` is in a registry, and `--offline` asks none",
+                "hint: leave out",
+            ],
+        );
+    }
+}
+
+/// An archive says of what is too old for its layers; a layout or plain files are not for loading.
+#[test]
+fn copies_to_archives_warn_of_zstd() {
+    let images = super::Images::new();
+    let warning = "warning: layers are compressed with zstd, which Docker before 23.0";
+    for (from, to, warned) in [
+        ("oci:images:arm", "docker-archive:x.tar", true),
+        ("oci:images:all", "oci-archive:x.tar", true),
+        ("oci:images:one", "docker-archive:x.tar", false),
+        ("oci:images:arm", "oci:x:arm", false),
+        ("oci:images:arm", "dir:x-root", false),
+    ] {
+        let ran = images.run(&["copy", from, to]).ok();
+        assert_eq!(ran.err.contains(warning), warned, "{from} {to}: {}", ran.err);
+    }
 }

@@ -1,6 +1,7 @@
 //! Registries that lie, stop half way, or have too much to do.
 
 use std::io::Read;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -20,13 +21,13 @@ use serde_json::json;
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// A place at a server, with a cache and a layout beside it, quick to try again.
-struct Place {
+pub(super) struct Place {
     directory: tempfile::TempDir,
     remote: Remote,
 }
 
 impl Place {
-    fn at(host: &str) -> Self {
+    pub(super) fn at(host: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let options = TransportOptions {
             backoff: Duration::from_millis(5),
@@ -39,17 +40,32 @@ impl Place {
         Place { directory, remote: Remote { registry, reference, places } }
     }
 
-    fn layout(&self) -> Layout {
+    pub(super) fn layout(&self) -> Layout {
         Layout::open_or_create(self.directory.path().join("images")).unwrap()
     }
 
-    fn pull(&self) -> Result<Pulled, OciError> {
+    pub(super) fn pull(&self) -> Result<Pulled, OciError> {
         pull(&self.remote, Platforms::All, &self.layout(), &Silent)
+    }
+
+    fn partial(&self) -> PathBuf {
+        self.directory.path().join("cache/partial")
+    }
+
+    /// How many blobs are half there.
+    pub(super) fn kept(&self) -> usize {
+        std::fs::read_dir(self.partial()).map_or(0, Iterator::count)
+    }
+
+    /// Leaves something in the place of a half of a blob.
+    pub(super) fn leave(&self, digest: &Digest, bytes: &[u8]) {
+        std::fs::create_dir_all(self.partial()).unwrap();
+        std::fs::write(self.partial().join(digest.hex()), bytes).unwrap();
     }
 
     /// Fails to pull: the error, and that nothing half-written is left, and no name.
     #[track_caller]
-    fn fails(&self) -> (Fault, String) {
+    pub(super) fn fails(&self) -> (Fault, String) {
         let OciError::Remote(error) = self.pull().unwrap_err() else { panic!("another error") };
         let layout = self.layout();
         assert!(partial(layout.directory()).is_empty() && layout.tags().unwrap().is_empty());
@@ -74,7 +90,10 @@ fn image(layer: &[u8]) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// A server with an image, whose layer is answered for by the test.
-fn serving(layer: Vec<u8>, answer_layer: impl Fn(&Head, &[u8]) -> Answer + Send + Sync + 'static) -> Server {
+pub(super) fn serving(
+    layer: Vec<u8>,
+    answer_layer: impl Fn(&Head, &[u8]) -> Answer + Send + Sync + 'static,
+) -> Server {
     let (manifest, config) = image(&layer);
     let name = Digest::of(&layer).to_string();
     Server::new(move |head, _| {
@@ -111,7 +130,7 @@ fn what_comes_with_another_digest_is_not_kept() {
 
 /// Announces all of it and breaks the connection half way.
 #[allow(clippy::unnecessary_wraps, reason = "it is what a server's closure gives")]
-fn cut(layer: &[u8], from: usize, bytes: usize, range: bool) -> Answer {
+pub(super) fn cut(layer: &[u8], from: usize, bytes: usize, range: bool) -> Answer {
     let status = if range { "206" } else { "200" };
     let head = format!(
         "HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Range: bytes {from}-{}/{}\r\nContent-Length: {}\r\n\r\n",
@@ -172,9 +191,25 @@ fn busy_registries_are_waited_for_as_long_as_they_say() {
     );
     let hints = place.pull().unwrap_err().hints().join(" ");
     assert!(hints.contains("wait and try again") && hints.contains("docker login"), "{hints}");
-    let server = Server::new(|_, _| answer(500, &[], b"oh"));
-    assert!(Place::at(&server.host).fails().1.contains("500 Internal Server Error"));
+}
+
+/// A registry that has failed is not busy: it is asked again, and what it says is told.
+#[test]
+fn registries_that_fail_say_so() {
+    let body = br#"{"errors":[{"code":"UNKNOWN","message":"disk is full"}]}"#;
+    let server = Server::new(|_, _| answer(500, &[], body));
+    let place = Place::at(&server.host);
+    let (fault, text) = place.fails();
+    assert!(matches!(fault, Fault::Status { .. }), "{text}");
+    assert!(
+        text.ends_with("the registry answered 500 Internal Server Error: UNKNOWN disk is full"),
+        "{text}"
+    );
     assert_eq!(server.log().len(), 5);
+    let hints = place.pull().unwrap_err().hints().join(" ");
+    assert!(hints.contains("is at fault: try again later"), "{hints}");
+    let server = Server::new(|_, _| answer(503, &[], b""));
+    assert!(Place::at(&server.host).fails().1.contains("is busy: it answered 503 Service Unavailable"));
 }
 
 #[test]
@@ -354,5 +389,5 @@ fn an_upload_that_never_ends_well_is_an_error() {
         .fails(1, &["`127.0.0.1:1/x`, manifest latest", "refused", "hint: check the host"]);
     images
         .run(&["pull", "docker://registry.example.org/x", "--offline"])
-        .fails(1, &["it is not on this machine", "hint: leave out `--offline`"]);
+        .fails(2, &["is in a registry, and `--offline` asks none", "hint: leave out `--offline`"]);
 }

@@ -82,6 +82,12 @@ impl Partial {
         emptied.map(drop).map_err(CacheError::write(&self.path))
     }
 
+    /// Deletes the file: what was downloaded is somewhere else now.
+    pub fn remove(self) {
+        // What stays is empty or sound, and a later download sees which.
+        let _ = fs::remove_file(&self.path);
+    }
+
     /// Stores the complete file as the blob; its content is checked. Gives the blob's path.
     pub fn commit(self) -> Result<PathBuf, CacheError> {
         let found = match self.id.judge(&self.path).map_err(CacheError::read(&self.path))? {

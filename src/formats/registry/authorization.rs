@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::challenge::Challenge;
 use super::credentials::Credentials;
-use super::{Fault, Registry, busy, chain, error_words};
+use super::{Fault, Registry, chain, error_words, may_pass};
 use crate::transport::Failure;
 
 /// A token server's answer that is longer is none.
@@ -173,7 +173,7 @@ impl Registry {
         })?;
         let status = response.status();
         if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
-            return Err(busy(&response));
+            return Err(may_pass(response));
         }
         if !status.is_success() {
             let (known, words) = (credentials.is_some(), error_words(response));

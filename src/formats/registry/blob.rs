@@ -30,8 +30,8 @@ impl Registry {
         result.map_err(|fault| self.error(repository, Some(Item::Blob(*digest)), fault))
     }
 
-    /// Writes a blob into a file, which is `path` in errors, from its start. On success it has this size and digest; it
-    /// is not synced. `progress` is told of its bytes as they come, each once.
+    /// Writes a blob into a file, which is `path` in errors, and goes on where an earlier attempt has left off in it. On
+    /// success it has this size and digest; it is not synced. `progress` is told of its bytes, each once.
     pub fn fetch_blob(
         &self,
         repository: &str,
@@ -51,16 +51,20 @@ impl Registry {
             progress,
         };
         let scope = Scope::pull(repository);
-        let result = target.restart().and_then(|()| {
-            self.persist(|| {
-                let url = self.url(&format!("{repository}/blobs/{digest}")).map_err(Failure::Final)?;
-                let mut call = Call::new(Method::GET, url, &scope);
-                if target.present > 0 {
-                    let range = HeaderValue::from_str(&format!("bytes={}-", target.present));
-                    call.headers.extend(range.ok().map(|range| (RANGE, range)));
-                }
-                let response = if target.present == size && size > 0 { None } else { Some(self.read(call)?) };
-                target.take(response, digest)
+        let attempt = |target: &mut Target<'_>| {
+            let url = self.url(&format!("{repository}/blobs/{digest}")).map_err(Failure::Final)?;
+            let mut call = Call::new(Method::GET, url, &scope);
+            if target.present > 0 {
+                let range = HeaderValue::from_str(&format!("bytes={}-", target.present));
+                call.headers.extend(range.ok().map(|range| (RANGE, range)));
+            }
+            let response = if target.present == size && size > 0 { None } else { Some(self.read(call)?) };
+            target.take(response, digest)
+        };
+        let result = target.resume().and_then(|()| {
+            self.persist_while(|| {
+                let result = attempt(&mut target);
+                (target.told, result)
             })
         });
         result.map_err(|fault| self.error(repository, Some(Item::Blob(*digest)), fault))
@@ -83,6 +87,29 @@ struct Target<'a> {
 impl Target<'_> {
     fn failed(&self, source: io::Error) -> Fault {
         Fault::File { action: "write", path: self.path.to_owned(), source }
+    }
+
+    /// Takes up what is in the file. It may be anything: the digest will tell.
+    fn resume(&mut self) -> Result<(), Fault> {
+        let mut file = self.file;
+        let mut hash = Hasher::new(io::sink());
+        self.present = file
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| io::copy(&mut io::BufReader::with_capacity(1 << 16, file), &mut hash))
+            .map_err(|source| Fault::File { action: "read", path: self.path.to_owned(), source })?;
+        if self.present > self.size {
+            return self.restart();
+        }
+        (self.hash, self.was_continued) = (hash, self.present > 0);
+        self.tell();
+        Ok(())
+    }
+
+    fn tell(&mut self) {
+        if self.present > self.told {
+            self.progress.advance(self.present - self.told);
+            self.told = self.present;
+        }
     }
 
     fn restart(&mut self) -> Result<(), Fault> {
@@ -151,10 +178,7 @@ impl Target<'_> {
                 .and_then(|()| self.hash.write_all(&buffer[..read]))
                 .map_err(|source| Failure::Final(self.failed(source)))?;
             self.present += read as u64;
-            if self.present > self.told {
-                self.progress.advance(self.present - self.told);
-                self.told = self.present;
-            }
+            self.tell();
         }
     }
 }

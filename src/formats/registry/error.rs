@@ -88,7 +88,7 @@ pub enum Fault {
     /// The registry has been asked too often, or has too much to do, for longer than is waited for.
     #[error("the registry is busy: it answered {status}{}", asked(*.wait))]
     Busy {
-        /// 429 or one of 5xx.
+        /// 408, 429 or 503.
         status: StatusCode,
         /// How long it asks to wait.
         wait: Option<Duration>,
@@ -173,6 +173,9 @@ impl Hint for RegistryError {
         let hint = match &self.fault {
             Fault::Offline => "leave out `--offline`".to_owned(),
             Fault::Tls(_) => "install the system's CA certificates".to_owned(),
+            Fault::Network(_) if matches!(self.item, Some(Item::Blob(_))) => {
+                "try again: what has arrived is not sent again".to_owned()
+            }
             Fault::Network(_) => {
                 "check the host, the port and the network; plain http is used for this machine's own addresses only"
                     .to_owned()
@@ -191,7 +194,10 @@ impl Hint for RegistryError {
             }
             Fault::Busy { .. } => "try again later: what has arrived stays".to_owned(),
             Fault::Digest { .. } | Fault::Size { .. } | Fault::TooLarge(_) | Fault::Answer(_) => {
-                "the registry, or a proxy before it, is at fault; nothing of it was kept".to_owned()
+                "the registry, or a proxy before it, is at fault; the image was not taken".to_owned()
+            }
+            Fault::Status { status, .. } if status.is_server_error() => {
+                "the registry, or a proxy before it, is at fault: try again later, or tell those who run it".to_owned()
             }
             Fault::Insecure(_) => "have the registry name its https address".to_owned(),
             Fault::Credentials(CredentialError::Helper { .. }) => {

@@ -3,7 +3,7 @@
 //! A memory, not knowledge: a blob may be gone, and then it is sent. It is kept in the cache by registry and digest, and
 //! goes with it.
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Partial};
 use crate::digest::Digest;
 
 /// The form of an entry: a JSON list of repositories, the latest first.
@@ -38,6 +38,12 @@ impl Places {
             .filter(|place| super::Reference::parse(&format!("{}/{place}", self.registry)).is_ok())
             .take(MOST)
             .collect()
+    }
+
+    /// A file for a blob that is on its way, with what an earlier attempt has left of it; none if the cache cannot be
+    /// written to.
+    pub fn partial(&self, digest: &Digest) -> Option<Partial> {
+        self.cache.partial(*digest).ok()
     }
 
     /// Remembers that a repository has a blob. A cache that cannot be written to remembers nothing.

@@ -3,6 +3,9 @@
 //! Follows the grammar of distribution/reference and, for repositories and tags, distribution-spec v1.1 ("Pulling
 //! manifests"). What stands before the first slash is a host if it has a dot or a colon or is `localhost`; else the
 //! image is Docker Hub's, whose own names lie under `library/`. Digests are SHA-256 alone.
+//!
+//! Unlike Docker, a host alone is refused: `localhost:5000` would be the tag `5000` of Docker Hub's image `localhost`,
+//! which nobody means.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -17,6 +20,8 @@ pub(super) const DOCKER_HUB: &str = "docker.io";
 const MAX_NAME: usize = 255;
 /// The longest tag.
 const MAX_TAG: usize = 128;
+/// What is wrong with a host alone.
+const NO_REPOSITORY: &str = "it is a host without a repository";
 
 /// An image in a registry, or a place for one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +44,12 @@ pub struct ReferenceError {
 
 impl Hint for ReferenceError {
     fn hints(&self) -> Vec<String> {
+        if self.reason == NO_REPOSITORY {
+            let host = self.text.trim_start_matches("docker://").trim_end_matches('/');
+            return vec![format!(
+                "write `docker://{host}/REPOSITORY:TAG`, such as `docker://{host}/team/web:1.0`"
+            )];
+        }
         vec![
             "write `docker://HOST/REPOSITORY:TAG`, such as `docker://registry.example.org/team/web:1.0`"
                 .to_owned(),
@@ -65,6 +76,10 @@ impl Reference {
         };
         if tag.is_some_and(|tag| !is_tag(tag)) {
             return Err(wrong("a tag is up to 128 letters, digits, `_`, `.` and `-`"));
+        }
+        let host = rest.trim_end_matches('/');
+        if !host.contains('/') && (host != rest || looks_like_host(host)) {
+            return Err(wrong(if host.is_empty() { "it is empty" } else { NO_REPOSITORY }));
         }
         let (registry, path) = match name.split_once('/') {
             Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => {
@@ -156,6 +171,11 @@ pub(super) fn is_loopback(host: &str) -> bool {
         || name.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// Whether what stands alone is a host, with or without a port: no image of Docker Hub's own is called so.
+fn looks_like_host(text: &str) -> bool {
+    text.starts_with('[') || host_name(text).contains('.') || host_name(text) == "localhost"
+}
+
 /// A host without its port; an address of version 6 without its brackets.
 fn host_name(host: &str) -> &str {
     match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
@@ -240,6 +260,21 @@ mod tests {
             "[::1/x",
         ] {
             assert!(Reference::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_alone_is_no_image() {
+        for host in
+            ["localhost", "localhost:5000", "127.0.0.1:5000", "registry.example.org", "[::1]:5000", "web/"]
+        {
+            let error = Reference::parse(&format!("docker://{host}")).unwrap_err();
+            assert!(error.to_string().ends_with("it is a host without a repository"), "{error}");
+            let host = host.trim_end_matches('/');
+            assert!(error.hints()[0].starts_with(&format!("write `docker://{host}/REPOSITORY:TAG`")));
+        }
+        for image in ["redis:7.2.1", "amazonlinux:2023", "docker.io/library/a.b"] {
+            Reference::parse(image).unwrap();
         }
     }
 

@@ -18,7 +18,7 @@ use super::authorization::Scope;
 use super::{Call, Fault, Item, Registry, RegistryError, refused};
 use crate::digest::Digest;
 use crate::progress::Progress;
-use crate::transport::{Failure, MAX_WAIT};
+use crate::transport::Failure;
 
 /// Bytes of a chunk, unless the registry wants larger ones: some take no more than 4 MiB in a request.
 pub const CHUNK: u64 = 4_000_000;
@@ -147,28 +147,15 @@ struct Sending<'a> {
 impl Sending<'_> {
     /// Goes on as long as there is progress; without, as long as other requests are repeated.
     fn run(&mut self) -> Result<(), Fault> {
-        let options = &self.registry.inner.options;
-        let (mut left, mut backoff, mut reached) = (options.retries, options.backoff, self.told);
+        let registry = self.registry;
         let mut is_first = true;
-        loop {
-            let (fault, wait) = match self.attempt(is_first) {
-                Ok(()) => {
-                    self.tell(self.size);
-                    return Ok(());
-                }
-                Err(Failure::Final(fault)) => return Err(fault),
-                Err(Failure::Unreachable(fault)) => (fault, None),
-                Err(Failure::Passing { error, wait }) => (error, wait),
-            };
-            if self.told > reached {
-                (left, backoff, reached) = (options.retries, options.backoff, self.told);
-            }
-            if left == 0 || wait.is_some_and(|wait| wait > MAX_WAIT) {
-                return Err(fault);
-            }
-            std::thread::sleep(wait.unwrap_or(backoff));
-            (left, backoff, is_first) = (left - 1, backoff.saturating_mul(2), false);
-        }
+        registry.persist_while(|| {
+            let result = self.attempt(is_first);
+            is_first = false;
+            (self.told, result)
+        })?;
+        self.tell(self.size);
+        Ok(())
     }
 
     /// Sends what is still to be sent, until something breaks.

@@ -93,3 +93,30 @@ pub(crate) fn persist<T, E>(
         backoff = backoff.saturating_mul(2);
     }
 }
+
+/// As [`persist`], for what is large and goes on where it broke off: an attempt gives how much there is, and where that
+/// grows it begins to count its retries anew. A server that is out of reach is waited for as well: it was there before.
+pub(crate) fn persist_while<E>(
+    retries: u32,
+    pause: Duration,
+    mut attempt: impl FnMut() -> (u64, Result<(), Failure<E>>),
+) -> Result<(), E> {
+    let (mut left, mut backoff, mut most) = (retries, pause, 0);
+    loop {
+        let (reached, result) = attempt();
+        let (error, wait) = match result {
+            Ok(()) => return Ok(()),
+            Err(Failure::Final(error)) => return Err(error),
+            Err(Failure::Unreachable(error)) => (error, None),
+            Err(Failure::Passing { error, wait }) => (error, wait),
+        };
+        if reached > most {
+            (left, backoff, most) = (retries, pause, reached);
+        }
+        if left == 0 || wait.is_some_and(|wait| wait > MAX_WAIT) {
+            return Err(error);
+        }
+        std::thread::sleep(wait.unwrap_or(backoff));
+        (left, backoff) = (left - 1, backoff.saturating_mul(2));
+    }
+}

@@ -122,6 +122,7 @@ impl<'a> AccountState<'a> {
 
     /// Adds the accounts of the next recipe of the stack.
     pub(super) fn begin(&mut self, recipe: &'a Recipe) -> Result<(), RenderError> {
+        self.accounts().check_numbers(recipe)?;
         self.recipes.push(recipe);
         self.apply_recipe(recipe)
     }

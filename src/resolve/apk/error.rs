@@ -2,7 +2,7 @@
 
 use crate::hint::Hint;
 
-use super::super::error::{Needed, chain, instead, list, required};
+use super::super::error::{Holder, Needed, chain, instead, list, required};
 
 /// Why the packages of a world cannot be had together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -84,10 +84,12 @@ pub enum ApkResolveError {
     },
     /// Only a version that the lock does not hold would do.
     #[error(
-        "cannot resolve `{request}`: {package} does not fit the lock, which holds version {version}{}",
+        "cannot resolve `{request}`: {package} does not fit {holder}, which holds version {version}{}",
         required(by)
     )]
     Held {
+        /// What holds it: the lock, or a base.
+        holder: Holder,
         /// The request that leads there, or is it.
         request: String,
         /// The package that would be taken.
@@ -173,6 +175,23 @@ fn indented(errors: &[ApkResolveError]) -> String {
     errors.iter().map(|error| format!("\n{error}").replace('\n', "\n  ")).collect()
 }
 
+impl ApkResolveError {
+    /// Says that a base holds what the lock is said to hold, where `fixes` knows it of a package and a version.
+    pub(crate) fn held_by(&mut self, base: &Holder, fixes: &dyn Fn(&str, &str) -> bool) {
+        match self {
+            ApkResolveError::Several(errors) => {
+                for error in errors {
+                    error.held_by(base, fixes);
+                }
+            }
+            ApkResolveError::Held { package, version, holder, .. } if fixes(package, version) => {
+                *holder = base.clone();
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Hint for ApkResolveError {
     fn hints(&self) -> Vec<String> {
         let one = |text: &str| vec![text.to_owned()];
@@ -202,7 +221,7 @@ impl Hint for ApkResolveError {
                 vec![format!("name the package that is to provide it, such as `{name}`")]
             }
             ApkResolveError::OtherTag { allowing, .. } => vec![format!("ask for `{allowing}`")],
-            ApkResolveError::Held { .. } => one("run `rootforge lock --update` for all packages"),
+            ApkResolveError::Held { holder, .. } => holder.hints(),
             ApkResolveError::Refused { .. } => one("drop one of the requests"),
             ApkResolveError::Conflict { .. } | ApkResolveError::SameName { .. } => {
                 one("leave one of them out, or put them into separate images")

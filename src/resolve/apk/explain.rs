@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::apk::relation::{Relation, RelationText};
 use crate::repository::nearest;
 
-use super::super::error::Needed;
+use super::super::error::{Holder, Needed};
 use super::ApkResolveError as Error;
 use super::solver::{Failure, RuledOut, Solver};
 use super::universe::{Dependency, NameId, PackageId, Provider, Universe};
@@ -179,7 +179,8 @@ impl<'s, 'u, 'i> Account<'s, 'u, 'i> {
                 let record = self.universe.package(package).record;
                 let version = self.solver.pinned.get(&record.name)?.clone();
                 let (request, by) = self.way(asking);
-                Some(Error::Held { request, package: self.describe(package), version, by })
+                let package = self.describe(package);
+                Some(Error::Held { holder: Holder::Lock, request, package, version, by })
             }
         }
     }
