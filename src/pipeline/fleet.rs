@@ -282,13 +282,13 @@ impl Outcome<'_> {
             let lock =
                 forge.lock(recipe, Some(&base.lock), &[arch], Some(member.lock), &Update::Necessary)?;
             let prepared = forge.prepare(recipe, &lock, arch)?;
-            let whole = Placed { layers: forge.measured(recipe, &lock, &prepared)?.layers, budget: None };
+            let whole = Placed { layers: forge.measured(recipe, &lock, &prepared)?.pulled, budget: None };
             let budget = most.saturating_sub(below.len()).min(Layering::MAX_BUDGET);
             if budget < 2 || !is_one_layer(recipe) {
                 return Ok(whole);
             }
             let spread = Recipe { layering: Layering::Auto { budget }, ..recipe.clone() };
-            let layers = forge.measured(&spread, &lock, &prepared)?.layers;
+            let layers = forge.measured(&spread, &lock, &prepared)?.pulled;
             let spread = Placed { layers, budget: Some(budget) };
             Ok(if spread.cost(below) < whole.cost(below) { spread } else { whole })
         })

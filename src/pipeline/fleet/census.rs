@@ -26,7 +26,7 @@ impl Census {
     /// Notes a package, and the paths that it has, sorted.
     pub(super) fn note(&mut self, package: &SurveyedPackage, paths: Vec<RootPath>) {
         let number = number(self.fleet.packages.len());
-        self.packages.entry(package.content.clone()).or_insert_with(|| {
+        self.packages.entry(package.content).or_insert_with(|| {
             let files = paths.into_iter().map(|path| PackagedFile { path, bytes: 0, by: None }).collect();
             self.fleet.packages.push(FleetPackage {
                 name: package.name.clone(),

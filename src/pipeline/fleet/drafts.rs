@@ -65,7 +65,7 @@ impl Outcome<'_> {
         let kept = first.forge.drafted(&recipe, &locks, arch, || {
             let lock = first.forge.lock(&recipe, base_lock, &[arch], Some(&pins), &Update::Necessary)?;
             let prepared = first.forge.prepare(&recipe, &lock, arch)?;
-            let layers = first.forge.measured(&recipe, &lock, &prepared)?.layers;
+            let layers = first.forge.measured(&recipe, &lock, &prepared)?.pulled;
             Ok(KeptDraft { lock, layers })
         })?;
         let mut lock = kept.lock;

@@ -110,7 +110,7 @@ pub(super) fn paths_of(package: &PackageFiles) -> Vec<RootPath> {
 
 /// The layers of an image that is prepared.
 pub(super) struct Layers {
-    pub(super) layers: Vec<PulledLayer>,
+    pub(super) pulled: Vec<PulledLayer>,
     plans: Vec<LayerPlan>,
     measured: Vec<Measured>,
 }
@@ -134,7 +134,7 @@ impl Forge<'_> {
             bytes: layer.bytes,
             again: changes_of(&updates, layer.pieces.iter().map(|piece| piece.package.as_str())),
         };
-        Ok(Layers { layers: measured.iter().map(pulled).collect(), plans, measured })
+        Ok(Layers { pulled: measured.iter().map(pulled).collect(), plans, measured })
     }
 
     /// Looks into an image. With it come the paths of each package, by its place.
@@ -146,7 +146,7 @@ impl Forge<'_> {
     ) -> Result<(Survey, Vec<Vec<RootPath>>), ForgeError> {
         let prepared = self.prepare(recipe, lock, arch)?;
         let layers = self.measured(recipe, lock, &prepared)?;
-        let mut survey = Survey { layers: layers.layers, packages: Vec::new(), parts: Vec::new() };
+        let mut survey = Survey { layers: layers.pulled, packages: Vec::new(), parts: Vec::new() };
         let (mut places, mut paths): (BTreeMap<&str, u32>, Vec<Vec<RootPath>>) = Default::default();
         let (mut parts, mut files): (Vec<&PackagePart>, BTreeMap<&RootPath, Place>) = Default::default();
         for (plan, measured) in layers.plans.iter().zip(&layers.measured) {
@@ -155,7 +155,7 @@ impl Forge<'_> {
                 let place = *places.entry(&package.name).or_insert_with(|| {
                     let locked = lock.package(arch, &package.name);
                     survey.packages.push(SurveyedPackage {
-                        content: package.content.clone(),
+                        content: package.content,
                         name: package.name.clone(),
                         source: locked.map_or(&package.name, |locked| &locked.source).clone(),
                         updates: updates_of(recipe.format(), &package.version),

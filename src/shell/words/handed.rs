@@ -119,7 +119,7 @@ fn code(text: &str, language: Language) -> Vec<&str> {
 
 /// Whether backquotes close on their line.
 fn is_even(line: &str) -> bool {
-    line.matches('`').count() % 2 == 0
+    line.matches('`').count().is_multiple_of(2)
 }
 
 /// The words of a line, each with what follows it.
