@@ -44,7 +44,11 @@ fn works_everywhere(names: &[&str]) {
         let without = ["--without", "updates", "--without", "security"];
         let ran =
             bench.run(&[&["test", &format!("{name}.toml"), "--arch", "all"], &without[..]].concat()).ok();
-        for arch in ["amd64", "arm32v6", "arm64", "s390x"] {
+        // What a distro does not build for an architecture, the recipe does not name.
+        let text = fs::read_to_string(bench.path(&format!("{name}.toml"))).unwrap();
+        let meant =
+            text.lines().find(|line| line.starts_with("arch = ")).unwrap_or("amd64 arm32v6 arm64 s390x");
+        for arch in ["amd64", "arm32v6", "arm64", "s390x"].into_iter().filter(|arch| meant.contains(arch)) {
             assert!(ran.out.contains(&format!("passed: {arch}: ")), "{name}: {}", ran.out);
         }
     }

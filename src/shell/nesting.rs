@@ -4,6 +4,8 @@
 //! here-documents. But it is no deeper than it has opening ones, and so much stack the parser gets. What was parsed is
 //! then looked at itself, and must be shallow: whoever walks it recurses too.
 
+use std::panic::AssertUnwindSafe;
+
 use brush_parser::ast::{
     AndOr, AndOrList, Command, CompoundCommand, CompoundList, ExtendedTestExpr, Pipeline, Program,
 };
@@ -25,11 +27,12 @@ fn openings(text: &str) -> usize {
     marks + text.split(|c: char| !is_word(c)).filter(|word| OPENING.contains(word)).count()
 }
 
-/// Runs a parser on a text, with all the stack that it may need; none where that is too much, or not to be had.
+/// Runs a parser on a text, with all the stack that it may need; none where that is too much, or not to be had, and where
+/// the parser gives up in a bad way: its tokenizer does with some here-documents that do not end.
 pub(super) fn on_deep_stack<T: Send>(text: &str, parser: impl FnOnce() -> T + Send) -> Option<T> {
     let levels = openings(text);
     if levels <= SHALLOW {
-        return Some(parser());
+        return std::panic::catch_unwind(AssertUnwindSafe(parser)).ok();
     }
     if levels > MOST {
         return None;

@@ -1,5 +1,7 @@
 //! The grammar, by `brush-parser`, within bounds that keep it fast and its recursion shallow.
 
+use std::borrow::Cow;
+
 use brush_parser::ast::{ArithmeticExpr, Program};
 use brush_parser::word::{self, BraceExpressionOrText, WordPieceWithSource};
 use brush_parser::{Parser, ParserImpl, ParserOptions};
@@ -52,6 +54,8 @@ pub(super) fn bash_program(text: &str) -> Result<Program, SyntaxError> {
 }
 
 fn program_with(text: &str, options: &ParserOptions) -> Result<Program, SyntaxError> {
+    // At an end without a newline the tokenizer waits for ever for some here-documents.
+    let text = &*if text.ends_with('\n') { Cow::Borrowed(text) } else { Cow::Owned(format!("{text}\n")) };
     let parsed = parse(text, || {
         let program = Parser::new(text.as_bytes(), options).parse_program();
         // What is too deep goes where there is a stack for it to go.

@@ -67,7 +67,9 @@ pub(crate) fn whole_release() -> &'static str {
 }
 
 /// What is called otherwise in bookworm: packages, and their own words.
-const OF_BOOKWORM: [(&str, &str); 5] = [
+const OF_BOOKWORM: [(&str, &str); 7] = [
+    ("\"apt 3.", "\"apt 2."),
+    ("\"pulseaudio 17", "\"pulseaudio 16"),
     ("libssl3t64", "libssl3"),
     ("openjdk-21", "openjdk-17"),
     ("postgresql-17", "postgresql-15"),
@@ -128,7 +130,9 @@ impl Bench {
         if release == "trixie" {
             return self;
         }
-        for recipe in ["base/debian", "base/debian-services", "java", "postgresql"] {
+        for recipe in
+            ["base/debian", "base/debian-services", "debian-slim", "java", "postgresql", "pulseaudio"]
+        {
             let path = self.path(&format!("{recipe}.toml"));
             let Ok(mut text) = fs::read_to_string(&path) else { continue };
             text = text.replace("debian:trixie", &format!("debian:{release}"));

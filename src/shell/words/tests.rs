@@ -102,6 +102,13 @@ proptest! {
 }
 
 #[test]
+fn here_documents_without_an_end_end() {
+    for text in ["case $(<<E\"'esac\n$( |<<E}$(", "$(<<''", "cat <<\"\" <<E", "cat <<''", "<<E\"``$( )$("] {
+        words(text.as_bytes());
+    }
+}
+
+#[test]
 fn command_lines_of_other_languages() {
     let found = |text: &str| {
         let words = words(text.as_bytes()).unwrap();
