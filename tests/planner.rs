@@ -230,6 +230,25 @@ fn the_same_fleet_in_another_order_has_the_same_bases_and_comments_stay() {
 }
 
 #[test]
+fn a_plan_looks_into_what_has_changed_since_the_last() {
+    let rig = rig();
+    let recipes = recipes();
+    let looked = |err: &str| err.lines().filter(|line| line.starts_with("looking into ")).count();
+    let first = rig.run(&plan(&recipes, &[])).ok();
+    assert_eq!(looked(&first.err), recipes.len(), "{}", first.err);
+    let again = rig.run(&plan(&recipes, &[])).ok();
+    assert_eq!((looked(&again.err), &again.out), (0, &first.out), "{}", again.err);
+    // A file that is only there for others, and a damaged cache, change nothing.
+    rig.forget("paths-");
+    let anew = rig.run(&plan(&recipes, &[])).ok();
+    assert_eq!(anew.out, first.out);
+    let text = rig.read("fleet/one.toml").replace("content = \"one\"", "content = \"another\"");
+    rig.write("fleet/one.toml", text);
+    let changed = rig.run(&plan(&recipes, &[])).ok();
+    assert_eq!(looked(&changed.err), 1, "{}", changed.err);
+}
+
+#[test]
 fn what_cannot_be_planned_is_told() {
     let rig = rig();
     let recipes = recipes();
