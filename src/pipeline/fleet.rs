@@ -267,8 +267,8 @@ impl Outcome<'_> {
     }
 
     /// An image on a base that is not written yet. What was locked stays where it can. Where layers are left of what it
-    /// may have, its own one is spread over them, if that saves more than they cost. `locks` are the digests of the locks that its
-    /// own follows from, `below` the layers that it stands on.
+    /// may have, its own one is spread over them, if that saves more than they cost. `locks` are the digests of the
+    /// locks that its own follows from, `below` the layers that it stands on.
     fn on_base(
         &self,
         member: &Member<'_>,
@@ -303,9 +303,11 @@ impl Placed {
     }
 }
 
-/// Whether nobody has said how a recipe's files are to be spread over layers.
+/// Whether nobody has said how a recipe's files are to be spread over layers: `layers = "explicit"` says so too.
 fn is_one_layer(recipe: &Recipe) -> bool {
-    recipe.layers.len() == 1 && recipe.layering == Layering::Explicit
+    recipe.layers.len() == 1
+        && recipe.layering == Layering::Explicit
+        && with_layers(&recipe.text, Layering::DEFAULT_BUDGET).is_ok()
 }
 
 /// A recipe's text on its base, and with its files spread if they are to be.
