@@ -102,6 +102,18 @@ fn archives_that_are_none() {
         .fails(2, &["`vax` is not an architecture"]);
 }
 
+/// Every call that has to do with an image in a registry.
+fn calls(place: &str) -> [Vec<&str>; 6] {
+    [
+        vec!["push", "one", place],
+        vec!["pull", place],
+        vec!["copy", place, "oci:x"],
+        vec!["copy", "oci:x", place],
+        vec!["check", place],
+        vec!["build", "r.toml", "--arch", "amd64", "--output", place],
+    ]
+}
+
 /// What is said of the call at once, before anything is looked for.
 #[test]
 fn places_that_are_none_and_calls_that_are_offline() {
@@ -110,29 +122,15 @@ fn places_that_are_none_and_calls_that_are_offline() {
     let wrong = "`docker://127.0.0.1:1` names no image in a registry: it is a host without a repository";
     let form = "hint: write `docker://127.0.0.1:1/REPOSITORY:TAG`";
     rig.recipe("[[layer]]\nname = \"app\"\nfiles = [{ path = \"/x\", content = \"\" }]\n");
-    for call in [
-        &["push", "one", host][..],
-        &["pull", host],
-        &["copy", host, "oci:x"],
-        &["copy", "oci:x", host],
-        &["check", host],
-        &["build", "r.toml", "--arch", "amd64", "--output", host],
-    ] {
-        run(&mut rig.bare(call)).fails(2, &[wrong, form]);
+    for call in calls(host) {
+        run(&mut rig.bare(&call)).fails(2, &[wrong, form]);
     }
     run(&mut rig.bare(&["push", "one", "docker://web:1"]))
         .fails(2, &["`docker://web:1` is an official image of Docker Hub", "or `docker://USER/web:1`"]);
 
     let host = "docker://127.0.0.1:1/web";
-    for call in [
-        &["push", "one", host][..],
-        &["pull", host],
-        &["copy", host, "oci:x"],
-        &["copy", "oci:x", host],
-        &["check", host],
-        &["build", "r.toml", "--arch", "amd64", "--output", host],
-    ] {
-        run(&mut rig.bare(&[call, &["--offline"]].concat())).fails(
+    for call in calls(host) {
+        run(&mut rig.bare(&[&call[..], &["--offline"]].concat())).fails(
             2,
             &[
                 "`docker://127.0.0.1:1/web:latest` is in a registry, and `--offline` asks none",
