@@ -10,11 +10,13 @@ use crate::root_path::RootPath;
 mod accounts;
 mod files;
 mod machine;
+mod memo;
 mod models;
 mod scripts;
 mod triggers;
 
 pub use files::{CatalogFiles, ImageFiles};
+pub use memo::EffectsMemo;
 pub use scripts::{effects_of, effects_of_all};
 
 /// What one package's scripts do on a fresh installation.

@@ -406,7 +406,7 @@ fn download(
             transport.download(url, partial.path(), expected, &|bytes| progress.present(package, bytes));
         match arrived {
             // Somebody deleted the cache between two steps: once more.
-            Err(error) if attempts == 1 && is_vanished(&error, partial.path()) => continue,
+            Err(error) if attempts == 1 && error.is_vanished(partial.path()) => continue,
             Err(source) => return Err(Failure::Transport { package: package.to_string(), source }),
             Ok(()) => {}
         }
@@ -441,11 +441,6 @@ fn look_into(package: &Wanted, url: &str, partial: &Partial) -> Result<(), Failu
             Err(Failure::Cache { package: package.to_string(), source })
         }
     }
-}
-
-fn is_vanished(error: &TransportError, partial: &Path) -> bool {
-    matches!(error, TransportError::Write { path, source } | TransportError::Read { path, source }
-        if path == partial && source.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// Lets a few threads at a time do something.

@@ -30,6 +30,7 @@ mod fleet;
 mod inputs;
 mod kept_images;
 mod kept_layers;
+mod loaded;
 mod loader_path;
 mod locking;
 mod locking_apk;
@@ -56,6 +57,7 @@ pub use error::ForgeError;
 pub use fleet::{BaseReport, FleetOptions, FleetReport, ImageReport, Member, plan_fleet};
 pub use inputs::{Call, ImageInputs};
 pub use kept_images::{Recalled, Record};
+pub use loaded::Loaded;
 pub use programs::ProgramError;
 pub use summary::{PackageSize, Summary};
 
@@ -71,7 +73,9 @@ pub struct Forge<'a> {
     pub transport: Transport,
     /// Where from.
     pub mirrors: Mirrors,
-    /// The present, against which signatures and indexes are judged. It reaches no output.
+    /// What was loaded before in this run.
+    pub loaded: Loaded,
+    /// The present, against which signatures and loaded are judged. It reaches no output.
     pub now: SystemTime,
     /// Choices of the command line.
     pub options: Options,
@@ -84,7 +88,7 @@ pub struct Forge<'a> {
 pub struct Options {
     /// Suites to leave out.
     pub without: Vec<Pocket>,
-    /// Accept indexes whose `Valid-Until` has passed.
+    /// Accept loaded whose `Valid-Until` has passed.
     pub allow_expired_index: bool,
     /// `SOURCE_DATE_EPOCH`: no time in the image is later, in seconds since the Unix epoch.
     pub newest: Option<u64>,
@@ -109,7 +113,7 @@ pub struct Prepared {
     effects: ScriptEffects,
     /// What its bases have chosen is the lowest layers.
     selection: Selection,
-    base: Option<Box<Prepared>>,
+    base: Option<Arc<Prepared>>,
     /// The image that is its lowest base, if that is one.
     image: Option<Arc<BaseImage>>,
 }
@@ -156,7 +160,7 @@ pub struct Built {
 
 impl Forge<'_> {
     /// Resolves a recipe for some architectures; those of the old lock are resolved again where the recipe
-    /// has changed since, or an update is asked for. Reads indexes only.
+    /// has changed since, or an update is asked for. Reads loaded only.
     ///
     /// `base` is the lock of the recipe's base, which has these architectures.
     pub fn lock(
@@ -214,9 +218,20 @@ impl Forge<'_> {
             return self.prepare_image(recipe, lock, arch);
         }
         let base = match (&recipe.base, &lock.base) {
-            (Some(base), Some(lock)) => Some(Box::new(self.prepare(&base.recipe, lock, arch)?)),
+            (Some(base), Some(lock)) => Some(Arc::new(self.prepare(&base.recipe, lock, arch)?)),
             _ => None,
         };
+        self.prepare_on(base, recipe, lock, arch)
+    }
+
+    /// As [`Forge::prepare`], on a base that is prepared.
+    fn prepare_on(
+        &self,
+        base: Option<Arc<Prepared>>,
+        recipe: &Recipe,
+        lock: &Lock,
+        arch: Arch,
+    ) -> Result<Prepared, ForgeError> {
         let image = base.as_ref().and_then(|base| base.image.clone());
         let on_image = image.as_ref().map(|image| recipe.running_as(&image.config));
         let recipe = on_image.as_ref().unwrap_or(recipe);
@@ -250,7 +265,7 @@ impl Forge<'_> {
                 }
                 catalog.order_owners();
             }
-            effects.update(recipe, arch, &catalog);
+            effects.update(recipe, arch, &catalog, &self.loaded.effects);
             made_links.update(distro.format(), &catalog, &effects.packages)?;
             let musl_path = musl_path(recipe, arch, &catalog)?;
             loader_configuration.update(recipe, arch, &catalog)?;

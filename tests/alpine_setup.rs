@@ -22,7 +22,7 @@ use rootforge::arch::Arch;
 use rootforge::cache::ContentId;
 use rootforge::catalog::{CatalogError, FileCatalog, MergedUsr, PackageArchive, catalogue, read_contents};
 use rootforge::digest::Digest;
-use rootforge::effects::{CatalogFiles, effects_of_all};
+use rootforge::effects::{CatalogFiles, EffectsMemo, effects_of_all};
 use rootforge::lock::LockedPackage;
 use rootforge::recipe::Recipe;
 use rootforge::render::alpine::{Image, LayerFiles, ScriptFiles, Setup};
@@ -212,7 +212,11 @@ impl Packages {
     /// What is made for each layer, skeleton and all.
     fn made(&self, selected: &[SelectedLayer]) -> (Vec<Made>, Vec<String>) {
         let name = self.recipe.conventions().arch_name(self.arch).unwrap();
-        let effects = effects_of_all(&self.catalog, &CatalogFiles::new(&self.catalog, name, ""));
+        let effects = effects_of_all(
+            &self.catalog,
+            &CatalogFiles::new(&self.catalog, name, ""),
+            &EffectsMemo::default(),
+        );
         let mut setup = Setup::new(self.image(), &effects);
         let mut script_files = ScriptFiles::new(&self.recipe, self.arch, &self.catalog, &effects);
         let mut layers = Vec::new();

@@ -14,7 +14,7 @@ use rootforge::catalog::{FileCatalog, MergedUsr, PackageArchive, catalogue};
 use rootforge::deb::relation;
 use rootforge::digest::Digest;
 use rootforge::distro::{DebianRelease, Distro};
-use rootforge::effects::{CatalogFiles, effects_of_all};
+use rootforge::effects::{CatalogFiles, EffectsMemo, effects_of_all};
 use rootforge::repository::PackageIndex;
 
 use crate::apt_oracle::{Apt, debian_mirror};
@@ -64,7 +64,7 @@ fn measure(mirror: &str, count: usize) {
     chosen.truncate(count);
     assert_eq!(chosen.len(), count, "too few packages have a postinst");
     let image = CatalogFiles::new(&catalog, "amd64", "x86_64-linux-gnu");
-    let effects = effects_of_all(&catalog, &image);
+    let effects = effects_of_all(&catalog, &image, &EffectsMemo::default());
     let mut whole = 0;
     // By class: the packages, and the steps.
     let mut classes: BTreeMap<String, (BTreeSet<&str>, usize)> = BTreeMap::new();

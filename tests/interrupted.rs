@@ -146,7 +146,7 @@ type Harm = (fn(&Rig, [&Path; 2]), &'static [&'static str]);
 /// itself, it does not read again.
 #[test]
 fn the_cache_changes_between_fetching_and_packing() {
-    let packages = format!("{PACKAGES}\n\n     Package: late\n     /usr/share/late late");
+    let packages = format!("{PACKAGES}\n\n     Package: late\n     /usr/share/late 644 late");
     let archive = Archive::new(&packages).files();
     let blob = |rig: &Rig, name: &str| {
         let hex = Digest::of(&archive[&format!("pool/{name}_1.0_amd64.deb")]).hex();

@@ -19,7 +19,7 @@ const PACKAGES: &[&str] = &[
     "bc",
     "bzip2",
     "curl",
-    "dnsutils",
+    "bind9-dnsutils",
     "file",
     "gawk",
     "git",

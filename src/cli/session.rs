@@ -13,7 +13,7 @@ use rootforge::distro::{PackageFormat, Pocket};
 use rootforge::hint::Hint;
 use rootforge::lock::Lock;
 use rootforge::oci::{Layout, Remote};
-use rootforge::pipeline::{Call, Forge, Options};
+use rootforge::pipeline::{Call, Forge, Loaded, Options};
 use rootforge::progress::Progress;
 use rootforge::recipe::Recipe;
 use rootforge::registry::{CredentialFiles, Places, Reference, Registry};
@@ -146,6 +146,15 @@ pub(super) struct Session {
     pub(super) json: bool,
     common: Common,
     used_cache: OnceLock<Cache>,
+    means: OnceLock<Means>,
+}
+
+/// What does not change while the program runs.
+struct Means {
+    transport: Transport,
+    mirrors: Mirrors,
+    loaded: Loaded,
+    now: SystemTime,
 }
 
 impl Session {
@@ -155,12 +164,12 @@ impl Session {
             (_, true) => Loudness::Verbose,
             _ => Loudness::Usual,
         };
-        Session { reporter: Reporter::new(loudness), json: common.json, common, used_cache: OnceLock::new() }
+        Session { reporter: Reporter::new(loudness), json: common.json, common, used_cache: OnceLock::new(), means: OnceLock::new() }
     }
 
     /// The layout that images go into unless told otherwise.
     pub(super) fn images(&self) -> Result<PathBuf, Failure> {
-        let settings = Settings::read(self.common.config.as_deref())?;
+        let settings = self.settings()?;
         Ok(settings.images.unwrap_or_else(|| PathBuf::from("images")))
     }
 
@@ -170,29 +179,47 @@ impl Session {
         without: Vec<Pocket>,
         allow_expired_index: bool,
     ) -> Result<Forge<'_>, Failure> {
-        let settings = Settings::read(self.common.config.as_deref())?;
-        let cache = self.cache(&settings)?;
+        let Means { transport, mirrors, loaded, now } = self.means()?;
+        let cache = self.used_cache.get().cloned().map_or_else(|| self.cache(&self.settings()?), Ok)?;
         Ok(Forge {
             scratch: Scratch::within(cache.scratch()),
             cache,
-            transport: Transport::new(self.transport()).map_err(|error| Failure::work(&error))?,
-            mirrors: self.mirrors(settings.mirror)?,
-            now: SystemTime::now(),
+            transport: transport.clone(),
+            mirrors: mirrors.clone(),
+            loaded: loaded.clone(),
+            now: *now,
             options: Options { without, allow_expired_index, newest: source_date_epoch()? },
             progress: &self.reporter,
         })
     }
 
+    fn means(&self) -> Result<&Means, Failure> {
+        if let Some(means) = self.means.get() {
+            return Ok(means);
+        }
+        let means = Means {
+            transport: Transport::new(self.transport()).map_err(|error| Failure::work(&error))?,
+            mirrors: self.mirrors(self.settings()?.mirror)?,
+            loaded: Loaded::default(),
+            now: SystemTime::now(),
+        };
+        Ok(self.means.get_or_init(|| means))
+    }
+
+    fn settings(&self) -> Result<Settings, Failure> {
+        Settings::read(self.common.config.as_deref())
+    }
+
     /// The cache, and how large it may become, in bytes.
     pub(super) fn cache_and_limit(&self) -> Result<(Cache, u64), Failure> {
-        let settings = Settings::read(self.common.config.as_deref())?;
+        let settings = self.settings()?;
         Ok((self.cache(&settings)?, settings.cache_size.unwrap_or(CACHE_SIZE)))
     }
 
     /// Holds the cache to its limit, if it was used. Failing to stops nobody: it may be larger for a while.
     pub(super) fn settle_cache(&self) {
         if let Some(cache) = self.used_cache.get()
-            && let Ok(settings) = Settings::read(self.common.config.as_deref())
+            && let Ok(settings) = self.settings()
         {
             let _ = cache.settle(settings.cache_size.unwrap_or(CACHE_SIZE));
         }
@@ -200,7 +227,7 @@ impl Session {
 
     /// The layout that base images are fetched into, beside the rest of the cache.
     pub(super) fn base_images(&self) -> Result<Layout, Failure> {
-        let cache = self.cache(&Settings::read(self.common.config.as_deref())?)?;
+        let cache = self.cache(&self.settings()?)?;
         Layout::open_or_create(cache.root().join("images")).map_err(|error| Failure::work(&error))
     }
 
@@ -238,7 +265,7 @@ impl Session {
 
     /// A place in a registry, asked as whoever is logged in there.
     pub(super) fn remote(&self, reference: &Reference) -> Result<Remote, Failure> {
-        let settings = Settings::read(self.common.config.as_deref())?;
+        let settings = self.settings()?;
         let files = CredentialFiles::from_environment(&|name| std::env::var_os(name));
         let registry = Registry::new(reference.registry(), self.transport(), files)
             .map_err(|error| Failure::work(&error))?;

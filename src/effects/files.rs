@@ -25,6 +25,8 @@ pub trait ImageFiles: Sync {
     fn list(&self, directory: &RootPath) -> Vec<String>;
     /// The content of a regular file; none if it is too large or cannot be had.
     fn read(&self, path: &RootPath) -> Option<Vec<u8>>;
+    /// What names the content that [`ImageFiles::read`] gives: a package's archive, and a position in it.
+    fn content_of(&self, path: &RootPath) -> Option<(ContentId, u32)>;
     /// The version of a package of the image.
     fn version(&self, package: &str) -> Option<String>;
     /// The packages of the image, sorted.
@@ -55,13 +57,16 @@ impl<'a> CatalogFiles<'a> {
         CatalogFiles { catalog, architecture, triplet, contents: Mutex::default() }
     }
 
-    fn content(&self, path: &RootPath) -> Option<Vec<u8>> {
+    /// The package, and the position in it, of a file's content; none where it may not be read.
+    fn place(&self, path: &RootPath) -> Option<(&PackageFiles, u32)> {
         let (package, file) = self.catalog.get(*self.catalog.at(path).first()?);
         let index = package.manifest.content_index(file)?;
         let real = package.manifest.files.iter().find(|file| file.index == index)?;
-        if !matches!(real.entry.kind, EntryKind::File { size } if size <= LARGEST) {
-            return None;
-        }
+        matches!(real.entry.kind, EntryKind::File { size } if size <= LARGEST).then_some((package, index))
+    }
+
+    fn content(&self, path: &RootPath) -> Option<Vec<u8>> {
+        let (package, index) = self.place(path)?;
         small_contents(package, &BTreeSet::from([index])).ok()?.remove(&index)
     }
 }
@@ -115,6 +120,10 @@ impl ImageFiles for CatalogFiles<'_> {
         let content = self.content(path);
         self.contents.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), content.clone());
         content
+    }
+
+    fn content_of(&self, path: &RootPath) -> Option<(ContentId, u32)> {
+        self.place(path).map(|(package, index)| (package.content, index))
     }
 
     fn version(&self, package: &str) -> Option<String> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::accounts::AccountNames;
 use super::files::{ImageFiles, architecture_of};
 use super::machine::{Facts, Machine};
+use super::memo::EffectsMemo;
 use super::models::tool_of_trigger;
 use super::{Effect, PackageEffects, Undone, triggers};
 use crate::apk::pkginfo::PackageInfo;
@@ -18,12 +19,20 @@ use crate::shell::{Script, evaluate};
 const STACK: usize = 64 << 20;
 
 /// What the scripts of all catalogued packages would do, by package. A script finds the accounts that the scripts
-/// of the packages it depends on have made.
-pub fn effects_of_all(catalog: &FileCatalog, image: &dyn ImageFiles) -> BTreeMap<String, PackageEffects> {
-    let mut all: BTreeMap<String, PackageEffects> = catalog
-        .packages()
-        .map(|package| (package.name.clone(), effects_after(package, image, &[])))
-        .collect();
+/// of the packages it depends on have made. What was found before is taken from the memo.
+pub fn effects_of_all(
+    catalog: &FileCatalog,
+    image: &dyn ImageFiles,
+    memo: &EffectsMemo,
+) -> BTreeMap<String, PackageEffects> {
+    // What was made of an image's layers is not told apart by what names its package.
+    let none = EffectsMemo::default();
+    let memo = if catalog.packages().any(|package| package.source.is_some()) { &none } else { memo };
+    let effects = |package: &PackageFiles, before: &[&Effect]| {
+        memo.effects(package, image, before, |image| effects_after(package, image, before))
+    };
+    let mut all: BTreeMap<String, PackageEffects> =
+        catalog.packages().map(|package| (package.name.clone(), effects(package, &[]))).collect();
     let accounts: BTreeMap<String, Vec<Effect>> = all
         .iter()
         .map(|(name, found)| {
@@ -32,18 +41,22 @@ pub fn effects_of_all(catalog: &FileCatalog, image: &dyn ImageFiles) -> BTreeMap
         .filter(|(_, effects): &(String, Vec<Effect>)| !effects.is_empty())
         .collect();
     for package in catalog.packages() {
-        let before = dependencies(catalog, package);
-        let known: Vec<&Effect> = before.iter().filter_map(|name| accounts.get(name)).flatten().collect();
         let control = &package.manifest.control;
         let texts: Vec<String> = ["config", "preinst", "postinst", ".pre-install", ".post-install"]
             .iter()
             .filter_map(|name| Some(control.member(name)?.into_owned()))
             .collect();
-        let is_named = |effect: &&Effect| {
+        let is_named = |effect: &Effect| {
             account(effect).is_some_and(|name| texts.iter().any(|text| text.contains(name)))
         };
-        if known.iter().any(is_named) {
-            all.insert(package.name.clone(), effects_after(package, image, &known));
+        let others = accounts.iter().filter(|(name, _)| **name != package.name);
+        if !others.flat_map(|(_, effects)| effects).any(is_named) {
+            continue;
+        }
+        let before = dependencies(catalog, package);
+        let known: Vec<&Effect> = before.iter().filter_map(|name| accounts.get(name)).flatten().collect();
+        if known.iter().any(|effect| is_named(effect)) {
+            all.insert(package.name.clone(), effects(package, &known));
         }
     }
     all

@@ -264,7 +264,8 @@ fn among(packages: &[(&str, &[(&str, &str)])]) -> BTreeMap<String, PackageEffect
         one.manifest = Arc::new(Manifest { files: Vec::new(), control });
         catalog.insert(one).unwrap();
     }
-    effects_of_all(&catalog, &CatalogFiles::new(&catalog, "amd64", "x86_64-linux-gnu"))
+    let image = CatalogFiles::new(&catalog, "amd64", "x86_64-linux-gnu");
+    effects_of_all(&catalog, &image, &EffectsMemo::default())
 }
 
 #[test]

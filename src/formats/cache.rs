@@ -282,8 +282,10 @@ impl Cache {
     pub fn partial(&self, id: impl Into<ContentId>) -> Result<Partial, CacheError> {
         let id = id.into();
         let directory = self.root.join("partial");
-        create_dir(&directory)?;
-        Partial::open(&directory, id, self.blob_path(id), &self.added)
+        twice(|| {
+            create_dir(&directory)?;
+            Partial::open(&directory, id, self.blob_path(id), &self.added)
+        })
     }
 
     fn derived_path(&self, kind: &str, key: &Digest) -> PathBuf {
@@ -314,16 +316,14 @@ impl Cache {
     /// Gives a file its content at once: readers see the old or the new, never a part.
     fn replace(&self, path: &Path, bytes: &[u8], synced: bool) -> Result<(), CacheError> {
         let directory = self.root.join("partial");
-        let attempt = || -> Result<(), CacheError> {
+        twice(|| {
             create_dir(&directory)?;
             let mut file = NamedTempFile::new_in(&directory).map_err(CacheError::write(&directory))?;
             file.write_all(bytes).map_err(CacheError::write(file.path()))?;
             persist(file, path, synced)?;
             self.added.fetch_add(bytes.len() as u64, Ordering::Relaxed);
             Ok(())
-        };
-        // Twice: somebody may delete the cache between two steps.
-        attempt().or_else(|error| if error.is_vanished() { attempt() } else { Err(error) })
+        })
     }
 
     /// How much there is.
@@ -378,6 +378,11 @@ fn checksum(kind: &str, key: &Digest, content: &[u8]) -> [u8; CHECKSUM] {
     sum.copy_from_slice(&crc.finalize().to_le_bytes());
     length.copy_from_slice(&(content.len() as u64).to_le_bytes()[..4]);
     bytes
+}
+
+/// Once more where somebody deletes the cache between two steps.
+fn twice<T>(attempt: impl Fn() -> Result<T, CacheError>) -> Result<T, CacheError> {
+    attempt().or_else(|error| if error.is_vanished() { attempt() } else { Err(error) })
 }
 
 fn create_dir(path: &Path) -> Result<(), CacheError> {

@@ -17,7 +17,7 @@ use super::{Forge, ForgeError};
 
 impl Forge<'_> {
     /// The files of some locked packages, in order of their names. Each is listed as soon as it is there, while others
-    /// come.
+    /// come; what was listed before in this run is at hand.
     pub(super) fn catalogued(
         &self,
         recipe: &Recipe,
@@ -28,9 +28,22 @@ impl Forge<'_> {
     ) -> Result<Vec<PackageFiles>, ForgeError> {
         let packages = lock.packages_of(arch);
         let locked = names.iter().filter_map(|name| packages.get(name.as_str()).copied());
-        let wanted: Vec<Wanted> = locked
-            .map(|package| self.wanted(recipe, lock, arch, package))
-            .collect::<Result<_, LockError>>()?;
+        let known = |package: &&LockedPackage| {
+            let known = self.loaded.packages.get(&package.content, links);
+            known.filter(|known| known.name == package.name && known.version == package.version)
+        };
+        let mut all: BTreeMap<String, PackageFiles> = BTreeMap::new();
+        let mut wanted: Vec<Wanted> = Vec::new();
+        for package in locked {
+            if let Some(known) = known(&package) {
+                all.insert(known.name.clone(), known);
+            } else {
+                wanted.push(self.wanted(recipe, lock, arch, package)?);
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(all.into_values().collect());
+        }
         let slow = vec![self.mirrors.snapshot_root().to_owned()];
         let connections = Connections { slow, ..Connections::default() };
         let progress = Relay { to: self.progress, present: Mutex::new(BTreeMap::new()) };
@@ -48,7 +61,11 @@ impl Forge<'_> {
         for note in fetched?.notes {
             self.progress.note(&note.to_string());
         }
-        Ok(listed?)
+        for package in listed? {
+            self.loaded.packages.put(&package, links);
+            all.insert(package.name.clone(), package);
+        }
+        Ok(all.into_values().collect())
     }
 
     fn wanted(

@@ -19,6 +19,7 @@ use crate::lock::Lock;
 use crate::recipe::{Base, Layering, Recipe};
 
 use super::inputs::digests;
+use super::side_by_side::side_by_side;
 use super::{Forge, ForgeError, Update};
 
 mod census;
@@ -31,6 +32,9 @@ use census::Census;
 use drafts::{Draft, relative};
 use kept::Placed;
 use survey::Survey;
+
+/// How many images are looked into before the next ones are.
+const AT_ONCE: usize = 16;
 
 /// A recipe of a fleet.
 #[derive(Clone, Copy)]
@@ -119,23 +123,32 @@ pub fn plan_fleet(members: &[Member<'_>], options: &FleetOptions) -> Result<Flee
     let mut place_of: Vec<Option<usize>> = Vec::with_capacity(members.len());
     let (mut one_layer, mut packaged) = (Pulls::default(), rivals::Packaged::new(options.layers));
     let locks: Vec<Vec<Digest>> = members.par_iter().map(|member| digests(member.lock)).collect();
-    for (member, locks) in members.iter().zip(&locks) {
-        let Member { forge, recipe, lock } = member;
-        let surveyed = forge.surveyed(recipe, lock, locks, options.arch, &mut census)?;
-        one_layer = rivals::and_one_layer(one_layer, &surveyed);
-        packaged.add(&surveyed);
-        let left = reason_to_leave(recipe, &surveyed, options);
-        place_of.push(if left.is_none() { Some(census.add(member, &surveyed, options)) } else { None });
-        images.push(ImageReport {
-            path: recipe.path.clone(),
-            name: recipe.reference(),
-            before: surveyed.layers.clone(),
-            after: surveyed.layers,
-            unused: 0,
-            base: None,
-            text: None,
-            left,
-        });
+    let with_locks: Vec<(&Member<'_>, &Vec<Digest>)> = members.iter().zip(&locks).collect();
+    for some in with_locks.chunks(AT_ONCE) {
+        let surveys = side_by_side(
+            some,
+            |(member, _)| member.forge,
+            |forge, (member, locks)| forge.surveyed(member.recipe, member.lock, locks, options.arch),
+        )?;
+        for ((member, _), (surveyed, paths)) in some.iter().zip(surveys) {
+            let Member { forge, recipe, lock } = member;
+            let again = || forge.survey(recipe, lock, options.arch).map(|(_, paths)| paths);
+            forge.note_packages(&mut census, &surveyed, paths, again)?;
+            one_layer = rivals::and_one_layer(one_layer, &surveyed);
+            packaged.add(&surveyed);
+            let left = reason_to_leave(recipe, &surveyed, options);
+            place_of.push(if left.is_none() { Some(census.add(member, &surveyed, options)) } else { None });
+            images.push(ImageReport {
+                path: recipe.path.clone(),
+                name: recipe.reference(),
+                before: surveyed.layers.clone(),
+                after: surveyed.layers,
+                unused: 0,
+                base: None,
+                text: None,
+                left,
+            });
+        }
     }
     let fleet = census.fleet;
     let planned = plan(&fleet);
@@ -211,26 +224,28 @@ impl Outcome<'_> {
             let draft = self.draft(number, &drafts, &mut taken)?;
             drafts.push(draft);
         }
-        let members = self.members.iter().zip(self.locks).zip(self.place_of);
-        for (image, ((member, locks), place)) in images.iter_mut().zip(members) {
-            let Some(place) = *place else { continue };
-            let Some(number) = self.planned.base_of[place] else { continue };
-            let prefix = relative(&member.recipe.dir, &self.options.directory);
-            let draft = &drafts[number];
-            let base = Base { recipe: draft.recipe.clone(), prefix: prefix.clone() };
-            let recipe = Recipe { base: Some(Box::new(base)), ..member.recipe.clone() };
-            let file = prefix.join(draft.recipe.path.file_name().unwrap_or_default());
-            let below = drafts::below_of(&drafts, Some(number), self.planned);
-            match self.on_base(member, &recipe, draft, &[&draft.locks[..], locks].concat(), &below) {
-                Ok(placed) => match edited(&member.recipe.text, &file, placed.budget) {
-                    Ok(text) => {
+        let on_bases: Vec<OnBase<'_>> = self.on_bases(&drafts).collect();
+        for some in on_bases.chunks(AT_ONCE) {
+            let placed = side_by_side(
+                some,
+                |one| one.member.forge,
+                |forge, one| Ok(self.on_base(forge, one, &drafts)),
+            )?;
+            for (one, placed) in some.iter().zip(placed) {
+                let image = &mut images[one.member_place];
+                let edited = |placed: &Placed| edited(&one.member.recipe.text, &one.file, placed.budget);
+                match placed.map(|placed| (edited(&placed), placed)) {
+                    Ok((Ok(text), placed)) => {
                         image.after = placed.layers;
-                        image.unused = self.fleet.unused(self.planned, place);
-                        (image.base, image.text) = (Some(number), Some(text));
+                        image.unused = self.fleet.unused(self.planned, one.place);
+                        (image.base, image.text) = (Some(one.number), Some(text));
                     }
-                    Err(error) => image.left = Some(error.to_string()),
-                },
-                Err(error) => image.left = Some(format!("it cannot stand on {}: {error}", draft.recipe.name)),
+                    Ok((Err(error), _)) => image.left = Some(error.to_string()),
+                    Err(error) => {
+                        let base = &drafts[one.number].recipe.name;
+                        image.left = Some(format!("it cannot stand on {base}: {error}"));
+                    }
+                }
             }
         }
         Ok(self.reports(drafts, images))
@@ -256,7 +271,7 @@ impl Outcome<'_> {
             }
             numbers.insert(number, reports.len());
             let parent = self.planned.bases[number].parent.and_then(|parent| numbers.get(&parent).copied());
-            let Draft { recipe, lock, locks: _, text, layers } = draft;
+            let Draft { recipe, lock, text, layers, .. } = draft;
             let (path, name) = (recipe.path, recipe.name);
             reports.push(BaseReport { path, name, text, lock, parent, layers, images: count });
         }
@@ -266,23 +281,34 @@ impl Outcome<'_> {
         reports
     }
 
+    /// The images for which a base was chosen.
+    fn on_bases<'o>(&'o self, drafts: &'o [Draft]) -> impl Iterator<Item = OnBase<'o>> {
+        let members = self.members.iter().zip(self.locks).zip(self.place_of).enumerate();
+        members.filter_map(|(member_place, ((member, locks), place))| {
+            let place = (*place)?;
+            let number = self.planned.base_of[place]?;
+            let prefix = relative(&member.recipe.dir, &self.options.directory);
+            let draft = &drafts[number];
+            let base = Base { recipe: draft.recipe.clone(), prefix: prefix.clone() };
+            let recipe = Recipe { base: Some(Box::new(base)), ..member.recipe.clone() };
+            let file = prefix.join(draft.recipe.path.file_name().unwrap_or_default());
+            Some(OnBase { member, member_place, locks, place, number, recipe, file })
+        })
+    }
+
     /// An image on a base that is not written yet. What was locked stays where it can. Where layers are left of what it
-    /// may have, its own one is spread over them, if that saves more than they cost. `locks` are the digests of the
-    /// locks that its own follows from, `below` the layers that it stands on.
-    fn on_base(
-        &self,
-        member: &Member<'_>,
-        recipe: &Recipe,
-        base: &Draft,
-        locks: &[Digest],
-        below: &BTreeSet<Digest>,
-    ) -> Result<Placed, ForgeError> {
-        let (forge, arch, most) = (member.forge, self.options.arch, self.options.layers);
-        forge.placed(recipe, locks, arch, most, || {
-            let lock =
-                forge.lock(recipe, Some(&base.lock), &[arch], Some(member.lock), &Update::Necessary)?;
-            let prepared = forge.prepare(recipe, &lock, arch)?;
+    /// may have, its own one is spread over them, if that saves more than they cost.
+    fn on_base(&self, forge: &Forge<'_>, one: &OnBase<'_>, drafts: &[Draft]) -> Result<Placed, ForgeError> {
+        let (arch, most) = (self.options.arch, self.options.layers);
+        let (recipe, draft) = (&one.recipe, &drafts[one.number]);
+        let locks = [&draft.locks[..], one.locks].concat();
+        forge.placed(recipe, &locks, arch, most, || {
+            let old = Some(one.member.lock);
+            let lock = forge.lock(recipe, Some(&draft.lock), &[arch], old, &Update::Necessary)?;
+            let base = self.prepared(forge, one.number, drafts)?;
+            let prepared = forge.prepare_on(Some(base), recipe, &lock, arch)?;
             let whole = Placed { layers: forge.measured(recipe, &lock, &prepared)?.pulled, budget: None };
+            let below = drafts::below_of(drafts, Some(one.number), self.planned);
             let budget = most.saturating_sub(below.len()).min(Layering::MAX_BUDGET);
             if budget < 2 || !is_one_layer(recipe) {
                 return Ok(whole);
@@ -290,9 +316,26 @@ impl Outcome<'_> {
             let spread = Recipe { layering: Layering::Auto { budget }, ..recipe.clone() };
             let layers = forge.measured(&spread, &lock, &prepared)?.pulled;
             let spread = Placed { layers, budget: Some(budget) };
-            Ok(if spread.cost(below) < whole.cost(below) { spread } else { whole })
+            Ok(if spread.cost(&below) < whole.cost(&below) { spread } else { whole })
         })
     }
+}
+
+/// An image for which a base was chosen.
+struct OnBase<'a> {
+    member: &'a Member<'a>,
+    /// The member's place among them.
+    member_place: usize,
+    /// The digests of its lock and of those below.
+    locks: &'a [Digest],
+    /// Its place in the fleet.
+    place: usize,
+    /// The base's place among those that are planned.
+    number: usize,
+    /// The recipe, on that base.
+    recipe: Recipe,
+    /// Where the base's recipe is, as seen from this one.
+    file: PathBuf,
 }
 
 impl Placed {

@@ -1,6 +1,7 @@
 //! From a recipe to the packages of one architecture's lock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::arch::Arch;
@@ -12,7 +13,7 @@ use crate::lock::{
 };
 use crate::recipe::{PackageSpec, Recipe, Stacked};
 use crate::repository::{
-    Access, IndexPart, LocalPackage, PackageIndex, load, local_apks, local_packages, locked_text, sources,
+    Access, IndexPart, LocalPackage, PackageIndex, RepositoryError, local_apks, local_packages, locked_text,
 };
 use crate::resolve::{Holder, Pinned, Request, ResolveError, Solution, resolve};
 use crate::select::SelectError;
@@ -94,17 +95,7 @@ impl Forge<'_> {
     fn resolve_deb(&self, recipe: &Recipe, port: Port, known: &Known<'_>) -> Result<Resolved, ForgeError> {
         let Port { arch, name: arch_name, triplet } = port;
         let local = local_packages(recipe, arch_name, triplet)?;
-        let mut parts: Vec<IndexPart> = local.iter().map(|package| package.part.clone()).collect();
-        parts.extend(self.load_indexes(recipe, arch, arch_name)?);
-        parts.extend(
-            known
-                .packages
-                .values()
-                .filter(|package| package.repository.is_some() || package.in_image)
-                .filter_map(|package| still_locked(package)),
-        );
-        let index =
-            PackageIndex::new(arch, arch_name, parts).map_err(crate::repository::RepositoryError::from)?;
+        let index = self.deb_index_with(recipe, port, &local, known)?;
 
         let mut programs = needs(recipe, arch);
         self.find_deb(recipe, &index, &mut programs)?;
@@ -137,22 +128,23 @@ impl Forge<'_> {
         Ok(Resolved { repositories, packages, programs })
     }
 
-    fn load_indexes(
+    /// The packages of a recipe's archives, its own ones, and what is known of a lock and in no archive any more.
+    fn deb_index_with(
         &self,
         recipe: &Recipe,
-        arch: Arch,
-        arch_name: &str,
-    ) -> Result<Vec<IndexPart>, ForgeError> {
-        let sources = sources(recipe, arch, &self.mirrors, &self.options.without)?;
-        let roots: Vec<_> =
-            sources.iter().map(|source| (source.archive_name.as_str(), source.uri.as_str())).collect();
-        self.tell_mirrors(recipe, arch, &roots);
-        let mut notes = Vec::new();
-        let parts = load(&sources, arch_name, self.access(recipe), &mut notes)?;
-        for note in notes {
-            self.progress.note(&note.to_string());
+        port: Port,
+        local: &[LocalPackage],
+        known: &Known<'_>,
+    ) -> Result<Arc<PackageIndex>, ForgeError> {
+        let index = self.deb_index(recipe, port)?;
+        let mut more: Vec<IndexPart> = local.iter().map(|package| package.part.clone()).collect();
+        let known = known.packages.values().filter(|package| package.repository.is_some() || package.in_image);
+        let gone = known.filter(|package| !index.has(&package.name, &package.version));
+        more.extend(gone.filter_map(|package| still_locked(package)));
+        if more.is_empty() {
+            return Ok(index);
         }
-        Ok(parts)
+        Ok(Arc::new(index.with(more).map_err(RepositoryError::from)?))
     }
 
     /// Says where the distro's archives are taken from, of which `roots` has the names and places.
@@ -186,17 +178,9 @@ impl Forge<'_> {
         versions: &BTreeMap<String, String>,
         solution: &mut Solution,
     ) {
-        let mut essential: BTreeSet<&str> = BTreeSet::new();
-        let mut for_rules: BTreeSet<&str> = BTreeSet::new();
-        let asked_for = recipe.on_demand_packages();
-        for id in index.packages() {
-            let name = index.name(id);
-            if index.is_essential(id) {
-                essential.insert(name);
-            } else if asked_for.contains(name) {
-                for_rules.insert(name);
-            }
-        }
+        let essential: BTreeSet<&str> = index.essential().map(|id| index.name(id)).collect();
+        let mut for_rules = recipe.on_demand_packages();
+        for_rules.retain(|name| index.named(name).any(|id| !index.is_essential(id)));
         let all: Vec<&str> = essential.iter().chain(&for_rules).copied().collect();
         if add(index, named, &all, versions, solution).is_ok() {
             return;
@@ -378,7 +362,7 @@ pub(super) struct Port {
 }
 
 impl Port {
-    fn of(recipe: &Recipe, arch: Arch) -> Result<Self, ForgeError> {
+    pub(super) fn of(recipe: &Recipe, arch: Arch) -> Result<Self, ForgeError> {
         let distro = recipe.conventions();
         match (distro.arch_name(arch), distro.triplet(arch)) {
             (Some(name), Some(triplet)) => Ok(Port { arch, name, triplet }),

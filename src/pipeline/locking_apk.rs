@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apk::IndexRecord;
 use crate::apk::relation::Relation;
-use crate::arch::Arch;
 use crate::cache::ContentId;
 use crate::lock::{LockedPackage, apk_packages, apk_record, apk_repositories, provides_name};
 use crate::recipe::{PackageSpec, Recipe, Stacked};
 use crate::repository::{
-    ApkId, ApkIndex, ApkOrigin, LocalApk, apk_sources, load_apk, local_apks, locked_apk,
+    ApkId, ApkIndex, ApkOrigin, LocalApk, local_apks, locked_apk,
 };
 use crate::resolve::{ApkResolveError, ApkSolution, resolve_apk};
 
@@ -29,7 +28,7 @@ impl Forge<'_> {
         let local = local_apks(recipe, port.name, port.triplet)?;
         let mut parts: Vec<(ApkOrigin, Vec<IndexRecord>)> =
             local.iter().map(|package| (package.origin.clone(), vec![package.record.clone()])).collect();
-        parts.extend(self.load_apk_indexes(recipe, arch, port.name)?);
+        parts.extend(self.apk_parts(recipe, port)?.iter().cloned());
         parts.extend(
             known
                 .packages
@@ -101,24 +100,6 @@ impl Forge<'_> {
                 ));
             }
         }
-    }
-
-    pub(super) fn load_apk_indexes(
-        &self,
-        recipe: &Recipe,
-        arch: Arch,
-        arch_name: &str,
-    ) -> Result<Vec<(ApkOrigin, Vec<IndexRecord>)>, ForgeError> {
-        let sources = apk_sources(recipe, arch, &self.mirrors)?;
-        let roots: Vec<_> =
-            sources.iter().map(|source| (source.archive_name.as_str(), source.uri.as_str())).collect();
-        self.tell_mirrors(recipe, arch, &roots);
-        let mut notes = Vec::new();
-        let parts = load_apk(&sources, arch_name, self.access(recipe), &mut notes)?;
-        for note in notes {
-            self.progress.note(&note.to_string());
-        }
-        Ok(parts)
     }
 }
 

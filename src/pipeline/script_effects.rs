@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::arch::Arch;
 use crate::catalog::FileCatalog;
-use crate::effects::{CatalogFiles, PackageEffects, effects_of_all};
+use crate::effects::{CatalogFiles, EffectsMemo, PackageEffects, effects_of_all};
 use crate::recipe::Recipe;
 
 /// The effects of packages' scripts so far.
@@ -19,14 +19,14 @@ pub(super) struct ScriptEffects {
 impl ScriptEffects {
     /// Evaluates the scripts of the catalogued packages among one another, if more were catalogued since: what a
     /// script does may depend on the others' files, but not on the order in which they were fetched.
-    pub(super) fn update(&mut self, recipe: &Recipe, arch: Arch, catalog: &FileCatalog) {
+    pub(super) fn update(&mut self, recipe: &Recipe, arch: Arch, catalog: &FileCatalog, memo: &EffectsMemo) {
         let (distro, count) = (recipe.conventions(), catalog.inserted());
         if self.known == count {
             return;
         }
         let names = (distro.arch_name(arch).unwrap_or_default(), distro.triplet(arch).unwrap_or_default());
         let files = CatalogFiles::new(catalog, names.0, names.1);
-        self.packages = effects_of_all(catalog, &files);
+        self.packages = effects_of_all(catalog, &files, memo);
         self.known = count;
     }
 }

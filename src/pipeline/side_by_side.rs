@@ -1,5 +1,6 @@
-//! The same work for several architectures at once, told as if it were done one after the other.
+//! The same work for several things at once, told as if it were done one after the other.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::{Forge, ForgeError};
@@ -57,38 +58,59 @@ impl Forge<'_> {
         archs: &[Arch],
         work: impl Fn(&Forge<'_>, Arch) -> Result<T, ForgeError> + Sync,
     ) -> Result<Vec<T>, ForgeError> {
-        if let [arch] = archs {
-            return work(self, *arch).map(|done| vec![done]);
-        }
-        // Threads of their own: they wait for others that have rayon work for them, and those of rayon's could all be
-        // waiting then.
-        let one = |arch: Arch| {
-            let progress = HeldBack { to: self.progress, words: Mutex::default() };
-            let forge = Forge {
-                cache: self.cache.clone(),
-                scratch: self.scratch.clone(),
-                transport: self.transport.clone(),
-                mirrors: self.mirrors.clone(),
-                now: self.now,
-                options: self.options.clone(),
-                progress: &progress,
-            };
-            let done = work(&forge, arch);
-            (progress, done)
-        };
-        let mut all = Vec::with_capacity(archs.len());
-        for some in archs.chunks(rayon::current_num_threads().max(1)) {
-            let done: Vec<_> = std::thread::scope(|scope| {
-                let one = &one;
-                let threads: Vec<_> = some.iter().map(|arch| scope.spawn(move || one(*arch))).collect();
-                threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
-            });
-            for done in done {
-                let (progress, done) = done.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                progress.release();
-                all.push(done?);
-            }
-        }
-        Ok(all)
+        side_by_side(archs, |_| self, |forge, arch| work(forge, *arch))
     }
+
+    /// The same, telling somebody else.
+    fn telling<'p>(&self, progress: &'p dyn Progress) -> Forge<'p> {
+        Forge {
+            cache: self.cache.clone(),
+            scratch: self.scratch.clone(),
+            transport: self.transport.clone(),
+            mirrors: self.mirrors.clone(),
+            loaded: self.loaded.clone(),
+            now: self.now,
+            options: self.options.clone(),
+            progress,
+        }
+    }
+}
+
+/// Does something for each item with the forge that is its own; the first one's error counts, and nothing behind it is
+/// told.
+pub(super) fn side_by_side<'f, I: Sync, T: Send>(
+    items: &[I],
+    forge_of: impl Fn(&I) -> &'f Forge<'f> + Sync,
+    work: impl Fn(&Forge<'_>, &I) -> Result<T, ForgeError> + Sync,
+) -> Result<Vec<T>, ForgeError> {
+    if let [item] = items {
+        return work(forge_of(item), item).map(|done| vec![done]);
+    }
+    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let all: Vec<Mutex<Option<_>>> = items.iter().map(|_| Mutex::new(None)).collect();
+    let take = || {
+        // Taken in order: whatever comes before one that fails is done as well.
+        while !failed.load(Ordering::Relaxed) {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(place) else { break };
+            let forge = forge_of(item);
+            let progress = HeldBack { to: forge.progress, words: Mutex::default() };
+            let done = work(&forge.telling(&progress), item);
+            failed.fetch_or(done.is_err(), Ordering::Relaxed);
+            *all[place].lock().unwrap_or_else(PoisonError::into_inner) = Some((progress, done));
+        }
+    };
+    // Threads of their own: they wait for others that have rayon work for them, and those of rayon's could all be
+    // waiting then.
+    std::thread::scope(|scope| {
+        for _ in 0..rayon::current_num_threads().clamp(1, items.len().max(1)) {
+            scope.spawn(take);
+        }
+    });
+    let done = all.into_iter().filter_map(|one| one.into_inner().unwrap_or_else(PoisonError::into_inner));
+    done.map(|(progress, done)| {
+        progress.release();
+        done
+    })
+    .collect()
 }

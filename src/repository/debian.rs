@@ -366,7 +366,10 @@ fn fetch(url: &str, file: &ReleaseFile, access: Access<'_>) -> Result<Option<Vec
     let expected = Expected { digest: Some(file.digest), size: file.size };
     for _ in 0..2 {
         let partial = access.cache.partial(file.digest)?;
-        access.transport.download(url, partial.path(), expected, &|_| {})?;
+        match access.transport.download(url, partial.path(), expected, &|_| {}) {
+            Err(error) if error.is_vanished(partial.path()) => continue,
+            result => result?,
+        }
         match partial.commit_checked() {
             Err(error) if error.is_vanished() => continue,
             result => result?,

@@ -8,6 +8,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -242,9 +243,11 @@ pub struct PackageIndex {
     arch: Arch,
     deb_arch: String,
     origins: Vec<IndexOrigin>,
-    texts: Vec<String>,
+    texts: Vec<Arc<String>>,
     /// By name; of a name local ones first, then newest first.
     entries: Vec<Entry>,
+    /// Those of them that are essential, by name.
+    essential: Vec<PackageId>,
     /// By name, then package.
     provided: Vec<Provided>,
 }
@@ -257,32 +260,45 @@ impl PackageIndex {
         deb_arch: &str,
         indexes: Vec<(IndexOrigin, IndexText)>,
     ) -> Result<Self, IndexError> {
-        let (origins, parts): (Vec<_>, Vec<_>) = indexes.into_iter().unzip();
-        let mut entries = Vec::new();
-        let mut texts = Vec::with_capacity(parts.len());
-        for (number, (origin, part)) in origins.iter().zip(parts).enumerate() {
+        let (origins, texts, entries) = Default::default();
+        let (essential, provided) = Default::default();
+        let deb_arch = deb_arch.to_owned();
+        PackageIndex { arch, deb_arch, origins, texts, entries, essential, provided }.and(indexes)
+    }
+
+    /// The same with more indexes. Of equal versions of a package local ones count before those of archives, and
+    /// these before those of locks.
+    pub fn with(&self, more: Vec<(IndexOrigin, IndexText)>) -> Result<Self, IndexError> {
+        self.clone().and(more)
+    }
+
+    fn and(mut self, more: Vec<(IndexOrigin, IndexText)>) -> Result<Self, IndexError> {
+        for (origin, part) in more {
             let too_large = || IndexError::TooLarge { origin: origin.to_string() };
             if u32::try_from(part.text.len()).is_err() {
                 return Err(too_large());
             }
-            let number = u16::try_from(number).map_err(|_| too_large())?;
-            texts.push(part.text);
-            let Some(text) = texts.last() else { continue };
+            let number = u16::try_from(self.origins.len()).map_err(|_| too_large())?;
+            let text = part.text;
             if let Some(read) = part.entries {
-                entries.extend(read.into_iter().map(|entry| Entry { origin: number, ..entry }));
-                continue;
+                self.entries.extend(read.into_iter().map(|entry| Entry { origin: number, ..entry }));
+            } else {
+                let paragraphs: Vec<_> = control::paragraphs(&text).collect();
+                let (text, origin, deb_arch) = (&text, &origin, self.deb_arch.as_str());
+                let read = |paragraph: &_| read_entry(text, paragraph, number, origin, deb_arch);
+                // Collected as a sequence, so that of several errors the first in the text is told.
+                for entry in paragraphs.par_iter().map(read).collect::<Vec<_>>() {
+                    self.entries.push(entry?);
+                }
             }
-            let paragraphs: Vec<_> = control::paragraphs(text).collect();
-            let read =
-                paragraphs.par_iter().map(|paragraph| read_entry(text, paragraph, number, origin, deb_arch));
-            // Collected as a sequence, so that of several errors the first in the text is told.
-            for entry in read.collect::<Vec<_>>() {
-                entries.push(entry?);
-            }
+            self.origins.push(origin);
+            self.texts.push(Arc::new(text));
         }
-        let entries = in_order(&entries, &origins, &texts);
-        let provided = collect_provided(&texts, &entries);
-        Ok(PackageIndex { arch, deb_arch: deb_arch.to_owned(), origins, texts, entries, provided })
+        let texts: Vec<&str> = self.texts.iter().map(|text| text.as_str()).collect();
+        self.entries = in_order(&self.entries, &self.origins, &texts);
+        self.provided = collect_provided(&texts, &self.entries);
+        self.essential = self.packages().filter(|id| self.entry(*id).essential).collect();
+        Ok(self)
     }
 
     /// The architecture of the image.
@@ -325,6 +341,16 @@ impl PackageIndex {
             self.entries[start..].iter().take_while(|entry| self.text(entry, entry.name) == name).count();
         let id = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
         (id(start)..id(start + count)).map(PackageId)
+    }
+
+    /// Whether it has a package in a version.
+    pub fn has(&self, name: &str, version: &str) -> bool {
+        self.named(name).any(|id| self.version(id) == version)
+    }
+
+    /// The packages that the distro marks `Essential: yes`, by name.
+    pub fn essential(&self) -> impl Iterator<Item = PackageId> + use<'_> {
+        self.essential.iter().copied()
     }
 
     /// The packages that provide a name, by their own name.

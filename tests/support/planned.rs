@@ -9,7 +9,7 @@ use rootforge::catalog::Scratch;
 use rootforge::layer::LayerPlan;
 use rootforge::lock::Lock;
 use rootforge::oci::MergedTree;
-use rootforge::pipeline::{Forge, Options, Prepared, Update};
+use rootforge::pipeline::{Forge, Loaded, Options, Prepared, Update};
 use rootforge::progress::Silent;
 use rootforge::recipe::Recipe;
 use rootforge::render::Content;
@@ -50,6 +50,7 @@ impl Planner {
             scratch: Scratch::default(),
             transport: Transport::new(TransportOptions::default()).unwrap(),
             mirrors: Mirrors::new(mirrors).unwrap(),
+            loaded: Loaded::default(),
             now: SystemTime::now(),
             options: Options::default(),
             progress: &Silent,

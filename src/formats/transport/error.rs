@@ -1,7 +1,7 @@
 //! Why bytes did not arrive, and what to do about it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use reqwest::StatusCode;
 
@@ -128,6 +128,12 @@ impl TransportError {
     /// Whether the source does not have the file, so that another may be tried.
     pub fn is_missing(&self) -> bool {
         matches!(self, TransportError::Missing { .. })
+    }
+
+    /// Whether a file to download into has been deleted meanwhile.
+    pub fn is_vanished(&self, file: &Path) -> bool {
+        matches!(self, TransportError::Write { path, source } | TransportError::Read { path, source }
+            if path == file && source.kind() == io::ErrorKind::NotFound)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::arch::Arch;
 use crate::digest::Digest;
@@ -10,7 +11,7 @@ use crate::lock::Lock;
 use crate::recipe::{Base, Recipe};
 
 use super::super::inputs::digests;
-use super::super::{ForgeError, Update};
+use super::super::{Forge, ForgeError, Prepared, Update};
 use super::kept::KeptDraft;
 use super::{Member, Outcome};
 
@@ -22,6 +23,8 @@ pub(super) struct Draft {
     pub(super) locks: Vec<Digest>,
     pub(super) text: String,
     pub(super) layers: Vec<PulledLayer>,
+    /// Its files, once anybody has asked for them.
+    prepared: Mutex<Option<Arc<Prepared>>>,
 }
 
 impl Outcome<'_> {
@@ -62,10 +65,12 @@ impl Outcome<'_> {
         let base_lock = parent.map(|parent| &parent.lock);
         let below_it = parent.map_or(&[][..], |parent| &parent.locks);
         let locks: Vec<Digest> = below_it.iter().copied().chain(digests(&pins)).collect();
+        let mut prepared = None;
         let kept = first.forge.drafted(&recipe, &locks, arch, || {
             let lock = first.forge.lock(&recipe, base_lock, &[arch], Some(&pins), &Update::Necessary)?;
-            let prepared = first.forge.prepare(&recipe, &lock, arch)?;
-            let layers = first.forge.measured(&recipe, &lock, &prepared)?.pulled;
+            let parent = base.parent.map(|parent| self.prepared(first.forge, parent, below)).transpose()?;
+            let files = prepared.insert(Arc::new(first.forge.prepare_on(parent, &recipe, &lock, arch)?));
+            let layers = first.forge.measured(&recipe, &lock, files)?.pulled;
             Ok(KeptDraft { lock, layers })
         })?;
         let mut lock = kept.lock;
@@ -73,7 +78,25 @@ impl Outcome<'_> {
         let below: BTreeSet<Digest> = below_of(below, base.parent, self.planned);
         let layers = kept.layers.into_iter().filter(|layer| !below.contains(&layer.key)).collect();
         let locks = digests(&lock);
-        Ok(Draft { recipe, lock, locks, text, layers })
+        Ok(Draft { recipe, lock, locks, text, layers, prepared: Mutex::new(prepared) })
+    }
+
+    /// The files of a base, which are prepared once for all that stands on it.
+    pub(super) fn prepared(
+        &self,
+        forge: &Forge<'_>,
+        number: usize,
+        drafts: &[Draft],
+    ) -> Result<Arc<Prepared>, ForgeError> {
+        let draft = &drafts[number];
+        let mut prepared = draft.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(prepared) = &*prepared {
+            return Ok(Arc::clone(prepared));
+        }
+        let parent = self.planned.bases[number].parent;
+        let parent = parent.map(|parent| self.prepared(forge, parent, drafts)).transpose()?;
+        let made = forge.prepare_on(parent, &draft.recipe, &draft.lock, self.options.arch)?;
+        Ok(Arc::clone(prepared.insert(Arc::new(made))))
     }
 
     /// A name that nothing has: of the distro for what stands on nothing, else of the source that most of it is from.

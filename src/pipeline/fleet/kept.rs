@@ -16,7 +16,7 @@ use crate::root_path::RootPath;
 use super::super::inputs::{Call, ImageInputs, digest};
 use super::super::{Forge, ForgeError};
 use super::census::Census;
-use super::survey::{Survey, SurveyedPackage};
+use super::survey::Survey;
 
 /// The kinds of derived entries. The program is part of their keys, except for that of paths.
 const SURVEYS: &str = "survey-1";
@@ -61,40 +61,52 @@ mod as_text {
 }
 
 impl Forge<'_> {
-    /// Looks into an image, unless that was done before; `locks` are the digests of its lock and those of its bases. The
-    /// census knows its packages then.
+    /// Looks into an image, unless that was done before; `locks` are the digests of its lock and those of its bases. With
+    /// what is found now come the paths of each package.
     pub(super) fn surveyed(
         &self,
         recipe: &Recipe,
         lock: &Lock,
         locks: &[Digest],
         arch: Arch,
-        census: &mut Census,
-    ) -> Result<Survey, ForgeError> {
+    ) -> Result<(Survey, Option<Vec<Vec<RootPath>>>), ForgeError> {
         let key = self.plan_key(recipe, locks, arch, &());
-        if let Some(survey) = self.known::<Survey>(SURVEYS, key)
-            && survey
-                .packages
-                .iter()
-                .all(|package| census.knows(package) || self.recall_paths(package, census))
-        {
-            return Ok(survey);
+        if let Some(survey) = self.known::<Survey>(SURVEYS, key) {
+            return Ok((survey, None));
         }
         self.progress.stage(&format!("looking into {} for {arch}", recipe.name));
         let (survey, paths) = self.survey(recipe, lock, arch)?;
-        for (package, paths) in survey.packages.iter().zip(paths) {
-            if !census.knows(package) {
-                self.keep_for_plans(PATHS, digest(&package.content), &paths);
-                census.note(package, paths);
-            }
-        }
         self.keep_for_plans(SURVEYS, key, &survey);
-        Ok(survey)
+        Ok((survey, Some(paths)))
     }
 
-    fn recall_paths(&self, package: &SurveyedPackage, census: &mut Census) -> bool {
-        let paths = self.known::<Vec<RootPath>>(PATHS, digest(&package.content));
-        paths.map(|paths| census.note(package, paths)).is_some()
+    /// Tells the census the packages of an image that it does not know, whose paths are given or kept; if they are
+    /// neither, the image is looked into again.
+    pub(super) fn note_packages(
+        &self,
+        census: &mut Census,
+        survey: &Survey,
+        paths: Option<Vec<Vec<RootPath>>>,
+        again: impl Fn() -> Result<Vec<Vec<RootPath>>, ForgeError>,
+    ) -> Result<(), ForgeError> {
+        let mut paths = paths.map(|paths| paths.into_iter().map(Some).collect::<Vec<_>>());
+        for (place, package) in survey.packages.iter().enumerate() {
+            if census.knows(package) {
+                continue;
+            }
+            let key = digest(&package.content);
+            if let Some(kept) = self.known(PATHS, key) {
+                census.note(package, kept);
+                continue;
+            }
+            if paths.is_none() {
+                paths = Some(again()?.into_iter().map(Some).collect());
+            }
+            let found = paths.as_mut().and_then(|paths| paths.get_mut(place)?.take()).unwrap_or_default();
+            self.keep_for_plans(PATHS, key, &found);
+            census.note(package, found);
+        }
+        Ok(())
     }
 
     /// A base: `locks` are the digests of those that its own follows from.

@@ -102,9 +102,7 @@ impl Compact {
     }
 
     fn in_order(mut self, origin: &IndexOrigin) -> Self {
-        let texts = [std::mem::take(&mut self.text)];
-        self.entries = in_order(&self.entries, std::slice::from_ref(origin), &texts);
-        [self.text] = texts;
+        self.entries = in_order(&self.entries, std::slice::from_ref(origin), &[&self.text]);
         self
     }
 

@@ -34,7 +34,11 @@ impl PackageIndex {
     /// The first mention of a package name. The text is searched, so ask only where it matters.
     pub(crate) fn first_mention(&self, name: &str) -> Option<Mention> {
         let finder = memmem::Finder::new(name);
-        self.texts.iter().enumerate().find_map(|(origin, text)| {
+        // Stable: of one kind in their order.
+        let mut order: Vec<usize> = (0..self.texts.len()).collect();
+        order.sort_by_key(|place| self.origins[*place].kind);
+        order.into_iter().enumerate().find_map(|(origin, place)| {
+            let text = &self.texts[place];
             let mut mentions =
                 finder.find_iter(text.as_bytes()).filter_map(|at| mention(text, origin, at, name.len()));
             let first = mentions.next()?;

@@ -123,8 +123,8 @@ pub(super) fn read_entry(
 
 /// The packages by name, local ones first, then newest first, then by kind and place of their origin; of
 /// equal versions only the first.
-pub(super) fn in_order(entries: &[Entry], origins: &[IndexOrigin], texts: &[String]) -> Vec<Entry> {
-    let text_of = |entry: &Entry, span: Span| slice(&texts[usize::from(entry.origin)], span);
+pub(super) fn in_order(entries: &[Entry], origins: &[IndexOrigin], texts: &[&str]) -> Vec<Entry> {
+    let text_of = |entry: &Entry, span: Span| slice(texts[usize::from(entry.origin)], span);
     let kind = |entry: &Entry| origins[usize::from(entry.origin)].kind;
     // Names are compared a million times: side by side they stay in the processor's cache.
     let mut names = String::new();
@@ -151,14 +151,14 @@ pub(super) fn in_order(entries: &[Entry], origins: &[IndexOrigin], texts: &[Stri
 }
 
 /// Every provided name of every package. A field that cannot be read provides nothing.
-pub(super) fn collect_provided(texts: &[String], entries: &[Entry]) -> Vec<Provided> {
+pub(super) fn collect_provided(texts: &[&str], entries: &[Entry]) -> Vec<Provided> {
     let mut all: Vec<(&str, Provided)> = Vec::new();
     for (number, entry) in entries.iter().enumerate() {
         if entry.provides.len == 0 {
             continue;
         }
         let package = PackageId(u32::try_from(number).unwrap_or(u32::MAX));
-        let text = &texts[usize::from(entry.origin)];
+        let text = texts[usize::from(entry.origin)];
         for provided in slice(text, entry.provides).split(',').map(str::trim).filter(|name| !name.is_empty())
         {
             let (name, version) = match provided.split_once('(') {

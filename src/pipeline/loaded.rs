@@ -1,0 +1,118 @@
+//! What a run has loaded: indexes, so that all that is resolved in it is resolved against the same, packages, and what
+//! their scripts do.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::apk::IndexRecord;
+use crate::cache::ContentId;
+use crate::catalog::{MergedUsr, PackageFiles};
+use crate::effects::EffectsMemo;
+use crate::recipe::Recipe;
+use crate::repository::{ApkOrigin, PackageIndex, RepositoryError, apk_sources, load, load_apk, sources};
+
+use super::locking::Port;
+use super::{Forge, ForgeError};
+
+/// The records of several of Alpine's indexes, in the order of preference.
+pub(super) type ApkParts = Vec<(ApkOrigin, Vec<IndexRecord>)>;
+
+/// What a run has loaded. Its clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    deb: Once<PackageIndex>,
+    apk: Once<ApkParts>,
+    pub(super) packages: Packages,
+    pub(super) effects: EffectsMemo,
+}
+
+/// The packages that were listed, by their content and the links of the distro that they were listed for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Packages(Arc<Mutex<BTreeMap<ContentId, Vec<(MergedUsr, PackageFiles)>>>>);
+
+impl Packages {
+    pub(super) fn get(&self, content: &ContentId, links: &MergedUsr) -> Option<PackageFiles> {
+        let packages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut listed = packages.get(content)?.iter();
+        listed.find(|(of, _)| of == links).map(|(_, package)| package.clone())
+    }
+
+    pub(super) fn put(&self, package: &PackageFiles, links: &MergedUsr) {
+        let mut packages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        packages.entry(package.content).or_default().push((links.clone(), package.clone()));
+    }
+}
+
+/// Values that are made once for each key. Who asks for one that is being made waits for it.
+#[derive(Debug)]
+struct Once<T>(Arc<Mutex<BTreeMap<String, Slot<T>>>>);
+
+/// A place for a value; locked while it is made.
+type Slot<T> = Arc<Mutex<Option<Arc<T>>>>;
+
+impl<T> Clone for Once<T> {
+    fn clone(&self) -> Self {
+        Once(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Default for Once<T> {
+    fn default() -> Self {
+        Once(Arc::default())
+    }
+}
+
+impl<T> Once<T> {
+    fn get<E>(&self, key: String, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
+        let slot = {
+            let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(slots.entry(key).or_default())
+        };
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(made) = &*slot {
+            return Ok(Arc::clone(made));
+        }
+        let made = Arc::new(make()?);
+        *slot = Some(Arc::clone(&made));
+        Ok(made)
+    }
+}
+
+impl Forge<'_> {
+    /// All packages of a recipe's archives for an architecture.
+    pub(super) fn deb_index(&self, recipe: &Recipe, port: Port) -> Result<Arc<PackageIndex>, ForgeError> {
+        self.loaded.deb.get(self.key(recipe, port), || {
+            let sources = sources(recipe, port.arch, &self.mirrors, &self.options.without)?;
+            let roots: Vec<_> =
+                sources.iter().map(|source| (source.archive_name.as_str(), source.uri.as_str())).collect();
+            self.tell_mirrors(recipe, port.arch, &roots);
+            let mut notes = Vec::new();
+            let parts = load(&sources, port.name, self.access(recipe), &mut notes)?;
+            notes.iter().for_each(|note| self.progress.note(&note.to_string()));
+            Ok(PackageIndex::new(port.arch, port.name, parts).map_err(RepositoryError::from)?)
+        })
+    }
+
+    /// The records of a recipe's repositories of Alpine's kind for an architecture.
+    pub(super) fn apk_parts(&self, recipe: &Recipe, port: Port) -> Result<Arc<ApkParts>, ForgeError> {
+        self.loaded.apk.get(self.key(recipe, port), || {
+            let sources = apk_sources(recipe, port.arch, &self.mirrors)?;
+            let roots: Vec<_> =
+                sources.iter().map(|source| (source.archive_name.as_str(), source.uri.as_str())).collect();
+            self.tell_mirrors(recipe, port.arch, &roots);
+            let mut notes = Vec::new();
+            let parts = load_apk(&sources, port.name, self.access(recipe), &mut notes)?;
+            notes.iter().for_each(|note| self.progress.note(&note.to_string()));
+            Ok(parts)
+        })
+    }
+
+    /// All that decides which indexes a recipe has.
+    fn key(&self, recipe: &Recipe, port: Port) -> String {
+        let Recipe { from, snapshot, pockets, repositories, keys, .. } = recipe;
+        // What a recipe names itself may be told by a path beside it.
+        let own = (!repositories.is_empty() || !keys.is_empty()).then_some((repositories, keys, &recipe.dir));
+        let options = (&self.options.without, self.options.allow_expired_index);
+        format!("{:?}", (from, snapshot, pockets, own, port.name, options))
+    }
+}
