@@ -4,7 +4,7 @@
 //! recipe -> resolve -> (lock) -> fetch -> catalog -> effects -> select -> render -> layer -> oci
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -51,7 +51,7 @@ use made_links::MadeLinks;
 use on_image::{merged_usr, stand_on};
 use programs::{own_elfs, own_packages};
 use script_effects::ScriptEffects;
-use scripts::script_words;
+use scripts::{Words, script_words};
 
 pub use error::ForgeError;
 pub use fleet::{BaseReport, FleetOptions, FleetReport, ImageReport, Member, plan_fleet};
@@ -246,7 +246,7 @@ impl Forge<'_> {
         let mut effects = ScriptEffects::default();
         let mut made_links = MadeLinks::default();
         let mut loader_configuration = LoaderConfiguration::default();
-        let mut scripts = BTreeMap::new();
+        let mut scripts = Words::new();
         let own = own_elfs(recipe, arch);
         let own_packages = own_packages(lock, arch);
         let mut wants = likely_packages(recipe, arch, &packages);
@@ -264,6 +264,7 @@ impl Forge<'_> {
                     catalog.put(package)?;
                 }
                 catalog.order_owners();
+                scripts = self.loaded.words.with(scripts, &wants, &catalog);
             }
             effects.update(recipe, arch, &catalog, &self.loaded.effects);
             made_links.update(distro.format(), &catalog, &effects.packages)?;
@@ -297,7 +298,7 @@ impl Forge<'_> {
                 }
                 Outcome::Wants(more) => wants = more,
                 Outcome::Reads(paths) => {
-                    scripts.extend(script_words(&catalog, paths)?);
+                    scripts.extend(script_words(&catalog, paths, &self.loaded.words)?);
                     wants.clear();
                 }
             }

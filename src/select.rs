@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +77,7 @@ pub struct Inputs<'a> {
     /// those of the packages at hand, which count if they are chosen.
     pub loader_configuration: &'a BTreeMap<RootPath, String>,
     /// The words of scripts read so far; none for a file that is no script of a shell.
-    pub scripts: &'a BTreeMap<RootPath, Option<ScriptWords>>,
+    pub scripts: &'a BTreeMap<RootPath, Option<Arc<ScriptWords>>>,
 }
 
 /// The answer of [`select`].

@@ -143,7 +143,10 @@ impl Ord for RootPath {
         let (one, two) = (self.0.as_bytes(), other.0.as_bytes());
         // The end of a component comes before any byte that a component may have.
         let rank = |byte: u8| if byte == b'/' { 0 } else { byte };
-        match one.iter().zip(two).find(|(a, b)| a != b) {
+        // What many paths have in common is passed over several bytes at a time.
+        let (eights_of_one, eights_of_two) = (one.chunks_exact(8), two.chunks_exact(8));
+        let same = 8 * eights_of_one.zip(eights_of_two).take_while(|(a, b)| a == b).count();
+        match one[same..].iter().zip(&two[same..]).find(|(a, b)| a != b) {
             Some((a, b)) => rank(*a).cmp(&rank(*b)),
             None => one.len().cmp(&two.len()),
         }

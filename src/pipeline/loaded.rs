@@ -12,6 +12,7 @@ use crate::recipe::Recipe;
 use crate::repository::{ApkOrigin, PackageIndex, RepositoryError, apk_sources, load, load_apk, sources};
 
 use super::locking::Port;
+use super::scripts::WordsMemo;
 use super::{Forge, ForgeError};
 
 /// The records of several of Alpine's indexes, in the order of preference.
@@ -24,6 +25,7 @@ pub struct Loaded {
     apk: Once<ApkParts>,
     pub(super) packages: Packages,
     pub(super) effects: EffectsMemo,
+    pub(super) words: WordsMemo,
 }
 
 /// The packages that were listed, by their content and the links of the distro that they were listed for.

@@ -3,6 +3,9 @@
 //! `*` and `?` stay within a component, `**` spans several, `[a-z]` and `{a,b}` are as in a shell. A
 //! pattern starts at the root.
 
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::findings::Findings;
@@ -10,6 +13,9 @@ use super::problems::{Span, quoted};
 use super::reader::Text;
 use super::template::{KNOWN_HINT, Template, unknown_placeholders};
 use crate::root_path::RootPath;
+
+/// What globs were compiled to: those of the run-time rules are asked for once for each selection.
+static COMPILED: LazyLock<Mutex<HashMap<String, GlobMatcher>>> = LazyLock::new(Mutex::default);
 
 /// A glob as the recipe has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +82,13 @@ impl Pattern {
     /// `{triplet}` are replaced before `{a,b}` is read.
     pub fn expand(&self, arch: &str, triplet: &str) -> Result<GlobMatcher, globset::Error> {
         let text = self.0.expand(arch, triplet);
-        Ok(GlobBuilder::new(&text).literal_separator(true).backslash_escape(true).build()?.compile_matcher())
+        if let Some(matcher) = COMPILED.lock().unwrap_or_else(PoisonError::into_inner).get(&text) {
+            return Ok(matcher.clone());
+        }
+        let glob = GlobBuilder::new(&text).literal_separator(true).backslash_escape(true).build()?;
+        let matcher = glob.compile_matcher();
+        COMPILED.lock().unwrap_or_else(PoisonError::into_inner).insert(text, matcher.clone());
+        Ok(matcher)
     }
 
     /// The one path it stands for on an architecture, if it has nothing of a glob.
