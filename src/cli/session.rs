@@ -164,7 +164,13 @@ impl Session {
             (_, true) => Loudness::Verbose,
             _ => Loudness::Usual,
         };
-        Session { reporter: Reporter::new(loudness), json: common.json, common, used_cache: OnceLock::new(), means: OnceLock::new() }
+        Session {
+            reporter: Reporter::new(loudness),
+            json: common.json,
+            common,
+            used_cache: OnceLock::new(),
+            means: OnceLock::new(),
+        }
     }
 
     /// The layout that images go into unless told otherwise.

@@ -1,8 +1,11 @@
-//! What scripts were found to do, kept with all that they asked of the image: where another image answers the same,
-//! they do the same.
+//! What scripts were found to do, kept by all that they asked of the image: where another image answers the same, they
+//! do the same.
+//!
+//! What a script asks next follows from the answers so far. So what is known of a package's scripts is a tree: at each
+//! step a question, and a branch for each answer that an image has given.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::files::ImageFiles;
 use super::{Effect, PackageEffects};
@@ -14,20 +17,67 @@ use crate::shell::Node;
 
 /// What was found of the scripts of packages. Its clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct EffectsMemo(Arc<Mutex<BTreeMap<Key, Vec<Arc<Found>>>>>);
+pub struct EffectsMemo(Arc<Mutex<BTreeMap<Key, Arc<RwLock<Steps>>>>>);
 
 /// A package's name and content, the image's architecture, and the accounts that others have made before.
 type Key = (String, ContentId, String, String);
 
-/// What scripts do where the image answers so.
+/// How far the scripts of a package have been followed: steps by number, the first one first. Numbers, since a tree of
+/// this depth is not to be walked on a stack.
+#[derive(Debug, Default)]
+struct Steps(Vec<Step>);
+
 #[derive(Debug)]
-struct Found {
-    asked: Vec<(Question, Answer)>,
-    effects: PackageEffects,
+enum Step {
+    /// They ask something; which step comes next, by the answers.
+    Asks(Question, Vec<(Answer, usize)>),
+    /// They end.
+    Ends(PackageEffects),
+}
+
+impl Steps {
+    /// What scripts do, if it is known for an image that answers so.
+    fn find(&self, image: &dyn ImageFiles) -> Option<&PackageEffects> {
+        let mut step = self.0.first()?;
+        loop {
+            match step {
+                Step::Ends(effects) => return Some(effects),
+                Step::Asks(question, next) => {
+                    let answer = question.ask(image);
+                    step = &self.0[next.iter().find(|(known, _)| *known == answer)?.1];
+                }
+            }
+        }
+    }
+
+    fn learn(&mut self, asked: Vec<(Question, Answer)>, effects: PackageEffects) {
+        let mut at = 0;
+        for (question, answer) in asked {
+            let new = self.0.len();
+            if at == new {
+                // Where the step comes from knows its number already.
+                self.0.push(Step::Asks(question, vec![(answer, new + 1)]));
+                at = new + 1;
+                continue;
+            }
+            // The question is the same: it follows from what was answered before.
+            let Step::Asks(_, next) = &mut self.0[at] else { return };
+            at = match next.iter().find(|(known, _)| *known == answer) {
+                Some((_, known)) => *known,
+                None => {
+                    next.push((answer, new));
+                    new
+                }
+            };
+        }
+        if at == self.0.len() {
+            self.0.push(Step::Ends(effects));
+        }
+    }
 }
 
 /// Something that can be asked of an image.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Question {
     Node(RootPath),
     Metadata(RootPath),
@@ -86,32 +136,36 @@ impl EffectsMemo {
     ) -> PackageEffects {
         let (name, architecture) = (package.name.clone(), image.architecture().to_owned());
         let key = (name, package.content, architecture, format!("{before:?}"));
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        let holds =
-            |found: &&Arc<Found>| found.asked.iter().all(|(question, answer)| question.ask(image) == *answer);
-        if let Some(found) = known.unwrap_or_default().iter().find(holds) {
-            return found.effects.clone();
+        let known = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
+        if let Some(effects) = known.read().unwrap_or_else(PoisonError::into_inner).find(image) {
+            return effects.clone();
         }
-        let asked = Asked { image, answers: Mutex::default() };
+        let asked = Asked { image, asked: Mutex::default() };
         let effects = find(&asked);
-        let asked = asked.answers.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let found = Found { asked: asked.into_iter().collect(), effects: effects.clone() };
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry(key).or_default().push(Arc::new(found));
+        let Log { in_order, .. } = asked.asked.into_inner().unwrap_or_else(PoisonError::into_inner);
+        known.write().unwrap_or_else(PoisonError::into_inner).learn(in_order, effects.clone());
         effects
     }
 }
 
-/// An image that writes down what it is asked.
+/// An image that writes down what it is asked, each question once.
 struct Asked<'a> {
     image: &'a dyn ImageFiles,
-    answers: Mutex<BTreeMap<Question, Answer>>,
+    asked: Mutex<Log>,
+}
+
+#[derive(Default)]
+struct Log {
+    all: HashSet<Question>,
+    in_order: Vec<(Question, Answer)>,
 }
 
 impl Asked<'_> {
     fn note(&self, question: Question, answer: impl FnOnce() -> Answer) {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.entry(question).or_insert_with(answer);
+        let mut log = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.all.insert(question.clone()) {
+            log.in_order.push((question, answer()));
+        }
     }
 }
 

@@ -143,13 +143,18 @@ impl Ord for RootPath {
         let (one, two) = (self.0.as_bytes(), other.0.as_bytes());
         // The end of a component comes before any byte that a component may have.
         let rank = |byte: u8| if byte == b'/' { 0 } else { byte };
-        // What many paths have in common is passed over several bytes at a time.
-        let (eights_of_one, eights_of_two) = (one.chunks_exact(8), two.chunks_exact(8));
-        let same = 8 * eights_of_one.zip(eights_of_two).take_while(|(a, b)| a == b).count();
-        match one[same..].iter().zip(&two[same..]).find(|(a, b)| a != b) {
-            Some((a, b)) => rank(*a).cmp(&rank(*b)),
-            None => one.len().cmp(&two.len()),
+        let shorter = one.len().min(two.len());
+        // What many paths have in common is passed over eight bytes at a time. Plain loops: this is asked most of all.
+        let (eights_of_one, eights_of_two) = (one.as_chunks::<8>().0, two.as_chunks::<8>().0);
+        let mut eights = 0;
+        while eights < shorter / 8 && eights_of_one[eights] == eights_of_two[eights] {
+            eights += 1;
         }
+        let mut same = 8 * eights;
+        while same < shorter && one[same] == two[same] {
+            same += 1;
+        }
+        if same < shorter { rank(one[same]).cmp(&rank(two[same])) } else { one.len().cmp(&two.len()) }
     }
 }
 

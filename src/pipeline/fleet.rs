@@ -29,7 +29,7 @@ mod rivals;
 mod survey;
 
 use census::Census;
-use drafts::{Draft, relative};
+use drafts::{Draft, Drafts, relative};
 use kept::Placed;
 use survey::Survey;
 
@@ -218,12 +218,7 @@ struct Outcome<'a> {
 impl Outcome<'_> {
     /// Locks and measures the bases, then the images on them.
     fn settle(&self, images: &mut [ImageReport]) -> Result<Vec<BaseReport>, ForgeError> {
-        let mut drafts: Vec<Draft> = Vec::with_capacity(self.planned.bases.len());
-        let mut taken: BTreeSet<String> = images.iter().map(|image| image.name.clone()).collect();
-        for number in 0..self.planned.bases.len() {
-            let draft = self.draft(number, &drafts, &mut taken)?;
-            drafts.push(draft);
-        }
+        let drafts = self.drafts(images.iter().map(|image| image.name.clone()).collect())?;
         let on_bases: Vec<OnBase<'_>> = self.on_bases(&drafts).collect();
         for some in on_bases.chunks(AT_ONCE) {
             let placed = side_by_side(
@@ -242,7 +237,7 @@ impl Outcome<'_> {
                     }
                     Ok((Err(error), _)) => image.left = Some(error.to_string()),
                     Err(error) => {
-                        let base = &drafts[one.number].recipe.name;
+                        let base = &drafts[&one.number].recipe.name;
                         image.left = Some(format!("it cannot stand on {base}: {error}"));
                     }
                 }
@@ -251,7 +246,7 @@ impl Outcome<'_> {
         Ok(self.reports(drafts, images))
     }
 
-    fn reports(&self, drafts: Vec<Draft>, images: &mut [ImageReport]) -> Vec<BaseReport> {
+    fn reports(&self, drafts: Drafts, images: &mut [ImageReport]) -> Vec<BaseReport> {
         let ancestors = |mut at: Option<usize>| {
             let mut all = Vec::new();
             while let Some(base) = at {
@@ -264,7 +259,7 @@ impl Outcome<'_> {
         // A base on which nothing stands after all is not proposed.
         let mut numbers: BTreeMap<usize, usize> = BTreeMap::new();
         let mut reports = Vec::new();
-        for (number, draft) in drafts.into_iter().enumerate() {
+        for (number, draft) in drafts {
             let count = used.iter().filter(|base| **base == number).count();
             if count == 0 {
                 continue;
@@ -282,13 +277,13 @@ impl Outcome<'_> {
     }
 
     /// The images for which a base was chosen.
-    fn on_bases<'o>(&'o self, drafts: &'o [Draft]) -> impl Iterator<Item = OnBase<'o>> {
+    fn on_bases<'o>(&'o self, drafts: &'o Drafts) -> impl Iterator<Item = OnBase<'o>> {
         let members = self.members.iter().zip(self.locks).zip(self.place_of).enumerate();
         members.filter_map(|(member_place, ((member, locks), place))| {
             let place = (*place)?;
             let number = self.planned.base_of[place]?;
             let prefix = relative(&member.recipe.dir, &self.options.directory);
-            let draft = &drafts[number];
+            let draft = &drafts[&number];
             let base = Base { recipe: draft.recipe.clone(), prefix: prefix.clone() };
             let recipe = Recipe { base: Some(Box::new(base)), ..member.recipe.clone() };
             let file = prefix.join(draft.recipe.path.file_name().unwrap_or_default());
@@ -298,9 +293,9 @@ impl Outcome<'_> {
 
     /// An image on a base that is not written yet. What was locked stays where it can. Where layers are left of what it
     /// may have, its own one is spread over them, if that saves more than they cost.
-    fn on_base(&self, forge: &Forge<'_>, one: &OnBase<'_>, drafts: &[Draft]) -> Result<Placed, ForgeError> {
+    fn on_base(&self, forge: &Forge<'_>, one: &OnBase<'_>, drafts: &Drafts) -> Result<Placed, ForgeError> {
         let (arch, most) = (self.options.arch, self.options.layers);
-        let (recipe, draft) = (&one.recipe, &drafts[one.number]);
+        let (recipe, draft) = (&one.recipe, &drafts[&one.number]);
         let locks = [&draft.locks[..], one.locks].concat();
         forge.placed(recipe, &locks, arch, most, || {
             let old = Some(one.member.lock);

@@ -138,7 +138,8 @@ impl Forge<'_> {
     ) -> Result<Arc<PackageIndex>, ForgeError> {
         let index = self.deb_index(recipe, port)?;
         let mut more: Vec<IndexPart> = local.iter().map(|package| package.part.clone()).collect();
-        let known = known.packages.values().filter(|package| package.repository.is_some() || package.in_image);
+        let known =
+            known.packages.values().filter(|package| package.repository.is_some() || package.in_image);
         let gone = known.filter(|package| !index.has(&package.name, &package.version));
         more.extend(gone.filter_map(|package| still_locked(package)));
         if more.is_empty() {

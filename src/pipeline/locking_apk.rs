@@ -7,9 +7,7 @@ use crate::apk::relation::Relation;
 use crate::cache::ContentId;
 use crate::lock::{LockedPackage, apk_packages, apk_record, apk_repositories, provides_name};
 use crate::recipe::{PackageSpec, Recipe, Stacked};
-use crate::repository::{
-    ApkId, ApkIndex, ApkOrigin, LocalApk, local_apks, locked_apk,
-};
+use crate::repository::{ApkId, ApkIndex, ApkOrigin, LocalApk, local_apks, locked_apk};
 use crate::resolve::{ApkResolveError, ApkSolution, resolve_apk};
 
 use super::locking::{Known, Port, Resolved, given_in};

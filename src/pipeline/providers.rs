@@ -12,8 +12,8 @@ use crate::recipe::Recipe;
 use crate::repository::{Found, holders, load_releases, sources};
 use crate::select::{SelectError, loader_for};
 
-use super::programs::{Place, links, provided_names};
 use super::locking::Port;
+use super::programs::{Place, links, provided_names};
 use super::{Forge, ForgeError};
 
 impl Forge<'_> {
@@ -69,7 +69,8 @@ impl Forge<'_> {
         names: &BTreeSet<String>,
     ) -> Result<BTreeMap<String, String>, ForgeError> {
         let mut found = BTreeMap::new();
-        for record in self.apk_parts(recipe, Port::of(recipe, arch)?)?.iter().flat_map(|(_, records)| records) {
+        for record in self.apk_parts(recipe, Port::of(recipe, arch)?)?.iter().flat_map(|(_, records)| records)
+        {
             for library in provided_names(record).filter_map(|one| one.strip_prefix("so:")) {
                 if names.contains(library) {
                     found.entry(library.to_owned()).or_insert_with(|| record.name.clone());

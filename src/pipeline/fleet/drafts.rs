@@ -6,11 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::arch::Arch;
 use crate::digest::Digest;
-use crate::fleet::{BaseText, FleetPlan, PulledLayer, content_of, largest_sources, name_of, quoted};
+use crate::fleet::{
+    BaseText, FleetPlan, PlannedBase, PulledLayer, content_of, largest_sources, name_of, quoted,
+};
 use crate::lock::Lock;
 use crate::recipe::{Base, Recipe};
 
 use super::super::inputs::digests;
+use super::super::side_by_side::side_by_side;
 use super::super::{Forge, ForgeError, Prepared, Update};
 use super::kept::KeptDraft;
 use super::{Member, Outcome};
@@ -27,28 +30,56 @@ pub(super) struct Draft {
     prepared: Mutex<Option<Arc<Prepared>>>,
 }
 
+/// Base recipes by their place among those that are planned.
+pub(super) type Drafts = BTreeMap<usize, Draft>;
+
 impl Outcome<'_> {
-    /// Writes, locks and measures a base in memory.
-    pub(super) fn draft(
+    /// Writes, locks and measures the bases in memory, under names that are not `taken`; at once those whose parents are
+    /// there.
+    pub(super) fn drafts(&self, mut taken: BTreeSet<String>) -> Result<Drafts, ForgeError> {
+        let bases = &self.planned.bases;
+        let members: Vec<Vec<&Member<'_>>> = bases.iter().map(|base| self.members_on(base)).collect();
+        let of = members.iter().enumerate();
+        let names: Vec<String> =
+            of.map(|(number, members)| self.name(number, members[0].recipe, &mut taken)).collect();
+        let (mut drafts, mut open) = (Drafts::new(), (0..bases.len()).collect::<Vec<_>>());
+        while !open.is_empty() {
+            let is_ready =
+                |number: &usize| bases[*number].parent.is_none_or(|parent| drafts.contains_key(&parent));
+            let (ready, later): (Vec<usize>, Vec<usize>) = open.into_iter().partition(is_ready);
+            let made = side_by_side(
+                &ready,
+                |number| members[*number][0].forge,
+                |forge, number| {
+                    self.draft(forge, *number, names[*number].clone(), &members[*number], &drafts)
+                },
+            )?;
+            drafts.extend(ready.into_iter().zip(made));
+            open = later;
+        }
+        Ok(drafts)
+    }
+
+    /// The recipes whose images have the layers of a base.
+    fn members_on(&self, base: &PlannedBase) -> Vec<&Member<'_>> {
+        let members = self.members.iter().zip(self.place_of);
+        let on = members.filter(|(_, place)| place.is_some_and(|place| base.images.contains(&place)));
+        on.map(|(member, _)| member).collect()
+    }
+
+    fn draft(
         &self,
+        forge: &Forge<'_>,
         number: usize,
-        below: &[Draft],
-        taken: &mut BTreeSet<String>,
+        name: String,
+        members: &[&Member<'_>],
+        below: &Drafts,
     ) -> Result<Draft, ForgeError> {
-        let base = &self.planned.bases[number];
-        let members: Vec<&Member<'_>> = self
-            .members
-            .iter()
-            .zip(self.place_of)
-            .filter(|(_, place)| place.is_some_and(|place| base.images.contains(&place)))
-            .map(|(member, _)| member)
-            .collect();
-        let first = members[0];
-        let parent = base.parent.map(|parent| &below[parent]);
-        let name = self.name(number, first.recipe, taken);
+        let (base, first) = (&self.planned.bases[number], members[0]);
+        let parent = base.parent.map(|parent| &below[&parent]);
         let path = self.options.directory.join(format!("{name}.toml"));
         let content = content_of(self.fleet, &self.holders, self.planned, number);
-        let text = self.text(&name, &members);
+        let text = self.text(&name, members);
         // As it will be read, less what can only be read where it is written.
         let mut recipe = Recipe::parse(&text.recipe(&content, None), &path)?;
         recipe.snapshot.clone_from(&first.recipe.snapshot);
@@ -61,16 +92,16 @@ impl Outcome<'_> {
         recipe.text.clone_from(&text);
         recipe.base =
             parent.map(|parent| Box::new(Base { recipe: parent.recipe.clone(), prefix: PathBuf::new() }));
-        let (arch, pins) = (self.options.arch, pins(&members));
+        let (arch, pins) = (self.options.arch, pins(members));
         let base_lock = parent.map(|parent| &parent.lock);
         let below_it = parent.map_or(&[][..], |parent| &parent.locks);
         let locks: Vec<Digest> = below_it.iter().copied().chain(digests(&pins)).collect();
         let mut prepared = None;
-        let kept = first.forge.drafted(&recipe, &locks, arch, || {
-            let lock = first.forge.lock(&recipe, base_lock, &[arch], Some(&pins), &Update::Necessary)?;
-            let parent = base.parent.map(|parent| self.prepared(first.forge, parent, below)).transpose()?;
-            let files = prepared.insert(Arc::new(first.forge.prepare_on(parent, &recipe, &lock, arch)?));
-            let layers = first.forge.measured(&recipe, &lock, files)?.pulled;
+        let kept = forge.drafted(&recipe, &locks, arch, || {
+            let lock = forge.lock(&recipe, base_lock, &[arch], Some(&pins), &Update::Necessary)?;
+            let parent = base.parent.map(|parent| self.prepared(forge, parent, below)).transpose()?;
+            let files = prepared.insert(Arc::new(forge.prepare_on(parent, &recipe, &lock, arch)?));
+            let layers = forge.measured(&recipe, &lock, files)?.pulled;
             Ok(KeptDraft { lock, layers })
         })?;
         let mut lock = kept.lock;
@@ -86,9 +117,9 @@ impl Outcome<'_> {
         &self,
         forge: &Forge<'_>,
         number: usize,
-        drafts: &[Draft],
+        drafts: &Drafts,
     ) -> Result<Arc<Prepared>, ForgeError> {
-        let draft = &drafts[number];
+        let draft = &drafts[&number];
         let mut prepared = draft.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(prepared) = &*prepared {
             return Ok(Arc::clone(prepared));
@@ -170,10 +201,10 @@ impl Outcome<'_> {
 }
 
 /// The layers of a base and of those that it stands on.
-pub(super) fn below_of(drafts: &[Draft], mut at: Option<usize>, planned: &FleetPlan) -> BTreeSet<Digest> {
+pub(super) fn below_of(drafts: &Drafts, mut at: Option<usize>, planned: &FleetPlan) -> BTreeSet<Digest> {
     let mut keys = BTreeSet::new();
     while let Some(number) = at {
-        keys.extend(drafts[number].layers.iter().map(|layer| layer.key));
+        keys.extend(drafts[&number].layers.iter().map(|layer| layer.key));
         at = planned.bases[number].parent;
     }
     keys
