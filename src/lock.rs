@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
 use crate::cache::ContentId;
-use crate::digest::Digest;
+use crate::digest::{Digest, Hasher};
 use crate::hint::Hint;
 
 mod apk_assembly;
@@ -235,11 +235,20 @@ impl Lock {
             path: path.to_owned(),
             reason: error.to_string().trim_end().to_owned(),
         };
-        let version = toml::from_str::<Versioned>(&text).map_err(malformed)?.version;
-        if version != VERSION {
-            return Err(LockError::Version { path: path.to_owned(), found: version });
-        }
-        let mut lock: Lock = toml::from_str(&text).map_err(malformed)?;
+        // What is of another version may differ in anything.
+        let version = || toml::from_str::<Versioned>(&text).map(|lock| lock.version);
+        let mut lock: Lock = match toml::from_str(&text) {
+            Ok(lock @ Lock { version: VERSION, .. }) => lock,
+            Ok(Lock { version: found, .. }) => {
+                return Err(LockError::Version { path: path.to_owned(), found });
+            }
+            Err(error) => {
+                return Err(match version() {
+                    Ok(found) if found != VERSION => LockError::Version { path: path.to_owned(), found },
+                    _ => malformed(error),
+                });
+            }
+        };
         lock.sort();
         match lock.contradiction() {
             None => Ok(Some(lock)),
@@ -299,6 +308,17 @@ impl Lock {
         }
         // A lock that cannot be written is the same as no other.
         Digest::of(self.to_text().unwrap_or_default().as_bytes())
+    }
+
+    /// What tells the lock from others while the program runs, sooner had than the digest of its file.
+    pub fn fingerprint(&self) -> Digest {
+        if let Some(image) = &self.image {
+            return image.digest;
+        }
+        let mut hasher = Hasher::new(io::sink());
+        // A lock that cannot be written is the same as no other.
+        let _ = serde_json::to_writer(&mut hasher, self);
+        hasher.finish().1
     }
 
     /// The text of the lock file.

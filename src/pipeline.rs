@@ -54,7 +54,9 @@ use script_effects::ScriptEffects;
 use scripts::{Words, script_words};
 
 pub use error::ForgeError;
-pub use fleet::{BaseReport, FleetOptions, FleetReport, ImageReport, Member, plan_fleet};
+pub use fleet::{
+    BaseReport, FleetOptions, FleetReport, ImageReport, Member, Unlocked, lock_fleet, plan_fleet,
+};
 pub use inputs::{Call, ImageInputs};
 pub use kept_images::{Recalled, Record};
 pub use loaded::Loaded;

@@ -24,6 +24,12 @@ pub(super) enum Failure {
     Said,
 }
 
+impl From<ForgeError> for Failure {
+    fn from(error: ForgeError) -> Self {
+        Failure::forge(error)
+    }
+}
+
 impl Failure {
     pub(super) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Failure::Usage { message: message.into(), hints: vec![hint.into()] }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use rayon::prelude::*;
 use rootforge::arch::Arch;
 use rootforge::lock::Lock;
-use rootforge::pipeline::{Forge, ForgeError, Update};
+use rootforge::pipeline::{Forge, ForgeError, Unlocked, Update, lock_fleet};
 use rootforge::recipe::Recipe;
 
 use super::Session;
@@ -50,6 +51,24 @@ impl Locks {
         Ok(stale.map(|stale| stale.to_string()).or_else(strays))
     }
 
+    /// The lock as it is; none where it is to be made again. One that `must_fit` and does not is an error.
+    fn current(
+        &self,
+        forge: &Forge<'_>,
+        recipe: &Recipe,
+        wanted: &[Arch],
+        must_fit: bool,
+    ) -> Result<Option<Lock>, Failure> {
+        match self.stale(forge, recipe, wanted)? {
+            Some(reason) if must_fit => Err(Failure::Work {
+                message: format!("the lock {} cannot be used: {reason}", lock_path(recipe).display()),
+                hints: vec![hint(recipe)],
+            }),
+            Some(_) => Ok(None),
+            None => Ok(self.own.clone()),
+        }
+    }
+
     /// A new lock. That of a variant takes what the recipe's own lock has as it is.
     pub(super) fn renew(
         &self,
@@ -86,27 +105,58 @@ pub(super) fn locked<'s>(
     resolving: &Resolving,
     must_fit: bool,
 ) -> Result<(Forge<'s>, Lock), Failure> {
-    let path = lock_path(recipe);
     let base = base_lock(session, recipe, wanted, resolving, must_fit)?;
     let locks = Locks::read(recipe, base)?;
     let forge = session.forge(resolving.without(recipe, locks.without())?, resolving.allow_expired_index)?;
-    match locks.stale(&forge, recipe, wanted)? {
-        Some(reason) if must_fit => Err(Failure::Work {
-            message: format!("the lock {} cannot be used: {reason}", path.display()),
-            hints: vec![hint(recipe)],
-        }),
-        Some(_) => {
+    let Some(lock) = locks.current(&forge, recipe, wanted, must_fit)? else {
+        resolving.note_kept(&forge.options.without, forge.progress);
+        let lock = locks.renew(&forge, recipe, wanted, &Update::Necessary).map_err(Failure::forge)?;
+        lock.write(&lock_path(recipe)).map_err(|error| Failure::work(&error))?;
+        return Ok((forge, lock));
+    };
+    Ok((forge, lock))
+}
+
+/// As [`locked`], of many recipes, none a variant. Those without a base are locked several at a time.
+pub(super) fn all_locked<'s>(
+    session: &'s Session,
+    recipes: &[Recipe],
+    wanted: &[Arch],
+    resolving: &Resolving,
+    must_fit: bool,
+) -> Result<Vec<(Forge<'s>, Lock)>, Failure> {
+    let read: Vec<Option<Result<Locks, Failure>>> =
+        recipes.par_iter().map(|recipe| recipe.base.is_none().then(|| Locks::read(recipe, None))).collect();
+    let mut all: Vec<(Forge<'s>, Option<Lock>)> = Vec::with_capacity(recipes.len());
+    let mut old: Vec<Option<Lock>> = Vec::new();
+    for (recipe, read) in recipes.iter().zip(read) {
+        let Some(locks) = read.transpose()? else {
+            let (forge, lock) = locked(session, recipe, wanted, resolving, must_fit)?;
+            all.push((forge, Some(lock)));
+            continue;
+        };
+        let without = resolving.without(recipe, locks.without())?;
+        let forge = session.forge(without, resolving.allow_expired_index)?;
+        let lock = locks.current(&forge, recipe, wanted, must_fit)?;
+        if lock.is_none() {
             resolving.note_kept(&forge.options.without, forge.progress);
-            let lock = locks.renew(&forge, recipe, wanted, &Update::Necessary);
-            let lock = lock.map_err(Failure::forge)?;
-            lock.write(&path).map_err(|error| Failure::work(&error))?;
-            Ok((forge, lock))
+            old.push(locks.own);
         }
-        None => match locks.own {
-            Some(lock) => Ok((forge, lock)),
-            None => Err(Failure::usage("there is no lock", "run `rootforge lock`")),
-        },
+        all.push((forge, lock));
     }
+    let open = all.iter().zip(recipes).filter(|((_, lock), _)| lock.is_none());
+    let open: Vec<Unlocked<'_>> = open
+        .zip(&old)
+        .map(|(((forge, _), recipe), old)| Unlocked { forge, recipe, old: old.as_ref() })
+        .collect();
+    let mut made = Vec::with_capacity(open.len());
+    lock_fleet(&open, wanted, |recipe, lock| {
+        lock.write(&lock_path(recipe)).map_err(|error| Failure::work(&error))?;
+        made.push(lock);
+        Ok::<(), Failure>(())
+    })?;
+    let mut made = made.into_iter();
+    Ok(all.into_iter().filter_map(|(forge, lock)| Some((forge, lock.or_else(|| made.next())?))).collect())
 }
 
 /// The lock of a recipe's base, made or brought up to date as [`locked`] does; none where it has no base.

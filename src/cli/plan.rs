@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 
+use rayon::prelude::*;
 use rootforge::arch::Arch;
 use rootforge::distro::Pocket;
 use rootforge::fleet::{PulledLayer, Pulls};
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use similar::TextDiff;
 
 use super::error::Failure;
-use super::locking::locked;
+use super::locking::all_locked;
 use super::session::{Resolving, archs, load_recipe};
 use super::{Session, print_data};
 
@@ -47,8 +48,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     let arch = arch(arguments, &recipes)?;
     let mut forges: BTreeMap<Vec<&'static str>, Forge<'_>> = BTreeMap::new();
     let mut locks: Vec<(Vec<&'static str>, Lock)> = Vec::with_capacity(recipes.len());
-    for recipe in &recipes {
-        let (forge, lock) = locked(session, recipe, &[arch], &arguments.resolving, arguments.locked)?;
+    for (forge, lock) in all_locked(session, &recipes, &[arch], &arguments.resolving, arguments.locked)? {
         let without: Vec<&'static str> =
             forge.options.without.iter().map(|pocket: &Pocket| pocket.name()).collect();
         forges.entry(without.clone()).or_insert(forge);
@@ -94,8 +94,10 @@ fn load(arguments: &Arguments) -> Result<Vec<Recipe>, Failure> {
     let mut recipes: Vec<Recipe> = Vec::new();
     let mut seen: BTreeMap<PathBuf, &Path> = BTreeMap::new();
     let mut names: BTreeMap<String, &Path> = BTreeMap::new();
-    for path in &arguments.recipes {
-        let recipe = load_recipe(path, None)?;
+    let loaded: Vec<Result<Recipe, Failure>> =
+        arguments.recipes.par_iter().map(|path| load_recipe(path, None)).collect();
+    for (path, recipe) in arguments.recipes.iter().zip(loaded) {
+        let recipe = recipe?;
         let identity = path.canonicalize().unwrap_or_else(|_| path.clone());
         if seen.insert(identity, path).is_some() {
             continue;

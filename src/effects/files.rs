@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
+use super::triggers::{activates, directories_of};
 use crate::apk::pkginfo::PackageInfo;
 use crate::cache::ContentId;
 use crate::catalog::{FileCatalog, PackageFiles, small_contents};
@@ -29,10 +30,12 @@ pub trait ImageFiles: Sync {
     fn content_of(&self, path: &RootPath) -> Option<(ContentId, u32)>;
     /// The version of a package of the image.
     fn version(&self, package: &str) -> Option<String>;
-    /// The packages of the image, sorted.
-    fn packages(&self) -> Vec<String>;
     /// The paths of a package of the image.
     fn paths_of(&self, package: &str) -> Vec<RootPath>;
+    /// The directories in which packages have something and that a glob names, sorted.
+    fn directories_like(&self, globs: &[String]) -> Vec<String>;
+    /// Whether any package but one activates a trigger by its name.
+    fn others_activate(&self, package: &str, trigger: &str) -> bool;
     /// Whether any package but one has anything but directories at or below a path.
     fn others_have_below(&self, package: &str, path: &RootPath) -> bool;
     /// A file of a package's control part; that of its fields is `control`.
@@ -130,14 +133,18 @@ impl ImageFiles for CatalogFiles<'_> {
         self.catalog.package(package).map(|package| package.version.clone())
     }
 
-    fn packages(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.catalog.packages().map(|package| package.name.clone()).collect();
-        names.sort();
-        names
-    }
-
     fn paths_of(&self, package: &str) -> Vec<RootPath> {
         self.catalog.files_of(package).map(|file| self.catalog.get(file).1.entry.path.clone()).collect()
+    }
+
+    fn directories_like(&self, globs: &[String]) -> Vec<String> {
+        let packages = self.catalog.packages();
+        let files = packages.flat_map(|package| self.catalog.files_of(&package.name));
+        directories_of(files.map(|file| self.catalog.get(file).1.entry.path.clone()), globs)
+    }
+
+    fn others_activate(&self, package: &str, trigger: &str) -> bool {
+        self.catalog.packages().any(|other| other.name != package && activates(other, trigger))
     }
 
     fn others_have_below(&self, package: &str, path: &RootPath) -> bool {

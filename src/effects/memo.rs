@@ -84,8 +84,9 @@ enum Question {
     List(RootPath),
     Read(RootPath),
     Version(String),
-    Packages,
     PathsOf(String),
+    DirectoriesLike(Vec<String>),
+    OthersActivate(String, String),
     OthersHaveBelow(String, RootPath),
     Control(String, String),
 }
@@ -111,8 +112,11 @@ impl Question {
             Question::List(path) => Answer::Names(image.list(path)),
             Question::Read(path) => Answer::Content(image.content_of(path)),
             Question::Version(package) => Answer::Version(image.version(package)),
-            Question::Packages => Answer::Names(image.packages()),
             Question::PathsOf(package) => Answer::Paths(image.paths_of(package)),
+            Question::DirectoriesLike(globs) => Answer::Names(image.directories_like(globs)),
+            Question::OthersActivate(package, trigger) => {
+                Answer::Whether(image.others_activate(package, trigger))
+            }
             Question::OthersHaveBelow(package, path) => {
                 Answer::Whether(image.others_have_below(package, path))
             }
@@ -205,16 +209,23 @@ impl ImageFiles for Asked<'_> {
         version
     }
 
-    fn packages(&self) -> Vec<String> {
-        let packages = self.image.packages();
-        self.note(Question::Packages, || Answer::Names(packages.clone()));
-        packages
-    }
-
     fn paths_of(&self, package: &str) -> Vec<RootPath> {
         let paths = self.image.paths_of(package);
         self.note(Question::PathsOf(package.to_owned()), || Answer::Paths(paths.clone()));
         paths
+    }
+
+    fn directories_like(&self, globs: &[String]) -> Vec<String> {
+        let names = self.image.directories_like(globs);
+        self.note(Question::DirectoriesLike(globs.to_vec()), || Answer::Names(names.clone()));
+        names
+    }
+
+    fn others_activate(&self, package: &str, trigger: &str) -> bool {
+        let whether = self.image.others_activate(package, trigger);
+        let question = Question::OthersActivate(package.to_owned(), trigger.to_owned());
+        self.note(question, || Answer::Whether(whether));
+        whether
     }
 
     fn others_have_below(&self, package: &str, path: &RootPath) -> bool {

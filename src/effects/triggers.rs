@@ -23,7 +23,7 @@ pub(super) fn fired(package: &PackageFiles, image: &dyn ImageFiles) -> Vec<Strin
     interests
         .filter(|name| match RootPath::parse(name) {
             Ok(path) if name.starts_with('/') => image.others_have_below(&package.name, &path),
-            _ => is_activated(package, image, name),
+            _ => image.others_activate(&package.name, name),
         })
         .map(ToOwned::to_owned)
         .collect()
@@ -33,19 +33,16 @@ pub(super) fn fired(package: &PackageFiles, image: &dyn ImageFiles) -> Vec<Strin
 /// a package has files and that a glob of `triggers` names, sorted.
 pub(super) fn directories(package: &PackageFiles, image: &dyn ImageFiles) -> Vec<String> {
     let globs = PackageInfo::parse(&package.manifest.control.text).map(|info| info.triggers);
-    let globs: Vec<GlobMatcher> = globs
-        .unwrap_or_default()
-        .iter()
-        // Whether nothing has to change for it.
-        .map(|glob| glob.trim_start_matches('+'))
-        .filter_map(|glob| GlobBuilder::new(glob).literal_separator(true).build().ok())
-        .map(|glob| glob.compile_matcher())
-        .collect();
-    if globs.is_empty() {
-        return Vec::new();
-    }
-    let packages = image.packages();
-    let paths = packages.iter().flat_map(|package| image.paths_of(package));
+    // The mark says whether nothing has to change for it.
+    let globs: Vec<String> =
+        globs.unwrap_or_default().iter().map(|glob| glob.trim_start_matches('+').to_owned()).collect();
+    if globs.is_empty() { Vec::new() } else { image.directories_like(&globs) }
+}
+
+/// The directories of some paths that match a glob, sorted.
+pub(super) fn directories_of(paths: impl Iterator<Item = RootPath>, globs: &[String]) -> Vec<String> {
+    let globs = globs.iter().filter_map(|glob| GlobBuilder::new(glob).literal_separator(true).build().ok());
+    let globs: Vec<GlobMatcher> = globs.map(|glob| glob.compile_matcher()).collect();
     let directories: BTreeSet<RootPath> = paths.filter_map(|path| path.parent()).collect();
     let named = directories.iter().map(RootPath::as_str);
     named.filter(|path| globs.iter().any(|glob| glob.is_match(path))).map(ToOwned::to_owned).collect()
@@ -60,17 +57,11 @@ fn directives<'t>(text: &'t str, word: &'static str) -> impl Iterator<Item = &'t
     })
 }
 
-/// Whether another package activates a trigger by its name.
-fn is_activated(package: &PackageFiles, image: &dyn ImageFiles, name: &str) -> bool {
-    let others = image.packages().into_iter().filter(|other| *other != package.name);
-    others.into_iter().any(|other| {
-        let text = |member: &str| {
-            let bytes = image.control(&other, member).unwrap_or_default();
-            String::from_utf8_lossy(&bytes).into_owned()
-        };
-        directives(&text("triggers"), "activate").any(|activated| activated == name)
-            || SCRIPTS.iter().any(|script| fires(&text(script), name))
-    })
+/// Whether a package activates a trigger by its name.
+pub(super) fn activates(package: &PackageFiles, name: &str) -> bool {
+    let text = |member: &str| package.manifest.control.member(member).unwrap_or_default();
+    directives(&text("triggers"), "activate").any(|activated| activated == name)
+        || SCRIPTS.iter().any(|script| fires(&text(script), name))
 }
 
 /// Whether a script calls dpkg-trigger with a name.

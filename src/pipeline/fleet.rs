@@ -18,7 +18,7 @@ use crate::fleet::{
 use crate::lock::Lock;
 use crate::recipe::{Base, Layering, Recipe};
 
-use super::inputs::digests;
+use super::inputs::fingerprints;
 use super::side_by_side::side_by_side;
 use super::{Forge, ForgeError, Update};
 
@@ -45,6 +45,35 @@ pub struct Member<'a> {
     pub recipe: &'a Recipe,
     /// Its lock, which has the architecture that is planned for.
     pub lock: &'a Lock,
+}
+
+/// A recipe whose lock is to be made.
+pub struct Unlocked<'a> {
+    /// What it is made with.
+    pub forge: &'a Forge<'a>,
+    /// The recipe, which has no base.
+    pub recipe: &'a Recipe,
+    /// The lock that it had.
+    pub old: Option<&'a Lock>,
+}
+
+/// Locks recipes as [`Forge::lock`] does, several at a time, and hands each lock on in their order.
+pub fn lock_fleet<E: From<ForgeError>>(
+    recipes: &[Unlocked<'_>],
+    archs: &[Arch],
+    mut hand_on: impl FnMut(&Recipe, Lock) -> Result<(), E>,
+) -> Result<(), E> {
+    for some in recipes.chunks(AT_ONCE) {
+        let locks = side_by_side(
+            some,
+            |one| one.forge,
+            |forge, one| forge.lock(one.recipe, None, archs, one.old, &Update::Necessary),
+        )?;
+        for (one, lock) in some.iter().zip(locks) {
+            hand_on(one.recipe, lock)?;
+        }
+    }
+    Ok(())
 }
 
 /// What a plan is to keep to.
@@ -122,7 +151,7 @@ pub fn plan_fleet(members: &[Member<'_>], options: &FleetOptions) -> Result<Flee
     // The fleet has only the images whose base is to be chosen.
     let mut place_of: Vec<Option<usize>> = Vec::with_capacity(members.len());
     let (mut one_layer, mut packaged) = (Pulls::default(), rivals::Packaged::new(options.layers));
-    let locks: Vec<Vec<Digest>> = members.par_iter().map(|member| digests(member.lock)).collect();
+    let locks: Vec<Vec<Digest>> = members.par_iter().map(|member| fingerprints(member.lock)).collect();
     let with_locks: Vec<(&Member<'_>, &Vec<Digest>)> = members.iter().zip(&locks).collect();
     for some in with_locks.chunks(AT_ONCE) {
         let surveys = side_by_side(

@@ -115,6 +115,11 @@ pub(super) fn digests(lock: &Lock) -> Vec<Digest> {
     std::iter::successors(Some(lock), |lock| lock.base.as_deref()).map(Lock::digest).collect()
 }
 
+/// What tells a lock and those of its bases from others.
+pub(super) fn fingerprints(lock: &Lock) -> Vec<Digest> {
+    std::iter::successors(Some(lock), |lock| lock.base.as_deref()).map(Lock::fingerprint).collect()
+}
+
 /// The digest of the program, of the recipes of a stack, and of a call's options.
 fn said(recipe: &Recipe, options: &str) -> Option<Digest> {
     let recipes: Vec<(&[u8], &str)> =

@@ -12,7 +12,7 @@ use crate::fleet::{
 use crate::lock::Lock;
 use crate::recipe::{Base, Recipe};
 
-use super::super::inputs::digests;
+use super::super::inputs::fingerprints;
 use super::super::side_by_side::side_by_side;
 use super::super::{Forge, ForgeError, Prepared, Update};
 use super::kept::KeptDraft;
@@ -95,7 +95,7 @@ impl Outcome<'_> {
         let (arch, pins) = (self.options.arch, pins(members));
         let base_lock = parent.map(|parent| &parent.lock);
         let below_it = parent.map_or(&[][..], |parent| &parent.locks);
-        let locks: Vec<Digest> = below_it.iter().copied().chain(digests(&pins)).collect();
+        let locks: Vec<Digest> = below_it.iter().copied().chain(fingerprints(&pins)).collect();
         let mut prepared = None;
         let kept = forge.drafted(&recipe, &locks, arch, || {
             let lock = forge.lock(&recipe, base_lock, &[arch], Some(&pins), &Update::Necessary)?;
@@ -108,7 +108,7 @@ impl Outcome<'_> {
         lock.base = base_lock.cloned().map(Box::new);
         let below: BTreeSet<Digest> = below_of(below, base.parent, self.planned);
         let layers = kept.layers.into_iter().filter(|layer| !below.contains(&layer.key)).collect();
-        let locks = digests(&lock);
+        let locks = fingerprints(&lock);
         Ok(Draft { recipe, lock, locks, text, layers, prepared: Mutex::new(prepared) })
     }
 

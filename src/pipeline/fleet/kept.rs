@@ -21,14 +21,14 @@ use super::survey::Survey;
 /// The kinds of derived entries. The program is part of their keys, except for that of paths.
 const SURVEYS: &str = "survey-1";
 const PATHS: &str = "paths-1";
-const DRAFTS: &str = "draft-1";
+const DRAFTS: &str = "draft-2";
 const PLACED: &str = "placed-1";
 
 /// A base that was locked and measured before.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct KeptDraft {
     /// Its lock, without that of the base below.
-    #[serde(with = "as_text")]
+    #[serde(with = "as_json")]
     pub(super) lock: Lock,
     /// All its layers, lowest first.
     pub(super) layers: Vec<PulledLayer>,
@@ -43,8 +43,8 @@ pub(super) struct Placed {
     pub(super) budget: Option<usize>,
 }
 
-/// A lock as its file has it: what is left out of that is not told apart in binary forms.
-mod as_text {
+/// A lock as JSON: what is left out of its file is not told apart in binary forms.
+mod as_json {
     use serde::de::Error as _;
     use serde::ser::Error as _;
     use serde::{Deserialize as _, Deserializer, Serializer};
@@ -52,11 +52,11 @@ mod as_text {
     use crate::lock::Lock;
 
     pub(super) fn serialize<S: Serializer>(lock: &Lock, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&lock.to_text().map_err(S::Error::custom)?)
+        serializer.serialize_str(&serde_json::to_string(lock).map_err(S::Error::custom)?)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Lock, D::Error> {
-        toml::from_str(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+        serde_json::from_str(&String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 
