@@ -12,7 +12,6 @@ use crate::fleet::{
 use crate::lock::Lock;
 use crate::recipe::{Base, Recipe};
 
-use super::super::inputs::fingerprints;
 use super::super::side_by_side::side_by_side;
 use super::super::{Forge, ForgeError, Prepared, Update};
 use super::kept::KeptDraft;
@@ -38,10 +37,10 @@ impl Outcome<'_> {
     /// there.
     pub(super) fn drafts(&self, mut taken: BTreeSet<String>) -> Result<Drafts, ForgeError> {
         let bases = &self.planned.bases;
-        let members: Vec<Vec<&Member<'_>>> = bases.iter().map(|base| self.members_on(base)).collect();
-        let of = members.iter().enumerate();
+        let on: Vec<Vec<usize>> = bases.iter().map(|base| self.members_on(base)).collect();
+        let first = |number: usize| &self.members[on[number][0]];
         let names: Vec<String> =
-            of.map(|(number, members)| self.name(number, members[0].recipe, &mut taken)).collect();
+            (0..bases.len()).map(|number| self.name(number, first(number).recipe, &mut taken)).collect();
         let (mut drafts, mut open) = (Drafts::new(), (0..bases.len()).collect::<Vec<_>>());
         while !open.is_empty() {
             let is_ready =
@@ -49,10 +48,8 @@ impl Outcome<'_> {
             let (ready, later): (Vec<usize>, Vec<usize>) = open.into_iter().partition(is_ready);
             let made = side_by_side(
                 &ready,
-                |number| members[*number][0].forge,
-                |forge, number| {
-                    self.draft(forge, *number, names[*number].clone(), &members[*number], &drafts)
-                },
+                |number| first(*number).forge,
+                |forge, number| self.draft(forge, *number, names[*number].clone(), &on[*number], &drafts),
             )?;
             drafts.extend(ready.into_iter().zip(made));
             open = later;
@@ -60,10 +57,10 @@ impl Outcome<'_> {
         Ok(drafts)
     }
 
-    /// The recipes whose images have the layers of a base.
-    fn members_on(&self, base: &PlannedBase) -> Vec<&Member<'_>> {
-        let members = self.members.iter().zip(self.place_of);
-        let on = members.filter(|(_, place)| place.is_some_and(|place| base.images.contains(&place)));
+    /// The recipes whose images have the layers of a base, by their places.
+    fn members_on(&self, base: &PlannedBase) -> Vec<usize> {
+        let places = self.place_of.iter().enumerate();
+        let on = places.filter(|(_, place)| place.is_some_and(|place| base.images.contains(&place)));
         on.map(|(member, _)| member).collect()
     }
 
@@ -72,14 +69,15 @@ impl Outcome<'_> {
         forge: &Forge<'_>,
         number: usize,
         name: String,
-        members: &[&Member<'_>],
+        on: &[usize],
         below: &Drafts,
     ) -> Result<Draft, ForgeError> {
+        let members: Vec<&Member<'_>> = on.iter().map(|member| &self.members[*member]).collect();
         let (base, first) = (&self.planned.bases[number], members[0]);
         let parent = base.parent.map(|parent| &below[&parent]);
         let path = self.options.directory.join(format!("{name}.toml"));
         let content = content_of(self.fleet, &self.holders, self.planned, number);
-        let text = self.text(&name, members);
+        let text = self.text(&name, &members);
         // As it will be read, less what can only be read where it is written.
         let mut recipe = Recipe::parse(&text.recipe(&content, None), &path)?;
         recipe.snapshot.clone_from(&first.recipe.snapshot);
@@ -92,23 +90,25 @@ impl Outcome<'_> {
         recipe.text.clone_from(&text);
         recipe.base =
             parent.map(|parent| Box::new(Base { recipe: parent.recipe.clone(), prefix: PathBuf::new() }));
-        let (arch, pins) = (self.options.arch, pins(members));
+        let arch = self.options.arch;
         let base_lock = parent.map(|parent| &parent.lock);
         let below_it = parent.map_or(&[][..], |parent| &parent.locks);
-        let locks: Vec<Digest> = below_it.iter().copied().chain(fingerprints(&pins)).collect();
+        let of_members = on.iter().flat_map(|member| &self.locks[*member]);
+        let locks: Vec<Digest> = below_it.iter().chain(of_members).copied().collect();
         let mut prepared = None;
         let kept = forge.drafted(&recipe, &locks, arch, || {
+            let pins = pins(&members);
             let lock = forge.lock(&recipe, base_lock, &[arch], Some(&pins), &Update::Necessary)?;
             let parent = base.parent.map(|parent| self.prepared(forge, parent, below)).transpose()?;
             let files = prepared.insert(Arc::new(forge.prepare_on(parent, &recipe, &lock, arch)?));
             let layers = forge.measured(&recipe, &lock, files)?.pulled;
-            Ok(KeptDraft { lock, layers })
+            Ok(KeptDraft { fingerprint: lock.fingerprint(), lock, layers })
         })?;
         let mut lock = kept.lock;
         lock.base = base_lock.cloned().map(Box::new);
         let below: BTreeSet<Digest> = below_of(below, base.parent, self.planned);
         let layers = kept.layers.into_iter().filter(|layer| !below.contains(&layer.key)).collect();
-        let locks = fingerprints(&lock);
+        let locks = std::iter::once(&kept.fingerprint).chain(below_it).copied().collect();
         Ok(Draft { recipe, lock, locks, text, layers, prepared: Mutex::new(prepared) })
     }
 

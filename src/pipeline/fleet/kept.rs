@@ -30,6 +30,8 @@ pub(super) struct KeptDraft {
     /// Its lock, without that of the base below.
     #[serde(with = "as_json")]
     pub(super) lock: Lock,
+    /// What tells the lock from others.
+    pub(super) fingerprint: Digest,
     /// All its layers, lowest first.
     pub(super) layers: Vec<PulledLayer>,
 }
