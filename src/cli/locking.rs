@@ -51,9 +51,9 @@ impl Locks {
         Ok(stale.map(|stale| stale.to_string()).or_else(strays))
     }
 
-    /// The lock as it is; none where it is to be made again. One that `must_fit` and does not is an error.
-    fn current(
-        &self,
+    /// The lock as it is, taken out; none where it is to be made again. One that `must_fit` and does not is an error.
+    fn take_current(
+        &mut self,
         forge: &Forge<'_>,
         recipe: &Recipe,
         wanted: &[Arch],
@@ -65,7 +65,7 @@ impl Locks {
                 hints: vec![hint(recipe)],
             }),
             Some(_) => Ok(None),
-            None => Ok(self.own.clone()),
+            None => Ok(self.own.take()),
         }
     }
 
@@ -106,9 +106,9 @@ pub(super) fn locked<'s>(
     must_fit: bool,
 ) -> Result<(Forge<'s>, Lock), Failure> {
     let base = base_lock(session, recipe, wanted, resolving, must_fit)?;
-    let locks = Locks::read(recipe, base)?;
+    let mut locks = Locks::read(recipe, base)?;
     let forge = session.forge(resolving.without(recipe, locks.without())?, resolving.allow_expired_index)?;
-    let Some(lock) = locks.current(&forge, recipe, wanted, must_fit)? else {
+    let Some(lock) = locks.take_current(&forge, recipe, wanted, must_fit)? else {
         resolving.note_kept(&forge.options.without, forge.progress);
         let lock = locks.renew(&forge, recipe, wanted, &Update::Necessary).map_err(Failure::forge)?;
         lock.write(&lock_path(recipe)).map_err(|error| Failure::work(&error))?;
@@ -130,14 +130,14 @@ pub(super) fn all_locked<'s>(
     let mut all: Vec<(Forge<'s>, Option<Lock>)> = Vec::with_capacity(recipes.len());
     let mut old: Vec<Option<Lock>> = Vec::new();
     for (recipe, read) in recipes.iter().zip(read) {
-        let Some(locks) = read.transpose()? else {
+        let Some(mut locks) = read.transpose()? else {
             let (forge, lock) = locked(session, recipe, wanted, resolving, must_fit)?;
             all.push((forge, Some(lock)));
             continue;
         };
         let without = resolving.without(recipe, locks.without())?;
         let forge = session.forge(without, resolving.allow_expired_index)?;
-        let lock = locks.current(&forge, recipe, wanted, must_fit)?;
+        let lock = locks.take_current(&forge, recipe, wanted, must_fit)?;
         if lock.is_none() {
             resolving.note_kept(&forge.options.without, forge.progress);
             old.push(locks.own);

@@ -8,6 +8,8 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use super::bits::Bits;
 use super::{PER_BASE, PER_IMAGE, PER_LAYER};
 
@@ -41,6 +43,14 @@ pub(super) struct Grown {
     pub(super) groups: Vec<Group>,
     /// For each [`Shared`] the bases that hold it; images that need it and are on none of them have it themselves.
     pub(super) places: Vec<Vec<usize>>,
+}
+
+/// Where files that the same images need are cheapest.
+struct Placed {
+    /// The bases that hold them, and what would be lost without each.
+    held: Vec<(usize, i64)>,
+    /// What all of them save.
+    saved: i64,
 }
 
 /// Files whose place is not settled while the tree grows: their members among the images at work.
@@ -364,47 +374,51 @@ impl Grown {
     /// Finds the cheapest places of all files; says what would be lost without each base, and what all save.
     fn place(&mut self, shared: &[Shared], costs: Costs) -> (Vec<i64>, i64) {
         let sizes: Vec<i64> = self.groups.iter().map(|group| group.members.count()).collect();
-        let mut savings = vec![0; self.groups.len()];
-        let mut saved = 0;
-        let mut places = Vec::with_capacity(shared.len());
-        for one in shared {
-            // What one image alone needs is its own.
-            if one.members.count() < 2 {
-                places.push(Vec::new());
-                continue;
-            }
-            let weight = signed(one.weight);
-            let mut counts: Vec<i64> = vec![0; self.groups.len()];
-            for (at, group) in self.groups.iter().enumerate() {
-                if group.parent.is_none_or(|parent| counts[parent] > 1) {
-                    counts[at] = group.members.common(&one.members);
-                }
-            }
-            // What it costs above each base: at first, that each image has it itself.
-            let mut above: Vec<i64> = counts.iter().map(|count| count * weight).collect();
-            for at in (0..self.groups.len()).rev().filter(|at| counts[*at] > 1) {
-                let here = costs.in_base(weight, sizes[at], counts[at]);
-                let best = above[at].min(here) - counts[at] * weight;
-                match self.groups[at].parent {
-                    Some(parent) => above[parent] += best,
-                    None => saved -= best,
-                }
-            }
-            let mut held = Vec::new();
-            let mut covered = vec![false; self.groups.len()];
-            for at in 0..self.groups.len() {
-                covered[at] = self.groups[at].parent.is_some_and(|parent| covered[parent]);
-                let here = costs.in_base(weight, sizes[at], counts[at]);
-                if !covered[at] && counts[at] > 1 && here < above[at] {
-                    covered[at] = true;
-                    savings[at] += above[at] - here;
-                    held.push(at);
-                }
-            }
-            places.push(held);
+        let place = |one: &Shared| self.place_one(one, &sizes, costs);
+        let placed: Vec<Placed> = shared.par_iter().with_min_len(64).map(place).collect();
+        let (mut savings, mut saved) = (vec![0; self.groups.len()], 0);
+        for one in &placed {
+            one.held.iter().for_each(|(at, saving)| savings[*at] += saving);
+            saved += one.saved;
         }
-        self.places = places;
+        self.places =
+            placed.into_iter().map(|one| one.held.into_iter().map(|(at, _)| at).collect()).collect();
         (savings, saved)
+    }
+
+    fn place_one(&self, one: &Shared, sizes: &[i64], costs: Costs) -> Placed {
+        let (mut saved, mut held) = (0, Vec::new());
+        // What one image alone needs is its own.
+        if one.members.count() < 2 {
+            return Placed { held, saved };
+        }
+        let weight = signed(one.weight);
+        let mut counts: Vec<i64> = vec![0; self.groups.len()];
+        for (at, group) in self.groups.iter().enumerate() {
+            if group.parent.is_none_or(|parent| counts[parent] > 1) {
+                counts[at] = group.members.common(&one.members);
+            }
+        }
+        // What it costs above each base: at first, that each image has it itself.
+        let mut above: Vec<i64> = counts.iter().map(|count| count * weight).collect();
+        for at in (0..self.groups.len()).rev().filter(|at| counts[*at] > 1) {
+            let here = costs.in_base(weight, sizes[at], counts[at]);
+            let best = above[at].min(here) - counts[at] * weight;
+            match self.groups[at].parent {
+                Some(parent) => above[parent] += best,
+                None => saved -= best,
+            }
+        }
+        let mut covered = vec![false; self.groups.len()];
+        for at in 0..self.groups.len() {
+            covered[at] = self.groups[at].parent.is_some_and(|parent| covered[parent]);
+            let here = costs.in_base(weight, sizes[at], counts[at]);
+            if !covered[at] && counts[at] > 1 && here < above[at] {
+                covered[at] = true;
+                held.push((at, above[at] - here));
+            }
+        }
+        Placed { held, saved }
     }
 
     /// Takes out a base; what stood on it stands on what it stood on.
