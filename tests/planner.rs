@@ -248,6 +248,24 @@ fn a_plan_looks_into_what_has_changed_since_the_last() {
     assert_eq!(looked(&changed.err), 1, "{}", changed.err);
 }
 
+/// A recipe that says how its files are spread gets a base, and stays as it is otherwise.
+#[test]
+fn what_a_recipe_says_of_its_layers_stays() {
+    let rig = rig();
+    for name in NAMES {
+        let path = format!("fleet/{name}.toml");
+        let said = rig.read(&path).replacen("\n\n[[layer]]", "\nlayers = \"explicit\"\n\n[[layer]]", 1);
+        rig.write(&path, said);
+    }
+    rig.run(&plan(&recipes(), &["--write"])).ok().says(&["wrote "]);
+    for name in NAMES {
+        let text = rig.read(&format!("fleet/{name}.toml"));
+        assert!(text.contains("\nbase = \"base/"), "{text}");
+        assert_eq!(text.matches("layers = ").collect::<Vec<_>>(), ["layers = "], "{text}");
+        assert!(text.contains("\nlayers = \"explicit\"\n"), "{text}");
+    }
+}
+
 #[test]
 fn what_cannot_be_planned_is_told() {
     let rig = rig();

@@ -255,6 +255,11 @@ fn questions_speak_of_what_scripts_put_in() {
 
 /// What the scripts of packages do among one another, each of control fields and of files of its control part.
 fn among(packages: &[(&str, &[(&str, &str)])]) -> BTreeMap<String, PackageEffects> {
+    among_as(packages, &EffectsMemo::default())
+}
+
+/// The same, with what is known already.
+fn among_as(packages: &[(&str, &[(&str, &str)])], memo: &EffectsMemo) -> BTreeMap<String, PackageEffects> {
     let mut catalog = FileCatalog::new(MergedUsr::new(&[]));
     for (fields, members) in packages {
         let mut one = package(members);
@@ -265,7 +270,37 @@ fn among(packages: &[(&str, &[(&str, &str)])]) -> BTreeMap<String, PackageEffect
         catalog.insert(one).unwrap();
     }
     let image = CatalogFiles::new(&catalog, "amd64", "x86_64-linux-gnu");
-    effects_of_all(&catalog, &image, &EffectsMemo::default())
+    effects_of_all(&catalog, &image, memo)
+}
+
+/// What is known is of use only where an image answers as another did, however many have asked before.
+#[test]
+fn what_is_known_of_scripts_is_what_they_do() {
+    let asks: &[(&str, &str)] = &[
+        ("triggers", "interest-noawait called\n"),
+        (
+            "postinst",
+            "#!/bin/sh\ncase $1 in\n  triggered) addgroup --system triggered;;\n  \
+             *) dpkg-query -W one >/dev/null && addgroup --system has-one\n  \
+             dpkg-query -W two >/dev/null && addgroup --system has-two;;\nesac\nexit 0\n",
+        ),
+    ];
+    let calls: &[(&str, &str)] = &[("triggers", "activate called\n")];
+    let asking = ("Package: asks", asks);
+    let images = [
+        vec![asking],
+        vec![asking, ("Package: one\nStatus: install ok installed", calls)],
+        vec![asking, ("Package: two\nStatus: install ok installed", &[])],
+        vec![asking, ("Package: one\nStatus: install ok installed", &[]), ("Package: two", calls)],
+    ];
+    let memo = EffectsMemo::default();
+    let alone: Vec<_> = images.iter().map(|image| among(image)).collect();
+    for (image, alone) in images.iter().chain(images.iter().rev()).zip(alone.iter().chain(alone.iter().rev()))
+    {
+        assert_eq!(among_as(image, &memo), *alone);
+    }
+    let groups = |found: &BTreeMap<String, PackageEffects>| found["asks"].effects.len();
+    assert_eq!(alone.iter().map(groups).collect::<Vec<_>>(), [0, 2, 1, 3]);
 }
 
 #[test]

@@ -34,7 +34,7 @@ use kept::Placed;
 use survey::Survey;
 
 /// How many images are looked into before the next ones are.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 16;
 
 /// A recipe of a fleet.
 #[derive(Clone, Copy)]
