@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use reqwest::blocking::{Client, ClientBuilder, Response};
-use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::redirect::{Attempt, Policy};
 
 mod download;
 mod error;
@@ -56,8 +57,10 @@ impl Default for TransportOptions {
 #[derive(Clone, Debug)]
 pub struct Transport {
     options: Arc<TransportOptions>,
-    /// Made when a server is first asked: reading the system's CA certificates takes longer than a build that asks none.
-    http: Arc<OnceLock<Http>>,
+    /// Made when a server is first asked, each: reading the system's CA certificates takes longer than a build that asks
+    /// none, and most mirrors are asked without.
+    plain: Arc<OnceLock<Client>>,
+    secure: Arc<OnceLock<Http>>,
 }
 
 /// What servers are asked with.
@@ -73,15 +76,53 @@ impl Transport {
     ///
     /// Where the system has no CA certificates, `http` works and `https` is an error when it is used.
     pub fn new(options: TransportOptions) -> Result<Self, TransportError> {
-        Ok(Transport { options: Arc::new(options), http: Arc::default() })
+        Ok(Transport { options: Arc::new(options), plain: Arc::default(), secure: Arc::default() })
     }
 
-    fn http(&self) -> Result<&Http, TransportError> {
-        if let Some(http) = self.http.get() {
+    /// The client that knows the system's CA certificates, if there are any.
+    fn secure(&self) -> Result<&Http, TransportError> {
+        if let Some(http) = self.secure.get() {
             return Ok(http);
         }
         let (client, tls) = client(&self.options, |builder| builder)?;
-        Ok(self.http.get_or_init(|| Http { client, tls }))
+        Ok(self.secure.get_or_init(|| Http { client, tls }))
+    }
+
+    /// A client that knows none, and stops where it is sent on to `https`.
+    fn plain(&self) -> Result<&Client, TransportError> {
+        if let Some(client) = self.plain.get() {
+            return Ok(client);
+        }
+        let usual = Policy::default();
+        let policy = Arc::new(move |attempt: Attempt<'_>| {
+            if attempt.url().scheme() == "https" { attempt.stop() } else { usual.redirect(attempt) }
+        });
+        let (client, _) = client(&self.options, |builder| {
+            let policy = Arc::clone(&policy);
+            builder.tls_certs_only([]).redirect(Policy::custom(move |attempt| policy(attempt)))
+        })?;
+        Ok(self.plain.get_or_init(|| client))
+    }
+
+    /// The answer to one request, whatever its status.
+    fn ask(&self, url: &str, headers: HeaderMap) -> Result<Response, Failure> {
+        let send = |client: &Client| {
+            let sent = client.get(url).headers(headers.clone()).send();
+            sent.map_err(|error| Failure::of_request(network(url, &error), &error))
+        };
+        let is_secure = |url: &str| url.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("https:"));
+        if !is_secure(url) && !has_secure_proxy() {
+            let response = send(self.plain().map_err(Failure::Final)?)?;
+            if !response.headers().contains_key(LOCATION) {
+                return Ok(response);
+            }
+        }
+        let http = self.secure().map_err(Failure::Final)?;
+        if let Some(cause) = http.tls.as_ref().filter(|_| is_secure(url)) {
+            let (url, cause) = (url.to_owned(), cause.to_string());
+            return Err(Failure::Final(TransportError::Tls { url, cause }));
+        }
+        send(&http.client)
     }
 
     /// Whether only this machine is used.
@@ -127,17 +168,7 @@ impl Transport {
         if self.options.offline {
             return Err(Failure::Final(TransportError::Offline { url: url.to_owned() }));
         }
-        let http = self.http().map_err(Failure::Final)?;
-        if let Some(cause) = http.tls.as_ref().filter(|_| url.starts_with("https:")) {
-            let (url, cause) = (url.to_owned(), cause.to_string());
-            return Err(Failure::Final(TransportError::Tls { url, cause }));
-        }
-        let response = http
-            .client
-            .get(url)
-            .headers(headers)
-            .send()
-            .map_err(|error| Failure::of_request(network(url, &error), &error))?;
+        let response = self.ask(url, headers)?;
         let status = response.status();
         let url = url.to_owned();
         match status {
@@ -162,6 +193,12 @@ impl Transport {
     fn persist<T>(&self, attempt: impl FnMut() -> Result<T, Failure>) -> Result<T, TransportError> {
         persist(self.options.retries, self.options.backoff, attempt)
     }
+}
+
+/// Whether a proxy is to be used that is itself reached by `https`.
+fn has_secure_proxy() -> bool {
+    let proxies = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+    proxies.iter().filter_map(std::env::var_os).any(|proxy| proxy.as_encoded_bytes().starts_with(b"https"))
 }
 
 /// A client of HTTP, and why it cannot use `https`, if so.

@@ -123,17 +123,21 @@ fn errors_name_the_system_cause() {
     assert_eq!(silent.paths().len(), 2);
 }
 
-/// A server that does not speak TLS: the handshake is begun, and its failure is told.
+/// A server that does not speak TLS: the handshake is begun, and its failure is told. So it is where another sends there.
 #[test]
 fn https_is_spoken() {
     let plain = Server::new(|_| Answer::body("hello"));
     let options = TransportOptions { retries: 0, ..options() };
     let url = plain.url("x").replace("http:", "https:");
-    let error = Transport::new(options).unwrap().read(&url, 10).unwrap_err();
-    assert!(
-        matches!(&error, TransportError::Network { cause, .. } if cause.contains("tls handshake")),
-        "{error}"
-    );
+    let secure = url.clone();
+    let sending = Server::new(move |_| Answer::status(302).with("Location", &secure));
+    for url in [url, sending.url("y")] {
+        let error = Transport::new(options.clone()).unwrap().read(&url, 10).unwrap_err();
+        assert!(
+            matches!(&error, TransportError::Network { cause, .. } if cause.contains("tls handshake")),
+            "{error}"
+        );
+    }
 }
 
 #[test]
