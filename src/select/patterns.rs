@@ -99,7 +99,17 @@ impl Selector<'_> {
 
     /// The pattern of the current layer that excludes a path; see [`Selector::include`] for what it stands for.
     pub(super) fn excluded_by(&self, path: &RootPath) -> Option<&str> {
-        self.layer().exclude.iter().find(|glob| glob.covers(path)).map(|glob| glob.source.as_str())
+        let layer = self.layer();
+        if layer.exclude.is_empty() {
+            return None;
+        }
+        let known = layer.excluded.borrow().get(path).copied();
+        let place = known.unwrap_or_else(|| {
+            let place = layer.exclude.iter().position(|glob| glob.covers(path));
+            layer.excluded.borrow_mut().insert(path.clone(), place);
+            place
+        });
+        place.map(|place| layer.exclude[place].source.as_str())
     }
 
     fn excludes_made_link(&self, glob: &Glob) -> bool {

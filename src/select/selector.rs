@@ -1,6 +1,7 @@
 //! The state of a selection in progress: what is chosen, what is still to be looked at, what is wanted.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 
 use crate::arch::Arch;
@@ -35,6 +36,8 @@ pub(super) struct LayerRules {
     pub(super) closure: BTreeSet<String>,
     pub(super) include: Vec<Glob>,
     pub(super) exclude: Vec<Glob>,
+    /// Which of these excludes the paths that were asked for.
+    pub(super) excluded: RefCell<HashMap<RootPath, Option<usize>>>,
 }
 
 /// A library that a plug-in would not find by itself.
@@ -172,6 +175,7 @@ impl<'a> Selector<'a> {
                 closure: BTreeSet::new(),
                 include: Vec::new(),
                 exclude: Vec::new(),
+                excluded: RefCell::default(),
             });
             for (path, selected) in &selected.files {
                 let chosen = Chosen { layer: number, selected: selected.clone() };
@@ -215,7 +219,8 @@ impl<'a> Selector<'a> {
         let layer = stacked.layer;
         let include = self.compile(layer, &layer.include)?;
         let exclude = self.compile(layer, &layer.exclude)?;
-        self.layers.push(LayerRules { name: layer.name.clone(), named, closure, include, exclude });
+        let (name, excluded) = (layer.name.clone(), RefCell::default());
+        self.layers.push(LayerRules { name, named, closure, include, exclude, excluded });
         for name in self.layer().named.clone() {
             self.catalogued(&name);
         }
