@@ -241,7 +241,9 @@ fn copy_layout(layout: &Layout, target: &Descriptor, directory: &Path, name: &st
     let other = Layout::open_or_create(directory)?;
     layout.sync()?;
     for (digest, size) in archive::reachable(layout, target)? {
-        if other.holds(&digest, size) {
+        if other.blob_size(&digest) == Some(size) && layout.vouches(&other, &digest)
+            || other.holds(&digest, size)
+        {
             continue;
         }
         let mut content = Checked::new(layout.open_blob(&digest)?);

@@ -104,6 +104,7 @@ fn is_sound(forge: &Forge<'_>, layout: &Layout, digest: &Digest, size: u64) -> b
     let Some(before) = stamp() else { return false };
     let key = postcard::to_stdvec(&(digest, &before)).ok().map(|bytes| Digest::of(&bytes));
     if key.is_some_and(|key| cache.derived(SOUND, &key).is_some()) {
+        layout.vouch(digest);
         return true;
     }
     let sound = layout.has_sound_blob(digest) && stamp().as_ref() == Some(&before);

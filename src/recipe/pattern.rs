@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::{Glob, GlobBuilder, GlobMatcher};
 
 use super::findings::Findings;
 use super::problems::{Span, quoted};
@@ -58,7 +58,7 @@ impl Pattern {
             wrong(format!("unknown placeholder {}", quoted(unknown)), KNOWN_HINT);
         }
         let pattern = Pattern(Template::new(text.text, &text.span));
-        if let Err(error) = pattern.expand("arch", "triplet") {
+        if let Err(error) = glob(&pattern.0.expand("arch", "triplet")) {
             wrong(
                 format!("{shown} is no glob: {}", error.kind()),
                 "a backslash takes a character for itself",
@@ -85,8 +85,7 @@ impl Pattern {
         if let Some(matcher) = COMPILED.lock().unwrap_or_else(PoisonError::into_inner).get(&text) {
             return Ok(matcher.clone());
         }
-        let glob = GlobBuilder::new(&text).literal_separator(true).backslash_escape(true).build()?;
-        let matcher = glob.compile_matcher();
+        let matcher = glob(&text)?.compile_matcher();
         COMPILED.lock().unwrap_or_else(PoisonError::into_inner).insert(text, matcher.clone());
         Ok(matcher)
     }
@@ -96,6 +95,10 @@ impl Pattern {
         let text = self.0.expand(arch, triplet);
         if text.contains(['*', '?', '[', ']', '{', '}', '\\']) { None } else { RootPath::parse(&text).ok() }
     }
+}
+
+fn glob(text: &str) -> Result<Glob, globset::Error> {
+    GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build()
 }
 
 #[cfg(test)]

@@ -31,6 +31,16 @@ impl Layout {
         self.blob_size(digest) == Some(size) && (self.memory.is_sound(digest) || self.has_sound_blob(digest))
     }
 
+    /// Remembers that a blob's file has the bytes of its name, as the caller knows from an earlier look.
+    pub fn vouch(&self, digest: &Digest) {
+        self.memory.found_sound(digest);
+    }
+
+    /// Whether a blob's file in another layout is the one that this process knows to be sound here.
+    pub(in crate::oci) fn vouches(&self, other: &Layout, digest: &Digest) -> bool {
+        self.directory == other.directory && self.memory.is_sound(digest)
+    }
+
     /// A blob's bytes, not compared with its digest.
     pub(in crate::oci) fn open_blob(&self, digest: &Digest) -> Result<Box<dyn Read>, OciError> {
         if let Some(held) = self.memory.held(digest) {
