@@ -77,7 +77,7 @@ pub struct Forge<'a> {
     pub mirrors: Mirrors,
     /// What was loaded before in this run.
     pub loaded: Loaded,
-    /// The present, against which signatures and loaded are judged. It reaches no output.
+    /// The present, against which signatures and indexes are judged. It reaches no output.
     pub now: SystemTime,
     /// Choices of the command line.
     pub options: Options,
@@ -90,7 +90,7 @@ pub struct Forge<'a> {
 pub struct Options {
     /// Suites to leave out.
     pub without: Vec<Pocket>,
-    /// Accept loaded whose `Valid-Until` has passed.
+    /// Accept indexes whose `Valid-Until` has passed.
     pub allow_expired_index: bool,
     /// `SOURCE_DATE_EPOCH`: no time in the image is later, in seconds since the Unix epoch.
     pub newest: Option<u64>,
@@ -162,7 +162,7 @@ pub struct Built {
 
 impl Forge<'_> {
     /// Resolves a recipe for some architectures; those of the old lock are resolved again where the recipe
-    /// has changed since, or an update is asked for. Reads loaded only.
+    /// has changed since, or an update is asked for. Reads indexes only.
     ///
     /// `base` is the lock of the recipe's base, which has these architectures.
     pub fn lock(
@@ -266,7 +266,6 @@ impl Forge<'_> {
                     catalog.put(package)?;
                 }
                 catalog.order_owners();
-                scripts = self.loaded.words.with(scripts, &wants, &catalog);
             }
             effects.update(recipe, arch, &catalog, &self.loaded.effects);
             made_links.update(distro.format(), &catalog, &effects.packages)?;
@@ -300,7 +299,7 @@ impl Forge<'_> {
                 }
                 Outcome::Wants(more) => wants = more,
                 Outcome::Reads(paths) => {
-                    scripts.extend(script_words(&catalog, paths, &self.loaded.words)?);
+                    scripts.extend(script_words(&catalog, &paths, &self.loaded.words)?);
                     wants.clear();
                 }
             }

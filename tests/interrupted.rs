@@ -184,7 +184,9 @@ fn the_cache_changes_between_fetching_and_packing() {
         rig.run_at(&first.root(), &build).ok();
         std::fs::remove_file(blob(&rig, "late")).unwrap();
         std::fs::remove_dir_all(rig.work("images")).unwrap();
-        ["layer-", "image-"].iter().for_each(|kind| rig.forget(kind));
+        for kind in ["layer-", "image-"] {
+            rig.forget(kind);
+        }
         let cached = ["libx1", "app"].map(|name| blob(&rig, name));
         let (harmed, files, held) =
             (AtomicBool::new(false), archive.clone(), std::sync::Arc::downgrade(&rig));

@@ -266,6 +266,22 @@ fn what_a_recipe_says_of_its_layers_stays() {
     }
 }
 
+/// A recipe that is planned, and the base of another that is: its lock stays the one that the other's names.
+#[test]
+fn a_base_among_the_recipes_is_locked_once() {
+    let rig = rig();
+    let text = rig.read("fleet/two.toml");
+    rig.write("fleet/two.toml", text.replacen("keys = ", "base = \"one.toml\"\nkeys = ", 1));
+    rig.run(&["lock", "fleet/two.toml", "--arch", "amd64,arm64"]).ok();
+    let (base, own) = (rig.read("fleet/one.lock"), rig.read("fleet/two.lock"));
+    for recipes in [["fleet/one.toml", "fleet/two.toml"], ["fleet/two.toml", "fleet/one.toml"]] {
+        std::fs::remove_file(rig.work("fleet/one.lock")).unwrap();
+        rig.run(&["plan", "--arch", "amd64", recipes[0], recipes[1]]).ok();
+        assert_eq!(rig.read("fleet/one.lock"), base);
+        assert_eq!(rig.read("fleet/two.lock"), own);
+    }
+}
+
 #[test]
 fn what_cannot_be_planned_is_told() {
     let rig = rig();

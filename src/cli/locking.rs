@@ -1,6 +1,6 @@
 //! The lock that a command works from: as it is, or brought up to what the recipe asks for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 use rootforge::arch::Arch;
@@ -127,36 +127,41 @@ pub(super) fn all_locked<'s>(
 ) -> Result<Vec<(Forge<'s>, Lock)>, Failure> {
     let read: Vec<Option<Result<Locks, Failure>>> =
         recipes.par_iter().map(|recipe| recipe.base.is_none().then(|| Locks::read(recipe, None))).collect();
-    let mut all: Vec<(Forge<'s>, Option<Lock>)> = Vec::with_capacity(recipes.len());
-    let mut old: Vec<Option<Lock>> = Vec::new();
-    for (recipe, read) in recipes.iter().zip(read) {
-        let Some(mut locks) = read.transpose()? else {
-            let (forge, lock) = locked(session, recipe, wanted, resolving, must_fit)?;
-            all.push((forge, Some(lock)));
-            continue;
-        };
+    let mut all: BTreeMap<usize, (Forge<'s>, Option<Lock>)> = BTreeMap::new();
+    let mut old: BTreeMap<usize, Option<Lock>> = BTreeMap::new();
+    for (place, read) in read.into_iter().enumerate() {
+        let Some(mut locks) = read.transpose()? else { continue };
+        let recipe = &recipes[place];
         let without = resolving.without(recipe, locks.without())?;
         let forge = session.forge(without, resolving.allow_expired_index)?;
         let lock = locks.take_current(&forge, recipe, wanted, must_fit)?;
         if lock.is_none() {
             resolving.note_kept(&forge.options.without, forge.progress);
-            old.push(locks.own);
+            old.insert(place, locks.own);
         }
-        all.push((forge, lock));
+        all.insert(place, (forge, lock));
     }
-    let open = all.iter().zip(recipes).filter(|((_, lock), _)| lock.is_none());
-    let open: Vec<Unlocked<'_>> = open
-        .zip(&old)
-        .map(|(((forge, _), recipe), old)| Unlocked { forge, recipe, old: old.as_ref() })
-        .collect();
+    let open = old.iter().map(|(place, old)| Unlocked {
+        forge: &all[place].0,
+        recipe: &recipes[*place],
+        old: old.as_ref(),
+    });
+    let open: Vec<Unlocked<'_>> = open.collect();
     let mut made = Vec::with_capacity(open.len());
     lock_fleet(&open, wanted, |recipe, lock| {
         lock.write(&lock_path(recipe)).map_err(|error| Failure::work(&error))?;
         made.push(lock);
         Ok::<(), Failure>(())
     })?;
-    let mut made = made.into_iter();
-    Ok(all.into_iter().filter_map(|(forge, lock)| Some((forge, lock.or_else(|| made.next())?))).collect())
+    for (place, lock) in old.keys().zip(made) {
+        all.entry(*place).and_modify(|(_, known)| *known = Some(lock));
+    }
+    // Those with a base come after all that may be one.
+    for (place, recipe) in recipes.iter().enumerate().filter(|(_, recipe)| recipe.base.is_some()) {
+        let (forge, lock) = locked(session, recipe, wanted, resolving, must_fit)?;
+        all.insert(place, (forge, Some(lock)));
+    }
+    Ok(all.into_values().filter_map(|(forge, lock)| Some((forge, lock?))).collect())
 }
 
 /// The lock of a recipe's base, made or brought up to date as [`locked`] does; none where it has no base.

@@ -62,12 +62,11 @@ impl Steps {
             }
             // The question is the same: it follows from what was answered before.
             let Step::Asks(_, next) = &mut self.0[at] else { return };
-            at = match next.iter().find(|(known, _)| *known == answer) {
-                Some((_, known)) => *known,
-                None => {
-                    next.push((answer, new));
-                    new
-                }
+            at = if let Some((_, known)) = next.iter().find(|(known, _)| *known == answer) {
+                *known
+            } else {
+                next.push((answer, new));
+                new
             };
         }
         if at == self.0.len() {
@@ -130,25 +129,29 @@ fn digest(bytes: Option<Vec<u8>>) -> Option<Digest> {
 }
 
 impl EffectsMemo {
-    /// What a package's scripts do, found now or before. `before` are accounts that others' scripts have made.
+    /// What a package's scripts do, found now or before; none where that cannot be found out. `before` are accounts that
+    /// others' scripts have made.
     pub(super) fn effects(
         &self,
         package: &PackageFiles,
         image: &dyn ImageFiles,
         before: &[&Effect],
-        find: impl FnOnce(&dyn ImageFiles) -> PackageEffects,
-    ) -> PackageEffects {
+        find: impl FnOnce(&dyn ImageFiles) -> Option<PackageEffects>,
+    ) -> Option<PackageEffects> {
         let (name, architecture) = (package.name.clone(), image.architecture().to_owned());
         let key = (name, package.content, architecture, format!("{before:?}"));
         let known = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
         if let Some(effects) = known.read().unwrap_or_else(PoisonError::into_inner).find(image) {
-            return effects.clone();
+            return Some(effects.clone());
         }
         let asked = Asked { image, asked: Mutex::default() };
-        let effects = find(&asked);
-        let Log { in_order, .. } = asked.asked.into_inner().unwrap_or_else(PoisonError::into_inner);
-        known.write().unwrap_or_else(PoisonError::into_inner).learn(in_order, effects.clone());
-        effects
+        let effects = find(&asked)?;
+        let Log { in_order, is_unread, .. } =
+            asked.asked.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !is_unread {
+            known.write().unwrap_or_else(PoisonError::into_inner).learn(in_order, effects.clone());
+        }
+        Some(effects)
     }
 }
 
@@ -162,6 +165,8 @@ struct Asked<'a> {
 struct Log {
     all: HashSet<Question>,
     in_order: Vec<(Question, Answer)>,
+    /// Something that is there could not be read, which may be otherwise next time.
+    is_unread: bool,
 }
 
 impl Asked<'_> {
@@ -193,8 +198,12 @@ impl ImageFiles for Asked<'_> {
     }
 
     fn read(&self, path: &RootPath) -> Option<Vec<u8>> {
-        self.note(Question::Read(path.clone()), || Answer::Content(self.image.content_of(path)));
-        self.image.read(path)
+        let content = self.image.content_of(path);
+        self.note(Question::Read(path.clone()), || Answer::Content(content));
+        let read = self.image.read(path);
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).is_unread |=
+            content.is_some() && read.is_none();
+        read
     }
 
     fn content_of(&self, path: &RootPath) -> Option<(ContentId, u32)> {

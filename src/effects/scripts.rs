@@ -29,7 +29,8 @@ pub fn effects_of_all(
     let none = EffectsMemo::default();
     let memo = if catalog.packages().any(|package| package.source.is_some()) { &none } else { memo };
     let effects = |package: &PackageFiles, before: &[&Effect]| {
-        memo.effects(package, image, before, |image| effects_after(package, image, before))
+        let found = memo.effects(package, image, before, |image| effects_after(package, image, before));
+        found.unwrap_or_else(|| not_evaluated(package))
     };
     let mut all: BTreeMap<String, PackageEffects> =
         catalog.packages().map(|package| (package.name.clone(), effects(package, &[]))).collect();
@@ -107,27 +108,31 @@ fn named_dependencies(package: &PackageFiles) -> Vec<String> {
 ///
 /// The scripts are evaluated on a thread with a stack of its own size: they may be nested.
 pub fn effects_of(package: &PackageFiles, image: &dyn ImageFiles) -> PackageEffects {
-    effects_after(package, image, &[])
+    effects_after(package, image, &[]).unwrap_or_else(|| not_evaluated(package))
 }
 
-/// The same, where others' scripts have made some accounts before.
-fn effects_after(package: &PackageFiles, image: &dyn ImageFiles, before: &[&Effect]) -> PackageEffects {
-    let evaluated = std::thread::scope(|scope| {
+/// The same, where others' scripts have made some accounts before; none where they cannot be evaluated.
+fn effects_after(
+    package: &PackageFiles,
+    image: &dyn ImageFiles,
+    before: &[&Effect],
+) -> Option<PackageEffects> {
+    std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().stack_size(STACK);
         let thread = builder.spawn_scoped(scope, || evaluated(package, image, before)).ok()?;
         thread.join().ok()
-    });
-    evaluated.unwrap_or_else(|| PackageEffects {
-        package: package.name.clone(),
-        undone: vec![Undone {
-            package: package.name.clone(),
-            script: "postinst".to_owned(),
-            line: 1,
-            command: "all of it".to_owned(),
-            reason: "it cannot be evaluated".to_owned(),
-        }],
-        ..PackageEffects::default()
     })
+}
+
+fn not_evaluated(package: &PackageFiles) -> PackageEffects {
+    let undone = Undone {
+        package: package.name.clone(),
+        script: "postinst".to_owned(),
+        line: 1,
+        command: "all of it".to_owned(),
+        reason: "it cannot be evaluated".to_owned(),
+    };
+    PackageEffects { package: package.name.clone(), undone: vec![undone], ..PackageEffects::default() }
 }
 
 fn evaluated(package: &PackageFiles, image: &dyn ImageFiles, before: &[&Effect]) -> PackageEffects {

@@ -105,7 +105,7 @@ impl Transport {
     }
 
     /// The answer to one request, whatever its status.
-    fn ask(&self, url: &str, headers: HeaderMap) -> Result<Response, Failure> {
+    fn ask(&self, url: &str, headers: &HeaderMap) -> Result<Response, Failure> {
         let send = |client: &Client| {
             let sent = client.get(url).headers(headers.clone()).send();
             sent.map_err(|error| Failure::of_request(network(url, &error), &error))
@@ -139,7 +139,7 @@ impl Transport {
                     .map_err(|broken| broken.into_error(|source| TransportError::Read { path, source }))
             }
             Location::Http => self.persist(|| {
-                let response = self.get(url, HeaderMap::new())?;
+                let response = self.get(url, &HeaderMap::new())?;
                 read_bounded(response, url, limit).map_err(|broken| match broken {
                     Broken::Final(error) => Failure::Final(error),
                     Broken::Io(error) => Failure::passing(network(url, &error)),
@@ -164,7 +164,7 @@ impl Transport {
     }
 
     /// Sends one request; the status of the answer is a success.
-    fn get(&self, url: &str, headers: HeaderMap) -> Result<Response, Failure> {
+    fn get(&self, url: &str, headers: &HeaderMap) -> Result<Response, Failure> {
         if self.options.offline {
             return Err(Failure::Final(TransportError::Offline { url: url.to_owned() }));
         }

@@ -35,10 +35,11 @@ impl Forge<'_> {
         let mut all: BTreeMap<String, PackageFiles> = BTreeMap::new();
         let mut wanted: Vec<Wanted> = Vec::new();
         for package in locked {
-            if let Some(known) = known(&package) {
-                all.insert(known.name.clone(), known);
-            } else {
-                wanted.push(self.wanted(recipe, lock, arch, package)?);
+            // What cannot be had for this recipe cannot be had from another's either.
+            let one = self.wanted(recipe, lock, arch, package)?;
+            match known(&package) {
+                Some(known) => _ = all.insert(known.name.clone(), known),
+                None => wanted.push(one),
             }
         }
         if wanted.is_empty() {

@@ -1,6 +1,7 @@
 //! The errors of all stages under one name.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::arch::Arch;
 use crate::base_image::BaseImageError;
@@ -27,6 +28,9 @@ pub enum ForgeError {
     /// A mistake of the recipe that only its packages show.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
+    /// What somebody else in this run has met before, and who asks for the same meets too.
+    #[error(transparent)]
+    Shared(Arc<ForgeError>),
     #[error(transparent)]
     Transport(#[from] TransportError),
     #[error(transparent)]
@@ -93,6 +97,7 @@ impl Hint for ForgeError {
     fn hints(&self) -> Vec<String> {
         match self {
             ForgeError::Recipe(error) => error.hints(),
+            ForgeError::Shared(error) => error.hints(),
             ForgeError::Transport(error) => error.hints(),
             ForgeError::Cache(error) => error.hints(),
             ForgeError::Repository(error) => error.hints(),

@@ -67,10 +67,10 @@ pub fn lock_fleet<E: From<ForgeError>>(
         let locks = side_by_side(
             some,
             |one| one.forge,
-            |forge, one| forge.lock(one.recipe, None, archs, one.old, &Update::Necessary),
+            |forge, one| Ok(forge.lock(one.recipe, None, archs, one.old, &Update::Necessary)),
         )?;
         for (one, lock) in some.iter().zip(locks) {
-            hand_on(one.recipe, lock)?;
+            hand_on(one.recipe, lock?)?;
         }
     }
     Ok(())

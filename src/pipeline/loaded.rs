@@ -8,6 +8,7 @@ use crate::apk::IndexRecord;
 use crate::cache::ContentId;
 use crate::catalog::{MergedUsr, PackageFiles};
 use crate::effects::EffectsMemo;
+use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::repository::{ApkOrigin, PackageIndex, RepositoryError, apk_sources, load, load_apk, sources};
 
@@ -30,7 +31,9 @@ pub struct Loaded {
 
 /// The packages that were listed, by their content and the links of the distro that they were listed for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Packages(Arc<Mutex<BTreeMap<ContentId, Vec<(MergedUsr, PackageFiles)>>>>);
+pub(super) struct Packages(Arc<Mutex<BTreeMap<ContentId, Listed>>>);
+
+type Listed = Vec<(MergedUsr, PackageFiles)>;
 
 impl Packages {
     pub(super) fn get(&self, content: &ContentId, links: &MergedUsr) -> Option<PackageFiles> {
@@ -45,12 +48,15 @@ impl Packages {
     }
 }
 
-/// Values that are made once for each key. Who asks for one that is being made waits for it.
+/// Values that are made once for each key, and what is to be told of them. Who asks for one that is being made waits for
+/// it; where it cannot be made, that is what all who ask for it get.
 #[derive(Debug)]
 struct Once<T>(Arc<Mutex<BTreeMap<String, Slot<T>>>>);
 
 /// A place for a value; locked while it is made.
-type Slot<T> = Arc<Mutex<Option<Arc<T>>>>;
+type Slot<T> = Arc<Mutex<Option<Made<T>>>>;
+
+type Made<T> = Result<(Arc<T>, Arc<Vec<String>>), Arc<ForgeError>>;
 
 impl<T> Clone for Once<T> {
     fn clone(&self) -> Self {
@@ -65,17 +71,28 @@ impl<T> Default for Once<T> {
 }
 
 impl<T> Once<T> {
-    fn get<E>(&self, key: String, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
+    fn get(
+        &self,
+        key: String,
+        progress: &dyn Progress,
+        make: impl FnOnce(&mut Vec<String>) -> Result<T, ForgeError>,
+    ) -> Result<Arc<T>, ForgeError> {
         let slot = {
             let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(slots.entry(key).or_default())
         };
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(made) = &*slot {
-            return Ok(Arc::clone(made));
-        }
-        let made = Arc::new(make()?);
-        *slot = Some(Arc::clone(&made));
+        let made = {
+            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            let make = || {
+                let mut notes = Vec::new();
+                let made = make(&mut notes);
+                made.map(|made| (Arc::new(made), Arc::new(notes))).map_err(Arc::new)
+            };
+            slot.get_or_insert_with(make).clone()
+        };
+        let (made, notes) = made.map_err(ForgeError::Shared)?;
+        // Each tells it, so that it does not depend on who came first; it is said once.
+        notes.iter().for_each(|note| progress.note(note));
         Ok(made)
     }
 }
@@ -83,28 +100,28 @@ impl<T> Once<T> {
 impl Forge<'_> {
     /// All packages of a recipe's archives for an architecture.
     pub(super) fn deb_index(&self, recipe: &Recipe, port: Port) -> Result<Arc<PackageIndex>, ForgeError> {
-        self.loaded.deb.get(self.key(recipe, port), || {
+        self.loaded.deb.get(self.key(recipe, port), self.progress, |told| {
             let sources = sources(recipe, port.arch, &self.mirrors, &self.options.without)?;
             let roots: Vec<_> =
                 sources.iter().map(|source| (source.archive_name.as_str(), source.uri.as_str())).collect();
-            self.tell_mirrors(recipe, port.arch, &roots);
+            told.extend(self.places(recipe, port.arch, &roots));
             let mut notes = Vec::new();
             let parts = load(&sources, port.name, self.access(recipe), &mut notes)?;
-            notes.iter().for_each(|note| self.progress.note(&note.to_string()));
+            told.extend(notes.iter().map(ToString::to_string));
             Ok(PackageIndex::new(port.arch, port.name, parts).map_err(RepositoryError::from)?)
         })
     }
 
     /// The records of a recipe's repositories of Alpine's kind for an architecture.
     pub(super) fn apk_parts(&self, recipe: &Recipe, port: Port) -> Result<Arc<ApkParts>, ForgeError> {
-        self.loaded.apk.get(self.key(recipe, port), || {
+        self.loaded.apk.get(self.key(recipe, port), self.progress, |told| {
             let sources = apk_sources(recipe, port.arch, &self.mirrors)?;
             let roots: Vec<_> =
                 sources.iter().map(|source| (source.archive_name.as_str(), source.uri.as_str())).collect();
-            self.tell_mirrors(recipe, port.arch, &roots);
+            told.extend(self.places(recipe, port.arch, &roots));
             let mut notes = Vec::new();
             let parts = load_apk(&sources, port.name, self.access(recipe), &mut notes)?;
-            notes.iter().for_each(|note| self.progress.note(&note.to_string()));
+            told.extend(notes.iter().map(ToString::to_string));
             Ok(parts)
         })
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::arch::Arch;
 use crate::cache::ContentId;
-use crate::distro::PackageFormat;
+use crate::distro::{Archive, PackageFormat};
 use crate::lock::{
     Lock, LockedPackage, LockedProgram, LockedRepository, NamedByLayer, Request as Asked, Stale,
     locked_packages, locked_repositories,
@@ -148,14 +148,15 @@ impl Forge<'_> {
         Ok(Arc::new(index.with(more).map_err(RepositoryError::from)?))
     }
 
-    /// Says where the distro's archives are taken from, of which `roots` has the names and places.
-    pub(super) fn tell_mirrors(&self, recipe: &Recipe, arch: Arch, roots: &[(&str, &str)]) {
-        for archive in recipe.from.map(|distro| distro.archives(arch)).unwrap_or_default() {
-            if let Some((name, root)) = roots.iter().find(|(name, _)| *name == archive.name()) {
-                let origin = self.mirrors.find(archive).origin;
-                self.progress.note(&format!("{name} is taken from {root} ({origin})"));
-            }
-        }
+    /// Where the distro's archives are taken from, of which `roots` has the names and places, as it is told.
+    pub(super) fn places(&self, recipe: &Recipe, arch: Arch, roots: &[(&str, &str)]) -> Vec<String> {
+        let archives = recipe.from.map(|distro| distro.archives(arch)).unwrap_or_default();
+        let place = |archive: &Archive| {
+            let (name, root) = roots.iter().find(|(name, _)| *name == archive.name())?;
+            let origin = &self.mirrors.find(*archive).origin;
+            Some(format!("{name} is taken from {root} ({origin})"))
+        };
+        archives.iter().filter_map(place).collect()
     }
 
     /// How indexes are had, and the moment against which they are judged.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::cache::ContentId;
-use crate::catalog::{CatalogError, FileCatalog, PackageFiles};
+use crate::catalog::{CatalogError, FileCatalog};
 use crate::root_path::RootPath;
 use crate::shell::{ScriptWords, words};
 
@@ -13,50 +13,44 @@ use super::contents::contents;
 /// The words of files; none for what cannot be understood, and for what is no file.
 pub(super) type Words = BTreeMap<RootPath, Option<Arc<ScriptWords>>>;
 
-/// The words of packages' files that were read. Its clones share them.
+/// The words of packages' files that were read: by package, and the file's position in it. Its clones share them.
+///
+/// They are of use only where selection asks for them. Told before, they would change what it wants first.
 #[derive(Clone, Debug, Default)]
-pub(super) struct WordsMemo(Arc<Mutex<BTreeMap<ContentId, Words>>>);
+pub(super) struct WordsMemo(Arc<Mutex<BTreeMap<Place, Option<Arc<ScriptWords>>>>>);
 
-impl WordsMemo {
-    /// The words so far, with what is known of the files of packages that were just catalogued. What several packages
-    /// have is left out, for it may have another owner now: it is asked for again.
-    pub(super) fn with(&self, mut so_far: Words, new: &BTreeSet<String>, catalog: &FileCatalog) -> Words {
-        so_far.retain(|path, _| catalog.at(path).len() < 2);
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for package in new.iter().filter_map(|name| catalog.package(name)) {
-            let words = known.get(&package.content).filter(|_| package.source.is_none());
-            let alone = words.into_iter().flatten().filter(|(path, _)| catalog.at(path).len() == 1);
-            so_far.extend(alone.map(|(path, words)| (path.clone(), words.clone())));
-        }
-        so_far
-    }
-
-    fn put(&self, catalog: &FileCatalog, read: &Words) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (path, words) in read {
-            if let Some(package) = owner(catalog, path).filter(|package| package.source.is_none()) {
-                known.entry(package.content).or_default().insert(path.clone(), words.clone());
-            }
-        }
-    }
-}
-
-fn owner<'c>(catalog: &'c FileCatalog, path: &RootPath) -> Option<&'c PackageFiles> {
-    Some(catalog.get(*catalog.at(path).first()?).0)
-}
+type Place = (ContentId, u32);
 
 /// The words of the files at some paths.
 pub(super) fn script_words(
     catalog: &FileCatalog,
-    paths: BTreeSet<RootPath>,
+    paths: &BTreeSet<RootPath>,
     memo: &WordsMemo,
 ) -> Result<Words, CatalogError> {
-    let mut texts = contents(catalog, &paths)?;
-    let read = |path: RootPath| {
-        let found = texts.remove(&path).and_then(|text| words(&text));
-        (path, found.map(Arc::new))
-    };
-    let read = paths.into_iter().map(read).collect();
-    memo.put(catalog, &read);
+    let places: BTreeMap<&RootPath, Place> =
+        paths.iter().filter_map(|path| Some((path, place(catalog, path)?))).collect();
+    let mut read = Words::new();
+    {
+        let known = memo.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known =
+            places.iter().filter_map(|(path, place)| Some(((*path).clone(), known.get(place)?.clone())));
+        read.extend(known);
+    }
+    let missing: Vec<&RootPath> = paths.iter().filter(|path| !read.contains_key(*path)).collect();
+    let mut texts = contents(catalog, missing.iter().copied())?;
+    for path in missing {
+        let found = texts.remove(path).and_then(|text| words(&text)).map(Arc::new);
+        if let Some(place) = places.get(path) {
+            memo.0.lock().unwrap_or_else(PoisonError::into_inner).insert(*place, found.clone());
+        }
+        read.insert(path.clone(), found);
+    }
     Ok(read)
+}
+
+/// What names the content of the file at a path; none where that is not a package's archive alone.
+fn place(catalog: &FileCatalog, path: &RootPath) -> Option<Place> {
+    let (package, file) = catalog.get(*catalog.at(path).first()?);
+    let index = package.manifest.content_index(file).filter(|_| package.source.is_none())?;
+    Some((package.content, index))
 }

@@ -67,12 +67,12 @@ fn attempt(
             validator.set(known.clone());
             headers.extend(known.map(|known| (IF_RANGE, known)));
         }
-        let mut response = match transport.get(url, headers) {
+        let mut response = match transport.get(url, &headers) {
             Err(Failure::Final(TransportError::Status {
                 status: StatusCode::RANGE_NOT_SATISFIABLE, ..
             })) => {
                 target.restart().map_err(Failure::Final)?;
-                transport.get(url, HeaderMap::new())?
+                transport.get(url, &HeaderMap::new())?
             }
             other => other?,
         };

@@ -49,7 +49,7 @@ impl Outcome<'_> {
             let made = side_by_side(
                 &ready,
                 |number| first(*number).forge,
-                |forge, number| self.draft(forge, *number, names[*number].clone(), &on[*number], &drafts),
+                |forge, number| self.draft(forge, *number, &names[*number], &on[*number], &drafts),
             )?;
             drafts.extend(ready.into_iter().zip(made));
             open = later;
@@ -68,7 +68,7 @@ impl Outcome<'_> {
         &self,
         forge: &Forge<'_>,
         number: usize,
-        name: String,
+        name: &str,
         on: &[usize],
         below: &Drafts,
     ) -> Result<Draft, ForgeError> {
@@ -77,7 +77,7 @@ impl Outcome<'_> {
         let parent = base.parent.map(|parent| &below[&parent]);
         let path = self.options.directory.join(format!("{name}.toml"));
         let content = content_of(self.fleet, &self.holders, self.planned, number);
-        let text = self.text(&name, &members);
+        let text = self.text(name, &members);
         // As it will be read, less what can only be read where it is written.
         let mut recipe = Recipe::parse(&text.recipe(&content, None), &path)?;
         recipe.snapshot.clone_from(&first.recipe.snapshot);

@@ -11,12 +11,11 @@ use crate::digest::Digest;
 use crate::fleet::PulledLayer;
 use crate::lock::Lock;
 use crate::recipe::Recipe;
-use crate::root_path::RootPath;
 
 use super::super::inputs::{Call, ImageInputs, digest};
 use super::super::{Forge, ForgeError};
 use super::census::Census;
-use super::survey::Survey;
+use super::survey::{Paths, Survey};
 
 /// The kinds of derived entries. The program is part of their keys, except for that of paths.
 const SURVEYS: &str = "survey-1";
@@ -71,7 +70,7 @@ impl Forge<'_> {
         lock: &Lock,
         locks: &[Digest],
         arch: Arch,
-    ) -> Result<(Survey, Option<Vec<Vec<RootPath>>>), ForgeError> {
+    ) -> Result<(Survey, Option<Paths>), ForgeError> {
         let key = self.plan_key(recipe, locks, arch, &());
         if let Some(survey) = self.known::<Survey>(SURVEYS, key) {
             return Ok((survey, None));
@@ -88,8 +87,8 @@ impl Forge<'_> {
         &self,
         census: &mut Census,
         survey: &Survey,
-        paths: Option<Vec<Vec<RootPath>>>,
-        again: impl Fn() -> Result<Vec<Vec<RootPath>>, ForgeError>,
+        paths: Option<Paths>,
+        again: impl Fn() -> Result<Paths, ForgeError>,
     ) -> Result<(), ForgeError> {
         let mut paths = paths.map(|paths| paths.into_iter().map(Some).collect::<Vec<_>>());
         for (place, package) in survey.packages.iter().enumerate() {

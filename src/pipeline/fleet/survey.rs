@@ -54,6 +54,9 @@ pub(super) struct SurveyedPart {
     pub(super) files: Vec<SurveyedFile>,
 }
 
+/// The paths of packages, as [`paths_of`] has them, by the packages' places in [`Survey::packages`].
+pub(super) type Paths = Vec<Vec<RootPath>>;
+
 /// A file of a package: the places of the package in [`Survey::packages`] and of the file among [`paths_of`] it.
 pub(super) type Place = (u32, u32);
 
@@ -143,11 +146,11 @@ impl Forge<'_> {
         recipe: &Recipe,
         lock: &Lock,
         arch: Arch,
-    ) -> Result<(Survey, Vec<Vec<RootPath>>), ForgeError> {
+    ) -> Result<(Survey, Paths), ForgeError> {
         let prepared = self.prepare(recipe, lock, arch)?;
         let layers = self.measured(recipe, lock, &prepared)?;
         let mut survey = Survey { layers: layers.pulled, packages: Vec::new(), parts: Vec::new() };
-        let (mut places, mut paths): (BTreeMap<&str, u32>, Vec<Vec<RootPath>>) = Default::default();
+        let (mut places, mut paths): (BTreeMap<&str, u32>, Paths) = Default::default();
         let (mut parts, mut files): (Vec<&PackagePart>, BTreeMap<&RootPath, Place>) = Default::default();
         for (plan, measured) in layers.plans.iter().zip(&layers.measured) {
             for (part, piece) in plan.packages.iter().zip(&measured.pieces) {
