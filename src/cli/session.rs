@@ -260,7 +260,13 @@ impl Session {
     }
 
     fn transport(&self) -> TransportOptions {
-        TransportOptions { offline: self.common.offline, ..TransportOptions::default() }
+        let proxies = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+        let mut proxies = proxies.iter().filter_map(std::env::var_os);
+        TransportOptions {
+            offline: self.common.offline,
+            has_secure_proxy: proxies.any(|proxy| proxy.as_encoded_bytes().starts_with(b"https")),
+            ..TransportOptions::default()
+        }
     }
 
     /// The error of a registry in a call that is offline, be it on this machine or not.

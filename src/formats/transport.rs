@@ -31,6 +31,8 @@ pub(crate) use patience::{Failure, MAX_WAIT, persist, persist_while};
 pub struct TransportOptions {
     /// Refuse whatever is not on this machine.
     pub offline: bool,
+    /// Servers are asked through a proxy that is itself reached by `https`.
+    pub has_secure_proxy: bool,
     /// How often a request that failed for a passing reason is repeated; one that reaches no server, once at most.
     pub retries: u32,
     /// The wait before the first repetition; each further one is twice as long.
@@ -45,6 +47,7 @@ impl Default for TransportOptions {
     fn default() -> Self {
         TransportOptions {
             offline: false,
+            has_secure_proxy: false,
             retries: 4,
             backoff: Duration::from_millis(500),
             connect_timeout: Duration::from_secs(20),
@@ -111,7 +114,7 @@ impl Transport {
             sent.map_err(|error| Failure::of_request(network(url, &error), &error))
         };
         let is_secure = |url: &str| url.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("https:"));
-        if !is_secure(url) && !has_secure_proxy() {
+        if !is_secure(url) && !self.options.has_secure_proxy {
             let response = send(self.plain().map_err(Failure::Final)?)?;
             if !response.headers().contains_key(LOCATION) {
                 return Ok(response);
@@ -193,12 +196,6 @@ impl Transport {
     fn persist<T>(&self, attempt: impl FnMut() -> Result<T, Failure>) -> Result<T, TransportError> {
         persist(self.options.retries, self.options.backoff, attempt)
     }
-}
-
-/// Whether a proxy is to be used that is itself reached by `https`.
-fn has_secure_proxy() -> bool {
-    let proxies = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
-    proxies.iter().filter_map(std::env::var_os).any(|proxy| proxy.as_encoded_bytes().starts_with(b"https"))
 }
 
 /// A client of HTTP, and why it cannot use `https`, if so.
