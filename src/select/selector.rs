@@ -269,7 +269,10 @@ impl<'a> Selector<'a> {
         }
         let layer = self.layers.len() - 1;
         if let Some(below) = self.chosen.get(path).map(|chosen| chosen.layer) {
-            if below < layer && matches!(reason, Reason::Named | Reason::All | Reason::Reached) {
+            // A directory may be another package's as well, which is not there for that.
+            let is_directory = entry.entry.kind == EntryKind::Directory;
+            let is_whole = matches!(reason, Reason::Named | Reason::All | Reason::Reached);
+            if below < layer && is_whole && !is_directory {
                 self.whole.insert((layer, package.name.clone()));
             }
             let is_listed = self.stacked[below].layer.keep == Keep::Listed;

@@ -217,18 +217,40 @@ fn by_hand(recipe: &Recipe) -> Recipe {
     Recipe { layers: vec![together], ..recipe.clone() }
 }
 
+fn debs_come_to_the_tree_of_one(world: &World) {
+    let archive = Archive::of("debian:trixie", &["trixie"]).with("trixie", "main", &world.packages(true));
+    let rig = Rig::with(&archive);
+    world.holds(&rig, &|name, head, layers| {
+        let origin = if head.contains("base = ") {
+            ""
+        } else {
+            "from = \"debian:trixie\"\nsuites = [\"release\"]\nkeys = [\"key.asc\"]\n"
+        };
+        let path = rig.write(&format!("{name}.toml"), format!("name = \"{name}\"\n{origin}{head}{layers}"));
+        Recipe::load(&path).unwrap()
+    });
+}
+
+#[test]
+fn a_directory_owned_by_a_scripts_account_comes_to_the_tree_of_one() {
+    let pieces = [(0, 4032, 0), (0, 14272, 0), (6, 26614, 2), (113, 49335, 4)];
+    let parts = [(120, 1, 0), (10, 1, 0), (150, 1, 0)];
+    debs_come_to_the_tree_of_one(&World {
+        pieces: pieces.map(|(needs, holds, source)| Piece { needs, holds, source }).into(),
+        parts: parts.map(|(names, keep, excludes)| Part { names, keep, excludes }).into(),
+        uniform: true,
+        has_files: false,
+        cut: 2,
+        auto: true,
+    });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn layers_of_debs_come_to_the_tree_of_one(world in world()) {
-        let archive = Archive::of("debian:trixie", &["trixie"]).with("trixie", "main", &world.packages(true));
-        let rig = Rig::with(&archive);
-        world.holds(&rig, &|name, head, layers| {
-            let origin = if head.contains("base = ") { "" } else { "from = \"debian:trixie\"\nsuites = [\"release\"]\nkeys = [\"key.asc\"]\n" };
-            let path = rig.write(&format!("{name}.toml"), format!("name = \"{name}\"\n{origin}{head}{layers}"));
-            Recipe::load(&path).unwrap()
-        });
+        debs_come_to_the_tree_of_one(&world);
     }
 
     #[test]
