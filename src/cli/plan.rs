@@ -46,7 +46,6 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failure> {
     let recipes = load(arguments)?;
     let arch = arch(arguments, &recipes)?;
-    session.loaded()?.hold();
     let mut forges: BTreeMap<Vec<&'static str>, Forge<'_>> = BTreeMap::new();
     let mut locks: Vec<(Vec<&'static str>, Lock)> = Vec::with_capacity(recipes.len());
     for (forge, lock) in all_locked(session, &recipes, &[arch], &arguments.resolving, arguments.locked)? {

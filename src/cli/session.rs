@@ -212,11 +212,6 @@ impl Session {
         Ok(self.means.get_or_init(|| means))
     }
 
-    /// What this run has loaded.
-    pub(super) fn loaded(&self) -> Result<&Loaded, Failure> {
-        Ok(&self.means()?.loaded)
-    }
-
     fn settings(&self) -> Result<Settings, Failure> {
         Settings::read(self.common.config.as_deref())
     }

@@ -23,10 +23,12 @@ use crate::digest::{Digest, Hasher};
 use crate::hint::Hint;
 
 mod content_id;
+mod mapped;
 mod partial;
 mod pruning;
 
 pub use content_id::{ContentId, ContentIdError, Verdict};
+pub use mapped::{DerivedWriter, Mapped};
 pub use partial::Partial;
 pub use pruning::Pruned;
 
@@ -368,16 +370,39 @@ impl Cache {
 }
 
 /// A CRC-32 and the length: detects damage, not forgery. It covers the place, so that an entry counts nowhere else.
-fn checksum(kind: &str, key: &Digest, content: &[u8]) -> [u8; CHECKSUM] {
-    let mut crc = crc32fast::Hasher::new();
-    for part in [kind.as_bytes(), &[0], key.as_bytes(), content] {
-        crc.update(part);
+#[derive(Clone, Debug)]
+struct Sum {
+    crc: crc32fast::Hasher,
+    length: u64,
+}
+
+impl Sum {
+    fn of(kind: &str, key: &Digest) -> Self {
+        let mut crc = crc32fast::Hasher::new();
+        for part in [kind.as_bytes(), &[0], key.as_bytes()] {
+            crc.update(part);
+        }
+        Sum { crc, length: 0 }
     }
-    let mut bytes = [0; CHECKSUM];
-    let (sum, length) = bytes.split_at_mut(4);
-    sum.copy_from_slice(&crc.finalize().to_le_bytes());
-    length.copy_from_slice(&(content.len() as u64).to_le_bytes()[..4]);
-    bytes
+
+    fn update(&mut self, content: &[u8]) {
+        self.crc.update(content);
+        self.length += content.len() as u64;
+    }
+
+    fn finish(self) -> [u8; CHECKSUM] {
+        let mut bytes = [0; CHECKSUM];
+        let (sum, length) = bytes.split_at_mut(4);
+        sum.copy_from_slice(&self.crc.finalize().to_le_bytes());
+        length.copy_from_slice(&self.length.to_le_bytes()[..4]);
+        bytes
+    }
+}
+
+fn checksum(kind: &str, key: &Digest, content: &[u8]) -> [u8; CHECKSUM] {
+    let mut sum = Sum::of(kind, key);
+    sum.update(content);
+    sum.finish()
 }
 
 /// Once more where somebody deletes the cache between two steps.

@@ -8,8 +8,9 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use reqwest::blocking::{Client, ClientBuilder, Response};
@@ -64,6 +65,8 @@ pub struct Transport {
     /// none, and most mirrors are asked without.
     plain: Arc<OnceLock<Client>>,
     secure: Arc<OnceLock<Http>>,
+    /// The most that came in a second, in bytes.
+    rate: Arc<AtomicU64>,
 }
 
 /// What servers are asked with.
@@ -79,7 +82,8 @@ impl Transport {
     ///
     /// Where the system has no CA certificates, `http` works and `https` is an error when it is used.
     pub fn new(options: TransportOptions) -> Result<Self, TransportError> {
-        Ok(Transport { options: Arc::new(options), plain: Arc::default(), secure: Arc::default() })
+        let (plain, secure, rate) = Default::default();
+        Ok(Transport { options: Arc::new(options), plain, secure, rate })
     }
 
     /// The client that knows the system's CA certificates, if there are any.
@@ -142,13 +146,24 @@ impl Transport {
                     .map_err(|broken| broken.into_error(|source| TransportError::Read { path, source }))
             }
             Location::Http => self.persist(|| {
+                let start = Instant::now();
                 let response = self.get(url, &HeaderMap::new())?;
-                read_bounded(response, url, limit).map_err(|broken| match broken {
+                let bytes = read_bounded(response, url, limit).map_err(|broken| match broken {
                     Broken::Final(error) => Failure::Final(error),
                     Broken::Io(error) => Failure::passing(network(url, &error)),
-                })
+                })?;
+                let micros = start.elapsed().as_micros().max(1);
+                let rate = bytes.len() as u128 * 1_000_000 / micros;
+                self.rate.fetch_max(u64::try_from(rate).unwrap_or(u64::MAX), Ordering::Relaxed);
+                Ok(bytes)
             }),
         }
+    }
+
+    /// How many bytes came in a second of what [`Transport::read`] had from servers, where it was most, with the time
+    /// that the answers took to begin; 0 if nothing was read. Files that are large come faster.
+    pub fn rate(&self) -> u64 {
+        self.rate.load(Ordering::Relaxed)
     }
 
     /// Downloads into a file that may hold the start of it already; `progress` is told how many bytes of the

@@ -2,7 +2,6 @@
 //! their scripts do.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::apk::IndexRecord;
@@ -28,15 +27,6 @@ pub struct Loaded {
     pub(super) packages: Packages,
     pub(super) effects: EffectsMemo,
     pub(super) words: WordsMemo,
-    /// Whether indexes stay.
-    is_held: Arc<AtomicBool>,
-}
-
-impl Loaded {
-    /// Keeps indexes for all that is locked from now on: else each is let go when a recipe is locked, for it is large.
-    pub fn hold(&self) {
-        self.is_held.store(true, Ordering::Relaxed);
-    }
 }
 
 /// The packages that were listed, by their content and the links of the distro that they were listed for.
@@ -81,10 +71,6 @@ impl<T> Default for Once<T> {
 }
 
 impl<T> Once<T> {
-    fn forget(&self, key: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-    }
-
     fn get(
         &self,
         key: String,
@@ -138,15 +124,6 @@ impl Forge<'_> {
             told.extend(notes.iter().map(ToString::to_string));
             Ok(parts)
         })
-    }
-
-    /// Lets the indexes of a recipe go, unless they are held for others.
-    pub(super) fn let_indexes_go(&self, recipe: &Recipe, port: Port) {
-        if !self.loaded.is_held.load(Ordering::Relaxed) {
-            let key = self.key(recipe, port);
-            self.loaded.deb.forget(&key);
-            self.loaded.apk.forget(&key);
-        }
     }
 
     /// All that decides which indexes a recipe has.

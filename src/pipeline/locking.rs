@@ -83,7 +83,6 @@ impl Forge<'_> {
             }
             solved => solved?,
         };
-        self.let_indexes_go(recipe, port);
         let dated = recipe.snapshot.is_none() && !self.options.allow_expired_index;
         if dated && let Some(older) = old.and_then(|old| old.older_than(&resolved.repositories)) {
             return Err(older.into());

@@ -11,12 +11,12 @@ use std::time::SystemTime;
 use crate::cache::Cache;
 use crate::deb::release::{Release, ReleaseFile};
 use crate::digest::Digest;
-use crate::transport::{Expected, Transport, TransportError};
+use crate::transport::{Expected, Transport, TransportError, is_remote};
 
 mod in_release;
 
 use super::compression::Compression;
-use super::index::COMPACT;
+use super::index::KEPT;
 use super::{IndexOrigin, IndexText, Note, OriginKind, RepositoryError, Source};
 
 /// The largest index fetched, in bytes; unpacked ones may be eight times as large.
@@ -217,21 +217,23 @@ impl SuiteRelease {
         };
         let key = |digest: &Digest| Digest::of(format!("{deb_arch} {digest}").as_bytes());
         let kept = self.copies(path).into_iter().find_map(|(_, file)| {
-            access.cache.derived(COMPACT, &key(&file.digest)).and_then(IndexText::kept)
+            access.cache.derived_mapped(KEPT, &key(&file.digest)).and_then(IndexText::kept)
         });
         if let Some(text) = kept {
             return Ok((origin, text));
         }
         let (kind, bytes) = self.packed(path, access)?;
-        let compact = IndexText::unpacked(|| kind.fast_reader(&bytes), self.limit(path), &origin, deb_arch);
-        let Some((text, kept)) = compact else {
-            return Ok((origin, IndexText::vouched(self.unpack(path, kind, &bytes)?)));
-        };
-        if let Some(file) = self.release.files.get(&format!("{path}{}", kind.ending())) {
-            // What cannot be kept is unpacked again.
-            let _ = access.cache.put_derived(COMPACT, &key(&file.digest), &kept);
+        // What cannot be kept is read as it is, and again the next time.
+        let file = self.release.files.get(&format!("{path}{}", kind.ending()));
+        let kept = file.and_then(|file| access.cache.derived_writer(KEPT, &key(&file.digest)).ok());
+        let cut = kept.and_then(|kept| {
+            let unpack = || kind.fast_reader(&bytes);
+            IndexText::unpacked(unpack, self.limit(path), (&origin, deb_arch), kept)
+        });
+        match cut {
+            Some(text) => Ok((origin, text)),
+            None => Ok((origin, IndexText::vouched(self.unpack(path, kind, &bytes)?))),
         }
-        Ok((origin, text))
     }
 
     /// So many bytes an index may have at most.
@@ -246,6 +248,20 @@ impl SuiteRelease {
             (file.size <= MAX_INDEX).then_some((kind, *file))
         });
         copies.collect()
+    }
+
+    /// About how long it takes to fetch and to unpack a copy of an index. Which is taken makes no difference to what comes
+    /// out: over a slow line the smallest is the fastest, from a mirror nearby one that is quickly unpacked.
+    fn microseconds(
+        &self,
+        path: &str,
+        (kind, file): (Compression, ReleaseFile),
+        access: Access<'_>,
+    ) -> u64 {
+        let text = self.release.files.get(path).map_or(file.size.saturating_mul(6), |text| text.size);
+        let takes = |bytes: u64, speed: u64| bytes.saturating_mul(1_000_000) / speed.max(1);
+        let fetched = if is_remote(&self.uri) { takes(file.size, access.transport.rate()) } else { 0 };
+        fetched.saturating_add(takes(text, kind.speed()))
     }
 
     /// Whether it is in order that a component has no index for an architecture.
@@ -316,7 +332,8 @@ impl SuiteRelease {
 
     /// An index as it was fetched, from the cache or the mirror: whichever copy fits what InRelease says.
     fn packed(&self, path: &str, access: Access<'_>) -> Result<(Compression, Vec<u8>), RepositoryError> {
-        let copies = self.copies(path);
+        let mut copies = self.copies(path);
+        copies.sort_by_key(|copy| self.microseconds(path, *copy, access));
         for (kind, file) in &copies {
             if let Some(bytes) = access.cache.read_blob(&file.digest)? {
                 return Ok((*kind, bytes));

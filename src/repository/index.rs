@@ -1,8 +1,9 @@
 //! Verified `Packages` texts become one list of packages for one architecture
 //! (Debian Policy 5.3; the wiki's `DebianRepository/Format`).
 //!
-//! The index owns the texts; a record is a view into them. Suites keep their origin, and a name has all its
-//! versions from all suites. Packages from files beside the recipe, and packages that only a lock still
+//! Each text is cut down to what is ever asked of it and put in order once ([`cutting`]); that is kept, and read where it
+//! lies ([`part`]). A record is a view into it. Suites keep their origin, and a name has all its versions from all suites
+//! ([`merging`]). Packages from files beside the recipe, and packages that only a lock still
 //! knows, join as texts of their own kind. Left out: whether a text is to be trusted; an [`IndexText`] can
 //! only be had from the rooms that know.
 
@@ -10,24 +11,25 @@ use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use crate::arch::Arch;
+use crate::cache::{DerivedWriter, Mapped};
 use crate::deb::control;
 use crate::digest::Digest;
 use crate::hint::Hint;
 
-mod compact;
+mod cutting;
 mod mention;
-mod reading;
+mod merging;
+mod part;
 mod record;
 mod similar;
 
-use compact::Compact;
-use reading::{Entry, Provided, Span, collect_provided, in_order, read_entry, slice};
+use cutting::{CutError, Whose, cut_text, cut_unpacked};
+use merging::{Place, merged};
+use part::Part;
 
-pub(crate) use compact::COMPACT;
 pub(crate) use mention::Mention;
+pub(crate) use part::KEPT;
 pub use record::PackageRecord;
 pub use similar::nearest;
 
@@ -73,48 +75,59 @@ impl std::fmt::Display for IndexOrigin {
 
 /// A `Packages` text whose bytes somebody vouches for.
 #[derive(Clone, Debug)]
-pub struct IndexText {
-    text: String,
-    /// Its packages in order, where they are known: with the origin 0.
-    entries: Option<Vec<Entry>>,
+pub struct IndexText(Form);
+
+#[derive(Clone, Debug)]
+enum Form {
+    Plain(String),
+    Cut(Arc<Part>),
 }
 
 impl IndexText {
     fn plain(text: String) -> Self {
-        IndexText { text, entries: None }
+        IndexText(Form::Plain(text))
     }
 
-    /// As [`IndexText::vouched`], of what is unpacked, cut down as it comes to what is ever asked of it; and that as it
-    /// is to be kept. None where anything is wrong with it, which is told when it is read as it is.
+    /// As [`IndexText::vouched`], of what is unpacked, cut down as it comes to what is ever asked of it; that is kept.
+    /// None where anything is wrong with it or it cannot be kept, which is told when it is read as it is.
     pub(crate) fn unpacked<'b>(
         unpack: impl FnOnce() -> io::Result<Box<dyn Read + 'b>> + Send,
         limit: u64,
-        origin: &IndexOrigin,
-        deb_arch: &str,
-    ) -> Option<(Self, Vec<u8>)> {
-        let compact = Compact::read(unpack, limit, origin, deb_arch)?;
-        let kept = compact.to_bytes();
-        Some((compact.into(), kept))
-    }
-
-    /// The same of a text that is there.
-    #[cfg(test)]
-    pub(crate) fn compact(text: String, origin: &IndexOrigin, deb_arch: &str) -> (Self, Option<Vec<u8>>) {
-        match Self::unpacked(|| Ok(Box::new(text.as_bytes())), u64::MAX, origin, deb_arch) {
-            Some((compact, kept)) => (compact, Some(kept)),
-            None => (Self::plain(text), None),
-        }
+        (origin, deb_arch): (&IndexOrigin, &str),
+        mut kept: DerivedWriter,
+    ) -> Option<Self> {
+        cut_unpacked(unpack, limit, Whose { origin, deb_arch }, &mut kept).ok()?;
+        Self::kept(kept.finish().ok()?)
     }
 
     /// What was kept; none where it is not what it should be. The caller knows that it was made of a text that somebody
     /// vouches for.
-    pub(crate) fn kept(bytes: Vec<u8>) -> Option<Self> {
-        Compact::from_bytes(bytes).map(Self::from)
+    pub(crate) fn kept(mapped: Mapped) -> Option<Self> {
+        Some(IndexText(Form::Cut(Arc::new(Part::mapped(mapped)?))))
+    }
+
+    /// Its packages.
+    fn part(self, origin: &IndexOrigin, deb_arch: &str) -> Result<Arc<Part>, IndexError> {
+        let text = match self.0 {
+            Form::Cut(part) => return Ok(part),
+            Form::Plain(text) => text,
+        };
+        let mut bytes = Vec::new();
+        let cut = cut_text(&text, Whose { origin, deb_arch }, &mut bytes);
+        let too_large = || IndexError::TooLarge { origin: origin.to_string() };
+        cut.map_err(|error| match error {
+            CutError::Index(error) => error,
+            CutError::Io => too_large(),
+        })?;
+        Part::owned(bytes).map(Arc::new).ok_or_else(too_large)
     }
 
     /// Whether any package in it is for all architectures.
     pub(crate) fn has_common(&self) -> bool {
-        self.text.contains("\nArchitecture: all\n")
+        match &self.0 {
+            Form::Plain(text) => text.contains("\nArchitecture: all\n"),
+            Form::Cut(part) => part.has_common,
+        }
     }
 
     /// The caller has compared the text with a signed digest, or has made it from a package or a lock that
@@ -139,12 +152,6 @@ impl IndexText {
         }
         let _ = write!(text, "Filename: {path}\nSize: {size}\nSHA256: {}\n", sha256.hex());
         Self::plain(text)
-    }
-}
-
-impl From<Compact> for IndexText {
-    fn from(Compact { text, entries }: Compact) -> Self {
-        IndexText { text, entries: Some(entries) }
     }
 }
 
@@ -237,19 +244,20 @@ impl Hint for IndexError {
     }
 }
 
-/// Every package of one architecture from several indexes.
+/// Every package of one architecture from several indexes. Cheap to clone beside what it takes to make one.
 #[derive(Clone, Debug)]
 pub struct PackageIndex {
     arch: Arch,
     deb_arch: String,
     origins: Vec<IndexOrigin>,
-    texts: Vec<Arc<String>>,
+    /// The packages of each origin.
+    parts: Vec<Arc<Part>>,
     /// By name; of a name local ones first, then newest first.
-    entries: Vec<Entry>,
-    /// Those of them that are essential, by name.
+    order: Vec<Place>,
+    /// The package that each entry of a part is; none where another stands for it.
+    packages: Vec<Vec<Option<PackageId>>>,
+    /// Those that are essential, by name.
     essential: Vec<PackageId>,
-    /// By name, then package.
-    provided: Vec<Provided>,
 }
 
 impl PackageIndex {
@@ -260,45 +268,41 @@ impl PackageIndex {
         deb_arch: &str,
         indexes: Vec<(IndexOrigin, IndexText)>,
     ) -> Result<Self, IndexError> {
-        let (origins, texts, entries) = Default::default();
-        let (essential, provided) = Default::default();
-        let deb_arch = deb_arch.to_owned();
-        PackageIndex { arch, deb_arch, origins, texts, entries, essential, provided }.and(indexes)
+        Self::of(arch, deb_arch.to_owned(), Vec::new(), Vec::new(), indexes)
     }
 
     /// The same with more indexes. Of equal versions of a package local ones count before those of archives, and
     /// these before those of locks.
     pub fn with(&self, more: Vec<(IndexOrigin, IndexText)>) -> Result<Self, IndexError> {
-        self.clone().and(more)
+        Self::of(self.arch, self.deb_arch.clone(), self.origins.clone(), self.parts.clone(), more)
     }
 
-    fn and(mut self, more: Vec<(IndexOrigin, IndexText)>) -> Result<Self, IndexError> {
-        for (origin, part) in more {
-            let too_large = || IndexError::TooLarge { origin: origin.to_string() };
-            if u32::try_from(part.text.len()).is_err() {
-                return Err(too_large());
+    fn of(
+        arch: Arch,
+        deb_arch: String,
+        mut origins: Vec<IndexOrigin>,
+        mut parts: Vec<Arc<Part>>,
+        more: Vec<(IndexOrigin, IndexText)>,
+    ) -> Result<Self, IndexError> {
+        for (origin, text) in more {
+            parts.push(text.part(&origin, &deb_arch)?);
+            if u16::try_from(parts.len()).is_err() {
+                return Err(IndexError::TooLarge { origin: origin.to_string() });
             }
-            let number = u16::try_from(self.origins.len()).map_err(|_| too_large())?;
-            let text = part.text;
-            if let Some(read) = part.entries {
-                self.entries.extend(read.into_iter().map(|entry| Entry { origin: number, ..entry }));
-            } else {
-                let paragraphs: Vec<_> = control::paragraphs(&text).collect();
-                let (text, origin, deb_arch) = (&text, &origin, self.deb_arch.as_str());
-                let read = |paragraph: &_| read_entry(text, paragraph, number, origin, deb_arch);
-                // Collected as a sequence, so that of several errors the first in the text is told.
-                for entry in paragraphs.par_iter().map(read).collect::<Vec<_>>() {
-                    self.entries.push(entry?);
-                }
-            }
-            self.origins.push(origin);
-            self.texts.push(Arc::new(text));
+            origins.push(origin);
         }
-        let texts: Vec<&str> = self.texts.iter().map(|text| text.as_str()).collect();
-        self.entries = in_order(&self.entries, &self.origins, &texts);
-        self.provided = collect_provided(&texts, &self.entries);
-        self.essential = self.packages().filter(|id| self.entry(*id).essential).collect();
-        Ok(self)
+        let order = merged(&parts, &origins);
+        let mut packages: Vec<Vec<Option<PackageId>>> =
+            parts.iter().map(|part| vec![None; part.len() as usize]).collect();
+        for (id, place) in (0..).map(PackageId).zip(&order) {
+            packages[usize::from(place.part)][place.at as usize] = Some(id);
+        }
+        let essential = parts.iter().zip(&packages);
+        let mut essential: Vec<PackageId> = essential
+            .flat_map(|(part, packages)| part.essential.iter().filter_map(|at| packages[*at as usize]))
+            .collect();
+        essential.sort_unstable();
+        Ok(PackageIndex { arch, deb_arch, origins, parts, order, packages, essential })
     }
 
     /// The architecture of the image.
@@ -318,17 +322,17 @@ impl PackageIndex {
 
     /// The number of packages.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.order.len()
     }
 
     /// Whether there are no packages.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.order.is_empty()
     }
 
     /// Every package, by name, newest first.
     pub fn packages(&self) -> impl Iterator<Item = PackageId> + use<> {
-        (0..u32::try_from(self.entries.len()).unwrap_or(u32::MAX)).map(PackageId)
+        (0..u32::try_from(self.order.len()).unwrap_or(u32::MAX)).map(PackageId)
     }
 
     /// The packages of a name: a local one, then the newest version first.
@@ -336,9 +340,8 @@ impl PackageIndex {
         &self,
         name: &str,
     ) -> impl DoubleEndedIterator<Item = PackageId> + ExactSizeIterator + use<> {
-        let start = self.entries.partition_point(|entry| self.text(entry, entry.name) < name);
-        let count =
-            self.entries[start..].iter().take_while(|entry| self.text(entry, entry.name) == name).count();
+        let start = self.order.partition_point(|place| self.name_at(*place) < name);
+        let count = self.order[start..].iter().take_while(|place| self.name_at(**place) == name).count();
         let id = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
         (id(start)..id(start + count)).map(PackageId)
     }
@@ -355,62 +358,67 @@ impl PackageIndex {
 
     /// The packages that provide a name, by their own name.
     pub fn providers(&self, name: &str) -> impl Iterator<Item = Provider<'_>> + use<'_> {
-        let name_of = |provided: &Provided| self.text(self.entry(provided.package), provided.name);
-        let start = self.provided.partition_point(|provided| name_of(provided) < name);
-        let count = self.provided[start..].iter().take_while(|provided| name_of(provided) == name).count();
-        self.provided[start..start + count].iter().map(|provided| Provider {
-            package: provided.package,
-            version: provided.version.map(|span| self.text(self.entry(provided.package), span)),
-        })
+        let mut providers = Vec::new();
+        for (part, packages) in self.parts.iter().zip(&self.packages) {
+            providers.extend(part.providers(name).filter_map(|provided| {
+                let package = (*packages.get(provided.entry as usize)?)?;
+                Some(Provider { package, version: provided.version.map(|span| part.slice(span)) })
+            }));
+        }
+        // Stable: of one package in the order of its field.
+        providers.sort_by_key(|provider| provider.package);
+        providers.into_iter()
     }
 
     /// The first package of the same name, which stands for the name.
     pub(crate) fn first_of_name(&self, id: PackageId) -> PackageId {
         let name = self.name(id);
-        let before = self.entries[..id.index()].iter().rev();
-        let siblings = before.take_while(|entry| self.text(entry, entry.name) == name).count();
+        let before = self.order[..id.index()].iter().rev();
+        let siblings = before.take_while(|place| self.name_at(**place) == name).count();
         PackageId(id.0 - u32::try_from(siblings).unwrap_or(0))
     }
 
     /// The name of a package.
     pub fn name(&self, id: PackageId) -> &str {
-        let entry = self.entry(id);
-        self.text(entry, entry.name)
+        self.name_at(self.place(id))
     }
 
     /// The version of a package.
     pub fn version(&self, id: PackageId) -> &str {
-        let entry = self.entry(id);
-        self.text(entry, entry.version)
+        let (part, at) = self.at(id);
+        part.version(at)
     }
 
     /// Whether the distro marks a package `Essential: yes`.
     pub fn is_essential(&self, id: PackageId) -> bool {
-        self.entry(id).essential
+        let (part, at) = self.at(id);
+        part.entry(at).essential
     }
 
     /// The origin of a package.
     pub fn origin(&self, id: PackageId) -> &IndexOrigin {
-        &self.origins[usize::from(self.entry(id).origin)]
+        &self.origins[usize::from(self.place(id).part)]
     }
 
     /// All that the index says of a package.
     pub fn package(&self, id: PackageId) -> PackageRecord<'_> {
-        let entry = self.entry(id);
-        PackageRecord::read(
-            self.text(entry, entry.paragraph),
-            entry.size,
-            entry.sha256,
-            usize::from(entry.origin),
-        )
+        let (part, at) = self.at(id);
+        let entry = part.entry(at);
+        let paragraph = part.slice(entry.paragraph);
+        PackageRecord::read(paragraph, entry.size, entry.sha256, usize::from(self.place(id).part))
     }
 
-    fn entry(&self, id: PackageId) -> &Entry {
-        &self.entries[id.index()]
+    fn place(&self, id: PackageId) -> Place {
+        self.order[id.index()]
     }
 
-    fn text(&self, entry: &Entry, span: Span) -> &str {
-        slice(&self.texts[usize::from(entry.origin)], span)
+    fn at(&self, id: PackageId) -> (&Part, u32) {
+        let place = self.place(id);
+        (&self.parts[usize::from(place.part)], place.at)
+    }
+
+    fn name_at(&self, place: Place) -> &str {
+        self.parts[usize::from(place.part)].name(place.at)
     }
 }
 

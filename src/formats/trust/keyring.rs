@@ -1,7 +1,7 @@
 //! OpenPGP certificates that are trusted: the distros' own, and those a recipe names.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use sequoia_openpgp::Cert;
 use sequoia_openpgp::cert::CertParser;
@@ -40,20 +40,26 @@ pub struct Keyring {
 impl Keyring {
     /// The keys of Debian's archive and of its security archive.
     pub fn debian() -> Self {
-        Self::built_in(DEBIAN)
+        static KEYS: LazyLock<Keyring> = LazyLock::new(|| Keyring::built_in(DEBIAN));
+        KEYS.clone()
     }
 
     /// The keys of Ubuntu's archive.
     pub fn ubuntu() -> Self {
-        Self::built_in(UBUNTU)
+        static KEYS: LazyLock<Keyring> = LazyLock::new(|| Keyring::built_in(UBUNTU));
+        KEYS.clone()
     }
 
     /// The keys in `vendor-keys/`. A test proves that each can be read.
     fn built_in(files: &[&[u8]]) -> Self {
         let mut keyring = Self::default();
-        for file in files {
-            keyring.extend(Self::parse(file, "built in").unwrap_or_default());
-        }
+        std::thread::scope(|scope| {
+            let read = |file| scope.spawn(move || Self::parse(file, "built in").unwrap_or_default());
+            let rings: Vec<_> = files.iter().map(|file| read(*file)).collect();
+            for ring in rings {
+                keyring.extend(ring.join().unwrap_or_default());
+            }
+        });
         keyring
     }
 

@@ -35,12 +35,12 @@ impl PackageIndex {
     pub(crate) fn first_mention(&self, name: &str) -> Option<Mention> {
         let finder = memmem::Finder::new(name);
         // Stable: of one kind in their order.
-        let mut order: Vec<usize> = (0..self.texts.len()).collect();
+        let mut order: Vec<usize> = (0..self.parts.len()).collect();
         order.sort_by_key(|place| self.origins[*place].kind);
         order.into_iter().enumerate().find_map(|(origin, place)| {
-            let text = &self.texts[place];
+            let text = self.parts[place].text();
             let mut mentions =
-                finder.find_iter(text.as_bytes()).filter_map(|at| mention(text, origin, at, name.len()));
+                finder.find_iter(text).filter_map(|at| mention(text, origin, at, name.len()));
             let first = mentions.next()?;
             // Of several in one paragraph, the field decides.
             let same = mentions.take_while(|other| other.paragraph == first.paragraph);
@@ -50,8 +50,7 @@ impl PackageIndex {
 }
 
 /// Looks whether the `len` bytes at `at` are a package name in one of the [`FIELDS`].
-fn mention(text: &str, origin: usize, at: usize, len: usize) -> Option<Mention> {
-    let bytes = text.as_bytes();
+fn mention(bytes: &[u8], origin: usize, at: usize, len: usize) -> Option<Mention> {
     let starts = at.checked_sub(1).is_none_or(|before| b" \t\n,|:".contains(&bytes[before]));
     let ends = bytes.get(at + len).is_none_or(|after| b" \t\r\n,|(".contains(after));
     if !starts || !ends {
@@ -65,10 +64,12 @@ fn mention(text: &str, origin: usize, at: usize, len: usize) -> Option<Mention> 
             _ => break,
         }
     }
-    let name = text[line..at].split(':').next()?;
-    let field = FIELDS.iter().position(|field| field.eq_ignore_ascii_case(name))?;
+    let before = &bytes[line..at];
+    let name = before.split(|byte| *byte == b':').next()?;
+    let field = FIELDS.iter().position(|field| field.as_bytes().eq_ignore_ascii_case(name))?;
     // Within the parentheses of a version there is no name.
-    let open = text[line..at].rfind('(').is_some_and(|open| !text[line + open..at].contains(')'));
+    let open =
+        memchr::memrchr(b'(', before).is_some_and(|open| memchr::memchr(b')', &before[open..]).is_none());
     let paragraph = memmem::rfind(&bytes[..line], b"\n\n").map_or(0, |gap| gap + 2);
     (!open).then_some(Mention { origin, paragraph, field, offset: at })
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::cache::Cache;
 
 fn origin(kind: OriginKind, suite: &str) -> IndexOrigin {
     IndexOrigin {
@@ -30,9 +31,17 @@ fn new(texts: &[(OriginKind, &str, String)]) -> Result<PackageIndex, IndexError>
         PackageIndex::new(Arch::S390x, "s390x", texts.iter().map(part).collect())
     };
     let plain = index(&|_, text| IndexText::vouched(text.clone()))?;
-    let compact = |origin: &IndexOrigin, text: &String| IndexText::compact(text.clone(), origin, "s390x");
-    let fresh = index(&|origin, text| compact(origin, text).0).unwrap();
-    let kept = index(&|origin, text| IndexText::kept(compact(origin, text).1.unwrap()).unwrap()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let cache = Cache::open(directory.path()).unwrap();
+    let key = |text: &String| Digest::of(text.as_bytes());
+    let cut = |origin: &IndexOrigin, text: &String| {
+        let kept = cache.derived_writer(KEPT, &key(text)).unwrap();
+        let unpack = || Ok(Box::new(text.as_bytes()) as Box<dyn Read>);
+        IndexText::unpacked(unpack, text.len() as u64, (origin, "s390x"), kept).unwrap()
+    };
+    let fresh = index(&cut).unwrap();
+    let kept = |text: &String| IndexText::kept(cache.derived_mapped(KEPT, &key(text)).unwrap()).unwrap();
+    let kept = index(&|_, text| kept(text)).unwrap();
     let said = |index: &PackageIndex| {
         let records = index.packages().map(|id| format!("{:?}", index.package(id)));
         let provided =
@@ -44,25 +53,52 @@ fn new(texts: &[(OriginKind, &str, String)]) -> Result<PackageIndex, IndexError>
     Ok(kept)
 }
 
+/// What is kept of a text, and whether it is an index.
+fn cut(text: &str, origin: &IndexOrigin) -> (Vec<u8>, bool) {
+    let mut kept = Vec::new();
+    let cut = cut_text(text, Whose { origin, deb_arch: "s390x" }, &mut kept);
+    (kept, cut.is_ok())
+}
+
 #[test]
 fn what_is_kept_of_an_index_may_be_damaged() {
     let text =
         paragraph("a", "1", "Provides: v\nDescription: long\n and longer\n") + &paragraph("b", "1", "");
     let origin = origin(OriginKind::Archive, "sid");
-    let (_, kept) = IndexText::compact(text.clone(), &origin, "s390x");
-    let kept = kept.unwrap();
-    assert!(!String::from_utf8_lossy(&kept).contains("longer"));
+    let (kept, is_index) = cut(&text, &origin);
+    assert!(is_index && !String::from_utf8_lossy(&kept).contains("longer"));
+    let read = |bytes: Vec<u8>| Part::owned(bytes).map(|part| IndexText(Form::Cut(Arc::new(part))));
     for cut in 0..kept.len() {
-        let _ = IndexText::kept(kept[..cut].to_vec());
-        let mut other = kept.clone();
-        other[cut] ^= 0x80;
-        if let Some(part) = IndexText::kept(other) {
-            let index = PackageIndex::new(Arch::S390x, "s390x", vec![(origin.clone(), part)]).unwrap();
-            assert!(index.packages().map(|id| index.package(id).name.len()).sum::<usize>() < 1000);
+        for bit in [1, 0x80] {
+            let mut other = kept.clone();
+            other[cut] ^= bit;
+            for bytes in [kept[..cut].to_vec(), other] {
+                let Some(part) = read(bytes) else { continue };
+                let index = PackageIndex::new(Arch::S390x, "s390x", vec![(origin.clone(), part)]).unwrap();
+                let length = |id| index.package(id).name.len() + index.named(index.name(id)).count();
+                assert!(index.packages().map(length).sum::<usize>() < 1000);
+                assert!(index.providers("v").count() < 10);
+            }
         }
     }
-    let wrong = text.replace("Size: 7", "Size: x");
-    assert_eq!(IndexText::compact(wrong, &origin, "s390x").1, None);
+    assert!(!cut(&text.replace("Size: 7", "Size: x"), &origin).1);
+}
+
+/// Cut down a piece at a time, with a limit for what is unpacked.
+#[test]
+fn a_text_of_several_pieces() {
+    let many: Vec<String> =
+        (0..9).map(|n| paragraph(&format!("p{n}"), "1", &format!("Description: {}\n", "d".repeat(300_000)))).collect();
+    let text = many.concat();
+    let origin = origin(OriginKind::Archive, "sid");
+    let whose = Whose { origin: &origin, deb_arch: "s390x" };
+    let unpacked = |limit: usize| {
+        let mut kept = Vec::new();
+        let unpack = || Ok(Box::new(text.as_bytes()) as Box<dyn Read>);
+        cut_unpacked(unpack, limit as u64, whose, &mut kept).is_ok().then_some(kept)
+    };
+    assert_eq!(unpacked(text.len()), Some(cut(&text, &origin).0));
+    assert_eq!(unpacked(text.len() - 1), None);
 }
 
 fn versions(index: &PackageIndex, name: &str) -> Vec<String> {

@@ -1,0 +1,348 @@
+//! `Packages` texts are cut down, as they come, to what is ever asked of them: a [`Part`].
+//!
+//! The paragraphs and fields keep their order; what nobody reads (descriptions, mostly) and what the entries have is
+//! left out. Each paragraph is checked.
+
+use std::cmp::Ordering;
+use std::io::{self, Read, Write};
+use std::sync::mpsc::{SendError, SyncSender, sync_channel};
+
+use rayon::prelude::*;
+
+use crate::deb::control::{self, Paragraph};
+use crate::deb::version;
+use crate::digest::Digest;
+
+use super::part::{Entry, Provided, Span, write_tables};
+use super::{IndexError, IndexOrigin};
+
+/// The fields that are kept: those of a record, and those whose mentions count.
+const FIELDS: [&str; 20] = [
+    "Package",
+    "Source",
+    "Version",
+    "Architecture",
+    "Multi-Arch",
+    "Priority",
+    "Section",
+    "Essential",
+    "Protected",
+    "Important",
+    "Pre-Depends",
+    "Depends",
+    "Provides",
+    "Conflicts",
+    "Breaks",
+    "Recommends",
+    "Suggests",
+    "Replaces",
+    "Enhances",
+    "Filename",
+];
+
+/// Bytes that are unpacked before they are read.
+const PIECE: usize = 1 << 20;
+
+/// So many pieces are unpacked before the first is read.
+const PIECES: usize = 4;
+
+/// Why a text was not cut down.
+#[derive(Debug)]
+pub(super) enum CutError {
+    /// It is no index.
+    Index(IndexError),
+    /// It cannot be unpacked, or what is left of it cannot be written.
+    Io,
+}
+
+impl From<IndexError> for CutError {
+    fn from(error: IndexError) -> Self {
+        CutError::Index(error)
+    }
+}
+
+impl From<io::Error> for CutError {
+    fn from(_: io::Error) -> Self {
+        CutError::Io
+    }
+}
+
+/// Whose text it is, as errors tell it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Whose<'a> {
+    pub(super) origin: &'a IndexOrigin,
+    /// The distro's name for the architecture.
+    pub(super) deb_arch: &'a str,
+}
+
+/// Cuts a text down that is there.
+pub(super) fn cut_text(text: &str, whose: Whose<'_>, out: &mut impl Write) -> Result<(), CutError> {
+    let mut cutter = Cutter::new(whose, out);
+    cutter.add(text)?;
+    cutter.finish()
+}
+
+/// Cuts a text down as it is unpacked, which goes on on another thread. It may have `limit` bytes.
+pub(super) fn cut_unpacked<'b>(
+    open: impl FnOnce() -> io::Result<Box<dyn Read + 'b>> + Send,
+    limit: u64,
+    whose: Whose<'_>,
+    out: &mut impl Write,
+) -> Result<(), CutError> {
+    let (sender, pieces) = sync_channel(PIECES);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // Where nobody wants more, the rest is not unpacked.
+            let _ = unpack(open, limit, &sender);
+        });
+        let mut cutter = Cutter::new(whose, out);
+        let mut unread = Vec::new();
+        for piece in pieces {
+            unread.extend(piece?);
+            let Some(end) = memchr::memmem::rfind(&unread, b"\n\n") else { continue };
+            // Old descriptions may be in Latin-1; every field that counts is ASCII.
+            cutter.add(&String::from_utf8_lossy(&unread[..=end]))?;
+            unread.drain(..=end);
+        }
+        cutter.add(&String::from_utf8_lossy(&unread))?;
+        cutter.finish()
+    })
+}
+
+/// Sends what is unpacked, a piece at a time; an error, at the end, where it is not what it should be.
+fn unpack<'b>(
+    open: impl FnOnce() -> io::Result<Box<dyn Read + 'b>>,
+    limit: u64,
+    pieces: &SyncSender<io::Result<Vec<u8>>>,
+) -> Result<(), SendError<io::Result<Vec<u8>>>> {
+    let mut reader = match open() {
+        Ok(reader) => reader,
+        Err(error) => return pieces.send(Err(error)),
+    };
+    let mut left = limit;
+    loop {
+        let mut piece = Vec::with_capacity(PIECE);
+        match reader.by_ref().take(PIECE as u64).read_to_end(&mut piece) {
+            Err(error) => return pieces.send(Err(error)),
+            Ok(_) if piece.is_empty() => return Ok(()),
+            Ok(read) if read as u64 > left => {
+                return pieces.send(Err(io::Error::other("it is larger than it is said to be")));
+            }
+            Ok(read) => left -= read as u64,
+        }
+        pieces.send(Ok(piece))?;
+    }
+}
+
+/// A package with what it is sorted by, which stands side by side in [`Cutter::keys`]: compared a million times, it stays
+/// in the processor's cache.
+struct Row {
+    entry: Entry,
+    name: Span,
+    version: Span,
+}
+
+struct Cutter<'w, W> {
+    whose: Whose<'w>,
+    out: &'w mut W,
+    /// Bytes written.
+    at: u64,
+    paragraph: String,
+    rows: Vec<Row>,
+    /// With the place among the rows; their names are in the keys too.
+    provided: Vec<(Span, Provided)>,
+    keys: String,
+}
+
+impl<'w, W: Write> Cutter<'w, W> {
+    fn new(whose: Whose<'w>, out: &'w mut W) -> Self {
+        let (rows, provided) = (Vec::new(), Vec::new());
+        Cutter { whose, out, at: 0, paragraph: String::new(), rows, provided, keys: String::new() }
+    }
+
+    /// Adds whole paragraphs.
+    fn add(&mut self, text: &str) -> Result<(), CutError> {
+        control::paragraphs(text).try_for_each(|paragraph| self.add_paragraph(&paragraph))
+    }
+
+    fn add_paragraph(&mut self, paragraph: &Paragraph<'_>) -> Result<(), CutError> {
+        let package = Package::read(paragraph, self.whose)?;
+        let start = u32::try_from(self.at);
+        // A field may get a space.
+        let end = u32::try_from(self.at + 2 * paragraph.text().len() as u64);
+        let (Ok(start), Ok(_)) = (start, end) else {
+            return Err(IndexError::TooLarge { origin: self.whose.origin.to_string() }.into());
+        };
+        self.paragraph.clear();
+        let [mut name, mut version] = [Span::default(); 2];
+        let mut provides = 0;
+        for (field, value) in paragraph.fields() {
+            if !FIELDS.iter().any(|kept| kept.eq_ignore_ascii_case(field)) {
+                continue;
+            }
+            self.paragraph.extend([field, ": "]);
+            let place = start + number(self.paragraph.len());
+            for (known, span) in [(package.name, &mut name), (package.version, &mut version)] {
+                if std::ptr::eq(known, value) {
+                    *span = Span { start: place, len: number(value.len()) };
+                }
+            }
+            if package.provides.is_some_and(|known| std::ptr::eq(known, value)) {
+                provides = place;
+            }
+            self.paragraph.extend([value, "\n"]);
+        }
+        let entry = Entry {
+            paragraph: Span { start, len: number(self.paragraph.len()) },
+            name,
+            version,
+            essential: package.essential,
+            common: package.common,
+            size: package.size,
+            sha256: package.sha256,
+        };
+        self.add_provided(package.provides.unwrap_or_default(), provides);
+        let (name, version) = (self.key(package.name), self.key(package.version));
+        self.rows.push(Row { entry, name, version });
+        self.paragraph.push('\n');
+        self.out.write_all(self.paragraph.as_bytes())?;
+        self.at += self.paragraph.len() as u64;
+        Ok(())
+    }
+
+    /// The names in a `Provides` field that is written at `start`.
+    fn add_provided(&mut self, field: &str, start: u32) {
+        let span = |part: &str| Span {
+            start: start + number(part.as_ptr() as usize - field.as_ptr() as usize),
+            len: number(part.len()),
+        };
+        for provided in field.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            let (name, version) = match provided.split_once('(') {
+                None => (provided, None),
+                Some((name, version)) => (name.trim_end(), Some(version)),
+            };
+            let version = match version.map(|version| version.trim_end_matches(')').trim().strip_prefix('='))
+            {
+                None => None,
+                Some(Some(version)) => Some(span(version.trim_start())),
+                Some(None) => continue, // only `=` makes sense; the field's other names still count
+            };
+            let entry = number(self.rows.len());
+            let key = self.key(name);
+            self.provided.push((key, Provided { entry, name: span(name), version }));
+        }
+    }
+
+    fn key(&mut self, text: &str) -> Span {
+        let start = number(self.keys.len());
+        self.keys.push_str(text);
+        Span { start, len: number(text.len()) }
+    }
+
+    /// Writes the tables: the packages by name, the newest first, of equal versions the first.
+    fn finish(self) -> Result<(), CutError> {
+        let Cutter { rows, mut provided, keys, out, .. } = self;
+        let text = |span: Span| &keys[span.start as usize..(span.start + span.len) as usize];
+        let newest_first = |a: &Row, b: &Row| version::compare(text(b.version), text(a.version));
+        let mut order: Vec<u32> = (0..number(rows.len())).collect();
+        let row = |at: &u32| &rows[*at as usize];
+        order.par_sort_by(|a, b| {
+            let (a, b) = (row(a), row(b));
+            text(a.name).cmp(text(b.name)).then_with(|| newest_first(a, b))
+        });
+        order.dedup_by(|later, first| {
+            let (later, first) = (row(later), row(first));
+            text(later.name) == text(first.name) && newest_first(first, later) == Ordering::Equal
+        });
+        let mut places = vec![None; rows.len()];
+        for (place, at) in order.iter().enumerate() {
+            places[*at as usize] = Some(number(place));
+        }
+        provided.retain_mut(|(_, provided)| match places[provided.entry as usize] {
+            Some(place) => {
+                provided.entry = place;
+                true
+            }
+            None => false,
+        });
+        provided.par_sort_by(|(a, left), (b, right)| {
+            text(*a).cmp(text(*b)).then_with(|| left.entry.cmp(&right.entry))
+        });
+        let entries = order.iter().map(|at| row(at).entry);
+        Ok(write_tables(out, entries, provided.iter().map(|(_, provided)| *provided))?)
+    }
+}
+
+/// A length or a place in a text that is known to be below 4 GiB.
+fn number(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+/// What is read of a paragraph.
+struct Package<'a> {
+    name: &'a str,
+    version: &'a str,
+    essential: bool,
+    common: bool,
+    size: u64,
+    sha256: Digest,
+    provides: Option<&'a str>,
+}
+
+impl<'a> Package<'a> {
+    /// Reads and checks a paragraph; of a field that stands twice, the first counts.
+    fn read(paragraph: &Paragraph<'a>, whose: Whose<'_>) -> Result<Self, IndexError> {
+        let [mut name, mut version, mut arch, mut filename, mut size, mut sha256, mut provides] = [None; 7];
+        let mut essential = false;
+        for (field, value) in paragraph.fields() {
+            let place = match field.len() {
+                4 if field.eq_ignore_ascii_case("Size") => &mut size,
+                6 if field.eq_ignore_ascii_case("SHA256") => &mut sha256,
+                7 if field.eq_ignore_ascii_case("Package") => &mut name,
+                7 if field.eq_ignore_ascii_case("Version") => &mut version,
+                8 if field.eq_ignore_ascii_case("Filename") => &mut filename,
+                8 if field.eq_ignore_ascii_case("Provides") => &mut provides,
+                9 if field.eq_ignore_ascii_case("Essential") => {
+                    essential = value == "yes";
+                    continue;
+                }
+                12 if field.eq_ignore_ascii_case("Architecture") => &mut arch,
+                _ => continue,
+            };
+            *place = place.or(Some(value));
+        }
+        let origin = || whose.origin.to_string();
+        let package = || name.unwrap_or_default().to_owned();
+        let need = |field, value: Option<&'a str>| {
+            let value = value.filter(|value| !value.is_empty());
+            value.ok_or_else(|| IndexError::Missing { origin: origin(), package: package(), field })
+        };
+        let malformed = |field, value: &str| IndexError::Malformed {
+            origin: origin(),
+            package: package(),
+            field,
+            value: value.to_owned(),
+        };
+        let (own_name, version) = (need("Package", name)?, need("Version", version)?);
+        let arch = need("Architecture", arch)?;
+        need("Filename", filename)?;
+        let (size, sha256) = (need("Size", size)?, need("SHA256", sha256)?);
+        if arch != "all" && arch != whose.deb_arch {
+            return Err(IndexError::Architecture {
+                origin: origin(),
+                package: package(),
+                found: arch.to_owned(),
+                expected: whose.deb_arch.to_owned(),
+            });
+        }
+        Ok(Package {
+            name: own_name,
+            version,
+            essential,
+            common: arch == "all",
+            size: size.parse().map_err(|_| malformed("Size", size))?,
+            sha256: Digest::parse(sha256).map_err(|_| malformed("SHA256", sha256))?,
+            provides,
+        })
+    }
+}
