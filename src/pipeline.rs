@@ -220,10 +220,23 @@ impl Forge<'_> {
             return self.prepare_image(recipe, lock, arch);
         }
         let base = match (&recipe.base, &lock.base) {
-            (Some(base), Some(lock)) => Some(Arc::new(self.prepare(&base.recipe, lock, arch)?)),
+            (Some(base), Some(lock_of_base)) => {
+                self.catalogue_likely(recipe, lock, arch)?;
+                Some(Arc::new(self.prepare(&base.recipe, lock_of_base, arch)?))
+            }
             _ => None,
         };
         self.prepare_on(base, recipe, lock, arch)
+    }
+
+    /// Fetches and lists what a recipe and its bases will want first, all at once, so that it is at hand.
+    fn catalogue_likely(&self, recipe: &Recipe, lock: &Lock, arch: Arch) -> Result<(), ForgeError> {
+        let packages = lock.packages_of(arch);
+        let stack = recipe.stack().into_iter().filter(|one| one.base_image.is_none());
+        let mut likely: BTreeSet<String> =
+            stack.flat_map(|one| likely_packages(one, arch, &packages)).collect();
+        likely.extend(own_packages(lock, arch).into_values().flatten());
+        self.catalogued(recipe, lock, arch, &likely, &merged_usr(recipe, arch)).map(|_| ())
     }
 
     /// As [`Forge::prepare`], on a base that is prepared.

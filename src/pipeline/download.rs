@@ -45,6 +45,8 @@ impl Forge<'_> {
         if wanted.is_empty() {
             return Ok(all.into_values().collect());
         }
+        // The largest first, so that at the end not all wait for one of them.
+        wanted.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.name.cmp(&b.name)));
         let slow = vec![self.mirrors.snapshot_root().to_owned()];
         let connections = Connections { slow, ..Connections::default() };
         let progress = Relay { to: self.progress, present: Mutex::new(BTreeMap::new()) };

@@ -340,6 +340,7 @@ impl PackageIndex {
         &self,
         name: &str,
     ) -> impl DoubleEndedIterator<Item = PackageId> + ExactSizeIterator + use<> {
+        let name = name.as_bytes();
         let start = self.order.partition_point(|place| self.name_at(*place) < name);
         let count = self.order[start..].iter().take_while(|place| self.name_at(**place) == name).count();
         let id = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
@@ -372,7 +373,7 @@ impl PackageIndex {
 
     /// The first package of the same name, which stands for the name.
     pub(crate) fn first_of_name(&self, id: PackageId) -> PackageId {
-        let name = self.name(id);
+        let name = self.name_at(self.place(id));
         let before = self.order[..id.index()].iter().rev();
         let siblings = before.take_while(|place| self.name_at(**place) == name).count();
         PackageId(id.0 - u32::try_from(siblings).unwrap_or(0))
@@ -380,7 +381,8 @@ impl PackageIndex {
 
     /// The name of a package.
     pub fn name(&self, id: PackageId) -> &str {
-        self.name_at(self.place(id))
+        let (part, at) = self.at(id);
+        part.name(at)
     }
 
     /// The version of a package.
@@ -417,8 +419,8 @@ impl PackageIndex {
         (&self.parts[usize::from(place.part)], place.at)
     }
 
-    fn name_at(&self, place: Place) -> &str {
-        self.parts[usize::from(place.part)].name(place.at)
+    fn name_at(&self, place: Place) -> &[u8] {
+        self.parts[usize::from(place.part)].name_bytes(place.at)
     }
 }
 

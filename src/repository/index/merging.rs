@@ -21,7 +21,7 @@ pub(super) struct Place {
 pub(super) fn merged(parts: &[impl AsRef<Part>], origins: &[IndexOrigin]) -> Vec<Place> {
     let numbers = 0..u16::try_from(parts.len()).unwrap_or(u16::MAX);
     let part = |number: u16| parts[usize::from(number)].as_ref();
-    let name = |place: &Place| part(place.part).name(place.at);
+    let name = |place: &Place| part(place.part).name_bytes(place.at);
     let Some(largest) = numbers.clone().max_by_key(|number| part(*number).len()) else { return Vec::new() };
     let places = |number: u16| (0..part(number).len()).map(move |at| Place { part: number, at });
     let mut others: Vec<Place> = numbers.filter(|number| *number != largest).flat_map(places).collect();
@@ -34,9 +34,9 @@ pub(super) fn merged(parts: &[impl AsRef<Part>], origins: &[IndexOrigin]) -> Vec
     for same in others.chunk_by(|a, b| name(a) == name(b)) {
         let wanted = name(&same[0]);
         let before = from;
-        from += partition_point(large.len() - from, |at| large.name(from + at) < wanted);
+        from += partition_point(large.len() - from, |at| large.name_bytes(from + at) < wanted);
         all.extend(run(before, from));
-        let to = (from..large.len()).find(|at| large.name(*at) != wanted).unwrap_or(large.len());
+        let to = (from..large.len()).find(|at| large.name_bytes(*at) != wanted).unwrap_or(large.len());
         let mut same: Vec<Place> = same.iter().copied().chain(run(from, to)).collect();
         from = to;
         same.sort_by_key(|place| place.part);

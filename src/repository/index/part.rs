@@ -140,14 +140,23 @@ impl Part {
 
     /// A slice of the text; empty where what is kept is none of ours.
     pub(super) fn slice(&self, span: Span) -> &str {
+        std::str::from_utf8(self.slice_bytes(span)).unwrap_or_default()
+    }
+
+    fn slice_bytes(&self, span: Span) -> &[u8] {
         let start = span.start as usize;
         let bytes = start.checked_add(span.len as usize).and_then(|end| self.text().get(start..end));
-        bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+        bytes.unwrap_or_default()
     }
 
     /// The name of the package at a place, which must be below [`Part::len`].
     pub(super) fn name(&self, at: u32) -> &str {
         self.slice(span(&self.bytes, self.place(at) + 8))
+    }
+
+    /// The same, as names are compared.
+    pub(super) fn name_bytes(&self, at: u32) -> &[u8] {
+        self.slice_bytes(span(&self.bytes, self.place(at) + 8))
     }
 
     /// Its version.
@@ -175,7 +184,8 @@ impl Part {
     /// Who provides a name, in the order of the entries.
     pub(super) fn providers<'p>(&'p self, name: &'p str) -> impl Iterator<Item = Provided> + 'p {
         let place = |at: u32| self.provided + at as usize * PROVIDED;
-        let of = move |at: u32| self.slice(span(&self.bytes, place(at) + 4));
+        let name = name.as_bytes();
+        let of = move |at: u32| self.slice_bytes(span(&self.bytes, place(at) + 4));
         let first = partition_point(self.provided_len, |at| of(at) < name);
         let all = first..self.provided_len;
         all.take_while(move |at| of(*at) == name).map(move |at| {
