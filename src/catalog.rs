@@ -269,7 +269,7 @@ impl Manifest {
 }
 
 /// One file of one package in a [`FileCatalog`]; stays valid while packages are added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FileRef {
     package: u32,
     file: u32,
@@ -331,6 +331,18 @@ impl FileCatalog {
     /// How many packages were ever put in: another number means that something is new.
     pub fn inserted(&self) -> usize {
         self.packages.len()
+    }
+
+    /// The names of the packages in the order in which they were put in, to which references hold. One in whose place
+    /// another was put stands there still.
+    pub fn names_as_inserted(&self) -> impl Iterator<Item = &str> {
+        self.packages.iter().map(|package| package.name.as_str())
+    }
+
+    /// Whether a reference is to a file of this catalogue.
+    pub fn has(&self, reference: FileRef) -> bool {
+        let package = self.packages.get(reference.package as usize);
+        package.is_some_and(|package| package.manifest.files.len() > reference.file as usize)
     }
 
     /// Whether a file is an image's, on which the others stand.

@@ -30,6 +30,7 @@ mod fleet;
 mod inputs;
 mod kept_images;
 mod kept_layers;
+mod kept_selections;
 mod loaded;
 mod loader_path;
 mod locking;
@@ -222,7 +223,7 @@ impl Forge<'_> {
         let base = match (&recipe.base, &lock.base) {
             (Some(base), Some(lock_of_base)) => {
                 self.catalogue_likely(recipe, lock, arch)?;
-                Some(Arc::new(self.prepare(&base.recipe, lock_of_base, arch)?))
+                Some(Arc::new(self.prepare_base(&base.recipe, lock_of_base, arch)?))
             }
             _ => None,
         };

@@ -92,7 +92,7 @@ pub enum Outcome {
 }
 
 /// The paths that get in, layer by layer.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Selection {
     /// The layers of the recipe's bases and its own, lowest first.
     pub layers: Vec<SelectedLayer>,
@@ -107,7 +107,7 @@ pub struct Selection {
 }
 
 /// The package files of one layer. No path stands in two layers, since packages do not change files.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SelectedLayer {
     /// The layer's name.
     pub name: String,
@@ -126,7 +126,7 @@ pub struct SelectedLayer {
 }
 
 /// A file whose content a run-time rule gives.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MadeByRule {
     /// The content.
     pub content: String,
@@ -135,7 +135,7 @@ pub struct MadeByRule {
 }
 
 /// A chosen path.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Selected {
     /// The file in the catalogue.
     pub file: FileRef,
@@ -144,7 +144,7 @@ pub struct Selected {
 }
 
 /// A link that no package has, and that leads to something chosen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassedLink {
     /// What it says.
     pub target: String,
@@ -155,7 +155,7 @@ pub struct PassedLink {
 }
 
 /// Why a path is in the image.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reason {
     /// A base image has it.
     Given,

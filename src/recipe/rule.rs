@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 
 use super::findings::Findings;
@@ -69,7 +70,7 @@ pub struct MadeText {
 }
 
 /// A whole-image file or set of files that is made once the selection is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum RuleTool {
     /// The bundle of CA certificates, and links to each by its hash.
     CaCertificates,

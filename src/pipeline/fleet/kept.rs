@@ -148,7 +148,7 @@ impl Forge<'_> {
     }
 
     /// What an image follows from that is to be locked from some locks, and what else decides.
-    fn plan_key(
+    pub(in crate::pipeline) fn plan_key(
         &self,
         recipe: &Recipe,
         locks: &[Digest],
