@@ -1,7 +1,7 @@
 //! The packages of a lock, fetched into the cache and listed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, PoisonError};
 
 use crate::arch::Arch;
@@ -45,7 +45,7 @@ impl Forge<'_> {
         if wanted.is_empty() {
             return Ok(all.into_values().collect());
         }
-        // The largest first, so that at the end not all wait for one of them.
+        // Places are by size: what is large is begun first, so that at the end not all wait for one.
         wanted.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.name.cmp(&b.name)));
         let slow = vec![self.mirrors.snapshot_root().to_owned()];
         let connections = Connections { slow, ..Connections::default() };
@@ -56,7 +56,7 @@ impl Forge<'_> {
                 let arrivals = arrivals;
                 fetch_sending(&wanted, &self.transport, &self.cache, &connections, &progress, &arrivals)
             });
-            let archives = arrived.into_iter().flat_map(|arrival| archives(&wanted, arrival));
+            let archives = InPlace { wanted: &wanted, arrived, waiting: BTreeMap::new() };
             let listed = catalogue_arriving(archives, links, &self.cache, &self.scratch);
             let fetched = fetching.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             (fetched, listed)
@@ -104,14 +104,38 @@ impl Forge<'_> {
     }
 }
 
-/// The packages that have come with an arrival, and their places among those that are wanted.
-fn archives(wanted: &[Wanted], arrival: Arrival) -> impl Iterator<Item = (usize, PackageArchive)> {
-    let Arrival { content, path } = arrival;
-    let these = wanted.iter().enumerate().filter(move |(_, wanted)| wanted.content == content);
-    these.map(move |(place, Wanted { name, version, .. })| {
-        let (name, version) = (name.clone(), version.clone());
-        (place, PackageArchive { name, version, content, path: path.clone() })
-    })
+/// The packages that have come, with their places among those that are wanted: of those that are there the first, and
+/// where none is, whichever comes next.
+struct InPlace<'w> {
+    wanted: &'w [Wanted],
+    arrived: Receiver<Arrival>,
+    waiting: BTreeMap<usize, PackageArchive>,
+}
+
+impl InPlace<'_> {
+    fn add(&mut self, arrival: &Arrival) {
+        let Arrival { content, path } = arrival;
+        for (place, one) in self.wanted.iter().enumerate().filter(|(_, one)| one.content == *content) {
+            let Wanted { name, version, .. } = one.clone();
+            let archive = PackageArchive { name, version, content: *content, path: path.clone() };
+            self.waiting.insert(place, archive);
+        }
+    }
+}
+
+impl Iterator for InPlace<'_> {
+    type Item = (usize, PackageArchive);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while let Ok(arrival) = self.arrived.try_recv() {
+            self.add(&arrival);
+        }
+        while self.waiting.is_empty() {
+            let arrival = self.arrived.recv().ok()?;
+            self.add(&arrival);
+        }
+        self.waiting.pop_first()
+    }
 }
 
 /// Turns what is present of each package into how much is new.
