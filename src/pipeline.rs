@@ -232,10 +232,13 @@ impl Forge<'_> {
 
     /// Fetches and lists what a recipe and its bases will want first, all at once, so that it is at hand.
     fn catalogue_likely(&self, recipe: &Recipe, lock: &Lock, arch: Arch) -> Result<(), ForgeError> {
-        let packages = lock.packages_of(arch);
-        let stack = recipe.stack().into_iter().filter(|one| one.base_image.is_none());
+        let (packages, stack) = (lock.packages_of(arch), recipe.stack());
+        // What an image has is not fetched.
+        if stack.iter().any(|one| one.base_image.is_some()) {
+            return Ok(());
+        }
         let mut likely: BTreeSet<String> =
-            stack.flat_map(|one| likely_packages(one, arch, &packages)).collect();
+            stack.into_iter().flat_map(|one| likely_packages(one, arch, &packages)).collect();
         likely.extend(own_packages(lock, arch).into_values().flatten());
         self.catalogued(recipe, lock, arch, &likely, &merged_usr(recipe, arch)).map(|_| ())
     }

@@ -146,3 +146,17 @@ fn only_the_command_line_prints() {
         }
     }
 }
+
+/// The map of a file is the one exception from `unsafe_code`.
+#[test]
+fn only_the_map_of_a_file_is_unsafe() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let lifts_it = |file: &PathBuf| {
+        let text = fs::read_to_string(file).unwrap();
+        ["unsafe_code", "unsafe {", "unsafe fn", "unsafe impl"].iter().any(|word| text.contains(word))
+    };
+    let found: Vec<PathBuf> = files.into_iter().filter(lifts_it).collect();
+    assert_eq!(found, [root.join("formats/cache/mapped.rs")]);
+}

@@ -287,6 +287,61 @@ fn recipes_locks_and_options() {
     assert!(is_kept(&both(&rig, "a package was updated, again", "amd64", &["--locked"])));
 }
 
+#[test]
+fn what_was_chosen_of_a_base() {
+    let rig = rig();
+    rig.write(
+        "base/middle.toml",
+        "name = \"middle\"\nbase = \"low.toml\"\n[[layer]]\nname = \"m\"\npackages = [\"tool\"]\n",
+    );
+    let on = |base: &str, label: &str| {
+        let text =
+            RECIPE.replace("exclude = [\"/usr/share/app/none*\"]\n", "").replace("base/low.toml", base);
+        rig.write("r.toml", text.replace("a = \"b\"", &format!("a = \"{label}\"")));
+    };
+    let kept = || {
+        let files = rig.listing("home/.cache/rootforge/derived/selection-1");
+        files
+            .into_keys()
+            .filter(|path| rig.path("home/.cache/rootforge/derived/selection-1").join(path).is_file())
+            .count()
+    };
+    on("base/low.toml", "a");
+    both(&rig, "at first", "amd64", &[]);
+    assert_eq!(kept(), 1);
+    // It is used: the index and the packages of the base are read, and nothing is chosen for it again.
+    on("base/low.toml", "c");
+    both(&rig, "another recipe on it", "amd64", &[]);
+    assert_eq!(kept(), 1);
+    on("base/middle.toml", "a");
+    both(&rig, "a base between", "amd64", &[]);
+    both(&rig, "a base between, again", "amd64", &["--tag", "other"]);
+    assert_eq!(kept(), 2);
+    for (number, change) in
+        ["exclude = [\"/usr/share/low/*\"]", "keep = \"all\"", "include = [\"/usr/**\"]"].iter().enumerate()
+    {
+        rig.write(
+            "base/low.toml",
+            BASE.replace("packages = [\"low\"]", &format!("packages = [\"low\"]\n{change}")),
+        );
+        on("base/middle.toml", &number.to_string());
+        both(&rig, change, "amd64", &[]);
+        on("base/middle.toml", &format!("{number} again"));
+        both(&rig, change, "amd64", &[]);
+    }
+    let before = kept();
+    for path in rig.listing("home/.cache/rootforge/derived/selection-1").into_keys() {
+        let path = rig.path("home/.cache/rootforge/derived/selection-1").join(path);
+        if path.is_file() {
+            let bytes = std::fs::read(&path).unwrap();
+            std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        }
+    }
+    on("base/middle.toml", "damaged");
+    both(&rig, "what is kept is damaged", "amd64", &[]);
+    assert_eq!(kept(), before);
+}
+
 /// Something done to a blob, which was sound.
 type Harm = (&'static str, fn(&PathBuf, &[u8]));
 

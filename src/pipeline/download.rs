@@ -158,3 +158,36 @@ impl fetch::Progress for Relay<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+
+    #[test]
+    fn what_is_first_of_those_that_have_come_is_next() {
+        let wanted: Vec<Wanted> = ["a", "b", "c", "d"]
+            .map(|name| Wanted {
+                name: name.to_owned(),
+                version: "1".to_owned(),
+                urls: Vec::new(),
+                size: 1,
+                // Two of them are one file.
+                content: Digest::of(name.replace('d', "a").as_bytes()).into(),
+            })
+            .into();
+        let (arrivals, arrived) = channel();
+        let come = |place: usize| {
+            arrivals.send(Arrival { content: wanted[place].content, path: "p".into() }).unwrap();
+        };
+        let mut all = InPlace { wanted: &wanted, arrived, waiting: BTreeMap::new() };
+        let mut next = || all.next().map(|(place, archive)| format!("{place}{}", archive.name));
+        come(2);
+        come(1);
+        assert_eq!(next().as_deref(), Some("1b"));
+        come(0);
+        assert_eq!([next(), next(), next()].map(Option::unwrap), ["0a", "2c", "3d"]);
+        drop(arrivals);
+        assert_eq!(next(), None);
+    }
+}

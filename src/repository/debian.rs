@@ -250,20 +250,6 @@ impl SuiteRelease {
         copies.collect()
     }
 
-    /// About how long it takes to fetch and to unpack a copy of an index. Which is taken makes no difference to what comes
-    /// out: over a slow line the smallest is the fastest, from a mirror nearby one that is quickly unpacked.
-    fn microseconds(
-        &self,
-        path: &str,
-        (kind, file): (Compression, ReleaseFile),
-        access: Access<'_>,
-    ) -> u64 {
-        let text = self.release.files.get(path).map_or(file.size.saturating_mul(6), |text| text.size);
-        let takes = |bytes: u64, speed: u64| bytes.saturating_mul(1_000_000) / speed.max(1);
-        let fetched = if is_remote(&self.uri) { takes(file.size, access.transport.rate()) } else { 0 };
-        fetched.saturating_add(takes(text, kind.speed()))
-    }
-
     /// Whether it is in order that a component has no index for an architecture.
     fn check_lack(&self, component: &str, deb_arch: &str) -> Result<(), RepositoryError> {
         let indexes = || {
@@ -333,7 +319,11 @@ impl SuiteRelease {
     /// An index as it was fetched, from the cache or the mirror: whichever copy fits what InRelease says.
     fn packed(&self, path: &str, access: Access<'_>) -> Result<(Compression, Vec<u8>), RepositoryError> {
         let mut copies = self.copies(path);
-        copies.sort_by_key(|copy| self.microseconds(path, *copy, access));
+        let text = self.release.files.get(path).map(|text| text.size);
+        let rate = is_remote(&self.uri).then(|| access.transport.rate());
+        // Mirrors list the uncompressed one, and hardly any has it.
+        let is_last = |kind: Compression| kind == Compression::None;
+        copies.sort_by_key(|(kind, file)| (is_last(*kind), kind.microseconds(file.size, text, rate)));
         for (kind, file) in &copies {
             if let Some(bytes) = access.cache.read_blob(&file.digest)? {
                 return Ok((*kind, bytes));

@@ -217,9 +217,12 @@ fn every_copy_is_tried() {
     files.retain(|path, _| path.ends_with("InRelease") || path.ends_with("Packages"));
     let server = Server::of(files);
     bench.load(&bench.source(&server.root(), "trixie"), "amd64").unwrap();
+    // Which of the first two is had sooner is a matter of the line.
+    let mut paths = server.paths();
+    paths[1..3].sort();
     assert_eq!(
-        server.paths()[1..],
-        [".xz", ".gz", ""].map(|ending| format!("/dists/trixie/main/binary-amd64/Packages{ending}"))
+        paths[1..],
+        [".gz", ".xz", ""].map(|ending| format!("/dists/trixie/main/binary-amd64/Packages{ending}"))
     );
 }
 

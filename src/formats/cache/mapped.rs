@@ -23,7 +23,10 @@ pub struct Mapped {
 
 impl Mapped {
     /// The bytes of a file before its checksum; none where it is too short for one.
-    #[expect(unsafe_code, reason = "the only map there is: a copy of an index takes longer than all else of a lock")]
+    #[expect(
+        unsafe_code,
+        reason = "the only map there is: a copy of an index takes longer than all else of a lock"
+    )]
     fn of(file: &File) -> Option<Self> {
         // SAFETY: a mapped file must not change or be cut short. Files of the cache get their names when they are whole,
         // and are only ever replaced by others or deleted, which does not touch what is mapped. Somebody who writes

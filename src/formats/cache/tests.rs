@@ -257,3 +257,42 @@ fn a_full_disk_is_named_and_nothing_is_left() {
     assert!(unmounted.success());
     result.unwrap();
 }
+
+#[test]
+fn large_entries_are_read_where_they_lie() {
+    let (_directory, cache) = cache();
+    let (key, other) = (Digest::of(b"key"), Digest::of(b"other"));
+    let write = |content: &[u8]| {
+        let mut writer = cache.derived_writer("large-1", &key).unwrap();
+        content.chunks(3).for_each(|chunk| writer.write_all(chunk).unwrap());
+        writer
+    };
+    let first = write(b"first content").finish().unwrap();
+    assert_eq!(&*first, b"first content");
+    // It is an entry as others are.
+    assert_eq!(cache.derived("large-1", &key).unwrap(), b"first content");
+    drop(write(b"given up"));
+    assert_eq!(fs::read_dir(cache.scratch()).unwrap().count(), 0);
+    let second = write(b"second").finish().unwrap();
+    assert_eq!(&*cache.derived_mapped("large-1", &key).unwrap(), b"second");
+    assert!(cache.derived_mapped("large-1", &other).is_none());
+    assert!(cache.derived_mapped("large-2", &key).is_none());
+    let path = cache.derived_path("large-1", &key);
+    let good = fs::read(&path).unwrap();
+    for at in 0..good.len() {
+        let mut bytes = good.clone();
+        bytes[at] ^= 0x40;
+        for bytes in [&bytes[..], &good[..at]] {
+            // Into another file: what is mapped stays.
+            fs::remove_file(&path).unwrap();
+            fs::write(&path, bytes).unwrap();
+            assert!(cache.derived_mapped("large-1", &key).is_none(), "byte {at}");
+        }
+    }
+    cache.clear().unwrap();
+    assert_eq!((&*first, &*second), (&b"first content"[..], &b"second"[..]));
+    // Deleted while it is written: there is no entry, and that is told.
+    let writer = write(b"third");
+    fs::remove_dir_all(cache.root()).unwrap();
+    assert!(writer.finish().is_err_and(|error| error.is_vanished()));
+}

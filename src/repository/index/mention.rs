@@ -39,8 +39,7 @@ impl PackageIndex {
         order.sort_by_key(|place| self.origins[*place].kind);
         order.into_iter().enumerate().find_map(|(origin, place)| {
             let text = self.parts[place].text();
-            let mut mentions =
-                finder.find_iter(text).filter_map(|at| mention(text, origin, at, name.len()));
+            let mut mentions = finder.find_iter(text).filter_map(|at| mention(text, origin, at, name.len()));
             let first = mentions.next()?;
             // Of several in one paragraph, the field decides.
             let same = mentions.take_while(|other| other.paragraph == first.paragraph);

@@ -87,8 +87,9 @@ fn what_is_kept_of_an_index_may_be_damaged() {
 /// Cut down a piece at a time, with a limit for what is unpacked.
 #[test]
 fn a_text_of_several_pieces() {
-    let many: Vec<String> =
-        (0..9).map(|n| paragraph(&format!("p{n}"), "1", &format!("Description: {}\n", "d".repeat(300_000)))).collect();
+    let many: Vec<String> = (0..9)
+        .map(|n| paragraph(&format!("p{n}"), "1", &format!("Description: {}\n", "d".repeat(300_000))))
+        .collect();
     let text = many.concat();
     let origin = origin(OriginKind::Archive, "sid");
     let whose = Whose { origin: &origin, deb_arch: "s390x" };
