@@ -30,7 +30,7 @@ pub use process::{Loaded, Missing, Process};
 pub use proof::{Finding, LinkFault, MissingSymbol, Role, Subject, prove};
 pub use tree::{FileTree, Node, Resolved, follow, resolve};
 
-use tree::walk;
+use tree::{walk, walk_on};
 
 /// How one dynamic loader searches, for one machine.
 #[derive(Clone, Debug)]
@@ -191,9 +191,19 @@ impl Search {
     /// Opens a file by an absolute name: none where there is none. Whether it is taken is noted in `lookup`.
     fn open(&self, tree: &dyn FileTree, name: &str, lookup: &mut Lookup) -> Option<()> {
         let (dir, file_name) = name.rsplit_once('/').unwrap_or(("", name));
-        let dir = walk(tree, dir)?;
+        self.open_in(tree, walk(tree, dir)?, file_name, lookup)
+    }
+
+    /// The same by its name in a directory that was reached.
+    fn open_in(
+        &self,
+        tree: &dyn FileTree,
+        dir: Resolved,
+        file_name: &str,
+        lookup: &mut Lookup,
+    ) -> Option<()> {
         let link = dir.path.join(file_name).ok()?;
-        let resolved = follow(tree, &link)?;
+        let resolved = walk_on(tree, Resolved { path: dir.path, links: Vec::new() }, file_name)?;
         let note = |paths: &mut Vec<RootPath>, path| {
             if !paths.contains(&path) {
                 paths.push(path);

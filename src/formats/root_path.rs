@@ -106,6 +106,11 @@ impl RootPath {
 
     /// Appends relative components; refuses `..`.
     pub fn join(&self, relative: &str) -> Result<RootPath, RootPathError> {
+        // One name more is what most ask for.
+        if !matches!(relative, "" | "." | "..") && !relative.contains(['/', '\0']) {
+            let above = if self.is_root() { "" } else { &self.0 };
+            return Ok(RootPath([above, relative].join("/").into()));
+        }
         Self::parse(&format!("{}/{relative}", self.0))
     }
 

@@ -20,7 +20,7 @@
 use std::collections::BTreeSet;
 
 use super::tokens::expand;
-use super::tree::FileTree;
+use super::tree::{FileTree, walk, walk_on};
 use super::{Flavour, Lookup, Requester, Search, origin};
 use crate::arch::ElfMachine;
 use crate::root_path::RootPath;
@@ -74,13 +74,15 @@ impl Search {
         }
         // Opens what is in a directory; nothing happens after something was taken.
         let mut try_dir = |dir: &str| {
+            let Some(dir) = walk(tree, dir).filter(|_| lookup.found.is_none()) else { return };
             for hwcap in &self.hwcaps {
-                if lookup.found.is_none() {
-                    self.open(tree, &format!("{dir}/glibc-hwcaps/{hwcap}/{needed}"), &mut lookup);
+                let best = walk_on(tree, dir.clone(), &format!("glibc-hwcaps/{hwcap}"));
+                if let Some(best) = best.filter(|_| lookup.found.is_none()) {
+                    self.open_in(tree, best, needed, &mut lookup);
                 }
             }
             if lookup.found.is_none() {
-                self.open(tree, &format!("{dir}/{needed}"), &mut lookup);
+                self.open_in(tree, dir, needed, &mut lookup);
             }
         };
         let try_path = |path: &[String], requester: &Requester<'_>, try_dir: &mut dyn FnMut(&str)| {

@@ -46,20 +46,23 @@ pub fn follow(tree: &dyn FileTree, path: &RootPath) -> Option<Resolved> {
 
 /// Walks an absolute path as the kernel does: `..` is the parent of what was reached, not of what was named.
 pub(super) fn walk(tree: &dyn FileTree, path: &str) -> Option<Resolved> {
-    let mut pending: Vec<String> = Vec::new();
-    let push = |pending: &mut Vec<String>, text: &str| {
-        let names = text.split('/').filter(|name| !name.is_empty() && *name != ".");
-        pending.extend(names.rev().map(ToOwned::to_owned));
-    };
+    walk_on(tree, Resolved { path: RootPath::root(), links: Vec::new() }, path)
+}
+
+/// Walks a path on from what was reached.
+pub(super) fn walk_on(tree: &dyn FileTree, from: Resolved, path: &str) -> Option<Resolved> {
+    fn push<'a>(pending: &mut Vec<&'a str>, text: &'a str) {
+        pending.extend(text.rsplit('/').filter(|name| !name.is_empty() && *name != "."));
+    }
+    let Resolved { path: mut reached, mut links } = from;
+    let mut pending: Vec<&str> = Vec::new();
     push(&mut pending, path);
-    let mut reached = RootPath::root();
-    let mut links = Vec::new();
     while let Some(name) = pending.pop() {
         if name == ".." {
             reached = reached.parent().unwrap_or_else(RootPath::root);
             continue;
         }
-        let next = reached.join(&name).ok()?;
+        let next = reached.join(name).ok()?;
         match tree.node(&next)? {
             Node::Directory => reached = next,
             Node::Symlink(target) => {
