@@ -154,6 +154,7 @@ fn built_anew(
 ) -> Result<(Layout, Vec<Built>), Failure> {
     let failed = Failure::forge;
     let (forge, lock) = locked(session, recipe, wanted, &arguments.resolving, arguments.locked)?;
+    forge.loaded.let_indexes_go();
     let call = arguments.resolving.call(recipe);
     let inputs = |arch: &Arch| ImageInputs::of(call.as_ref()?, recipe, *arch, forge.options.newest);
     let inputs: Vec<Option<ImageInputs>> = wanted.iter().map(inputs).collect();
@@ -162,8 +163,8 @@ fn built_anew(
     judge_patterns(&patterns, forge.progress)?;
     let layout = staging.open()?;
     let mut built = Vec::with_capacity(wanted.len());
-    for (prepared, inputs) in prepared.iter().zip(&inputs) {
-        let one = forge.pack(recipe, &lock, prepared, &layout).map_err(failed)?;
+    for (prepared, inputs) in prepared.into_iter().zip(&inputs) {
+        let one = forge.pack(recipe, &lock, &prepared, &layout).map_err(failed)?;
         if let (Some(before), Some(call), Some(inputs)) = (before, &call, inputs) {
             forge.keep(recipe, &lock, [before, call], inputs, &one);
         }

@@ -29,6 +29,14 @@ pub struct Loaded {
     pub(super) words: WordsMemo,
 }
 
+impl Loaded {
+    /// Lets go of indexes, which are large: when all is locked, hardly anything asks for one again.
+    pub fn let_indexes_go(&self) {
+        self.deb.forget();
+        self.apk.forget();
+    }
+}
+
 /// The packages that were listed, by their content and the links of the distro that they were listed for.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Packages(Arc<Mutex<BTreeMap<ContentId, Listed>>>);
@@ -71,6 +79,10 @@ impl<T> Default for Once<T> {
 }
 
 impl<T> Once<T> {
+    fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     fn get(
         &self,
         key: String,
