@@ -54,7 +54,9 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
         forges.entry(without.clone()).or_insert(forge);
         locks.push((without, lock));
     }
-    forges.values().for_each(|forge| forge.loaded.let_indexes_go());
+    for forge in forges.values() {
+        forge.loaded.let_indexes_go();
+    }
     let members: Vec<Member<'_>> = recipes
         .iter()
         .zip(&locks)
