@@ -1,9 +1,9 @@
 //! Verified `Packages` texts become one list of packages for one architecture
 //! (Debian Policy 5.3; the wiki's `DebianRepository/Format`).
 //!
-//! Each text is cut down to what is ever asked of it and put in order once ([`cutting`]); that is kept, and read where it
-//! lies ([`part`]). A record is a view into it. Suites keep their origin, and a name has all its versions from all suites
-//! ([`merging`]). Packages from files beside the recipe, and packages that only a lock still
+//! Each text is cut down to what is ever asked of it and put in order once (`cutting`); that is kept, and read where it
+//! lies (`part`). A record is a view into it. Suites keep their origin, and a name has all its versions from all suites
+//! (`merging`). Packages from files beside the recipe, and packages that only a lock still
 //! knows, join as texts of their own kind. Left out: whether a text is to be trusted; an [`IndexText`] can
 //! only be had from the rooms that know.
 

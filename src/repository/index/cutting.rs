@@ -1,4 +1,4 @@
-//! `Packages` texts are cut down, as they come, to what is ever asked of them: a [`Part`].
+//! `Packages` texts are cut down, as they come, to what is ever asked of them: a [part](super::part).
 //!
 //! The paragraphs and fields keep their order; what nobody reads (descriptions, mostly) and what the entries have is
 //! left out. Each paragraph is checked.
