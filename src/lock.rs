@@ -310,7 +310,7 @@ impl Lock {
         Digest::of(self.to_text().unwrap_or_default().as_bytes())
     }
 
-    /// What tells the lock from others while the program runs, sooner had than the digest of its file.
+    /// What tells the lock from others for this program, sooner had than the digest of its file.
     pub fn fingerprint(&self) -> Digest {
         if let Some(image) = &self.image {
             return image.digest;

@@ -232,14 +232,18 @@ impl Forge<'_> {
 
     /// Fetches and lists what a recipe and its bases will want first, all at once, so that it is at hand.
     fn catalogue_likely(&self, recipe: &Recipe, lock: &Lock, arch: Arch) -> Result<(), ForgeError> {
-        let (packages, stack) = (lock.packages_of(arch), recipe.stack());
-        // What an image has is not fetched.
-        if stack.iter().any(|one| one.base_image.is_some()) {
-            return Ok(());
+        let mut likely = BTreeSet::new();
+        let mut level = Some((recipe, lock));
+        while let Some((recipe, lock)) = level {
+            // What an image has is not fetched.
+            if recipe.base_image.is_some() {
+                return Ok(());
+            }
+            likely.extend(likely_packages(recipe, arch, &lock.packages_of(arch)));
+            likely.extend(own_packages(lock, arch).into_values().flatten());
+            level = recipe.base.as_ref().map(|base| &base.recipe).zip(lock.base.as_deref());
         }
-        let mut likely: BTreeSet<String> =
-            stack.into_iter().flat_map(|one| likely_packages(one, arch, &packages)).collect();
-        likely.extend(own_packages(lock, arch).into_values().flatten());
+        self.progress.stage(&format!("fetching what {} and its bases want first for {arch}", recipe.name));
         self.catalogued(recipe, lock, arch, &likely, &merged_usr(recipe, arch)).map(|_| ())
     }
 

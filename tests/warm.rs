@@ -306,17 +306,32 @@ fn what_was_chosen_of_a_base() {
             .filter(|path| rig.path("home/.cache/rootforge/derived/selection-1").join(path).is_file())
             .count()
     };
+    // Who chooses says first what is fetched for it.
+    let is_chosen = |ran: &Ran, base: &str| {
+        ran.err
+            .lines()
+            .any(|line| line.starts_with("fetching ") && line.ends_with(&format!(" of {base} for amd64")))
+    };
     on("base/low.toml", "a");
-    both(&rig, "at first", "amd64", &[]);
+    assert!(is_chosen(&both(&rig, "at first", "amd64", &[]), "low"));
     assert_eq!(kept(), 1);
-    // It is used: the index and the packages of the base are read, and nothing is chosen for it again.
     on("base/low.toml", "c");
-    both(&rig, "another recipe on it", "amd64", &[]);
+    let ran = both(&rig, "another recipe on it", "amd64", &[]);
+    assert!(ran.err.contains("packing r for amd64") && !is_chosen(&ran, "low"), "{}", ran.err);
     assert_eq!(kept(), 1);
+    for (label, motd) in ["changed\n", "hello\n"].iter().enumerate() {
+        rig.write("base/motd", motd);
+        on("base/low.toml", &format!("motd {label}"));
+        assert_eq!(is_chosen(&both(&rig, "a file of the base", "amd64", &[]), "low"), label == 0);
+    }
+    on("base/low.toml", "without");
+    assert!(is_chosen(&both(&rig, "suites left out", "amd64", &["--without", "updates"]), "low"));
+    both(&rig, "all suites", "amd64", &["--without", "none"]);
+    let before = kept();
     on("base/middle.toml", "a");
     both(&rig, "a base between", "amd64", &[]);
     both(&rig, "a base between, again", "amd64", &["--tag", "other"]);
-    assert_eq!(kept(), 2);
+    assert_eq!(kept(), before + 1);
     for (number, change) in
         ["exclude = [\"/usr/share/low/*\"]", "keep = \"all\"", "include = [\"/usr/**\"]"].iter().enumerate()
     {

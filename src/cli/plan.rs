@@ -54,9 +54,6 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
         forges.entry(without.clone()).or_insert(forge);
         locks.push((without, lock));
     }
-    for forge in forges.values() {
-        forge.loaded.let_indexes_go();
-    }
     let members: Vec<Member<'_>> = recipes
         .iter()
         .zip(&locks)

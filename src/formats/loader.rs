@@ -30,7 +30,7 @@ pub use process::{Loaded, Missing, Process};
 pub use proof::{Finding, LinkFault, MissingSymbol, Role, Subject, prove};
 pub use tree::{FileTree, Node, Resolved, follow, resolve};
 
-use tree::{walk, walk_on};
+use tree::{walk_on, walk_to_dir};
 
 /// How one dynamic loader searches, for one machine.
 #[derive(Clone, Debug)]
@@ -191,7 +191,7 @@ impl Search {
     /// Opens a file by an absolute name: none where there is none. Whether it is taken is noted in `lookup`.
     fn open(&self, tree: &dyn FileTree, name: &str, lookup: &mut Lookup) -> Option<()> {
         let (dir, file_name) = name.rsplit_once('/').unwrap_or(("", name));
-        self.open_in(tree, walk(tree, dir)?, file_name, lookup)
+        self.open_in(tree, walk_to_dir(tree, dir)?, file_name, lookup)
     }
 
     /// The same by its name in a directory that was reached.

@@ -35,15 +35,17 @@ impl Forge<'_> {
         lock: &Lock,
         arch: Arch,
     ) -> Result<Prepared, ForgeError> {
-        let key = self.plan_key(recipe, &fingerprints(lock), arch, &());
-        if let Some(key) = &key
+        let key = || self.plan_key(recipe, &fingerprints(lock), arch, &());
+        let before = key();
+        if let Some(key) = &before
             && let Some(prepared) = self.chosen_before(key, recipe, lock, arch)?
         {
             return Ok(prepared);
         }
         let prepared = self.prepare(recipe, lock, arch)?;
-        if let Some(key) = &key {
-            self.keep_selection(key, &prepared);
+        // A file of the host may have changed meanwhile: then nobody can tell what this follows from.
+        if let Some(key) = before.filter(|before| key() == Some(*before)) {
+            self.keep_selection(&key, &prepared);
         }
         Ok(prepared)
     }

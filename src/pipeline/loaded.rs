@@ -30,7 +30,8 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Lets go of indexes, which are large: when all is locked, hardly anything asks for one again.
+    /// Lets go of indexes, which are large, when all is locked: what is locked later would be resolved against what is
+    /// there then.
     pub fn let_indexes_go(&self) {
         self.deb.forget();
         self.apk.forget();

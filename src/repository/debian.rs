@@ -321,8 +321,8 @@ impl SuiteRelease {
         let mut copies = self.copies(path);
         let text = self.release.files.get(path).map(|text| text.size);
         let rate = is_remote(&self.uri).then(|| access.transport.rate());
-        // Mirrors list the uncompressed one, and hardly any has it.
-        let is_last = |kind: Compression| kind == Compression::None;
+        // Servers list the uncompressed one, and hardly any has it.
+        let is_last = |kind: Compression| kind == Compression::None && rate.is_some();
         copies.sort_by_key(|(kind, file)| (is_last(*kind), kind.microseconds(file.size, text, rate)));
         for (kind, file) in &copies {
             if let Some(bytes) = access.cache.read_blob(&file.digest)? {

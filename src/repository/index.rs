@@ -125,7 +125,9 @@ impl IndexText {
     /// Whether any package in it is for all architectures.
     pub(crate) fn has_common(&self) -> bool {
         match &self.0 {
-            Form::Plain(text) => text.contains("\nArchitecture: all\n"),
+            Form::Plain(text) => {
+                control::paragraphs(text).any(|paragraph| paragraph.field("Architecture") == Some("all"))
+            }
             Form::Cut(part) => part.has_common,
         }
     }

@@ -30,7 +30,8 @@ impl Mapped {
     fn of(file: &File) -> Option<Self> {
         // SAFETY: a mapped file must not change or be cut short. Files of the cache get their names when they are whole,
         // and are only ever replaced by others or deleted, which does not touch what is mapped. Somebody who writes
-        // into them all the same can end this process, or make it read what they wrote; the cache is the user's own.
+        // into them all the same, or a network or disk that fails under the cache, can end this process; that is a build
+        // that failed, and nothing half-written is left. The cache is the user's own.
         let map = unsafe { Mmap::map(file) }.ok()?;
         let len = map.len().checked_sub(CHECKSUM)?;
         Some(Mapped { map, len })

@@ -20,7 +20,7 @@
 use std::collections::BTreeSet;
 
 use super::tokens::expand;
-use super::tree::{FileTree, walk, walk_on};
+use super::tree::{FileTree, walk_on, walk_to_dir};
 use super::{Flavour, Lookup, Requester, Search, origin};
 use crate::arch::ElfMachine;
 use crate::root_path::RootPath;
@@ -74,7 +74,7 @@ impl Search {
         }
         // Opens what is in a directory; nothing happens after something was taken.
         let mut try_dir = |dir: &str| {
-            let Some(dir) = walk(tree, dir).filter(|_| lookup.found.is_none()) else { return };
+            let Some(dir) = walk_to_dir(tree, dir).filter(|_| lookup.found.is_none()) else { return };
             for hwcap in &self.hwcaps {
                 let best = walk_on(tree, dir.clone(), &format!("glibc-hwcaps/{hwcap}"));
                 if let Some(best) = best.filter(|_| lookup.found.is_none()) {

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use super::tree::walk;
 use super::*;
 use crate::arch::Arch;
 use crate::elf::{facts, sample::Sample};

@@ -49,7 +49,12 @@ pub(super) fn walk(tree: &dyn FileTree, path: &str) -> Option<Resolved> {
     walk_on(tree, Resolved { path: RootPath::root(), links: Vec::new() }, path)
 }
 
-/// Walks a path on from what was reached.
+/// Walks to what must be a directory.
+pub(super) fn walk_to_dir(tree: &dyn FileTree, path: &str) -> Option<Resolved> {
+    walk(tree, path).filter(|end| end.path.is_root() || tree.node(&end.path) == Some(Node::Directory))
+}
+
+/// Walks a path on from what was reached: a directory, if there is more of the path.
 pub(super) fn walk_on(tree: &dyn FileTree, from: Resolved, path: &str) -> Option<Resolved> {
     fn push<'a>(pending: &mut Vec<&'a str>, text: &'a str) {
         pending.extend(text.rsplit('/').filter(|name| !name.is_empty() && *name != "."));

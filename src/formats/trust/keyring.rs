@@ -57,7 +57,7 @@ impl Keyring {
             let read = |file| scope.spawn(move || Self::parse(file, "built in").unwrap_or_default());
             let rings: Vec<_> = files.iter().map(|file| read(*file)).collect();
             for ring in rings {
-                keyring.extend(ring.join().unwrap_or_default());
+                keyring.extend(ring.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             }
         });
         keyring
