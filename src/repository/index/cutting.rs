@@ -14,11 +14,10 @@ use crate::deb::version;
 use crate::digest::Digest;
 
 use super::part::{Entry, Provided, Span, write_tables};
-use super::{IndexError, IndexOrigin};
+use super::{IndexError, IndexOrigin, mention};
 
-/// The fields that are kept: those of a record, and those whose mentions count.
-const FIELDS: [&str; 20] = [
-    "Package",
+/// The fields of a record that are kept beside those whose mentions count.
+const FIELDS: [&str; 10] = [
     "Source",
     "Version",
     "Architecture",
@@ -28,15 +27,6 @@ const FIELDS: [&str; 20] = [
     "Essential",
     "Protected",
     "Important",
-    "Pre-Depends",
-    "Depends",
-    "Provides",
-    "Conflicts",
-    "Breaks",
-    "Recommends",
-    "Suggests",
-    "Replaces",
-    "Enhances",
     "Filename",
 ];
 
@@ -177,7 +167,7 @@ impl<'w, W: Write> Cutter<'w, W> {
         let [mut name, mut version] = [Span::default(); 2];
         let mut provides = 0;
         for (field, value) in paragraph.fields() {
-            if !FIELDS.iter().any(|kept| kept.eq_ignore_ascii_case(field)) {
+            if !FIELDS.iter().chain(&mention::FIELDS).any(|kept| kept.eq_ignore_ascii_case(field)) {
                 continue;
             }
             self.paragraph.extend([field, ": "]);

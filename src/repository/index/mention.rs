@@ -8,7 +8,7 @@ use memchr::memmem;
 use super::PackageIndex;
 
 /// The fields that make apt note a package, in the order it reads them.
-const FIELDS: [&str; 10] = [
+pub(super) const FIELDS: [&str; 10] = [
     "Package",
     "Pre-Depends",
     "Depends",
