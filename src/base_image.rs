@@ -214,7 +214,7 @@ impl BaseImage {
                 archive: PathBuf::from(name),
                 manifest: Arc::new(manifest),
                 kept: None,
-                small: None,
+                cache: None,
                 source: Some(Arc::clone(&source)),
             }
         };

@@ -82,8 +82,8 @@ pub struct PackageFiles {
     pub manifest: Arc<Manifest>,
     /// The contents of its files, where they are at hand.
     pub kept: Option<Kept>,
-    /// Where the content of small files is kept, if anywhere.
-    pub small: Option<Cache>,
+    /// The cache that the archive lies in, if any; it keeps the contents of small files too.
+    pub cache: Option<Cache>,
     /// Where its content is, if it was made of what an image has; then there is no archive.
     pub source: Option<Arc<dyn LayerSource>>,
 }
@@ -94,8 +94,8 @@ pub trait ManifestStore: Sync {
     fn load(&self, package: &Digest) -> Option<Vec<u8>>;
     /// Stores bytes for a package. Failing to is not an error: they are made again.
     fn store(&self, package: &Digest, manifest: &[u8]);
-    /// Where the content of small files is kept too, if anywhere.
-    fn contents(&self) -> Option<Cache> {
+    /// The cache that packages lie in and the contents of small files are kept in, if any.
+    fn cache(&self) -> Option<Cache> {
         None
     }
 }
@@ -113,7 +113,7 @@ impl ManifestStore for Cache {
         let _ = self.put_derived(MANIFESTS, package, manifest);
     }
 
-    fn contents(&self) -> Option<Cache> {
+    fn cache(&self) -> Option<Cache> {
         Some(self.clone())
     }
 }

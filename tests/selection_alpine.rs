@@ -211,7 +211,7 @@ fn catalogued(package: &Package, distro: Distro) -> PackageFiles {
         version: "1.0-r0".to_owned(),
         content: Digest::of(package.name().as_bytes()).into(),
         archive: "none".into(),
-        small: None,
+        cache: None,
         manifest: Shared::new(Manifest { files: files.collect(), control: Control::default() }),
         kept: None,
         source: None,

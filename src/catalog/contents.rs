@@ -4,16 +4,14 @@
 //! before, and must not have been touched after: what is read is what was fetched.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::layer::{LayerSource, number_in_image};
 use super::package::{self, PackageError};
 use super::{CatalogError, PackageFiles};
 use crate::apk::ApkError;
-use crate::cache::{ContentId, Verdict};
+use crate::cache::{ContentId, Stamp, Verdict};
 use crate::deb::archive::DebError;
 use crate::digest::Digest;
 use crate::tarball::EntryKind;
@@ -70,7 +68,7 @@ pub fn read_contents<T, E: From<CatalogError>>(
             None => Err(missing(*index).into()),
         });
     }
-    let before = Stamp::of_sound(package)?;
+    let before = stamp_of_sound(package)?;
     let mut index = 0_u32;
     let read = package::read_data(&package.content, &package.archive, |entry, content| {
         if let Some((position, note)) = left.next_if(|(position, _)| **position == index) {
@@ -85,7 +83,7 @@ pub fn read_contents<T, E: From<CatalogError>>(
         index += 1;
         Ok(())
     });
-    let unchanged = before.check(package);
+    let unchanged = check(before, package);
     read.map_err(|ended| match ended {
         Ended::Visitor(error) => error,
         Ended::Package(source) => match &unchanged {
@@ -108,7 +106,7 @@ pub fn small_contents(
     let mut contents = BTreeMap::new();
     let mut unread = BTreeMap::new();
     for position in positions {
-        match package.small.as_ref().and_then(|cache| cache.derived(CONTENTS, &key(*position))) {
+        match package.cache.as_ref().and_then(|cache| cache.derived(CONTENTS, &key(*position))) {
             Some(bytes) => {
                 contents.insert(*position, bytes);
             }
@@ -125,7 +123,7 @@ pub fn small_contents(
         Ok::<_, CatalogError>(())
     })?;
     for (position, bytes) in &read {
-        if let Some(cache) = package.small.as_ref().filter(|_| bytes.len() <= SMALL) {
+        if let Some(cache) = package.cache.as_ref().filter(|_| bytes.len() <= SMALL) {
             // What cannot be kept is read again.
             let _ = cache.put_derived(CONTENTS, &key(*position), bytes);
         }
@@ -161,45 +159,33 @@ fn of_layers<T, E: From<CatalogError>>(
     }
 }
 
-/// What changes when a file does: device, inode, size, and the time of the last change of any kind, which
-/// nobody can set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp([u64; 3], [i64; 2]);
+/// The stamp of the archive at a path, if its bytes are those that an id names.
+pub(super) fn stamp_of_named(content: &ContentId, archive: &Path) -> Option<Stamp> {
+    let stamp = Stamp::at(archive).ok()?;
+    content.judge(archive).is_ok_and(|verdict| matches!(verdict, Verdict::Sound)).then_some(stamp)
+}
 
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        Stamp([metadata.dev(), metadata.ino(), metadata.size()], [metadata.ctime(), metadata.ctime_nsec()])
-    }
-
-    /// That of the archive at a path, if its bytes are those that an id names.
-    pub(super) fn of_named(content: &ContentId, archive: &Path) -> Option<Self> {
-        let stamp = Stamp::of(&std::fs::metadata(archive).ok()?);
-        content.judge(archive).is_ok_and(|verdict| matches!(verdict, Verdict::Sound)).then_some(stamp)
-    }
-
-    /// Whether the archive at a path is the same file still.
-    pub(super) fn is_at(self, archive: &Path) -> bool {
-        std::fs::metadata(archive).is_ok_and(|metadata| Stamp::of(&metadata) == self)
-    }
-
-    /// That of an archive whose bytes have just been compared with their digest.
-    fn of_sound(package: &PackageFiles) -> Result<Self, CatalogError> {
-        let io = |source| failed(package, PackageError::io(&package.content, &package.archive, source));
-        let file = match File::open(&package.archive) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(changed(package)),
-            opened => opened.map_err(io)?,
-        };
-        let stamp = Stamp::of(&file.metadata().map_err(io)?);
-        match package.content.judge(&package.archive).map_err(io)? {
-            Verdict::Sound => Ok(stamp),
-            Verdict::Other(_) | Verdict::Forged(_) => Err(changed(package)),
+/// The stamp of an archive whose bytes have just been compared with their digest.
+fn stamp_of_sound(package: &PackageFiles) -> Result<Stamp, CatalogError> {
+    let io = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => changed(package),
+        _ => failed(package, PackageError::io(&package.content, &package.archive, source)),
+    };
+    let stamp = Stamp::at(&package.archive).map_err(io)?;
+    match package.content.judge(&package.archive).map_err(io)? {
+        Verdict::Sound => Ok(stamp),
+        Verdict::Other(_) | Verdict::Forged(_) => {
+            let error = changed(package);
+            // It may pass for sound as long as it lies there.
+            let _ = package.cache.as_ref().map(|cache| cache.remove(package.content));
+            Err(error)
         }
     }
+}
 
-    /// Whether the archive is the same file still, or another of the same bytes: somebody may have fetched it too.
-    fn check(self, package: &PackageFiles) -> Result<(), CatalogError> {
-        if self.is_at(&package.archive) { Ok(()) } else { Stamp::of_sound(package).map(|_| ()) }
-    }
+/// Whether the archive is the same file still, or another of the same bytes: somebody may have fetched it too.
+fn check(before: Stamp, package: &PackageFiles) -> Result<(), CatalogError> {
+    if before.is_at(&package.archive) { Ok(()) } else { stamp_of_sound(package).map(|_| ()) }
 }
 
 fn changed(package: &PackageFiles) -> CatalogError {

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::contents::Stamp;
+use super::contents::stamp_of_named;
 use super::package::{self, PackageError};
 use super::scratch::{Keeping, Scratch};
 use super::{CatalogError, CataloguedFile, Manifest, ManifestStore, MergedUsr, PackageFiles};
@@ -102,7 +102,7 @@ fn list(
         content: archive.content,
         archive: archive.path.clone(),
         manifest: Arc::new(manifest),
-        small: store.contents(),
+        cache: store.cache(),
         kept: scratch.of(&archive.content),
         source: None,
     })
@@ -146,7 +146,7 @@ fn manifest(
     }
     // What is kept must be what was fetched, also where somebody changes the archive as it is read.
     let keeping = scratch.begin();
-    let before = keeping.as_ref().and_then(|_| Stamp::of_named(&archive.content, &archive.path));
+    let before = keeping.as_ref().and_then(|_| stamp_of_named(&archive.content, &archive.path));
     let mut keeping = keeping.filter(|_| before.is_some());
     let manifest = scan(archive, &mut keeping, large)?;
     if let (Some(keeping), Some(before)) = (keeping, before)

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::arch::{Arch, ElfMachine};
+use crate::cache::Lookup;
 use crate::loader::{self, Search};
 use crate::tarball::{Metadata, Writer};
 
@@ -286,6 +287,26 @@ fn content_of_another_file_is_refused() {
     ] {
         assert!(matches!(failed, Err(CatalogError::Changed { gone: false, .. })), "{failed:?}");
     }
+}
+
+/// A disk that forgets does not touch the file.
+#[test]
+fn what_passes_for_sound_in_the_cache_and_is_not_is_fetched_again_the_next_time() {
+    let dir = TempDir::new().unwrap();
+    let archive = deb(dir.path(), "a", &[("a", FILE, b"first")]);
+    let mut bytes = std::fs::read(&archive.path).unwrap();
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
+    let cache = Cache::open(dir.path().join("cache")).unwrap().at(later);
+    let (_, path) = cache.insert(&bytes).unwrap();
+    let archive = PackageArchive { path: path.clone(), ..archive };
+    let package = catalogue(&[archive], &merged(), &cache).unwrap().remove(0);
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    assert!(cache.is_sound(&package.content.key(), &path, || Ok(true)).unwrap());
+    assert_eq!(cache.verified_blob(package.content).unwrap(), Lookup::Found(path));
+    let read = read_contents(&package, &[(0, ())].into(), |_, (), _| Ok::<_, CatalogError>(()));
+    assert!(matches!(read, Err(CatalogError::Changed { gone: false, .. })), "{read:?}");
+    assert_eq!(cache.verified_blob(package.content).unwrap(), Lookup::Missing);
 }
 
 /// A store in memory that notes what it was asked for.

@@ -19,7 +19,7 @@ fn package(members: &[(&str, &str)]) -> PackageFiles {
         version: "1.0".to_owned(),
         content: ContentId::Sha256(Digest::of(b"sample")),
         archive: "/nonexistent".into(),
-        small: None,
+        cache: None,
         manifest: Arc::new(Manifest { files: Vec::new(), control: Control { text, members } }),
         kept: None,
         source: None,

@@ -26,11 +26,13 @@ mod content_id;
 mod mapped;
 mod partial;
 mod pruning;
+mod sound;
 
 pub use content_id::{ContentId, ContentIdError, Verdict};
 pub use mapped::{DerivedWriter, Mapped};
 pub use partial::Partial;
 pub use pruning::Pruned;
+pub use sound::Stamp;
 
 /// The bytes of a derived entry's checksum.
 const CHECKSUM: usize = 8;
@@ -60,7 +62,7 @@ pub struct Cache {
 pub enum Lookup {
     /// Nothing.
     Missing,
-    /// The content, checked just now.
+    /// The content, checked just now, or before it was touched last.
     Found(PathBuf),
     /// Something else; it has been removed.
     Corrupt,
@@ -199,18 +201,18 @@ impl Cache {
         Some(self.blob_path(id)).filter(|path| path.is_file())
     }
 
-    /// A blob whose content has just been compared with its id; one that differs is removed.
+    /// A blob whose content has been compared with its id: see [`Cache::is_sound`]. One that differs is removed.
     pub fn verified_blob(&self, id: impl Into<ContentId>) -> Result<Lookup, CacheError> {
         let id = id.into();
         let path = self.blob_path(id);
-        match id.judge(&path) {
-            Ok(Verdict::Sound) => {
-                if let Ok(file) = File::open(&path) {
-                    self.note_use(&file);
-                }
-                Ok(Lookup::Found(path))
-            }
-            Ok(_) => self.remove(id).map(|()| Lookup::Corrupt),
+        // First, for it touches the file.
+        if let Ok(file) = File::open(&path) {
+            self.note_use(&file);
+        }
+        let judge = || id.judge(&path).map(|verdict| matches!(verdict, Verdict::Sound));
+        match self.is_sound(&id.key(), &path, judge) {
+            Ok(true) => Ok(Lookup::Found(path)),
+            Ok(false) => self.remove(id).map(|()| Lookup::Corrupt),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Lookup::Missing),
             Err(source) => Err(CacheError::Read { path, source }),
         }

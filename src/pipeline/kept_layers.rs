@@ -5,9 +5,7 @@
 //! with its digest before it is used again, once for as long as nobody touches the file; one that is damaged or gone is
 //! packed again.
 
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,12 +20,6 @@ use crate::render::Content;
 /// The kind of derived entry. Another form of what a key is made of, or of a tarball's bytes, needs another name.
 const LAYERS: &str = "layer-1";
 
-/// The kind of derived entry that says that a file's bytes were compared with its digest.
-const SOUND: &str = "sound-1";
-
-/// The longest time between two ticks of a file system's clock, in nanoseconds, with much to spare.
-const TICK: i128 = 100_000_000;
-
 /// What is kept of a layer beside its blob.
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
@@ -40,7 +32,7 @@ struct Kept {
 impl Forge<'_> {
     /// Sees to it that a blob is in a layout and sound: as it is, or from the cache.
     pub(super) fn bring(&self, layout: &Layout, digest: &Digest, size: u64) -> bool {
-        is_sound(self, layout, digest, size) || {
+        is_sound(&self.cache, layout, digest, size) || {
             let Ok(Lookup::Found(path)) = self.cache.verified_blob(*digest) else { return false };
             layout.admit(&path, digest).is_ok()
         }
@@ -96,54 +88,17 @@ fn key(plan: &LayerPlan, catalog: &FileCatalog) -> Option<Digest> {
     postcard::to_stdvec(&(form, directories, packages, made)).ok().map(|bytes| Digest::of(&bytes))
 }
 
-/// Whether a layout's blob has the bytes of its name. They are read, unless they were before and the file has not been
-/// touched since, as its times and its number in the file system say.
-fn is_sound(forge: &Forge<'_>, layout: &Layout, digest: &Digest, size: u64) -> bool {
-    let cache = &forge.cache;
-    let stamp = || Stamp::of(&layout.blob_path(digest)).filter(|stamp| stamp.size == size);
-    let Some(before) = stamp() else { return false };
-    let key = postcard::to_stdvec(&(digest, &before)).ok().map(|bytes| Digest::of(&bytes));
-    if key.is_some_and(|key| cache.derived(SOUND, &key).is_some()) {
+/// Whether a layout's blob has the bytes of its name: see [`Cache::is_sound`].
+fn is_sound(cache: &Cache, layout: &Layout, digest: &Digest, size: u64) -> bool {
+    if layout.blob_size(digest) != Some(size) {
+        return false;
+    }
+    let judge = || Ok(layout.has_sound_blob(digest));
+    let is_sound = cache.is_sound(digest, &layout.blob_path(digest), judge).is_ok_and(|is_sound| is_sound);
+    if is_sound {
         layout.vouch(digest);
-        return true;
     }
-    let sound = layout.has_sound_blob(digest) && stamp().as_ref() == Some(&before);
-    if let Some(key) = key.filter(|_| sound && before.is_settled(forge.now)) {
-        let _ = cache.put_derived(SOUND, &key, &[]);
-    }
-    sound
-}
-
-/// What tells that a file is the one that it was.
-#[derive(PartialEq, Eq, Serialize)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    /// Seconds and nanoseconds of the last change of its bytes, and of anything about it.
-    changed: [(i64, i64); 2],
-}
-
-impl Stamp {
-    fn of(path: &Path) -> Option<Self> {
-        let metadata = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
-        Some(Stamp {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            changed: [(metadata.mtime(), metadata.mtime_nsec()), (metadata.ctime(), metadata.ctime_nsec())],
-        })
-    }
-
-    /// Whether one more change would show: file systems' clocks tick some hundred times a second.
-    fn is_settled(&self, now: SystemTime) -> bool {
-        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let since = |(seconds, nanoseconds): (i64, i64)| {
-            let then = i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
-            i128::try_from(now.as_nanos()).unwrap_or(0) - then
-        };
-        self.changed.into_iter().all(|change| since(change) > TICK)
-    }
+    is_sound
 }
 
 /// Keeps a layer for later builds. Failing to is not an error: it is packed again.

@@ -59,12 +59,16 @@ pub struct DerivedWriter {
 impl Cache {
     /// As [`Cache::derived`], where it lies.
     pub fn derived_mapped(&self, kind: &str, key: &Digest) -> Option<Mapped> {
-        let file = File::open(self.derived_path(kind, key)).ok()?;
+        let path = self.derived_path(kind, key);
+        let file = File::open(&path).ok()?;
         self.note_use(&file);
         let mapped = Mapped::of(&file)?;
-        let mut sum = Sum::of(kind, key);
-        sum.update(&mapped);
-        (mapped.map[mapped.len..] == sum.finish()).then_some(mapped)
+        let judge = || {
+            let mut sum = Sum::of(kind, key);
+            sum.update(&mapped);
+            Ok(mapped.map[mapped.len..] == sum.finish())
+        };
+        self.is_sound(key, &path, judge).is_ok_and(|is_sound| is_sound).then_some(mapped)
     }
 
     /// Writes what is derived from a blob or another key as it comes, to be stored in place of what was there.

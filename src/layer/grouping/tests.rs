@@ -70,7 +70,7 @@ fn layers(rows: &[Row<'_>], budget: usize) -> BTreeMap<String, String> {
                 content,
                 archive,
                 manifest,
-                small: None,
+                cache: None,
                 kept: None,
                 source: None,
             })

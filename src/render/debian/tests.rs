@@ -44,7 +44,7 @@ fn package(name: &str, files: &[&str]) -> PackageFiles {
         version: "1".to_owned(),
         content: ContentId::Sha256(Digest::of(name.as_bytes())),
         archive: PathBuf::from("none.deb"),
-        small: None,
+        cache: None,
         manifest: Arc::new(Manifest { files: files.collect(), control: Control::default() }),
         kept: None,
         source: None,

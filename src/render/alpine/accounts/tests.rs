@@ -47,7 +47,7 @@ impl Shell<'_> {
             version: "1-r0".to_owned(),
             content: ContentId::Apk(Checksum::of(b"p")),
             archive: "/nonexistent".into(),
-            small: None,
+            cache: None,
             manifest: Arc::new(Manifest { files: Vec::new(), control: Control { text, members } }),
             kept: None,
             source: None,

@@ -1,0 +1,144 @@
+//! Files whose bytes were compared with their name once, and need not be again until somebody touches them.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::SystemTime;
+
+use crate::digest::Digest;
+
+use super::Cache;
+
+/// The kind of derived entry that has the stamp that a file had when its bytes were compared.
+const SOUND: &str = "sound-2";
+
+/// The longest time between two ticks of a file system's clock, in nanoseconds, with much to spare.
+const TICK: i128 = 100_000_000;
+
+/// What changes when a file does: device, inode, size, and the times of the last change of its bytes and of any kind,
+/// which nobody can set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    /// Seconds and nanoseconds since the Unix epoch.
+    changed: [(i64, i64); 2],
+}
+
+impl Stamp {
+    /// That of the file at a path.
+    pub fn at(path: &Path) -> io::Result<Self> {
+        path.metadata().map(|metadata| Stamp::of(&metadata))
+    }
+
+    /// That of a file with this metadata.
+    pub fn of(metadata: &Metadata) -> Self {
+        Stamp {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            changed: [(metadata.mtime(), metadata.mtime_nsec()), (metadata.ctime(), metadata.ctime_nsec())],
+        }
+    }
+
+    /// As it is kept.
+    fn bytes(self) -> Vec<u8> {
+        let Stamp { device, inode, size, changed: [(modified, modified_nanos), (changed, changed_nanos)] } = self;
+        let times = [modified, modified_nanos, changed, changed_nanos];
+        let numbers = [device, inode, size].into_iter().map(u64::to_le_bytes);
+        numbers.chain(times.into_iter().map(i64::to_le_bytes)).flatten().collect()
+    }
+
+    /// Whether the file at a path is the same still.
+    pub fn is_at(self, path: &Path) -> bool {
+        Stamp::at(path).is_ok_and(|stamp| stamp == self)
+    }
+
+    /// Whether one more change would show: file systems' clocks tick some hundred times a second.
+    fn is_settled(&self, now: SystemTime) -> bool {
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since = |(seconds, nanoseconds): (i64, i64)| {
+            let then = i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
+            i128::try_from(now.as_nanos()).unwrap_or(0) - then
+        };
+        self.changed.into_iter().all(|change| since(change) > TICK)
+    }
+}
+
+impl Cache {
+    /// Whether the file at a path, in the cache or elsewhere, has the bytes of its name: as `judge` finds, unless it
+    /// found them to be before and the file was not touched since.
+    ///
+    /// An error is that the file is not there or cannot be read. Without the time given to [`Cache::at`], `judge` is
+    /// always asked.
+    pub fn is_sound(
+        &self,
+        name: &Digest,
+        path: &Path,
+        judge: impl FnOnce() -> io::Result<bool>,
+    ) -> io::Result<bool> {
+        let before = Stamp::at(path)?;
+        let Some(now) = self.now else { return judge() };
+        // The same bytes lie in the cache and in layouts.
+        let key = Digest::of(&[name.as_bytes(), path.as_os_str().as_encoded_bytes()].concat());
+        if self.derived(SOUND, &key).is_some_and(|known| known == before.bytes()) {
+            return Ok(true);
+        }
+        let is_sound = judge()?;
+        if is_sound && before.is_settled(now) && before.is_at(path) {
+            // What cannot be kept is compared again.
+            let _ = self.put_derived(SOUND, &key, &before.bytes());
+        }
+        Ok(is_sound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// How often the bytes were read.
+    fn asked(cache: &Cache, name: &Digest, path: &Path) -> (bool, usize) {
+        let times = Cell::new(0);
+        let judge = || {
+            times.set(times.get() + 1);
+            fs::read(path).map(|bytes| Digest::of(&bytes) == *name)
+        };
+        (cache.is_sound(name, path, judge).unwrap(), times.get())
+    }
+
+    #[test]
+    fn bytes_are_compared_once_until_the_file_is_touched() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        fs::write(&path, "hello").unwrap();
+        let name = Digest::of(b"hello");
+        let cache = Cache::open(directory.path().join("cache")).unwrap();
+        let written = path.metadata().unwrap().modified().unwrap();
+        for _ in 0..2 {
+            assert_eq!(asked(&cache, &name, &path), (true, 1), "no time is given");
+        }
+        let soon = cache.clone().at(written + Duration::from_millis(1));
+        for _ in 0..2 {
+            assert_eq!(asked(&soon, &name, &path), (true, 1), "somebody may be writing still");
+        }
+        let later = cache.at(written + Duration::from_secs(5));
+        assert_eq!(asked(&later, &name, &path), (true, 1));
+        assert_eq!(asked(&later, &name, &path), (true, 0));
+        assert_eq!(asked(&later, &Digest::of(b"other"), &path), (false, 1), "it is not known by another name");
+        // Of the same size, and with the time of before.
+        fs::write(&path, "hellp").unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_modified(written).unwrap();
+        for _ in 0..2 {
+            assert_eq!(asked(&later, &name, &path), (false, 1));
+        }
+        fs::remove_file(&path).unwrap();
+        assert!(later.is_sound(&name, &path, || unreachable!()).is_err());
+    }
+}
