@@ -35,6 +35,7 @@ mod loaded;
 mod loader_path;
 mod locking;
 mod locking_apk;
+mod locking_on_base;
 mod made_links;
 mod on_image;
 mod programs;

@@ -15,10 +15,10 @@ use crate::recipe::{PackageSpec, Recipe, Stacked};
 use crate::repository::{
     Access, IndexPart, LocalPackage, PackageIndex, RepositoryError, local_apks, local_packages, locked_text,
 };
-use crate::resolve::{Holder, Pinned, Request, ResolveError, Solution, resolve};
+use crate::resolve::{Pinned, Request, ResolveError, Solution, resolve};
 use crate::select::SelectError;
 
-use super::error::Fixed;
+use super::locking_on_base::{OfBase, as_base, on_base};
 use super::programs::{changed_program, needs, packages_by_layer};
 use super::{Forge, ForgeError, Update};
 
@@ -64,6 +64,9 @@ impl Forge<'_> {
         update: &Update,
     ) -> Result<Resolved, ForgeError> {
         let port = Port::of(recipe, arch)?;
+        if let Some(resolved) = base.and_then(|base| as_base(recipe, base, arch)) {
+            return Ok(resolved);
+        }
         let mut own = old.map(|old| old.packages_of(arch)).unwrap_or_default();
         match update {
             Update::All => own.clear(),
@@ -247,26 +250,6 @@ pub(super) struct Known<'l> {
     pub(super) programs: Vec<LockedProgram>,
 }
 
-/// What a base's lock has for an architecture.
-#[derive(Clone, Default)]
-struct OfBase<'l> {
-    packages: BTreeMap<&'l str, &'l LockedPackage>,
-    programs: Vec<LockedProgram>,
-}
-
-impl<'l> OfBase<'l> {
-    fn of(base: &'l Lock, arch: Arch) -> Self {
-        OfBase { packages: base.packages_of(arch), programs: base.programs_of(arch).cloned().collect() }
-    }
-
-    /// The same, with only the packages that are to be fixed.
-    fn fixing(&self, fixes: impl Fn(&str) -> bool) -> Self {
-        let mut less = self.clone();
-        less.packages.retain(|name, _| fixes(name));
-        less
-    }
-}
-
 impl<'l> Known<'l> {
     /// `own` is what the last lock has and is not to be taken anew; `keep` says that it is to stay.
     fn of(own: BTreeMap<&'l str, &'l LockedPackage>, base: &OfBase<'l>, keep: bool) -> Self {
@@ -301,57 +284,6 @@ pub(super) fn given_in<'k>(
     packages.filter(move |package| {
         known.of_base.contains(&package.name) && package.layer.as_deref() == Some(layer)
     })
-}
-
-/// More packages that a base fixes otherwise are told as they are, without asking of each whether it matters.
-const MOST_TRIED: usize = 24;
-
-/// Says what a base fixes and a recipe needs otherwise, where that is why nothing could be resolved. `solve` is asked
-/// what would be chosen if the base fixed less.
-fn on_base(
-    recipe: &Recipe,
-    of_base: &OfBase<'_>,
-    solve: impl Fn(&OfBase<'_>) -> Option<Resolved>,
-    mut error: ForgeError,
-) -> ForgeError {
-    let Some(base) = &recipe.base else { return error };
-    let is_image = base.recipe.base_image.is_some();
-    let holder = Holder::Base { base: base.recipe.path.display().to_string(), is_image };
-    let fixes = |relation: &str, version: &str| {
-        let mut words = relation.split(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c)));
-        let of_version = of_base.packages.values().filter(|package| package.version == version);
-        let names: Vec<&str> = of_version.map(|package| package.name.as_str()).collect();
-        words.any(|word| names.iter().any(|name| word.starts_with(name)))
-    };
-    match &mut error {
-        ForgeError::Resolve(error) => error.held_by(&holder, &fixes),
-        ForgeError::ApkResolve(error) => error.held_by(&holder, &fixes),
-        _ => {}
-    }
-    let Some(free) = solve(&of_base.fixing(|_| false)) else { return error };
-    let differing = |resolved: &Resolved| -> Vec<Fixed> {
-        let fixed = resolved.packages.iter().filter_map(|package| {
-            let fixed = of_base.packages.get(package.name.as_str())?;
-            let differs = fixed.version != package.version;
-            let (name, is, would_be) = (&package.name, &fixed.version, &package.version);
-            differs.then(|| Fixed { name: name.clone(), is: is.clone(), would_be: would_be.clone() })
-        });
-        fixed.collect()
-    };
-    let mut fixed = differing(&free);
-    // Those that the base may go on fixing are no part of the reason.
-    if fixed.len() <= MOST_TRIED {
-        for name in fixed.iter().map(|one| one.name.clone()).collect::<Vec<_>>() {
-            let freed = |other: &str| other != name && fixed.iter().any(|one| one.name == other);
-            if let Some(resolved) = solve(&of_base.fixing(|other| !freed(other))) {
-                fixed = differing(&resolved);
-            }
-        }
-    }
-    if fixed.is_empty() {
-        return error;
-    }
-    ForgeError::OnBase { base: base.recipe.path.clone(), is_image, fixed, source: Box::new(error) }
 }
 
 /// An architecture, and what a recipe's distro calls it.
