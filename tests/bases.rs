@@ -169,6 +169,18 @@ fn files_alone_may_stand_on_a_base() {
     assert_eq!(layers(&app)[..2], layers(&low)[..]);
     assert_eq!(app.text("/etc/app"), "x");
     build(&rig, "app.toml", &["--locked", "--offline"]);
+
+    // It adds no package, so what its base is locked to is all, and no index is read.
+    let resolved = |recipe: &str| rig.read(recipe).split_once("\n[[repository]]").unwrap().1.to_owned();
+    rig.write("named.toml", above("named", "packages = [\"libx1\"]\n"));
+    rig.run(&["lock", "named.toml", "--arch", "amd64"]).ok();
+    assert_eq!(resolved("named.lock"), resolved("app.lock"));
+    std::fs::remove_file(rig.work("app.lock")).unwrap();
+    std::fs::remove_dir_all(rig.path("archive")).unwrap();
+    rig.run(&["lock", "app.toml", "--arch", "amd64"]).ok();
+    assert_eq!(resolved("named.lock"), resolved("app.lock"));
+    std::fs::remove_file(rig.work("named.lock")).unwrap();
+    rig.run(&["lock", "named.toml", "--arch", "amd64"]).fails(1, &["has no suite `trixie`"]);
 }
 
 #[test]

@@ -17,17 +17,27 @@ use super::programs::needs;
 /// to be read. None where it may need more, or where what the base has is told by paths beside it or by an image.
 pub(super) fn as_base(recipe: &Recipe, base: &Lock, arch: Arch) -> Option<Resolved> {
     let below = &recipe.base.as_ref()?.recipe;
-    let archives = |recipe: &Recipe| (recipe.from, recipe.snapshot.clone(), recipe.pockets.clone());
-    let own = |recipe: &Recipe| (recipe.repositories.clone(), recipe.keys.clone());
-    let is_alike = archives(recipe) == archives(below) && own(recipe) == own(below);
+    // A base's repositories come first among a recipe's.
+    let archives = |recipe: &Recipe| {
+        (recipe.from, recipe.snapshot.clone(), recipe.pockets.clone(), recipe.repositories.len())
+    };
+    let is_alike = archives(recipe) == archives(below);
     let asks = recipe.layers.iter().any(|layer| !layer.packages.is_empty());
-    let needs_more = recipe.on_demand_packages() != below.on_demand_packages() || !needs(recipe, arch).is_empty();
+    let needs_more =
+        recipe.on_demand_packages() != below.on_demand_packages() || !needs(recipe, arch).is_empty();
     let packages: Vec<LockedPackage> = base.packages_of(arch).into_values().cloned().collect();
     let is_remote = packages.iter().all(|package| package.repository.is_some());
-    if !is_alike || asks || needs_more || !is_remote || recipe.lowest_image().is_some() || !base.has_arch(arch) {
+    if !is_alike
+        || asks
+        || needs_more
+        || !is_remote
+        || recipe.lowest_image().is_some()
+        || !base.has_arch(arch)
+    {
         return None;
     }
-    let repositories = base.repositories.iter().filter(|repository| repository.arch == arch).cloned().collect();
+    let repositories =
+        base.repositories.iter().filter(|repository| repository.arch == arch).cloned().collect();
     Some(Resolved { repositories, packages, programs: Vec::new() })
 }
 

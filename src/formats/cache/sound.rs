@@ -45,7 +45,8 @@ impl Stamp {
 
     /// As it is kept.
     fn bytes(self) -> Vec<u8> {
-        let Stamp { device, inode, size, changed: [(modified, modified_nanos), (changed, changed_nanos)] } = self;
+        let Stamp { device, inode, size, changed: [(modified, modified_nanos), (changed, changed_nanos)] } =
+            self;
         let times = [modified, modified_nanos, changed, changed_nanos];
         let numbers = [device, inode, size].into_iter().map(u64::to_le_bytes);
         numbers.chain(times.into_iter().map(i64::to_le_bytes)).flatten().collect()
@@ -131,7 +132,11 @@ mod tests {
         let later = cache.at(written + Duration::from_secs(5));
         assert_eq!(asked(&later, &name, &path), (true, 1));
         assert_eq!(asked(&later, &name, &path), (true, 0));
-        assert_eq!(asked(&later, &Digest::of(b"other"), &path), (false, 1), "it is not known by another name");
+        assert_eq!(
+            asked(&later, &Digest::of(b"other"), &path),
+            (false, 1),
+            "it is not known by another name"
+        );
         // Of the same size, and with the time of before.
         fs::write(&path, "hellp").unwrap();
         fs::File::options().write(true).open(&path).unwrap().set_modified(written).unwrap();
