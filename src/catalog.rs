@@ -9,7 +9,7 @@
 //! spellings. Everything behind such a link is listed by the name behind it, and the links themselves are
 //! the distro's, not a package's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ pub struct CataloguedFile {
 }
 
 /// All that a package holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The entries, in the data tarball's order.
     pub files: Vec<CataloguedFile>,
@@ -312,6 +312,19 @@ impl FileCatalog {
         self.names.insert(package.name.clone(), package_number);
         self.packages.push(package);
         Ok(())
+    }
+
+    /// Some of the packages, without lists of their files: enough to read what is known to be in them.
+    #[must_use]
+    pub fn archives<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> FileCatalog {
+        let mut archives = FileCatalog::new(self.merged_usr.clone());
+        let names: BTreeSet<&str> = names.into_iter().collect();
+        for package in names.into_iter().filter_map(|name| self.package(name)) {
+            let number = u32::try_from(archives.packages.len()).unwrap_or(u32::MAX);
+            archives.names.insert(package.name.clone(), number);
+            archives.packages.push(PackageFiles { manifest: Arc::default(), ..package.clone() });
+        }
+        archives
     }
 
     /// Puts a package in the place of the one of its name, which was made of what an image has of it, or adds it.

@@ -15,11 +15,11 @@ use crate::catalog::{FileCatalog, Scratch};
 use crate::distro::Pocket;
 use crate::layer::LayerPlan;
 use crate::lock::{Lock, Request};
-use crate::oci::{ImageRef, LayerBlob, Layout};
+use crate::oci::{GivenLayers, ImageRef, LayerBlob, Layout};
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::repository::Mirrors;
-use crate::select::{Given, Inputs, Outcome, Selection, UnmatchedPattern, likely_packages, select};
+use crate::select::{Given, Inputs, Outcome, Selection, likely_packages, select};
 use crate::transport::Transport;
 
 mod assembly;
@@ -27,6 +27,7 @@ mod contents;
 mod download;
 mod error;
 mod fleet;
+mod image_plan;
 mod inputs;
 mod kept_images;
 mod kept_layers;
@@ -46,7 +47,6 @@ mod side_by_side;
 mod summary;
 mod why;
 
-use assembly::{Parts, Planned, layer_plans};
 use loader_path::{LoaderConfiguration, musl_path};
 use locking::Resolved;
 use made_links::MadeLinks;
@@ -59,6 +59,7 @@ pub use error::ForgeError;
 pub use fleet::{
     BaseReport, FleetOptions, FleetReport, ImageReport, Member, Unlocked, lock_fleet, plan_fleet,
 };
+pub use image_plan::ImagePlan;
 pub use inputs::{Call, ImageInputs};
 pub use kept_images::{Recalled, Record};
 pub use loaded::Loaded;
@@ -144,11 +145,6 @@ impl Prepared {
         }
         Ok(selection)
     }
-
-    /// The patterns of the recipe that matched nothing on this architecture.
-    pub fn unmatched(&self) -> &[UnmatchedPattern] {
-        &self.selection.unmatched
-    }
 }
 
 /// An image of one architecture, and what there is to say of it.
@@ -203,16 +199,6 @@ impl Forge<'_> {
             lock.replace_programs(arch, programs);
         }
         Ok(lock)
-    }
-
-    /// As [`Forge::prepare`], for several architectures at once.
-    pub fn prepare_all(
-        &self,
-        recipe: &Recipe,
-        lock: &Lock,
-        archs: &[Arch],
-    ) -> Result<Vec<Prepared>, ForgeError> {
-        self.side_by_side(archs, |forge, arch| forge.prepare(recipe, lock, arch))
     }
 
     /// Fetches and catalogues packages of a lock until selection wants no more; first those of its base, which is
@@ -328,34 +314,20 @@ impl Forge<'_> {
         }
     }
 
-    /// Packs what was prepared into a layout, and writes the image.
-    pub fn pack(
-        &self,
-        recipe: &Recipe,
-        lock: &Lock,
-        prepared: &Prepared,
-        layout: &Layout,
-    ) -> Result<Built, ForgeError> {
-        let Prepared { arch, catalog, selection, .. } = prepared;
-        self.progress.stage(&format!("packing {} for {arch}", recipe.name));
-        let arch = *arch;
-        let parts = Parts::of(recipe, lock, prepared, self.options.newest);
-        let Planned { layers, undone, read } = layer_plans(parts)?;
-        let (places, plans): (Vec<usize>, Vec<LayerPlan>) = layers.into_iter().unzip();
-        if recipe.strict && !undone.is_empty() {
-            return Err(ForgeError::Undone { arch, steps: undone });
-        }
-        self.progress.expect(plans.iter().map(LayerPlan::size).sum());
-        let base = prepared.image.as_deref().map(|image| &image.layers);
+    /// Packs what was planned into a layout, and writes the image.
+    pub fn pack(&self, recipe: &Recipe, plan: ImagePlan, layout: &Layout) -> Result<Built, ForgeError> {
+        let ImagePlan { layers, created, archives, mut image, mut summary, env, unmatched, read, base } =
+            plan;
+        self.progress.stage(&format!("packing {} for {}", recipe.name, image.arch));
+        self.progress.expect(layers.iter().map(LayerPlan::size).sum());
+        let base = base.as_deref().map(|image| &image.layers);
         base.map_or(Ok(()), |base| base.bring(layout))?;
-        let mut layers = Vec::with_capacity(plans.len());
-        for (place, plan) in places.into_iter().zip(&plans) {
-            let created = self.date_below(recipe, lock, arch, place);
-            layers.push(LayerBlob { created, ..self.layer(layout, plan, catalog)? });
+        for (plan, created) in layers.iter().zip(created) {
+            image.layers.push(LayerBlob { created, ..self.layer(layout, plan, &archives)? });
         }
-        let summary = Summary::of(&plans, &lock.packages_of(arch), catalog, selection, &layers, base, undone);
-        let spec = self.image_spec(recipe, lock, prepared, layers);
-        let record = Record::of(&spec, plans, &summary, selection, read);
-        Ok(Built { image: layout.write_image(&spec)?, summary, record })
+        let packed: u64 = image.layers.iter().map(|layer| layer.size).sum();
+        summary.compressed = packed + base.map_or(0, GivenLayers::size);
+        let record = Record::of(&image, layers, &summary, env, unmatched, read);
+        Ok(Built { image: layout.write_image(&image)?, summary, record })
     }
 }

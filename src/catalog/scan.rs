@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::PathBuf;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::contents::stamp_of_named;
@@ -50,30 +51,42 @@ pub fn catalogue(
 /// As [`catalogue`], each package as soon as `arrivals` yields it, with its place in the order; what is read goes into
 /// `scratch`.
 pub fn catalogue_arriving(
-    arrivals: impl Iterator<Item = (usize, PackageArchive)> + Send,
+    arrivals: impl Iterator<Item = (usize, PackageArchive)>,
     merged_usr: &MergedUsr,
     store: &dyn ManifestStore,
     scratch: &Scratch,
 ) -> Result<Vec<PackageFiles>, CatalogError> {
-    let (arrivals, large) = (Mutex::new(arrivals), Mutex::new(()));
-    let listed = Mutex::new(BTreeMap::new());
-    let list = || {
+    let (mut arrivals, large, listed) = (arrivals, Mutex::new(()), Mutex::new(BTreeMap::new()));
+    let threads = rayon::current_num_threads();
+    let (free, turns) = sync_channel(threads);
+    (0..threads).for_each(|_| _ = free.send(()));
+    // Rayon's threads list, and so do not wait for a network. What has come is left to wait here until one is free:
+    // which is the next is decided then.
+    rayon::in_place_scope(|scope| {
         loop {
-            // Threads that wait for a package wait for the one that waits for its arrival.
-            let Some((place, archive)) = lock(&arrivals).next() else { break };
-            let files = list(&archive, merged_usr, store, scratch, &large);
-            lock(&listed).insert(place, files);
+            if rayon::current_thread_index().is_none() {
+                let _ = turns.recv();
+            }
+            let Some((place, archive)) = arrivals.next() else { break };
+            let (turn, large, listed) = (Turn(free.clone()), &large, &listed);
+            scope.spawn(move |_| {
+                let _turn = turn;
+                let files = list(&archive, merged_usr, store, scratch, large);
+                lock(listed).insert(place, files);
+            });
         }
-    };
-    // Threads of their own: rayon's are not to wait for a network.
-    std::thread::scope(|scope| {
-        for _ in 1..rayon::current_num_threads() {
-            scope.spawn(list);
-        }
-        list();
     });
     // The first error by position, not by time.
     listed.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
+}
+
+/// Given back when it is dropped.
+struct Turn(SyncSender<()>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let _ = self.0.try_send(());
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

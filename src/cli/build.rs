@@ -142,7 +142,7 @@ fn remembered(
     Ok(built.map(|built| (layout, built)))
 }
 
-/// Builds every architecture: all are prepared before the first is packed, so that what cannot be built
+/// Builds every architecture: all are planned before the first is packed, so that what cannot be built
 /// leaves no layer behind.
 fn built_anew(
     session: &Session,
@@ -158,13 +158,13 @@ fn built_anew(
     let call = arguments.resolving.call(recipe);
     let inputs = |arch: &Arch| ImageInputs::of(call.as_ref()?, recipe, *arch, forge.options.newest);
     let inputs: Vec<Option<ImageInputs>> = wanted.iter().map(inputs).collect();
-    let prepared = forge.prepare_all(recipe, &lock, wanted).map_err(failed)?;
-    let patterns: Vec<_> = prepared.iter().map(|one| (one.arch(), one.unmatched())).collect();
+    let plans = forge.plan_all(recipe, &lock, wanted).map_err(failed)?;
+    let patterns: Vec<_> = plans.iter().map(|one| (one.arch(), one.unmatched())).collect();
     judge_patterns(&patterns, forge.progress)?;
     let layout = staging.open()?;
     let mut built = Vec::with_capacity(wanted.len());
-    for (prepared, inputs) in prepared.into_iter().zip(&inputs) {
-        let one = forge.pack(recipe, &lock, &prepared, &layout).map_err(failed)?;
+    for (plan, inputs) in plans.into_iter().zip(&inputs) {
+        let one = forge.pack(recipe, plan, &layout).map_err(failed)?;
         if let (Some(before), Some(call), Some(inputs)) = (before, &call, inputs) {
             forge.keep(recipe, &lock, [before, call], inputs, &one);
         }

@@ -48,7 +48,8 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
         let prepared = forge.prepare(&recipe, &lock, arch).map_err(Failure::forge)?;
         let scratch = ScratchLayout::create().map_err(|error| Failure::work(&error))?;
         let layout = scratch.open().map_err(|error| Failure::work(&error))?;
-        let built = forge.pack(&recipe, &lock, &prepared, &layout).map_err(Failure::forge)?;
+        let plan = forge.plan(&recipe, &lock, &prepared).map_err(Failure::forge)?;
+        let built = forge.pack(&recipe, plan, &layout).map_err(Failure::forge)?;
         let place = scratch.directory().join("room");
         let root = place.join("root");
         let output = Output::Dir(root.clone());

@@ -10,16 +10,14 @@ use crate::distro::PackageFormat;
 use crate::effects::PackageEffects;
 use crate::layer::{Below, LayerParts, LayerPlan, plan};
 use crate::lock::Lock;
-use crate::oci::{ImageSpec, LayerBlob, image_config};
+use crate::oci::image_config;
 use crate::recipe::{ImageConfig, Recipe};
-use crate::render::{
-    Accounts, Changes, EPOCH, Made, MadeFile, Placeholders, Surroundings, recipe_files, skeleton,
-};
+use crate::render::{Accounts, Changes, Made, MadeFile, Placeholders, Surroundings, recipe_files, skeleton};
 use crate::root_path::RootPath;
 use crate::select::{SelectedLayer, Selection};
 use crate::tarball::EntryKind;
 
-use super::{Forge, ForgeError, Prepared};
+use super::{ForgeError, Prepared};
 
 mod alpine;
 mod debian;
@@ -292,57 +290,5 @@ impl Prepared {
     pub fn image_config(&self, recipe: &Recipe) -> ImageConfig {
         let on_image = self.image.as_ref().map(|image| recipe.running_as(&image.config));
         configured(on_image.as_ref().unwrap_or(recipe), &self.selection.env)
-    }
-}
-
-impl Forge<'_> {
-    /// The layers of what was prepared, lowest first, as they would be packed.
-    pub fn plan(
-        &self,
-        recipe: &Recipe,
-        lock: &Lock,
-        prepared: &Prepared,
-    ) -> Result<Vec<LayerPlan>, ForgeError> {
-        let planned = layer_plans(Parts::of(recipe, lock, prepared, self.options.newest))?;
-        Ok(planned.layers.into_iter().map(|(_, plan)| plan).collect())
-    }
-
-    /// When an image of a lock is said to be made, in seconds since the Unix epoch.
-    fn date(&self, lock: &Lock, arch: Arch) -> u64 {
-        let date = lock
-            .date(arch)
-            .and_then(|date| date.parse::<jiff::Timestamp>().ok())
-            .and_then(|date| u64::try_from(date.as_second()).ok())
-            .unwrap_or(EPOCH);
-        self.options.newest.map_or(date, |newest| date.min(newest))
-    }
-
-    /// When the base was made that a layer of the stack belongs to; none for the recipe's own.
-    pub(super) fn date_below(&self, recipe: &Recipe, lock: &Lock, arch: Arch, layer: usize) -> Option<u64> {
-        if layer >= recipe.layers_below() {
-            return None;
-        }
-        let (base, lock) = (&recipe.base.as_deref()?.recipe, lock.base.as_deref()?);
-        Some(self.date_below(base, lock, arch, layer).unwrap_or_else(|| self.date(lock, arch)))
-    }
-
-    /// The image of one architecture. It is dated as its newest index; where it has none, as all that
-    /// rootforge makes.
-    pub(super) fn image_spec(
-        &self,
-        recipe: &Recipe,
-        lock: &Lock,
-        prepared: &Prepared,
-        layers: Vec<LayerBlob>,
-    ) -> ImageSpec {
-        let arch = prepared.arch;
-        ImageSpec {
-            arch,
-            config: prepared.image_config(recipe),
-            created: self.date(lock, arch),
-            given: prepared.image.as_ref().map(|image| image.layers.clone()),
-            layers,
-            annotations: BTreeMap::new(),
-        }
     }
 }

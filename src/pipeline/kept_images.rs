@@ -54,7 +54,8 @@ impl Record {
         spec: &ImageSpec,
         plans: Vec<LayerPlan>,
         summary: &Summary,
-        selection: &crate::select::Selection,
+        env: BTreeMap<String, String>,
+        unmatched: Vec<UnmatchedPattern>,
         read: BTreeSet<PathBuf>,
     ) -> Option<Self> {
         if spec.layers.len() != plans.len() {
@@ -71,10 +72,10 @@ impl Record {
         });
         Some(Record {
             created: spec.created,
-            env: selection.env.clone(),
+            env,
             layers: layers.collect(),
             summary: summary.clone(),
-            unmatched: selection.unmatched.clone(),
+            unmatched,
             read: read.into_iter().map(|path| (path, None)).collect(),
         })
     }

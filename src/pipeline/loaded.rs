@@ -8,6 +8,7 @@ use crate::apk::IndexRecord;
 use crate::cache::ContentId;
 use crate::catalog::{MergedUsr, PackageFiles};
 use crate::effects::EffectsMemo;
+use crate::lock::LockedPackage;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::repository::{ApkOrigin, PackageIndex, RepositoryError, apk_sources, load, load_apk, sources};
@@ -35,6 +36,13 @@ impl Loaded {
     pub fn let_indexes_go(&self) {
         self.deb.forget();
         self.apk.forget();
+    }
+
+    /// Lets go of packages that only one architecture can have.
+    pub(super) fn let_packages_go(&self, packages: &BTreeMap<&str, &LockedPackage>) {
+        let mut listed = self.packages.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = packages.values().filter(|package| !["all", "noarch"].contains(&&*package.architecture));
+        own.for_each(|package| _ = listed.remove(&package.content));
     }
 }
 

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::FileCatalog;
 use crate::layer::LayerPlan;
 use crate::lock::LockedPackage;
-use crate::oci::{GivenLayers, LayerBlob};
 use crate::select::{PluginCost, Selection, Warning};
 use crate::tarball::{Entry, EntryKind};
 
@@ -46,14 +45,12 @@ pub struct PackageSize {
 }
 
 impl Summary {
-    /// Adds up what was planned and written.
+    /// Adds up what was planned; what layers take compressed shows when they are packed.
     pub(super) fn of(
         plans: &[LayerPlan],
         packages: &BTreeMap<&str, &LockedPackage>,
         catalog: &FileCatalog,
         selection: &Selection,
-        layers: &[LayerBlob],
-        base: Option<&GivenLayers>,
         undone: Vec<String>,
     ) -> Self {
         let mut sizes: BTreeMap<&str, u64> = BTreeMap::new();
@@ -88,8 +85,7 @@ impl Summary {
             files,
             left_out: seen.saturating_sub(files),
             unpacked,
-            compressed: layers.iter().map(|layer| layer.size).sum::<u64>()
-                + base.map_or(0, GivenLayers::size),
+            compressed: 0,
             sizes,
             warnings: selection.warnings.iter().filter(|one| !is_made(one, plans)).cloned().collect(),
             plugins: selection.plugins.clone(),

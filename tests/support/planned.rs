@@ -73,7 +73,7 @@ impl Planner {
 
     /// The layers of what was chosen, lowest first; `recipe` may say otherwise how they are grouped.
     pub fn layers(&self, chosen: &Chosen, recipe: &Recipe) -> Vec<LayerPlan> {
-        self.forge.plan(recipe, &chosen.lock, &chosen.prepared).unwrap()
+        self.forge.plan(recipe, &chosen.lock, &chosen.prepared).unwrap().layers
     }
 }
 

@@ -124,23 +124,17 @@ fn unpack<'b>(
     }
 }
 
-/// A package with what it is sorted by, which stands side by side in [`Cutter::keys`]: compared a million times, it stays
-/// in the processor's cache.
-struct Row {
-    entry: Entry,
-    name: Span,
-    version: Span,
-}
-
 struct Cutter<'w, W> {
     whose: Whose<'w>,
     out: &'w mut W,
     /// Bytes written.
     at: u64,
     paragraph: String,
-    rows: Vec<Row>,
-    /// With the place among the rows; their names are in the keys too.
-    provided: Vec<(Span, Provided)>,
+    /// Their names and versions are in the keys.
+    rows: Vec<Entry>,
+    /// With the place among the rows; their names are in the keys, their versions in the text.
+    provided: Vec<Provided>,
+    /// What is sorted by, side by side: compared a million times, it stays in the processor's cache.
     keys: String,
 }
 
@@ -164,25 +158,20 @@ impl<'w, W: Write> Cutter<'w, W> {
             return Err(IndexError::TooLarge { origin: self.whose.origin.to_string() }.into());
         };
         self.paragraph.clear();
-        let [mut name, mut version] = [Span::default(); 2];
         let mut provides = 0;
         for (field, value) in paragraph.fields() {
             if !FIELDS.iter().chain(&mention::FIELDS).any(|kept| kept.eq_ignore_ascii_case(field)) {
                 continue;
             }
             self.paragraph.extend([field, ": "]);
-            let place = start + number(self.paragraph.len());
-            for (known, span) in [(package.name, &mut name), (package.version, &mut version)] {
-                if std::ptr::eq(known, value) {
-                    *span = Span { start: place, len: number(value.len()) };
-                }
-            }
             if package.provides.is_some_and(|known| std::ptr::eq(known, value)) {
-                provides = place;
+                provides = start + number(self.paragraph.len());
             }
             self.paragraph.extend([value, "\n"]);
         }
-        let entry = Entry {
+        self.add_provided(package.provides.unwrap_or_default(), provides);
+        let (name, version) = (self.key(package.name), self.key(package.version));
+        self.rows.push(Entry {
             paragraph: Span { start, len: number(self.paragraph.len()) },
             name,
             version,
@@ -190,10 +179,7 @@ impl<'w, W: Write> Cutter<'w, W> {
             common: package.common,
             size: package.size,
             sha256: package.sha256,
-        };
-        self.add_provided(package.provides.unwrap_or_default(), provides);
-        let (name, version) = (self.key(package.name), self.key(package.version));
-        self.rows.push(Row { entry, name, version });
+        });
         self.paragraph.push('\n');
         self.out.write_all(self.paragraph.as_bytes())?;
         self.at += self.paragraph.len() as u64;
@@ -218,8 +204,8 @@ impl<'w, W: Write> Cutter<'w, W> {
                 Some(None) => continue, // only `=` makes sense; the field's other names still count
             };
             let entry = number(self.rows.len());
-            let key = self.key(name);
-            self.provided.push((key, Provided { entry, name: span(name), version }));
+            let name = self.key(name);
+            self.provided.push(Provided { entry, name, version });
         }
     }
 
@@ -229,37 +215,49 @@ impl<'w, W: Write> Cutter<'w, W> {
         Span { start, len: number(text.len()) }
     }
 
-    /// Writes the tables: the packages by name, the newest first, of equal versions the first.
+    /// Writes the keys and the tables: the packages by name, the newest first, of equal versions the first.
     fn finish(self) -> Result<(), CutError> {
-        let Cutter { rows, mut provided, keys, out, .. } = self;
-        let text = |span: Span| &keys[span.start as usize..(span.start + span.len) as usize];
-        let newest_first = |a: &Row, b: &Row| version::compare(text(b.version), text(a.version));
+        let Cutter { whose, rows, mut provided, keys, out, at: text, .. } = self;
+        let too_large = |_| IndexError::TooLarge { origin: whose.origin.to_string() };
+        u32::try_from(text + keys.len() as u64).map_err(too_large)?;
+        let start = u32::try_from(text).map_err(too_large)?;
+        out.write_all(keys.as_bytes())?;
+
+        let key = |span: Span| &keys[span.start as usize..(span.start + span.len) as usize];
+        let newest_first = |a: &Entry, b: &Entry| version::compare(key(b.version), key(a.version));
         let mut order: Vec<u32> = (0..number(rows.len())).collect();
         let row = |at: &u32| &rows[*at as usize];
         order.par_sort_by(|a, b| {
             let (a, b) = (row(a), row(b));
-            text(a.name).cmp(text(b.name)).then_with(|| newest_first(a, b))
+            key(a.name).cmp(key(b.name)).then_with(|| newest_first(a, b))
         });
         order.dedup_by(|later, first| {
             let (later, first) = (row(later), row(first));
-            text(later.name) == text(first.name) && newest_first(first, later) == Ordering::Equal
+            key(later.name) == key(first.name) && newest_first(first, later) == Ordering::Equal
         });
         let mut places = vec![None; rows.len()];
         for (place, at) in order.iter().enumerate() {
             places[*at as usize] = Some(number(place));
         }
-        provided.retain_mut(|(_, provided)| match places[provided.entry as usize] {
+        provided.retain_mut(|provided| match places[provided.entry as usize] {
             Some(place) => {
                 provided.entry = place;
                 true
             }
             None => false,
         });
-        provided.par_sort_by(|(a, left), (b, right)| {
-            text(*a).cmp(text(*b)).then_with(|| left.entry.cmp(&right.entry))
+        provided.par_sort_by(|a, b| key(a.name).cmp(key(b.name)).then_with(|| a.entry.cmp(&b.entry)));
+
+        // The keys follow the text.
+        let written = |span: Span| Span { start: start + span.start, ..span };
+        let entries = order.iter().map(row).map(|entry| Entry {
+            name: written(entry.name),
+            version: written(entry.version),
+            ..*entry
         });
-        let entries = order.iter().map(|at| row(at).entry);
-        Ok(write_tables(out, entries, provided.iter().map(|(_, provided)| *provided))?)
+        let provided =
+            provided.into_iter().map(|provided| Provided { name: written(provided.name), ..provided });
+        Ok(write_tables(out, start, entries, provided)?)
     }
 }
 

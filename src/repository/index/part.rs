@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! text        the paragraphs in their order, an empty line between two; see `cutting`
+//! keys        the names and versions once more, side by side: who looks for some reads little else
 //! entries     one a package, by name, the newest version first
 //! provided    one a name that a package provides and that is not its own, by that name, then package
-//! end         the number of entries and of provided names
+//! end         the length of the text, the number of entries and of provided names
 //! ```
 //!
 //! Entries and provided names have a fixed width. Numbers are little-endian, of 32 bits if nothing else is said; a span
-//! is the place in the text and the length, in bytes.
+//! is the place in text and keys and the length, in bytes.
 
 use std::io::{self, Write};
 use std::ops::Deref;
@@ -17,7 +18,7 @@ use crate::cache::Mapped;
 use crate::digest::Digest;
 
 /// The kind of derived entry. Another form, other fields or another order need another name.
-pub(crate) const KEPT: &str = "packages-2";
+pub(crate) const KEPT: &str = "packages-3";
 
 /// Bytes of an entry: the spans of paragraph, name and version, flags, the size of 64 bits, the digest.
 const ENTRY: usize = 3 * 8 + 4 + 8 + 32;
@@ -26,7 +27,7 @@ const ENTRY: usize = 3 * 8 + 4 + 8 + 32;
 const PROVIDED: usize = 4 + 2 * 8;
 
 /// Bytes of the end.
-const END: usize = 2 * 4;
+const END: usize = 3 * 4;
 
 /// Flags of an entry.
 const ESSENTIAL: u32 = 1;
@@ -35,7 +36,7 @@ const COMMON: u32 = 2;
 /// The length of a version's span where there is no version.
 const NONE: u32 = u32::MAX;
 
-/// A slice of the text.
+/// A slice of text and keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) start: u32,
@@ -70,7 +71,9 @@ pub(super) struct Provided {
 #[derive(Debug)]
 pub(super) struct Part {
     bytes: Bytes,
-    /// Where the entries begin, which is where the text ends.
+    /// Where the text ends.
+    text: usize,
+    /// Where the entries begin, which is where the keys end.
     entries: usize,
     len: u32,
     provided: usize,
@@ -111,11 +114,12 @@ impl Part {
 
     fn of(bytes: Bytes) -> Option<Self> {
         let end = bytes.len().checked_sub(END)?;
-        let (len, provided_len) = (number(&bytes, end), number(&bytes, end + 4));
+        let [text, len, provided_len] = [0, 4, 8].map(|place| number(&bytes, end + place));
         let provided = end.checked_sub((provided_len as usize).checked_mul(PROVIDED)?)?;
         let entries = provided.checked_sub((len as usize).checked_mul(ENTRY)?)?;
-        let mut part =
-            Part { bytes, entries, len, provided, provided_len, essential: Vec::new(), has_common: false };
+        let text = usize::try_from(text).ok().filter(|text| *text <= entries)?;
+        let (essential, has_common) = (Vec::new(), false);
+        let mut part = Part { bytes, text, entries, len, provided, provided_len, essential, has_common };
         let mut essential = Vec::new();
         for at in 0..len {
             let flags = number(&part.bytes, part.place(at) + 24);
@@ -135,17 +139,18 @@ impl Part {
 
     /// The whole text.
     pub(super) fn text(&self) -> &[u8] {
-        &self.bytes[..self.entries]
+        &self.bytes[..self.text]
     }
 
-    /// A slice of the text; empty where what is kept is none of ours.
+    /// A slice; empty where what is kept is none of ours.
     pub(super) fn slice(&self, span: Span) -> &str {
         std::str::from_utf8(self.slice_bytes(span)).unwrap_or_default()
     }
 
     fn slice_bytes(&self, span: Span) -> &[u8] {
         let start = span.start as usize;
-        let bytes = start.checked_add(span.len as usize).and_then(|end| self.text().get(start..end));
+        let bytes =
+            start.checked_add(span.len as usize).and_then(|end| self.bytes[..self.entries].get(start..end));
         bytes.unwrap_or_default()
     }
 
@@ -204,9 +209,10 @@ impl Part {
     }
 }
 
-/// Writes what follows the text.
+/// Writes what follows text and keys.
 pub(super) fn write_tables(
     out: &mut impl Write,
+    text: u32,
     entries: impl ExactSizeIterator<Item = Entry>,
     provided: impl ExactSizeIterator<Item = Provided>,
 ) -> io::Result<()> {
@@ -230,6 +236,7 @@ pub(super) fn write_tables(
         put(&mut row, version.unwrap_or(Span { start: 0, len: NONE }));
         out.write_all(&row)?;
     }
+    out.write_all(&text.to_le_bytes())?;
     for count in counts {
         let count = u32::try_from(count).map_err(|_| io::Error::other("there are too many packages"))?;
         out.write_all(&count.to_le_bytes())?;
