@@ -201,6 +201,13 @@ impl Cache {
         Some(self.blob_path(id)).filter(|path| path.is_file())
     }
 
+    /// A blob to be read, if it is there. It is not checked, either.
+    pub fn open_blob(&self, id: impl Into<ContentId>) -> Option<File> {
+        let file = File::open(self.blob_path(id)).ok()?;
+        self.note_use(&file);
+        Some(file)
+    }
+
     /// A blob whose content has been compared with its id: see [`Cache::is_sound`]. One that differs is removed.
     pub fn verified_blob(&self, id: impl Into<ContentId>) -> Result<Lookup, CacheError> {
         let id = id.into();

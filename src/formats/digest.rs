@@ -115,6 +115,11 @@ impl<W: Write> Hasher<W> {
         Hasher { inner, hash: sha2::Sha256::new(), size: 0 }
     }
 
+    /// The writer, for what is not to be hashed.
+    pub const fn get_mut(&mut self) -> &mut W {
+        &mut self.inner
+    }
+
     /// The writer back, the digest of all bytes it accepted, and their number.
     pub fn finish(self) -> (W, Digest, u64) {
         (self.inner, Digest(self.hash.finalize().into()), self.size)

@@ -4,12 +4,15 @@
 //! of members), or a zstd frame (RFC 8878 section 3: so are these). So blocks are compressed side by side, and the
 //! bytes depend neither on the number of threads nor on how the writes were sized. No name, no time and the system
 //! 255 ("unknown") are in the members' headers; size and checksum of the content are in the frames.
+//!
+//! Where a piece of the tar ends, a block does: what another layer has of the same piece is the same bytes.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::Duration;
 
+use flate2::Crc;
 use libdeflater::{CompressionLvl, Compressor};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
@@ -35,8 +38,8 @@ const ZSTD_LEVEL: i32 = 9;
 /// How layers are written: other words, where the same tar would become another blob.
 pub const fn layer_form(compression: LayerCompression) -> &'static str {
     match compression {
-        LayerCompression::Gzip => "gzip members of 1 MiB, libdeflate 6",
-        LayerCompression::Zstd => "zstd frames of 4 MiB, level 9",
+        LayerCompression::Gzip => "gzip members of 1 MiB, cut at packages, libdeflate 6",
+        LayerCompression::Zstd => "zstd frames of 4 MiB, cut at packages, level 9",
     }
 }
 
@@ -52,7 +55,33 @@ pub struct LayerWriter {
     blob: Hasher<BufWriter<NamedTempFile>>,
     tar: Hasher<io::Sink>,
     block: Vec<u8>,
-    pending: VecDeque<Receiver<io::Result<Vec<u8>>>>,
+    pending: VecDeque<Pending>,
+    /// Bytes of tar that were taken.
+    taken: u64,
+    /// Bytes of the blob that were written.
+    written: u64,
+    /// Of what was written since the last piece ended.
+    crc: Crc,
+    ends: Vec<PieceEnd>,
+}
+
+/// What is still to be written.
+#[derive(Debug)]
+enum Pending {
+    Member(Receiver<io::Result<Vec<u8>>>),
+    /// A piece ends here, after so many bytes of tar.
+    End(u64),
+}
+
+/// Where a piece of a layer ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PieceEnd {
+    /// The place in the blob, in bytes.
+    pub(super) blob: u64,
+    /// The place in the tar, in bytes.
+    pub(super) tar: u64,
+    /// The CRC-32 of the piece as it is in the blob.
+    pub(super) crc: u32,
 }
 
 impl LayerWriter {
@@ -66,12 +95,24 @@ impl LayerWriter {
             tar: Hasher::new(io::sink()),
             block: Vec::new(),
             pending: VecDeque::new(),
+            taken: 0,
+            written: 0,
+            crc: Crc::new(),
+            ends: Vec::new(),
         })
     }
 
     /// Compresses what remains, syncs the blob to disk and gives it its name. `created_by` is what the
     /// image's history will say of the layer.
-    pub fn complete(mut self, created_by: String) -> Result<LayerBlob, OciError> {
+    pub fn complete(self, created_by: String) -> Result<LayerBlob, OciError> {
+        self.complete_with_pieces(created_by).map(|(blob, _)| blob)
+    }
+
+    /// The same, with where its pieces end, in order.
+    pub(super) fn complete_with_pieces(
+        mut self,
+        created_by: String,
+    ) -> Result<(LayerBlob, Vec<PieceEnd>), OciError> {
         let blobs = self.layout.blobs();
         let failed = |source| OciError::Io { action: "write a layer in", path: blobs.clone(), source };
         self.finish_blocks().map_err(&failed)?;
@@ -80,26 +121,74 @@ impl LayerWriter {
         let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
         self.layout.adopt(file, &digest)?;
         let compression = self.compression.into();
-        Ok(LayerBlob { digest, size, compression, diff_id, uncompressed, created_by, created: None })
+        let blob = LayerBlob { digest, size, compression, diff_id, uncompressed, created_by, created: None };
+        Ok((blob, self.ends))
+    }
+
+    /// Ends a piece: what follows is compressed without it.
+    pub(super) fn end_piece(&mut self) -> io::Result<()> {
+        if !self.block.is_empty() {
+            self.spawn_block()?;
+        }
+        self.pending.push_back(Pending::End(self.taken));
+        Ok(())
+    }
+
+    /// Appends what is compressed already, between two pieces; its tar goes to [`LayerWriter::count`].
+    pub(super) fn append_compressed(&mut self, bytes: Vec<u8>) -> io::Result<()> {
+        self.make_room()?;
+        let (sender, receiver) = sync_channel(1);
+        let _ = sender.send(Ok(bytes));
+        self.pending.push_back(Pending::Member(receiver));
+        Ok(())
+    }
+
+    /// Takes account of tar that is not to be compressed.
+    pub(super) fn count(&mut self, tar: &[u8]) -> io::Result<()> {
+        self.taken += tar.len() as u64;
+        self.tar.write_all(tar)
     }
 
     fn finish_blocks(&mut self) -> io::Result<()> {
         if !self.block.is_empty() {
             self.spawn_block()?;
         }
-        while let Some(member) = self.pending.pop_front() {
-            self.blob.write_all(&wait(&member)?)?;
+        while !self.pending.is_empty() {
+            self.write_oldest()?;
         }
         Ok(())
     }
 
-    /// Hands the gathered block to rayon, and writes the oldest member if there are enough under way.
-    fn spawn_block(&mut self) -> io::Result<()> {
-        while self.pending.len() >= 2 * rayon::current_num_threads().max(1) {
-            if let Some(member) = self.pending.pop_front() {
-                self.blob.write_all(&wait(&member)?)?;
+    /// Writes the oldest member, or notes the end of a piece.
+    fn write_oldest(&mut self) -> io::Result<()> {
+        match self.pending.pop_front() {
+            Some(Pending::Member(member)) => {
+                let member = wait(&member)?;
+                self.crc.update(&member);
+                self.written += member.len() as u64;
+                self.blob.write_all(&member)
             }
+            Some(Pending::End(tar)) => {
+                self.ends.push(PieceEnd { blob: self.written, tar, crc: self.crc.sum() });
+                self.crc.reset();
+                Ok(())
+            }
+            None => Ok(()),
         }
+    }
+
+    /// Writes the oldest members if there are enough under way.
+    fn make_room(&mut self) -> io::Result<()> {
+        let is_member = |pending: &&Pending| matches!(pending, Pending::Member(_));
+        while self.pending.iter().filter(is_member).count() >= 2 * rayon::current_num_threads().max(1) {
+            self.write_oldest()?;
+        }
+        Ok(())
+    }
+
+    /// Hands the gathered block to rayon.
+    fn spawn_block(&mut self) -> io::Result<()> {
+        self.make_room()?;
         let block = std::mem::take(&mut self.block);
         let compression = self.compression;
         let (sender, receiver) = sync_channel(1);
@@ -107,7 +196,7 @@ impl LayerWriter {
             // The writer may have been dropped: then nobody wants the member.
             let _ = sender.send(compress(compression, &block));
         });
-        self.pending.push_back(receiver);
+        self.pending.push_back(Pending::Member(receiver));
         Ok(())
     }
 }
@@ -119,7 +208,7 @@ impl Write for LayerWriter {
             self.block.reserve_exact(size);
         }
         let taken = bytes.len().min(size - self.block.len());
-        self.tar.write_all(&bytes[..taken])?;
+        self.count(&bytes[..taken])?;
         self.block.extend_from_slice(&bytes[..taken]);
         if self.block.len() == size {
             self.spawn_block()?;

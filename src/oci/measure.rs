@@ -2,8 +2,7 @@
 //!
 //! Each package's piece of the tarball is compressed by itself, in blocks as [`LayerWriter`](super::LayerWriter) has
 //! them, and its size is kept under what the piece follows from: a fleet of images asks for the same pieces again and
-//! again. In a layer the pieces share their blocks, so a sum of theirs is a little more than the layer has: a few
-//! tenths of a percent for layers of a megabyte.
+//! again.
 
 use std::io::{self, Write};
 
@@ -20,6 +19,7 @@ use crate::tarball::Writer;
 use super::PackError;
 use super::blob::{block_size, compress, layer_form};
 use super::pack::{append_all, append_made, write_part};
+use super::pieces::piece_key;
 
 /// The kind of derived entry that sizes of pieces are. Another form of their keys needs another name.
 const SIZES: &str = "piece-1";
@@ -56,6 +56,7 @@ pub fn measure(plan: &LayerPlan, catalog: &FileCatalog, cache: &Cache) -> Result
     let failed = |source| PackError::Write { layer: plan.name.clone(), source };
     let mut rest = Hasher::new(Gauge::new(plan.compression));
     append_all(&mut rest, &plan.directories).map_err(failed)?;
+    rest.get_mut().weigh().map_err(failed)?;
     let mut tar = Writer::new(&mut rest);
     for made in &plan.made {
         append_made(&mut tar, made, plan)?;
@@ -74,8 +75,7 @@ fn piece(
     cache: &Cache,
 ) -> Result<Piece, PackError> {
     let failed = |source| PackError::Write { layer: part.package.clone(), source };
-    let content = catalog.package(&part.package).map(|package| package.content);
-    let key = key_of(&(layer_form(compression), content, &part.files, &part.others));
+    let key = piece_key(part, compression, catalog);
     let package = part.package.clone();
     let known = cache.derived(SIZES, &key).and_then(|bytes| Some(u64::from_le_bytes(bytes.try_into().ok()?)));
     if let Some(bytes) = known {

@@ -1,7 +1,8 @@
 //! Layer plans become blobs: each package's files stream from its archive into the layer's tarball.
 //!
 //! Packages are read in parallel, a few at a time, and written in the plan's order, so that the bytes do not
-//! depend on which was ready first. Large ones are read alone and never held as a whole.
+//! depend on which was ready first. Large ones are read alone and never held as a whole. What was compressed before, for
+//! this layer or another, is not read from its archive again.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -9,14 +10,18 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
+use crate::cache::Cache;
 use crate::catalog::{CatalogError, FileCatalog, read_contents};
+use crate::digest::Digest;
 use crate::hint::Hint;
 use crate::layer::{LayerPlan, PackagePart};
 use crate::progress::Progress;
+use crate::recipe::LayerCompression;
 use crate::render::{Content, MadeFile};
 use crate::tarball::{Entry, EntryKind, Writer};
 
-use super::{LayerBlob, Layout, OciError};
+use super::pieces::{KeptPiece, PiecePlace, piece_key};
+use super::{LayerBlob, LayerWriter, Layout, OciError};
 
 /// A package of more bytes is written as it is read; others are held in memory, a few at a time.
 const LARGE: u64 = 8 << 20;
@@ -66,30 +71,58 @@ impl Hint for PackError {
     }
 }
 
-/// Writes one layer's blob into a layout.
+/// A layer that was packed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packed {
+    /// The blob, which is in the layout.
+    pub blob: LayerBlob,
+    /// The pieces of it that were compressed now, by what each is known by.
+    pieces: Vec<(Digest, PiecePlace)>,
+}
+
+impl Packed {
+    /// Remembers where the layer's pieces lie, when the cache has its blob.
+    pub fn keep_pieces(&self, cache: &Cache) {
+        self.pieces.iter().for_each(|(key, place)| place.keep(key, cache));
+    }
+}
+
+/// Writes one layer's blob into a layout. Pieces that `cache` has of other layers are taken as they are.
 pub fn pack(
     layout: &Layout,
     plan: &LayerPlan,
     catalog: &FileCatalog,
+    cache: &Cache,
     progress: &dyn Progress,
-) -> Result<LayerBlob, PackError> {
+) -> Result<Packed, PackError> {
     let failed = |source| PackError::Write { layer: plan.name.clone(), source };
+    let pieces: Vec<Piece<'_>> =
+        plan.packages.iter().map(|part| Piece::of(part, plan.compression, catalog)).collect();
+    let mut is_new = Vec::with_capacity(pieces.len());
     let mut blob = layout.compressing_writer(plan.compression)?;
     append_all(&mut blob, &plan.directories).map_err(failed)?;
-    for alike in plan.packages.chunk_by(|one, next| bytes_of(one).max(bytes_of(next)) <= LARGE) {
+    blob.end_piece().map_err(failed)?;
+    for alike in pieces.chunk_by(|one, next| one.size.max(next.size) <= LARGE) {
         if let [large] = alike
-            && bytes_of(large) > LARGE
+            && large.size > LARGE
         {
-            write_part(large, catalog, &mut blob)?;
-            progress.advance(bytes_of(large));
+            is_new.push(large.write(catalog, cache, &mut blob)?);
+            blob.end_piece().map_err(failed)?;
+            progress.advance(large.size);
             continue;
         }
-        for parts in alike.chunks(2 * rayon::current_num_threads()) {
-            let segments: Vec<Vec<u8>> =
-                parts.par_iter().map(|part| segment(part, catalog)).collect::<Result<_, _>>()?;
-            for segment in segments {
-                blob.write_all(&segment).map_err(failed)?;
-                progress.advance(segment.len() as u64);
+        for pieces in alike.chunks(2 * rayon::current_num_threads()) {
+            let segments: Vec<Segment> =
+                pieces.par_iter().map(|piece| piece.segment(catalog, cache)).collect::<Result<_, _>>()?;
+            for Segment { tar, compressed } in segments {
+                is_new.push(compressed.is_none());
+                match compressed {
+                    Some(compressed) => blob.append_compressed(compressed).and_then(|()| blob.count(&tar)),
+                    None => blob.write_all(&tar),
+                }
+                .map_err(failed)?;
+                blob.end_piece().map_err(failed)?;
+                progress.advance(tar.len() as u64);
             }
         }
     }
@@ -98,19 +131,56 @@ pub fn pack(
         append_made(&mut tar, made, plan)?;
     }
     tar.finish().map_err(failed)?;
-    Ok(blob.complete(created_by(plan))?)
+    let (blob, ends) = blob.complete_with_pieces(created_by(plan))?;
+    let places = ends.windows(2).map(|ends| PiecePlace::between(blob.digest, ends[0], ends[1]));
+    let new = pieces.iter().map(|piece| piece.key).zip(places).zip(is_new).filter(|(_, is_new)| *is_new);
+    Ok(Packed { pieces: new.map(|(piece, _)| piece).collect(), blob })
+}
+
+/// What a package gives to a layer.
+struct Piece<'a> {
+    part: &'a PackagePart,
+    key: Digest,
+    compression: LayerCompression,
+    /// What its files come to, in bytes.
+    size: u64,
+}
+
+/// A piece that is held: of the tarball, and as it is compressed if that is known.
+struct Segment {
+    tar: Vec<u8>,
+    compressed: Option<Vec<u8>>,
+}
+
+impl<'a> Piece<'a> {
+    fn of(part: &'a PackagePart, compression: LayerCompression, catalog: &FileCatalog) -> Self {
+        Piece { part, key: piece_key(part, compression, catalog), compression, size: bytes_of(part) }
+    }
+
+    fn segment(&self, catalog: &FileCatalog, cache: &Cache) -> Result<Segment, PackError> {
+        let kept = KeptPiece::find(&self.key, self.compression, cache).and_then(|kept| kept.read());
+        if let Some((compressed, tar)) = kept {
+            return Ok(Segment { tar, compressed: Some(compressed) });
+        }
+        let mut tar = Vec::new();
+        write_part(self.part, catalog, &mut tar)?;
+        Ok(Segment { tar, compressed: None })
+    }
+
+    /// Writes it as it is read; whether it is to be compressed.
+    fn write(&self, catalog: &FileCatalog, cache: &Cache, blob: &mut LayerWriter) -> Result<bool, PackError> {
+        let kept = KeptPiece::find(&self.key, self.compression, cache).filter(KeptPiece::is_sound);
+        if let Some(kept) = kept {
+            let failed = |source| PackError::Write { layer: self.part.package.clone(), source };
+            return kept.append_to(blob).map(|()| false).map_err(failed);
+        }
+        write_part(self.part, catalog, blob).map(|()| true)
+    }
 }
 
 /// What an image's history says of a layer.
 pub fn created_by(plan: &LayerPlan) -> String {
     format!("rootforge: layer `{}`", plan.name)
-}
-
-/// The piece of a layer's tarball that comes from one package.
-fn segment(part: &PackagePart, catalog: &FileCatalog) -> Result<Vec<u8>, PackError> {
-    let mut bytes = Vec::new();
-    write_part(part, catalog, &mut bytes)?;
-    Ok(bytes)
 }
 
 /// What a package's files come to, in bytes.

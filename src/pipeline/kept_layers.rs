@@ -3,7 +3,7 @@
 //! A layer is known by all that its bytes follow from: entries, the packages that files come from, what was made, and
 //! how it is compressed. The cache has what was packed under that key, and the blob itself. A blob's bytes are compared
 //! with its digest before it is used again, once for as long as nobody touches the file; one that is damaged or gone is
-//! packed again.
+//! packed again. So is what follows from another plan; the pieces that both have are taken over.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::cache::{Cache, Lookup};
 use crate::catalog::FileCatalog;
 use crate::digest::Digest;
 use crate::layer::LayerPlan;
-use crate::oci::{LayerBlob, Layout, created_by, layer_form, pack};
+use crate::oci::{LayerBlob, Layout, Packed, created_by, layer_form, pack};
 use crate::render::Content;
 
 /// The kind of derived entry. Another form of what a key is made of, or of a tarball's bytes, needs another name.
@@ -59,12 +59,12 @@ impl Forge<'_> {
             self.progress.advance(plan.size());
             return Ok(blob);
         }
-        let blob = pack(layout, plan, catalog, self.progress)?;
+        let packed = pack(layout, plan, catalog, &self.cache, self.progress)?;
         // A file of the host may have changed while it was packed.
         if let Some(key) = key.filter(|before| self::key(plan, catalog) == Some(*before)) {
-            keep(&self.cache, layout, &blob, &key);
+            keep(&self.cache, layout, &packed, &key);
         }
-        Ok(blob)
+        Ok(packed.blob)
     }
 }
 
@@ -102,11 +102,12 @@ fn is_sound(cache: &Cache, layout: &Layout, digest: &Digest, size: u64) -> bool 
 }
 
 /// Keeps a layer for later builds. Failing to is not an error: it is packed again.
-fn keep(cache: &Cache, layout: &Layout, blob: &LayerBlob, key: &Digest) {
-    let LayerBlob { digest, size, diff_id, uncompressed, .. } = *blob;
+fn keep(cache: &Cache, layout: &Layout, packed: &Packed, key: &Digest) {
+    let LayerBlob { digest, size, diff_id, uncompressed, .. } = packed.blob;
     let path: PathBuf = layout.blob_path(&digest);
     let kept = postcard::to_stdvec(&Kept { digest, size, diff_id, uncompressed });
     if let (Ok(kept), Ok(())) = (kept, cache.share(&path, &digest)) {
         let _ = cache.put_derived(LAYERS, key, &kept);
+        packed.keep_pieces(cache);
     }
 }
