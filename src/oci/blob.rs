@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvError, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use flate2::Crc;
@@ -163,7 +163,7 @@ impl LayerWriter {
     fn write_oldest(&mut self) -> io::Result<()> {
         match self.pending.pop_front() {
             Some(Pending::Member(member)) => {
-                let member = wait(&member)?;
+                let member = wait(&member)??;
                 self.crc.update(&member);
                 self.written += member.len() as u64;
                 self.blob.write_all(&member)
@@ -222,24 +222,24 @@ impl Write for LayerWriter {
     }
 }
 
-/// Waits for a member. Inside a rayon thread other work is done meanwhile, for the thread may be the only
-/// one that could compress it.
-fn wait(member: &Receiver<io::Result<Vec<u8>>>) -> io::Result<Vec<u8>> {
-    let lost = || Err(io::Error::other("a compressing thread died"));
+/// Waits for what a task of rayon sends. Inside a rayon thread other work is done meanwhile, for the thread may be the
+/// only one that could do it. The error is that nothing comes any more.
+pub(super) fn wait<T>(task: &Receiver<T>) -> io::Result<T> {
+    let lost = |_| io::Error::other("a thread died");
     loop {
-        match member.try_recv() {
-            Ok(bytes) => return bytes,
-            Err(TryRecvError::Disconnected) => return lost(),
+        match task.try_recv() {
+            Ok(done) => return Ok(done),
+            Err(TryRecvError::Disconnected) => return Err(lost(RecvError)),
             Err(TryRecvError::Empty) => {}
         }
         match rayon::yield_now() {
             Some(rayon::Yield::Executed) => {}
             Some(rayon::Yield::Idle) => {
-                if let Ok(bytes) = member.recv_timeout(Duration::from_millis(1)) {
-                    return bytes;
+                if let Ok(done) = task.recv_timeout(Duration::from_millis(1)) {
+                    return Ok(done);
                 }
             }
-            None => return member.recv().unwrap_or_else(|_| lost()),
+            None => return task.recv().map_err(lost),
         }
     }
 }

@@ -4,11 +4,11 @@
 //! depend on which was ready first. Large ones are read alone and never held as a whole. What was compressed before, for
 //! this layer or another, is not read from its archive again.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
-
-use rayon::prelude::*;
+use std::sync::mpsc::sync_channel;
 
 use crate::cache::Cache;
 use crate::catalog::{CatalogError, FileCatalog, read_contents};
@@ -20,6 +20,7 @@ use crate::recipe::LayerCompression;
 use crate::render::{Content, MadeFile};
 use crate::tarball::{Entry, EntryKind, Writer};
 
+use super::blob::wait;
 use super::pieces::{KeptPiece, PiecePlace, piece_key};
 use super::{LayerBlob, LayerWriter, Layout, OciError};
 
@@ -111,20 +112,19 @@ pub fn pack(
             progress.advance(large.size);
             continue;
         }
-        for pieces in alike.chunks(2 * rayon::current_num_threads()) {
-            let segments: Vec<Segment> =
-                pieces.par_iter().map(|piece| piece.segment(catalog, cache)).collect::<Result<_, _>>()?;
-            for Segment { tar, compressed } in segments {
-                is_new.push(compressed.is_none());
-                match compressed {
-                    Some(compressed) => blob.append_compressed(compressed).and_then(|()| blob.count(&tar)),
-                    None => blob.write_all(&tar),
-                }
-                .map_err(failed)?;
-                blob.end_piece().map_err(failed)?;
-                progress.advance(tar.len() as u64);
+        let read = |piece: &Piece<'_>| piece.segment(catalog, cache);
+        read_ahead(alike, read, |segment| {
+            let Segment { tar, compressed } = segment.map_err(failed)??;
+            is_new.push(compressed.is_none());
+            match compressed {
+                Some(compressed) => blob.append_compressed(compressed).and_then(|()| blob.count(&tar)),
+                None => blob.write_all(&tar),
             }
-        }
+            .map_err(failed)?;
+            blob.end_piece().map_err(failed)?;
+            progress.advance(tar.len() as u64);
+            Ok::<_, PackError>(())
+        })?;
     }
     let mut tar = Writer::new(&mut blob);
     for made in &plan.made {
@@ -176,6 +176,33 @@ impl<'a> Piece<'a> {
         }
         write_part(self.part, catalog, blob).map(|()| true)
     }
+}
+
+/// Reads things in parallel, a few ahead of the one that is taken, and takes them in their order. What is taken is an
+/// error where reading it has come to nothing.
+fn read_ahead<'a, I: Sync, T: Send, E>(
+    items: &'a [I],
+    read: impl Fn(&'a I) -> T + Sync,
+    mut take: impl FnMut(io::Result<T>) -> Result<(), E>,
+) -> Result<(), E> {
+    let read = &read;
+    rayon::in_place_scope(|scope| {
+        let mut under_way = VecDeque::new();
+        let mut rest = items.iter();
+        loop {
+            let room = (2 * rayon::current_num_threads()).saturating_sub(under_way.len());
+            for item in rest.by_ref().take(room) {
+                let (sender, receiver) = sync_channel(1);
+                scope.spawn(move |_| {
+                    // After an error nobody wants it.
+                    let _ = sender.send(read(item));
+                });
+                under_way.push_back(receiver);
+            }
+            let Some(next) = under_way.pop_front() else { return Ok(()) };
+            take(wait(&next))?;
+        }
+    })
 }
 
 /// What an image's history says of a layer.
