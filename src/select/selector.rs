@@ -556,6 +556,21 @@ impl<'a> Selector<'a> {
     }
 }
 
+impl Selector<'_> {
+    /// What is at a path, excluded or not.
+    fn node(&self, path: &RootPath) -> Option<Node<'_>> {
+        let Inputs { own, catalog, .. } = self.inputs;
+        if let Some(own) = own.files.get(path) {
+            // Where the recipe brings a file, that is the one.
+            return Some(Node::File(Some(&own.facts)));
+        }
+        let node = catalog.node(path).or_else(|| own.node(path).filter(|_| !path.is_root()));
+        let node = node.or_else(|| self.made_link(path).map(Node::Symlink));
+        // The directory of the alternatives' links may be nobody's.
+        node.or_else(|| self.holds_made_link(path).then_some(Node::Directory))
+    }
+}
+
 /// A file tree of what the current layer may take from, over what lower layers have.
 pub(super) struct Visible<'s, 'a> {
     selector: &'s Selector<'a>,
@@ -565,21 +580,12 @@ pub(super) struct Visible<'s, 'a> {
 impl FileTree for Visible<'_, '_> {
     fn node(&self, path: &RootPath) -> Option<Node<'_>> {
         let selector = self.selector;
+        // Most of what is sought is not there, which is found sooner than whether it is excluded.
+        let node = selector.node(path)?;
         let hidden = !self.with_excluded
             && !selector.chosen.contains_key(path)
             && selector.excluded_by(path).is_some();
-        if hidden {
-            return None;
-        }
-        if let Some(own) = selector.inputs.own.files.get(path) {
-            // Where the recipe brings a file, that is the one.
-            return Some(Node::File(Some(&own.facts)));
-        }
-        let node = selector.inputs.catalog.node(path);
-        let node = node.or_else(|| selector.inputs.own.node(path).filter(|_| !path.is_root()));
-        let node = node.or_else(|| selector.made_link(path).map(Node::Symlink));
-        // The directory of the alternatives' links may be nobody's.
-        node.or_else(|| selector.holds_made_link(path).then_some(Node::Directory))
+        (!hidden).then_some(node)
     }
 }
 
