@@ -39,6 +39,7 @@ mod mirrors;
 mod network;
 mod oci;
 mod oci_tools;
+mod pieces;
 mod planner;
 mod readme;
 mod real_archive;

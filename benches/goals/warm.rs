@@ -1,5 +1,6 @@
 //! Builds when most is known already: nothing changed, a settings file, a package; locks, and the plan of a fleet.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -116,8 +117,8 @@ impl<'g> Job<'g> {
         medians(TIMES, change, || self.build()).wall
     }
 
-    /// As if the lock had a new version of a package: it is not in the cache, nor are its list of files and the layers
-    /// above the base.
+    /// As if the lock had a new version of a package: it is not in the cache, nor are its list of files, what it gave to a
+    /// layer and the layers above the base.
     fn package(&self) -> f64 {
         let lock = std::fs::read_to_string(self.room.path("work/pulseaudio.lock")).unwrap();
         let own = lock
@@ -127,8 +128,10 @@ impl<'g> Job<'g> {
             .unwrap();
         let digest = own.lines().find_map(|line| line.strip_prefix("content = \"sha256:")).unwrap();
         let place = format!("{}/{}", &digest[..2], digest[2..].trim_end_matches('"'));
+        let piece = self.piece_of("usr/bin/pulseaudio");
         let forget = || {
             self.room.remove("cache/derived/image-1");
+            std::fs::remove_file(&piece).unwrap();
             self.room.remove(&format!("cache/blobs/sha256/{place}"));
             for kind in below(&self.room.path("cache/derived")) {
                 let name = kind.file_name().unwrap().to_string_lossy().into_owned();
@@ -141,6 +144,34 @@ impl<'g> Job<'g> {
             }
         };
         medians(TIMES, forget, || self.build()).wall
+    }
+
+    /// Where the cache has the place of the piece of a layer that a file is in: the blob's digest as text, then numbers of
+    /// seven bits a byte, the place in the blob and the length first.
+    fn piece_of(&self, file: &str) -> PathBuf {
+        let number = |bytes: &mut dyn Iterator<Item = u8>| {
+            let mut number = 0_u64;
+            for (place, byte) in bytes.enumerate() {
+                number |= u64::from(byte & 0x7f) << (7 * place);
+                if byte < 0x80 {
+                    break;
+                }
+            }
+            number
+        };
+        let has = |place: &PathBuf| {
+            let place = std::fs::read(place).unwrap();
+            let (text, numbers) = place[1..].split_at(usize::from(place[0]));
+            let digest = std::str::from_utf8(text).unwrap().trim_start_matches("sha256:");
+            let mut numbers = numbers.iter().copied();
+            let [start, len] = [(); 2].map(|()| usize::try_from(number(&mut numbers)).unwrap());
+            let blob = format!("cache/blobs/sha256/{}/{}", &digest[..2], &digest[2..]);
+            let blob = std::fs::read(self.room.path(&blob)).unwrap();
+            let mut tar = Vec::new();
+            flate2::read::MultiGzDecoder::new(&blob[start..start + len]).read_to_end(&mut tar).unwrap();
+            memchr::memmem::find(&tar, format!("{file}\0").as_bytes()).is_some()
+        };
+        files(&self.room.path("cache/derived/piece-place-1")).into_iter().find(has).unwrap()
     }
 
     fn lock(&self) -> f64 {

@@ -1,0 +1,112 @@
+//! What a package gives to a layer is compressed once, whatever layer it comes to be in: the bytes are those that a build
+//! without any cache gives.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::support::{Archive, Image, Rig};
+use rootforge::arch::Arch;
+
+/// A file of some millions of bytes, and two small ones. What is above 8 MiB is never held as a whole.
+fn packages(version: &str) -> String {
+    let numbers = |count: u64| {
+        (0..count).fold(String::new(), |mut text, number| {
+            let _ = write!(text, "{:x} ", (number % 1009).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            text
+        })
+    };
+    format!(
+        "Package: large\n /usr/share/large 0644 {}\n\nPackage: middle\n /usr/share/middle 0644 {}\n\n\
+         Package: small\n Version: {version}\n /usr/share/small 0644 of {version}\n",
+        numbers(600_000),
+        numbers(100_000)
+    )
+}
+
+fn recipe(compression: &str) -> String {
+    format!(
+        "name = \"r\"\nfrom = \"debian:trixie\"\narch = [\"amd64\"]\nkeys = [\"key.asc\"]\n\
+         compression = \"{compression}\"\n[[layer]]\nname = \"all\"\npackages = [\"large\", \"middle\", \"small\"]\n\
+         keep = \"all\"\n"
+    )
+}
+
+fn archive(version: &str) -> Archive {
+    let mut archive = Archive::new(&packages(version)).for_archs(&[Arch::Amd64]);
+    archive.date += u64::from(version != "1.0") * 86_400;
+    archive
+}
+
+/// What the cache knows of where pieces lie: by the file's name, its bytes.
+fn places(rig: &Rig) -> BTreeMap<String, Vec<u8>> {
+    let below = |path: &Path| {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let places = below(&rig.cache().join("derived/piece-place-1")).into_iter().flat_map(|path| below(&path));
+    places.map(|path| (path.display().to_string(), std::fs::read(path).unwrap())).collect()
+}
+
+/// The image, and the digest of its only layer.
+fn build(rig: &Rig, output: &str, more: &[&str]) -> (Image, String) {
+    let layout = rig.path(output);
+    let output = format!("oci:{}", layout.display());
+    rig.run(&[&["build", "r.toml", "--arch", "amd64", "--output", &output], more].concat()).ok();
+    let image = Image::read(&layout, "r");
+    image.assert_sound();
+    let document = |name: &str| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(layout.join(name)).unwrap()).unwrap()
+    };
+    let digest = |descriptor: &serde_json::Value| {
+        descriptor["digest"].as_str().unwrap().trim_start_matches("sha256:").to_owned()
+    };
+    let manifest = document(&format!("blobs/sha256/{}", digest(&document("index.json")["manifests"][0])));
+    assert_eq!(manifest["layers"].as_array().unwrap().len(), 1);
+    (image, digest(&manifest["layers"][0]))
+}
+
+#[test]
+fn what_did_not_change_is_not_compressed_again() {
+    for compression in ["gzip", "zstd"] {
+        let rig = Rig::with(&archive("1.0"));
+        rig.write("r.toml", recipe(compression));
+        let (_, before) = build(&rig, "before", &[]);
+        let of_before = places(&rig);
+        assert_eq!(of_before.len(), 3, "{compression}");
+
+        for (path, bytes) in archive("2.0").files() {
+            let path = rig.path("archive").join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
+        rig.run(&["lock", "r.toml", "--update", "--arch", "amd64"]).ok();
+        let (image, after) = build(&rig, "after", &[]);
+        assert_ne!(before, after);
+        assert_eq!(image.text("/usr/share/small"), "of 2.0");
+        let of_after = places(&rig);
+        let new: BTreeSet<&String> = of_after.keys().filter(|path| !of_before.contains_key(*path)).collect();
+        assert_eq!((new.len(), of_after.len()), (1, 4), "{compression}");
+        let same = |path: &&String| of_after[*path] == of_before[*path];
+        assert!(of_before.keys().all(|path| same(&path)), "{compression}: what was known is used");
+
+        let empty = rig.path("empty").display().to_string();
+        let (_, cold) = build(&rig, "cold", &["--cache-dir", &empty]);
+        assert_eq!(cold, after, "{compression}");
+
+        // What lies where a piece is known to be, and is not that, is found out.
+        for path in [&before, &after] {
+            let path = rig.cache().join("blobs/sha256").join(&path[..2]).join(&path[2..]);
+            let mut bytes = std::fs::read(&path).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[100] ^= 1;
+            bytes[middle] ^= 1;
+            std::fs::remove_file(&path).unwrap();
+            std::fs::write(&path, bytes).unwrap();
+        }
+        rig.forget("image-");
+        rig.forget("layer-");
+        let (_, again) = build(&rig, "again", &[]);
+        assert_eq!(cold, again, "{compression}");
+    }
+}
