@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 
 use serde::Serialize;
 
+use super::Forge;
 use crate::arch::Arch;
 use crate::digest::Digest;
 use crate::elf;
@@ -107,6 +108,21 @@ impl ImageInputs {
         }
         let key = digest(&(call.said, &call.locks, arch, newest, packages, seen.entries))?;
         Some(ImageInputs { arch, key, host: seen.host })
+    }
+}
+
+impl Forge<'_> {
+    /// What an image follows from that is to be locked from some locks, and what else decides.
+    pub(super) fn inputs_key(
+        &self,
+        recipe: &Recipe,
+        locks: &[Digest],
+        arch: Arch,
+        more: &impl Serialize,
+    ) -> Option<Digest> {
+        let call = Call::with(recipe, locks, &format!("{:?}", self.options.without))?;
+        let inputs = ImageInputs::of(&call, recipe, arch, self.options.newest)?;
+        digest(&(inputs.key, inputs.host, more))
     }
 }
 

@@ -35,7 +35,7 @@ impl Forge<'_> {
         lock: &Lock,
         arch: Arch,
     ) -> Result<Prepared, ForgeError> {
-        let key = || self.plan_key(recipe, &fingerprints(lock), arch, &());
+        let key = || self.inputs_key(recipe, &fingerprints(lock), arch, &());
         let before = key();
         if let Some(key) = &before
             && let Some(prepared) = self.chosen_before(key, recipe, lock, arch)?

@@ -12,7 +12,7 @@ use crate::fleet::PulledLayer;
 use crate::lock::Lock;
 use crate::recipe::Recipe;
 
-use super::super::inputs::{Call, ImageInputs, digest};
+use super::super::inputs::digest;
 use super::super::{Forge, ForgeError};
 use super::census::Census;
 use super::survey::{Paths, Survey};
@@ -71,7 +71,7 @@ impl Forge<'_> {
         locks: &[Digest],
         arch: Arch,
     ) -> Result<(Survey, Option<Paths>), ForgeError> {
-        let key = self.plan_key(recipe, locks, arch, &());
+        let key = self.inputs_key(recipe, locks, arch, &());
         if let Some(survey) = self.known::<Survey>(SURVEYS, key) {
             return Ok((survey, None));
         }
@@ -118,7 +118,7 @@ impl Forge<'_> {
         arch: Arch,
         make: impl FnOnce() -> Result<KeptDraft, ForgeError>,
     ) -> Result<KeptDraft, ForgeError> {
-        self.once(DRAFTS, self.plan_key(recipe, locks, arch, &()), make)
+        self.once(DRAFTS, self.inputs_key(recipe, locks, arch, &()), make)
     }
 
     /// An image on a base: `locks` are the digests of those that its own follows from there, `most` the layers that it may have.
@@ -130,7 +130,7 @@ impl Forge<'_> {
         most: usize,
         make: impl FnOnce() -> Result<Placed, ForgeError>,
     ) -> Result<Placed, ForgeError> {
-        self.once(PLACED, self.plan_key(recipe, locks, arch, &most), make)
+        self.once(PLACED, self.inputs_key(recipe, locks, arch, &most), make)
     }
 
     fn once<T: Serialize + DeserializeOwned>(
@@ -145,19 +145,6 @@ impl Forge<'_> {
         let made = make()?;
         self.keep_for_plans(kind, key, &made);
         Ok(made)
-    }
-
-    /// What an image follows from that is to be locked from some locks, and what else decides.
-    pub(in crate::pipeline) fn plan_key(
-        &self,
-        recipe: &Recipe,
-        locks: &[Digest],
-        arch: Arch,
-        more: &impl Serialize,
-    ) -> Option<Digest> {
-        let call = Call::with(recipe, locks, &format!("{:?}", self.options.without))?;
-        let inputs = ImageInputs::of(&call, recipe, arch, self.options.newest)?;
-        digest(&(inputs.key, inputs.host, more))
     }
 
     fn known<T: DeserializeOwned>(&self, kind: &str, key: Option<Digest>) -> Option<T> {
