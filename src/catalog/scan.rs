@@ -261,6 +261,8 @@ pub(super) fn look(size: u64, content: &mut dyn Read, buffer: &mut Vec<u8>) -> i
     if size > TOO_LARGE {
         return Ok(Looked::Elf(Err(format!("it is larger than {TOO_LARGE} bytes"))));
     }
+    // Known to be no more than that, and no more is held.
+    buffer.reserve_exact(usize::try_from(size).unwrap_or_default().saturating_sub(buffer.len()));
     content.read_to_end(buffer)?;
     Ok(Looked::Elf(elf::facts(buffer).map_err(|error| error.to_string())))
 }
