@@ -184,7 +184,7 @@ fn the_cache_changes_between_fetching_and_packing() {
         rig.run_at(&first.root(), &build).ok();
         std::fs::remove_file(blob(&rig, "late")).unwrap();
         std::fs::remove_dir_all(rig.work("images")).unwrap();
-        for kind in ["layer-", "image-"] {
+        for kind in ["layer-", "image-", "piece-place-"] {
             rig.forget(kind);
         }
         let cached = ["libx1", "app"].map(|name| blob(&rig, name));
