@@ -1,7 +1,7 @@
 //! Packages into the cache: several at a time, each compared with its digest or checksum.
 //!
 //! A package that the mirror no longer has is sought at its other addresses, in order. All failures of a run
-//! are reported together. What is in the cache already is read and compared again before it is used.
+//! are reported together. What is in the cache already is compared again where it was touched since.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::{self, Write as _};

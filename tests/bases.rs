@@ -183,6 +183,21 @@ fn files_alone_may_stand_on_a_base() {
     rig.run(&["lock", "named.toml", "--arch", "amd64"]).fails(1, &["has no suite `trixie`"]);
 }
 
+/// Its lock spells the path as the base does, which is no path of the recipe's.
+#[test]
+fn files_alone_may_stand_on_a_base_with_an_archive_beside_it() {
+    let rig = rig();
+    let own = "[[repository]]\ntype = \"deb\"\nurl = \"../../archive\"\nsuite = \"trixie\"\n\
+               components = [\"main\"]\nkeys = [\"../key.asc\"]\n";
+    rig.write(
+        "base/low.toml",
+        format!("name = \"low\"\n[[layer]]\nname = \"low\"\npackages = [\"low\"]\n{own}"),
+    );
+    rig.write("app.toml", above("app", "files = [{ path = \"/etc/app\", content = \"x\" }]\n"));
+    build(&rig, "app.toml", &[]);
+    assert_eq!(image(&rig, "app").text("/etc/app"), "x");
+}
+
 #[test]
 fn root_has_the_best_shell_that_there_is() {
     let shells = format!(

@@ -101,12 +101,7 @@ fn list(
     scratch: &Scratch,
     large: &Mutex<()>,
 ) -> Result<PackageFiles, CatalogError> {
-    let manifest = manifest(archive, store, scratch, large);
-    let mut manifest = manifest.map_err(|source| CatalogError::Package {
-        package: archive.name.clone(),
-        version: archive.version.clone(),
-        source: Box::new(source),
-    })?;
+    let mut manifest = manifest(archive, store, scratch, large)?;
     judge(archive, &manifest)?;
     merged_usr.apply(&mut manifest);
     Ok(PackageFiles {
@@ -146,29 +141,39 @@ fn judge(archive: &PackageArchive, manifest: &Manifest) -> Result<(), CatalogErr
     Ok(())
 }
 
-/// The manifest with the paths that the package itself uses: stored, or read and stored.
+/// The manifest with the paths that the package itself uses: stored, or read and stored. An archive that is not the one
+/// that was fetched goes from the cache.
 fn manifest(
     archive: &PackageArchive,
     store: &dyn ManifestStore,
     scratch: &Scratch,
     large: &Mutex<()>,
-) -> Result<Manifest, PackageError> {
+) -> Result<Manifest, CatalogError> {
     let stored = store.load(&archive.content.key()).and_then(|bytes| postcard::from_bytes(&bytes).ok());
     if let Some(manifest) = stored {
         return Ok(manifest);
     }
+    let (package, version) = (archive.name.clone(), archive.version.clone());
     // What is kept must be what was fetched, also where somebody changes the archive as it is read.
-    let keeping = scratch.begin();
-    let before = keeping.as_ref().and_then(|_| stamp_of_named(&archive.content, &archive.path));
-    let mut keeping = keeping.filter(|_| before.is_some());
-    let manifest = scan(archive, &mut keeping, large)?;
-    if let (Some(keeping), Some(before)) = (keeping, before)
-        && before.is_at(&archive.path)
+    let before = stamp_of_named(&archive.content, &archive.path);
+    if before.is_none()
+        && archive.path.is_file()
+        && let Some(cache) = store.cache()
     {
-        keeping.end(archive.content);
+        // It may pass for sound as long as it lies there.
+        let _ = cache.remove(archive.content);
+        return Err(CatalogError::Changed { package, version, gone: false });
     }
-    if let Ok(bytes) = postcard::to_stdvec(&manifest) {
-        store.store(&archive.content.key(), &bytes);
+    let mut keeping = scratch.begin().filter(|_| before.is_some());
+    let failed = |source| CatalogError::Package { package, version, source: Box::new(source) };
+    let manifest = scan(archive, &mut keeping, large).map_err(failed)?;
+    if before.is_none_or(|before| before.is_at(&archive.path)) {
+        if let Some(keeping) = keeping {
+            keeping.end(archive.content);
+        }
+        if let Ok(bytes) = postcard::to_stdvec(&manifest) {
+            store.store(&archive.content.key(), &bytes);
+        }
     }
     Ok(manifest)
 }

@@ -299,13 +299,22 @@ fn what_passes_for_sound_in_the_cache_and_is_not_is_fetched_again_the_next_time(
     let cache = Cache::open(dir.path().join("cache")).unwrap().at(later);
     let (_, path) = cache.insert(&bytes).unwrap();
     let archive = PackageArchive { path: path.clone(), ..archive };
-    let package = catalogue(&[archive], &merged(), &cache).unwrap().remove(0);
+    let package = catalogue(std::slice::from_ref(&archive), &merged(), &cache).unwrap().remove(0);
     *bytes.last_mut().unwrap() ^= 1;
-    std::fs::write(&path, bytes).unwrap();
-    assert!(cache.is_sound(&package.content.key(), &path, || Ok(true)).unwrap());
-    assert_eq!(cache.verified_blob(package.content).unwrap(), Lookup::Found(path));
+    let decay = || {
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(cache.is_sound(&package.content.key(), &path, || Ok(true)).unwrap());
+        assert_eq!(cache.verified_blob(package.content).unwrap(), Lookup::Found(path.clone()));
+    };
+    decay();
     let read = read_contents(&package, &[(0, ())].into(), |_, (), _| Ok::<_, CatalogError>(()));
     assert!(matches!(read, Err(CatalogError::Changed { gone: false, .. })), "{read:?}");
+    assert_eq!(cache.verified_blob(package.content).unwrap(), Lookup::Missing);
+    // Nor is it listed where its list is not known.
+    decay();
+    std::fs::remove_dir_all(cache.root().join("derived").join(MANIFESTS)).unwrap();
+    let listed = catalogue(&[archive], &merged(), &cache);
+    assert!(matches!(listed, Err(CatalogError::Changed { gone: false, .. })), "{listed:?}");
     assert_eq!(cache.verified_blob(package.content).unwrap(), Lookup::Missing);
 }
 

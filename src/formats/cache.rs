@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Several processes can use a cache at once, and it can be deleted at any moment: nothing but time is lost.
-//! What is read is checked: blobs against their digest, derived entries against their checksum.
+//! What is read is checked: blobs against their digest, derived entries against their checksum; those that are mapped,
+//! and blobs of which only the place is asked, once for as long as nobody touches them.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -201,24 +202,16 @@ impl Cache {
         Some(self.blob_path(id)).filter(|path| path.is_file())
     }
 
-    /// A blob to be read, if it is there. It is not checked, either.
-    pub fn open_blob(&self, id: impl Into<ContentId>) -> Option<File> {
-        let file = File::open(self.blob_path(id)).ok()?;
-        self.note_use(&file);
-        Some(file)
-    }
-
     /// A blob whose content has been compared with its id: see [`Cache::is_sound`]. One that differs is removed.
     pub fn verified_blob(&self, id: impl Into<ContentId>) -> Result<Lookup, CacheError> {
         let id = id.into();
         let path = self.blob_path(id);
-        // First, for it touches the file.
-        if let Ok(file) = File::open(&path) {
-            self.note_use(&file);
-        }
         let judge = || id.judge(&path).map(|verdict| matches!(verdict, Verdict::Sound));
         match self.is_sound(&id.key(), &path, judge) {
-            Ok(true) => Ok(Lookup::Found(path)),
+            Ok(true) => {
+                self.note_use_of(&id.key(), &path);
+                Ok(Lookup::Found(path))
+            }
             Ok(false) => self.remove(id).map(|()| Lookup::Corrupt),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Lookup::Missing),
             Err(source) => Err(CacheError::Read { path, source }),

@@ -135,12 +135,17 @@ impl LayerWriter {
     }
 
     /// Appends what is compressed already, between two pieces; its tar goes to [`LayerWriter::count`].
-    pub(super) fn append_compressed(&mut self, bytes: Vec<u8>) -> io::Result<()> {
-        self.make_room()?;
-        let (sender, receiver) = sync_channel(1);
-        let _ = sender.send(Ok(bytes));
-        self.pending.push_back(Pending::Member(receiver));
-        Ok(())
+    pub(super) fn append_compressed(&mut self, mut compressed: impl Read) -> io::Result<()> {
+        loop {
+            let mut bytes = Vec::with_capacity(GZIP_BLOCK);
+            if compressed.by_ref().take(GZIP_BLOCK as u64).read_to_end(&mut bytes)? == 0 {
+                return Ok(());
+            }
+            self.make_room()?;
+            let (sender, receiver) = sync_channel(1);
+            let _ = sender.send(Ok(bytes));
+            self.pending.push_back(Pending::Member(receiver));
+        }
     }
 
     /// Takes account of tar that is not to be compressed.

@@ -77,7 +77,7 @@ impl Hint for PackError {
 pub struct Packed {
     /// The blob, which is in the layout.
     pub blob: LayerBlob,
-    /// The pieces of it that were compressed now, by what each is known by.
+    /// Where its pieces lie, by what each is known by.
     pieces: Vec<(Digest, PiecePlace)>,
 }
 
@@ -99,7 +99,6 @@ pub fn pack(
     let failed = |source| PackError::Write { layer: plan.name.clone(), source };
     let pieces: Vec<Piece<'_>> =
         plan.packages.iter().map(|part| Piece::of(part, plan.compression, catalog)).collect();
-    let mut is_new = Vec::with_capacity(pieces.len());
     let mut blob = layout.compressing_writer(plan.compression)?;
     append_all(&mut blob, &plan.directories).map_err(failed)?;
     blob.end_piece().map_err(failed)?;
@@ -107,7 +106,7 @@ pub fn pack(
         if let [large] = alike
             && large.size > LARGE
         {
-            is_new.push(large.write(catalog, cache, &mut blob)?);
+            large.write(catalog, cache, &mut blob)?;
             blob.end_piece().map_err(failed)?;
             progress.advance(large.size);
             continue;
@@ -115,9 +114,8 @@ pub fn pack(
         let read = |piece: &Piece<'_>| piece.segment(catalog, cache);
         read_ahead(alike, read, |segment| {
             let Segment { tar, compressed } = segment.map_err(failed)??;
-            is_new.push(compressed.is_none());
             match compressed {
-                Some(compressed) => blob.append_compressed(compressed).and_then(|()| blob.count(&tar)),
+                Some(compressed) => blob.append_compressed(&*compressed).and_then(|()| blob.count(&tar)),
                 None => blob.write_all(&tar),
             }
             .map_err(failed)?;
@@ -132,9 +130,10 @@ pub fn pack(
     }
     tar.finish().map_err(failed)?;
     let (blob, ends) = blob.complete_with_pieces(created_by(plan))?;
-    let places = ends.windows(2).map(|ends| PiecePlace::between(blob.digest, ends[0], ends[1]));
-    let new = pieces.iter().map(|piece| piece.key).zip(places).zip(is_new).filter(|(_, is_new)| *is_new);
-    Ok(Packed { pieces: new.map(|(piece, _)| piece).collect(), blob })
+    let digest = blob.digest;
+    let places = ends.windows(2).map(|ends| PiecePlace::between(digest, ends[0], ends[1]));
+    // The newest layer that has a piece is the one that stays longest.
+    Ok(Packed { pieces: pieces.iter().map(|piece| piece.key).zip(places).collect(), blob })
 }
 
 /// What a package gives to a layer.
@@ -167,14 +166,14 @@ impl<'a> Piece<'a> {
         Ok(Segment { tar, compressed: None })
     }
 
-    /// Writes it as it is read; whether it is to be compressed.
-    fn write(&self, catalog: &FileCatalog, cache: &Cache, blob: &mut LayerWriter) -> Result<bool, PackError> {
+    /// Writes it as it is read.
+    fn write(&self, catalog: &FileCatalog, cache: &Cache, blob: &mut LayerWriter) -> Result<(), PackError> {
         let kept = KeptPiece::find(&self.key, self.compression, cache).filter(KeptPiece::is_sound);
         if let Some(kept) = kept {
             let failed = |source| PackError::Write { layer: self.part.package.clone(), source };
-            return kept.append_to(blob).map(|()| false).map_err(failed);
+            return kept.append_to(blob).map_err(failed);
         }
-        write_part(self.part, catalog, blob).map(|()| true)
+        write_part(self.part, catalog, blob)
     }
 }
 

@@ -65,7 +65,7 @@ impl KeptPiece {
     /// The piece of a key, where the cache has it.
     pub(super) fn find(key: &Digest, compression: LayerCompression, cache: &Cache) -> Option<Self> {
         let place: PiecePlace = postcard::from_bytes(&cache.derived(PLACES, key)?).ok()?;
-        let file = cache.open_blob(place.blob)?;
+        let file = File::open(cache.blob(place.blob)?).ok()?;
         Some(KeptPiece { file, place, compression: compression.into() })
     }
 
@@ -79,10 +79,13 @@ impl KeptPiece {
     pub(super) fn read(&self) -> Option<(Vec<u8>, Vec<u8>)> {
         let mut compressed = Vec::with_capacity(usize::try_from(self.place.len).ok()?);
         self.reader().ok()?.read_to_end(&mut compressed).ok()?;
+        if crc_of(&*compressed).ok()? != self.place.crc {
+            return None;
+        }
         let mut tar = Vec::with_capacity(usize::try_from(self.place.tar).ok()?);
-        self.compression.decompress(&*compressed).ok()?.read_to_end(&mut tar).ok()?;
-        let is_whole = tar.len() as u64 == self.place.tar && crc_of(&*compressed).ok()? == self.place.crc;
-        is_whole.then_some((compressed, tar))
+        let content = self.compression.decompress(&*compressed).ok()?;
+        content.take(self.place.tar + 1).read_to_end(&mut tar).ok()?;
+        (tar.len() as u64 == self.place.tar).then_some((compressed, tar))
     }
 
     /// Whether it is as it was written. It is read a little at a time.
@@ -92,14 +95,7 @@ impl KeptPiece {
 
     /// Appends it to a layer, a little at a time.
     pub(super) fn append_to(&self, layer: &mut LayerWriter) -> io::Result<()> {
-        let mut compressed = self.reader()?;
-        loop {
-            let mut bytes = Vec::with_capacity(AT_ONCE);
-            if compressed.by_ref().take(AT_ONCE as u64).read_to_end(&mut bytes)? == 0 {
-                break;
-            }
-            layer.append_compressed(bytes)?;
-        }
+        layer.append_compressed(self.reader()?)?;
         let mut tar = self.compression.decompress(self.reader()?)?;
         let mut bytes = vec![0; AT_ONCE];
         loop {

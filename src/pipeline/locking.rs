@@ -64,7 +64,10 @@ impl Forge<'_> {
         update: &Update,
     ) -> Result<Resolved, ForgeError> {
         let port = Port::of(recipe, arch)?;
-        if let Some(resolved) = base.and_then(|base| as_base(recipe, base, arch)) {
+        // Who asks for an update may know of what the base does not have yet.
+        if *update == Update::Necessary
+            && let Some(resolved) = base.and_then(|base| as_base(recipe, base, arch))
+        {
             return Ok(resolved);
         }
         let mut own = old.map(|old| old.packages_of(arch)).unwrap_or_default();

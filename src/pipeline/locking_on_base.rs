@@ -17,11 +17,9 @@ use super::programs::needs;
 /// to be read. None where it may need more, or where what the base has is told by paths beside it or by an image.
 pub(super) fn as_base(recipe: &Recipe, base: &Lock, arch: Arch) -> Option<Resolved> {
     let below = &recipe.base.as_ref()?.recipe;
-    // A base's repositories come first among a recipe's.
-    let archives = |recipe: &Recipe| {
-        (recipe.from, recipe.snapshot.clone(), recipe.pockets.clone(), recipe.repositories.len())
-    };
-    let is_alike = archives(recipe) == archives(below);
+    // Repositories beside a recipe are told by paths.
+    let archives = |recipe: &Recipe| (recipe.from, recipe.snapshot.clone(), recipe.pockets.clone());
+    let is_alike = archives(recipe) == archives(below) && recipe.repositories.is_empty();
     let asks = recipe.layers.iter().any(|layer| !layer.packages.is_empty());
     let needs_more =
         recipe.on_demand_packages() != below.on_demand_packages() || !needs(recipe, arch).is_empty();

@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 
 use crate::digest::Digest;
 
-use super::{CHECKSUM, Cache, CacheError, Sum, create_dir, persist};
+use super::{CHECKSUM, Cache, CacheError, Stamp, Sum, create_dir, persist};
 
 /// A derived entry of the cache, without its checksum. It stays as it is when the cache is deleted or pruned.
 #[derive(Debug)]
@@ -61,14 +61,20 @@ impl Cache {
     pub fn derived_mapped(&self, kind: &str, key: &Digest) -> Option<Mapped> {
         let path = self.derived_path(kind, key);
         let file = File::open(&path).ok()?;
-        self.note_use(&file);
         let mapped = Mapped::of(&file)?;
+        let stamp = Stamp::of(&file.metadata().ok()?);
         let judge = || {
             let mut sum = Sum::of(kind, key);
             sum.update(&mapped);
             Ok(mapped.map[mapped.len..] == sum.finish())
         };
-        self.is_sound(key, &path, judge).is_ok_and(|is_sound| is_sound).then_some(mapped)
+        let is_sound = self.is_sound(key, &path, judge).is_ok_and(|is_sound| is_sound);
+        // Another process may have put another in its place meanwhile.
+        if !is_sound || !stamp.is_at(&path) {
+            return None;
+        }
+        self.note_use_of(key, &path);
+        Some(mapped)
     }
 
     /// Writes what is derived from a blob or another key as it comes, to be stored in place of what was there.

@@ -1,6 +1,6 @@
 //! Files whose bytes were compared with their name once, and need not be again until somebody touches them.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -57,6 +57,12 @@ impl Stamp {
         Stamp::at(path).is_ok_and(|stamp| stamp == self)
     }
 
+    /// Whether it is the file that it was but for times that are no times of writing.
+    fn is_written_as(self, other: Stamp) -> bool {
+        let written = |stamp: Stamp| (stamp.device, stamp.inode, stamp.size, stamp.changed[0]);
+        written(self) == written(other)
+    }
+
     /// Whether one more change would show: file systems' clocks tick some hundred times a second.
     fn is_settled(&self, now: SystemTime) -> bool {
         let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -82,18 +88,45 @@ impl Cache {
     ) -> io::Result<bool> {
         let before = Stamp::at(path)?;
         let Some(now) = self.now else { return judge() };
-        // The same bytes lie in the cache and in layouts.
-        let key = Digest::of(&[name.as_bytes(), path.as_os_str().as_encoded_bytes()].concat());
-        if self.derived(SOUND, &key).is_some_and(|known| known == before.bytes()) {
+        if self.knows(name, path, before) {
             return Ok(true);
         }
         let is_sound = judge()?;
         if is_sound && before.is_settled(now) && before.is_at(path) {
-            // What cannot be kept is compared again.
-            let _ = self.put_derived(SOUND, &key, &before.bytes());
+            self.remember_sound(name, path, before);
         }
         Ok(is_sound)
     }
+
+    /// Notes that a file of the cache is of use, which touches it: it is known to be sound all the same if it was.
+    pub(super) fn note_use_of(&self, name: &Digest, path: &Path) {
+        let (Ok(before), Ok(file)) = (Stamp::at(path), File::open(path)) else { return };
+        let is_known = self.knows(name, path, before);
+        self.note_use(&file);
+        if let Ok(after) = Stamp::at(path)
+            && is_known
+            && after != before
+            && after.is_written_as(before)
+        {
+            self.remember_sound(name, path, after);
+        }
+    }
+
+    /// Whether a file was found sound as it is.
+    fn knows(&self, name: &Digest, path: &Path, stamp: Stamp) -> bool {
+        self.derived(SOUND, &sound_key(name, path)).is_some_and(|known| known == stamp.bytes())
+    }
+
+    /// What cannot be kept is compared again.
+    fn remember_sound(&self, name: &Digest, path: &Path, stamp: Stamp) {
+        let _ = self.put_derived(SOUND, &sound_key(name, path), &stamp.bytes());
+    }
+}
+
+/// The same bytes lie in the cache and in layouts.
+fn sound_key(name: &Digest, path: &Path) -> Digest {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Digest::of(&[name.as_bytes(), path.as_os_str().as_encoded_bytes()].concat())
 }
 
 #[cfg(test)]
@@ -137,6 +170,11 @@ mod tests {
             (false, 1),
             "it is not known by another name"
         );
+        // That it is of use is noted, which changes its times.
+        let much_later = later.clone().at(written + Duration::from_secs(3600));
+        much_later.note_use_of(&name, &path);
+        assert!(path.metadata().unwrap().accessed().unwrap() > written + Duration::from_secs(3000));
+        assert_eq!(asked(&much_later, &name, &path), (true, 0));
         // Of the same size, and with the time of before.
         fs::write(&path, "hellp").unwrap();
         fs::File::options().write(true).open(&path).unwrap().set_modified(written).unwrap();
