@@ -101,12 +101,11 @@ impl Cache {
     /// Notes that a file of the cache is of use, which touches it: it is known to be sound all the same if it was.
     pub(super) fn note_use_of(&self, name: &Digest, path: &Path) {
         let (Ok(before), Ok(file)) = (Stamp::at(path), File::open(path)) else { return };
-        let is_known = self.knows(name, path, before);
         self.note_use(&file);
         if let Ok(after) = Stamp::at(path)
-            && is_known
             && after != before
             && after.is_written_as(before)
+            && self.knows(name, path, before)
         {
             self.remember_sound(name, path, after);
         }
