@@ -70,7 +70,9 @@ fn change_all(bytes: &mut [u8]) {
         let every = (bytes.len() / 50).clamp(1, 40);
         bytes.iter_mut().step_by(every).for_each(|byte| *byte ^= 1);
     }
-    headers.into_iter().for_each(|at| bytes[at + 4] = 1);
+    for at in headers {
+        bytes[at + 4] = 1;
+    }
 }
 
 /// The image, and the digest of its only layer.
