@@ -1,18 +1,23 @@
 //! Packages into the cache: several at a time, each compared with its digest or checksum.
 //!
 //! A package that the mirror no longer has is sought at its other addresses, in order. All failures of a run
-//! are reported together. What is in the cache already is compared again where it was touched since.
+//! are reported together. What is in the cache already is compared again where it was touched since. Which packages
+//! are wanted may be found out while others come: [`Orders`].
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use crate::apk::ApkError;
-use crate::cache::{Cache, CacheError, ContentId, Lookup, Partial, Verdict};
+use crate::cache::{Cache, CacheError, ContentId};
 use crate::hint::Hint;
-use crate::transport::{Expected, Transport, TransportError, is_remote};
+use crate::transport::{Transport, TransportError};
+
+mod obtain;
+mod orders;
+
+pub use orders::Orders;
 
 /// So many packages that are gone are told to be updated by name.
 const FEW: usize = 3;
@@ -60,9 +65,9 @@ impl Default for Connections {
 
 /// Is told how downloads get on, from several threads.
 pub trait Progress: Sync {
-    /// How many bytes will be downloaded, for how many packages.
-    fn begin(&self, packages: usize, bytes: u64) {
-        let _ = (packages, bytes);
+    /// A package will be downloaded.
+    fn begin(&self, package: &Wanted) {
+        let _ = package;
     }
     /// How many bytes of a package are there. It can go back, when a download starts again.
     fn present(&self, package: &Wanted, bytes: u64) {
@@ -213,13 +218,26 @@ impl Hint for FetchError {
     }
 }
 
-/// A package that has come, or was there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+impl FetchError {
+    /// Of failures in the order in which they are to be told; none where there are none.
+    pub fn of(mut failures: Vec<Failure>) -> Option<Self> {
+        let more = failures.len().saturating_sub(TOLD);
+        failures.truncate(TOLD);
+        (!failures.is_empty()).then_some(FetchError { failures, more })
+    }
+}
+
+/// What became of a package that was asked for.
+#[derive(Debug)]
 pub struct Arrival {
-    /// What says which bytes it has.
-    pub content: ContentId,
-    /// Where it is.
-    pub path: PathBuf,
+    /// The package.
+    pub package: Wanted,
+    /// Where it is, if it could be had.
+    pub outcome: Result<PathBuf, Failure>,
+    /// Whether it was downloaded.
+    pub downloaded: bool,
+    /// What is worth telling of it.
+    pub notes: Vec<Note>,
 }
 
 /// Gets every package into the cache, and gives their places in the order they were asked for.
@@ -230,245 +248,72 @@ pub fn fetch(
     connections: &Connections,
     progress: &dyn Progress,
 ) -> Result<Fetched, FetchError> {
-    fetch_sending(wanted, transport, cache, connections, progress, &channel().0)
+    let orders = Orders::default();
+    let unique: BTreeMap<ContentId, &Wanted> = wanted.iter().rev().map(|one| (one.content, one)).collect();
+    unique.into_values().for_each(|one| orders.ask(one.clone()));
+    orders.close();
+    let arrivals = Mutex::new(BTreeMap::new());
+    fetch_ordered(&orders, transport, cache, connections, progress, &|arrival| {
+        let mut arrivals = arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        arrivals.insert(arrival.package.content, arrival);
+    });
+    let mut arrivals = arrivals.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut places: BTreeMap<ContentId, PathBuf> = BTreeMap::new();
+    let (mut fetched, mut failures) = (Fetched::default(), Vec::new());
+    for one in wanted {
+        if let Some(Arrival { outcome, downloaded, notes, .. }) = arrivals.remove(&one.content) {
+            match outcome {
+                Ok(path) => {
+                    fetched.downloaded += usize::from(downloaded);
+                    fetched.notes.extend(notes);
+                    places.insert(one.content, path);
+                }
+                Err(failure) => failures.push(failure),
+            }
+        }
+        // The same file may be asked for twice; if it failed, that is told.
+        fetched.paths.extend(places.get(&one.content).cloned());
+    }
+    FetchError::of(failures).map_or(Ok(fetched), Err)
 }
 
-/// As [`fetch`]; each package is also sent on as soon as it is there, so that work on it begins while others come.
-pub fn fetch_sending(
-    wanted: &[Wanted],
+/// Gets packages into the cache as they are asked for, until no more will be; each is handed to `arrived`, from several
+/// threads, as soon as it is there or turns out not to be had.
+pub fn fetch_ordered(
+    orders: &Orders,
     transport: &Transport,
     cache: &Cache,
     connections: &Connections,
     progress: &dyn Progress,
-    arrivals: &Sender<Arrival>,
-) -> Result<Fetched, FetchError> {
-    let unique: BTreeMap<ContentId, &Wanted> = wanted.iter().rev().map(|one| (one.content, one)).collect();
-    let looked_up = look_up(unique.keys(), cache);
-    let (mut outcomes, mut notes, mut missing) = (BTreeMap::new(), BTreeMap::new(), VecDeque::new());
-    for (digest, lookup) in looked_up {
-        let package = unique[&digest];
-        match lookup {
-            Ok(Lookup::Found(path)) => {
-                // Where nobody waits for it, it is there all the same.
-                let _ = arrivals.send(Arrival { content: digest, path: path.clone() });
-                outcomes.insert(digest, Ok((path, None)));
-                continue;
-            }
-            Ok(Lookup::Missing) => {}
-            Ok(Lookup::Corrupt) => {
-                notes.insert(digest, Note::Damaged { package: package.to_string() });
-            }
-            Err(source) => {
-                outcomes.insert(digest, Err(Failure::Cache { package: package.to_string(), source }));
-                continue;
-            }
-        }
-        missing.push_back(package);
-    }
-    // As asked for: what is needed first comes first.
-    let order: BTreeMap<ContentId, usize> =
-        wanted.iter().enumerate().rev().map(|(at, one)| (one.content, at)).collect();
-    missing.make_contiguous().sort_by_key(|package| order[&package.content]);
-    let downloaded = missing.len();
-    progress.begin(downloaded, missing.iter().map(|package| package.size).sum());
-    outcomes.extend(download_all(missing, transport, cache, connections, progress, arrivals));
-
-    let (mut fetched, mut failures) = (Fetched { downloaded, ..Fetched::default() }, Vec::new());
-    for one in wanted {
-        match outcomes.remove(&one.content) {
-            Some(Ok((path, note))) => {
-                fetched.notes.extend(notes.remove(&one.content));
-                fetched.notes.extend(note.clone());
-                outcomes.insert(one.content, Ok((path.clone(), None)));
-                fetched.paths.push(path);
-            }
-            Some(Err(failure)) => failures.push(failure),
-            // The same file was asked for twice and has failed already.
-            None => {}
-        }
-    }
-    if failures.is_empty() {
-        return Ok(fetched);
-    }
-    let more = failures.len().saturating_sub(TOLD);
-    failures.truncate(TOLD);
-    Err(FetchError { failures, more })
-}
-
-/// Compares what the cache has with its digest, on all cores. Not on rayon's threads, which may all wait for this.
-fn look_up<'a>(
-    contents: impl Iterator<Item = &'a ContentId> + Send,
-    cache: &Cache,
-) -> BTreeMap<ContentId, Result<Lookup, CacheError>> {
-    let (contents, found) = (Mutex::new(contents), Mutex::new(BTreeMap::new()));
+    arrived: &(dyn Fn(Arrival) + Sync),
+) {
+    let slow = obtain::Turns::new(connections.few.max(1));
+    let source = obtain::Source { transport, cache, connections, slow: &slow, progress };
     std::thread::scope(|scope| {
+        // What the cache has is compared with its digest on all cores. Not on rayon's threads, which may all wait for
+        // this.
         for _ in 0..rayon::current_num_threads() {
             scope.spawn(|| {
-                loop {
-                    let Some(content) = lock(&contents).next() else { break };
-                    let lookup = cache.verified_blob(content);
-                    lock(&found).insert(*content, lookup);
+                let _closing = orders.closing();
+                while let Some(package) = orders.next_unseen() {
+                    let known = source.look_up(&package, orders);
+                    known.into_iter().for_each(arrived);
+                    orders.end_look();
+                }
+            });
+        }
+        for _ in 0..connections.all.max(1) {
+            scope.spawn(|| {
+                let _closing = orders.closing();
+                while let Some((package, mut notes)) = orders.next_missing() {
+                    let outcome = source.obtain(&package).map(|(path, note)| {
+                        notes.extend(note);
+                        path
+                    });
+                    let downloaded = outcome.is_ok();
+                    arrived(Arrival { package, outcome, downloaded, notes });
                 }
             });
         }
     });
-    found.into_inner().unwrap_or_else(PoisonError::into_inner)
-}
-
-type Outcome = Result<(PathBuf, Option<Note>), Failure>;
-
-/// Downloads what is missing, several packages at a time.
-fn download_all(
-    missing: VecDeque<&Wanted>,
-    transport: &Transport,
-    cache: &Cache,
-    connections: &Connections,
-    progress: &dyn Progress,
-    arrivals: &Sender<Arrival>,
-) -> Vec<(ContentId, Outcome)> {
-    let threads = connections.all.clamp(1, missing.len().max(1));
-    let queue = Mutex::new(missing);
-    let outcomes = Mutex::new(Vec::new());
-    let slow = Turns::new(connections.few.max(1));
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            let arrivals = arrivals.clone();
-            let (queue, outcomes, slow) = (&queue, &outcomes, &slow);
-            scope.spawn(move || {
-                loop {
-                    let Some(package) = lock(queue).pop_front() else { break };
-                    let outcome = obtain(package, transport, cache, connections, slow, progress);
-                    if let Ok((path, _)) = &outcome {
-                        progress.end(package);
-                        let _ = arrivals.send(Arrival { content: package.content, path: path.clone() });
-                    }
-                    lock(outcomes).push((package.content, outcome));
-                }
-            });
-        }
-    });
-    outcomes.into_inner().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // A thread that panics takes the program down with it; what it left is never used.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Downloads one package from the first address that has it.
-fn obtain(
-    package: &Wanted,
-    transport: &Transport,
-    cache: &Cache,
-    connections: &Connections,
-    slow: &Turns,
-    progress: &dyn Progress,
-) -> Outcome {
-    let name = || package.to_string();
-    if transport.is_offline() && package.urls.iter().all(|url| is_remote(url)) {
-        return Err(Failure::Offline { package: name() });
-    }
-    let mut tried = Vec::new();
-    for (at, url) in package.urls.iter().enumerate() {
-        let _turn = connections.slow.iter().any(|start| url.starts_with(start)).then(|| slow.take());
-        match download(package, url, transport, cache, progress) {
-            Ok(path) => {
-                let note = (at > 0).then(|| Note::Elsewhere { package: name(), url: url.clone() });
-                return Ok((path, note));
-            }
-            Err(Failure::Transport { source, .. }) if source.is_missing() => tried.push(source.to_string()),
-            Err(Failure::Transport { source: TransportError::Offline { .. }, .. }) if at > 0 => {}
-            Err(failure) => return Err(failure),
-        }
-    }
-    Err(Failure::Gone { package: name(), tried })
-}
-
-fn download(
-    package: &Wanted,
-    url: &str,
-    transport: &Transport,
-    cache: &Cache,
-    progress: &dyn Progress,
-) -> Result<PathBuf, Failure> {
-    let stored = |source| Failure::Cache { package: package.to_string(), source };
-    let digest = match package.content {
-        ContentId::Sha256(digest) => Some(digest),
-        ContentId::Apk(_) => None,
-    };
-    let expected = Expected { digest, size: package.size };
-    let mut attempts = 0;
-    loop {
-        attempts += 1;
-        let partial = cache.partial(package.content).map_err(stored)?;
-        let resumed = partial.path().metadata().is_ok_and(|metadata| metadata.len() > 0);
-        let arrived =
-            transport.download(url, partial.path(), expected, &|bytes| progress.present(package, bytes));
-        match arrived {
-            // Somebody deleted the cache between two steps: once more.
-            Err(error) if attempts == 1 && error.is_vanished(partial.path()) => continue,
-            Err(source) => return Err(Failure::Transport { package: package.to_string(), source }),
-            Ok(()) => {}
-        }
-        if digest.is_none()
-            && let Err(failure) = look_into(package, url, &partial)
-        {
-            partial.discard().map_err(stored)?;
-            // The part that was there may have been of another file.
-            if resumed && attempts == 1 {
-                continue;
-            }
-            return Err(failure);
-        }
-        match partial.commit_checked() {
-            Err(error) if attempts == 1 && error.is_vanished() => {}
-            result => return result.map_err(stored),
-        }
-    }
-}
-
-/// Compares what came with what the index says, where that is more than a digest of the file.
-fn look_into(package: &Wanted, url: &str, partial: &Partial) -> Result<(), Failure> {
-    match package.content.judge(partial.path()) {
-        Ok(Verdict::Sound | Verdict::Other(_)) => Ok(()),
-        Ok(Verdict::Forged(source)) => {
-            let name = url.rsplit('/').next().unwrap_or(url);
-            let source = source.of(Path::new(name));
-            Err(Failure::Forged { package: package.to_string(), url: url.to_owned(), source })
-        }
-        Err(source) => {
-            let source = CacheError::Read { path: partial.path().to_owned(), source };
-            Err(Failure::Cache { package: package.to_string(), source })
-        }
-    }
-}
-
-/// Lets a few threads at a time do something.
-struct Turns {
-    free: Mutex<usize>,
-    changed: Condvar,
-}
-
-impl Turns {
-    fn new(free: usize) -> Self {
-        Turns { free: Mutex::new(free), changed: Condvar::new() }
-    }
-
-    fn take(&self) -> Turn<'_> {
-        let mut free = lock(&self.free);
-        while *free == 0 {
-            free = self.changed.wait(free).unwrap_or_else(PoisonError::into_inner);
-        }
-        *free -= 1;
-        Turn(self)
-    }
-}
-
-struct Turn<'a>(&'a Turns);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        *lock(&self.0.free) += 1;
-        self.0.changed.notify_one();
-    }
 }

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use crate::arch::Arch;
 use crate::base_image::BaseImage;
 use crate::cache::Cache;
-use crate::catalog::{FileCatalog, Scratch};
+use crate::catalog::{FileCatalog, PackageFiles, Scratch};
 use crate::distro::Pocket;
 use crate::layer::LayerPlan;
 use crate::lock::{Lock, Request};
@@ -28,6 +28,7 @@ mod download;
 mod error;
 mod fleet;
 mod image_plan;
+mod incoming;
 mod inputs;
 mod kept_images;
 mod kept_layers;
@@ -37,6 +38,7 @@ mod loader_path;
 mod locking;
 mod locking_apk;
 mod locking_on_base;
+mod looking_ahead;
 mod made_links;
 mod on_image;
 mod programs;
@@ -49,6 +51,7 @@ mod why;
 
 use loader_path::{LoaderConfiguration, musl_path};
 use locking::Resolved;
+use looking_ahead::{first_wanted, foresee, foresight};
 use made_links::MadeLinks;
 use on_image::{merged_usr, stand_on};
 use programs::{own_elfs, own_packages};
@@ -209,29 +212,12 @@ impl Forge<'_> {
         }
         let base = match (&recipe.base, &lock.base) {
             (Some(base), Some(lock_of_base)) => {
-                self.catalogue_likely(recipe, lock, arch)?;
+                self.look_ahead(recipe, lock, arch)?;
                 Some(Arc::new(self.prepare_base(&base.recipe, lock_of_base, arch)?))
             }
             _ => None,
         };
         self.prepare_on(base, recipe, lock, arch)
-    }
-
-    /// Fetches and lists what a recipe and its bases will want first, all at once, so that it is at hand.
-    fn catalogue_likely(&self, recipe: &Recipe, lock: &Lock, arch: Arch) -> Result<(), ForgeError> {
-        let mut likely = BTreeSet::new();
-        let mut level = Some((recipe, lock));
-        while let Some((recipe, lock)) = level {
-            // What an image has is not fetched.
-            if recipe.base_image.is_some() {
-                return Ok(());
-            }
-            likely.extend(likely_packages(recipe, arch, &lock.packages_of(arch)));
-            likely.extend(own_packages(lock, arch).into_values().flatten());
-            level = recipe.base.as_ref().map(|base| &base.recipe).zip(lock.base.as_deref());
-        }
-        self.progress.stage(&format!("fetching what {} and its bases want first for {arch}", recipe.name));
-        self.catalogued(recipe, lock, arch, &likely, &merged_usr(recipe, arch)).map(|_| ())
     }
 
     /// As [`Forge::prepare`], on a base that is prepared.
@@ -259,7 +245,15 @@ impl Forge<'_> {
         let mut scripts = Words::new();
         let own = own_elfs(recipe, arch);
         let own_packages = own_packages(lock, arch);
-        let mut wants = likely_packages(recipe, arch, &packages);
+        // What an image has is not fetched, nor looked into for what it would want.
+        let mut foresight = match &image {
+            None => vec![foresight(recipe, arch, &packages, &links, &own)?],
+            Some(_) => Vec::new(),
+        };
+        let mut wants = match &image {
+            None => first_wanted(&mut foresight),
+            Some(_) => likely_packages(recipe, arch, &packages),
+        };
         wants.extend(own_packages.values().flatten().cloned());
         let contributors = base.as_ref().map(|base| base.contributors()).unwrap_or_default();
         given.partial.extend(contributors.iter().filter(|name| catalog.package(name).is_some()).cloned());
@@ -270,7 +264,12 @@ impl Forge<'_> {
                 let count = wants.len();
                 let what = if count == 1 { "a package".to_owned() } else { format!("{count} packages") };
                 self.progress.stage(&format!("fetching {what} of {} for {arch}", recipe.name));
-                for package in self.catalogued(recipe, lock, arch, &wants, &links)? {
+                let foresee = &mut |package: &PackageFiles| {
+                    let mut more = foresee(&mut foresight, package);
+                    more.retain(|name| catalog.package(name).is_none());
+                    more
+                };
+                for package in self.catalogued_ahead(recipe, lock, arch, &wants, &links, foresee)? {
                     catalog.put(package)?;
                 }
                 catalog.order_owners();

@@ -24,6 +24,7 @@ use crate::shell::ScriptWords;
 mod bonds;
 mod closure;
 mod error;
+mod foresight;
 mod given;
 mod links;
 mod mentions;
@@ -38,6 +39,7 @@ mod words;
 
 pub use bonds::PluginCost;
 pub use error::{Damaged, SelectError, Unlinked};
+pub use foresight::Foresight;
 pub use given::{Given, Lacked};
 
 pub use mentions::package_names as library_packages;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rayon::prelude::*;
+
 use super::contents::stamp_of_named;
 use super::package::{self, PackageError};
 use super::scratch::{Keeping, Scratch};
@@ -44,40 +46,39 @@ pub fn catalogue(
     merged_usr: &MergedUsr,
     store: &dyn ManifestStore,
 ) -> Result<Vec<PackageFiles>, CatalogError> {
-    let archives = archives.iter().cloned().enumerate();
-    catalogue_arriving(archives, merged_usr, store, &Scratch::default())
+    let (scratch, large) = (Scratch::default(), Mutex::new(()));
+    let listed: Vec<Result<PackageFiles, CatalogError>> =
+        archives.par_iter().map(|archive| list(archive, merged_usr, store, &scratch, &large)).collect();
+    // The first error by position, not by time.
+    listed.into_iter().collect()
 }
 
-/// As [`catalogue`], each package as soon as `arrivals` yields it, with its place in the order; what is read goes into
-/// `scratch`.
-pub fn catalogue_arriving(
-    arrivals: impl Iterator<Item = (usize, PackageArchive)>,
+/// As [`catalogue`], each package as soon as `arrivals` yields it; what is read goes into `scratch`. What a package has is
+/// handed to `listed`, from several threads, before another is asked for in its place, with what came with the package;
+/// that is dropped where it comes to no end.
+pub fn catalogue_arriving<T: Send>(
+    mut arrivals: impl Iterator<Item = (T, PackageArchive)>,
     merged_usr: &MergedUsr,
     store: &dyn ManifestStore,
     scratch: &Scratch,
-) -> Result<Vec<PackageFiles>, CatalogError> {
-    let (mut arrivals, large, listed) = (arrivals, Mutex::new(()), Mutex::new(BTreeMap::new()));
+    listed: &(dyn Fn(T, Result<PackageFiles, CatalogError>) + Sync),
+) {
+    let large = Mutex::new(());
     let threads = rayon::current_num_threads();
     let (free, turns) = sync_channel(threads);
     (0..threads).for_each(|_| _ = free.send(()));
     // Rayon's threads list, and so do not wait for a network. What has come is left to wait here until one is free:
     // which is the next is decided then.
     rayon::in_place_scope(|scope| {
-        loop {
-            if rayon::current_thread_index().is_none() {
-                let _ = turns.recv();
-            }
-            let Some((place, archive)) = arrivals.next() else { break };
-            let (turn, large, listed) = (Turn(free.clone()), &large, &listed);
+        while turns.recv().is_ok() {
+            let Some((with, archive)) = arrivals.next() else { break };
+            let (turn, large) = (Turn(free.clone()), &large);
             scope.spawn(move |_| {
                 let _turn = turn;
-                let files = list(&archive, merged_usr, store, scratch, large);
-                lock(listed).insert(place, files);
+                listed(with, list(&archive, merged_usr, store, scratch, large));
             });
         }
     });
-    // The first error by position, not by time.
-    listed.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
 }
 
 /// Given back when it is dropped.

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -191,6 +191,16 @@ fn content_is_read_again() {
     assert_eq!(read(&BTreeMap::new()).unwrap(), []);
 }
 
+/// What packages have that come one by one, in order of their names.
+fn arriving(archives: impl Iterator<Item = PackageArchive>, scratch: &Scratch) -> Vec<PackageFiles> {
+    let all = Mutex::new(BTreeMap::new());
+    let archives = archives.map(|archive| (archive.name.clone(), archive));
+    catalogue_arriving(archives, &merged(), &(), scratch, &|name, files| {
+        all.lock().unwrap().insert(name, files.unwrap());
+    });
+    all.into_inner().unwrap().into_values().collect()
+}
+
 #[test]
 fn what_was_kept_needs_no_archive() {
     let dir = TempDir::new().unwrap();
@@ -206,8 +216,7 @@ fn what_was_kept_needs_no_archive() {
     ];
     let archives = ["a", "b"].map(|name| deb(dir.path(), name, &files));
     let list = |scratch: &Scratch| {
-        let arrivals = archives.iter().cloned().enumerate().rev();
-        catalogue_arriving(arrivals, &merged(), &(), scratch).unwrap()
+        arriving(archives.iter().rev().cloned(), scratch)
     };
     let packages = list(&Scratch::within(dir.path().join("scratch")));
     // Nothing is kept of what is not what its digest names, or where there is no place.
@@ -215,7 +224,7 @@ fn what_was_kept_needs_no_archive() {
     assert!(list(&Scratch::within(archives[0].path.join("x"))).iter().all(|package| package.kept.is_none()));
     let other = PackageArchive { content: Digest::of(b"other").into(), ..archives[0].clone() };
     let scratch = Scratch::within(dir.path().join("scratch"));
-    let forged = catalogue_arriving([(0, other)].into_iter(), &merged(), &(), &scratch).unwrap();
+    let forged = arriving([other].into_iter(), &scratch);
     assert!(forged[0].kept.is_none());
 
     for archive in &archives {

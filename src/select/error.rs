@@ -54,6 +54,14 @@ pub enum SelectError {
     },
 }
 
+impl SelectError {
+    /// A pattern of what is stripped cannot be compiled.
+    pub(super) fn strip(error: &globset::Error) -> Self {
+        let pattern = error.glob().unwrap_or_default().to_owned();
+        SelectError::Pattern { layer: "strip".to_owned(), pattern, reason: error.kind().to_string() }
+    }
+}
+
 /// A library that a program needs and would not find.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unlinked {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::arch::Arch;
 use crate::catalog::{CataloguedFile, PackageFiles};
 use crate::distro::{Distro, PackageFormat, is_install_helper};
+use crate::loader::Search;
 use crate::lock::LockedPackage;
 use crate::recipe::{Keep, PackageSpec, Recipe, Stacked};
 use crate::root_path::RootPath;
@@ -16,7 +17,7 @@ use crate::tarball::EntryKind;
 
 use super::Reason;
 use super::selector::Selector;
-use super::strip::is_about_package;
+use super::strip::{StripRules, is_about_package};
 
 /// What a package gives to a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,16 +109,15 @@ impl Selector<'_> {
             return false;
         }
         let Some(package) = self.catalogued(dependency) else { return false };
-        !self.ships_library(package) || ships_modules(package)
+        waits_for_nothing(&self.search, package)
     }
 
     /// Whether a package that has no ELF file depends on one that ships a library: its scripts open that by name
     /// (Python's ctypes, typelibs), for what else would it be there?
     fn opens_libraries(&self, package: &PackageFiles, dependency: &str) -> bool {
-        let has_elf = package.manifest.files.iter().any(|file| file.elf.is_some());
-        !has_elf
+        !has_elf(package)
             && !self.is_helper(dependency)
-            && self.inputs.catalog.package(dependency).is_some_and(|library| self.ships_library(library))
+            && self.inputs.catalog.package(dependency).is_some_and(|library| ships_library(&self.search, library))
     }
 
     /// Takes the libraries that a package has on the loader's path, and the links by which they are found.
@@ -181,40 +181,55 @@ impl Selector<'_> {
         }
     }
 
-    /// Rule 3: data and plug-ins come with a reached package; commands, libraries and what a run-time
-    /// rule governs do not.
+    /// See [`comes_with_package`].
     pub(super) fn comes_with_package(&self, file: &CataloguedFile) -> bool {
-        let path = &file.entry.path;
-        let is_library =
-            self.search.in_default_dirs(path) && (path.file_name().contains(".so") || file.elf.is_some());
-        let is_governed = GOVERNED.iter().any(|part| path.as_str().contains(part));
-        !is_command(path) && !is_library && !is_governed
+        comes_with_package(&self.search, file)
     }
 
-    fn ships_library(&self, package: &PackageFiles) -> bool {
-        package
-            .manifest
-            .files
-            .iter()
-            .any(|file| file.elf.is_some() && self.search.in_default_dirs(&file.entry.path))
-    }
-
-    /// Whether nothing of the package remains once it is stripped but what tells of the package itself. An apk has
-    /// nothing from the start: what only a service manager reads is a package of its own there, and no other's
-    /// name.
     fn is_meta(&self, package: &PackageFiles) -> bool {
-        let strips = self.inputs.distro.format() == PackageFormat::Deb;
-        package.manifest.files.iter().all(|file| {
-            let path = &file.entry.path;
-            file.entry.kind == EntryKind::Directory
-                || is_about_package(path)
-                || (strips && self.is_stripped(path))
-        })
+        is_meta(self.inputs.distro, &self.strip, package)
     }
 }
 
+/// Rule 3: data and plug-ins come with a reached package; commands, libraries and what a run-time
+/// rule governs do not.
+pub(super) fn comes_with_package(search: &Search, file: &CataloguedFile) -> bool {
+    let path = &file.entry.path;
+    let is_library = search.in_default_dirs(path) && (path.file_name().contains(".so") || file.elf.is_some());
+    let is_governed = GOVERNED.iter().any(|part| path.as_str().contains(part));
+    !is_command(path) && !is_library && !is_governed
+}
+
+/// Whether a package is reached through its dependant at once: it has no library on the loader's path that something
+/// might need first, or has modules of an interpreter too.
+pub(super) fn waits_for_nothing(search: &Search, package: &PackageFiles) -> bool {
+    !ships_library(search, package) || ships_modules(package)
+}
+
+pub(super) fn ships_library(search: &Search, package: &PackageFiles) -> bool {
+    let mut files = package.manifest.files.iter();
+    files.any(|file| file.elf.is_some() && search.in_default_dirs(&file.entry.path))
+}
+
+pub(super) fn has_elf(package: &PackageFiles) -> bool {
+    package.manifest.files.iter().any(|file| file.elf.is_some())
+}
+
+/// Whether nothing of the package remains once it is stripped but what tells of the package itself. An apk has
+/// nothing from the start: what only a service manager reads is a package of its own there, and no other's
+/// name.
+pub(super) fn is_meta(distro: Distro, strip: &StripRules, package: &PackageFiles) -> bool {
+    let strips = distro.format() == PackageFormat::Deb;
+    package.manifest.files.iter().all(|file| {
+        let path = &file.entry.path;
+        file.entry.kind == EntryKind::Directory
+            || is_about_package(path)
+            || (strips && strip.class_of(path).is_some())
+    })
+}
+
 /// Whether a package makes a library usable for an interpreter: its modules may call what comes of the same source.
-fn is_bridge(package: &PackageFiles) -> bool {
+pub(super) fn is_bridge(package: &PackageFiles) -> bool {
     let is_typelib = |path: &RootPath| path.as_str().ends_with(".typelib");
     ships_modules(package) || package.manifest.files.iter().any(|file| is_typelib(&file.entry.path))
 }

@@ -1,6 +1,6 @@
 //! Patterns in selection: what a layer's `include` and `exclude` stand for, and which of them are idle.
 
-use crate::catalog::FileRef;
+use crate::catalog::{FileRef, MergedUsr};
 use crate::recipe::{Layer, Pattern};
 use crate::root_path::RootPath;
 use crate::tarball::EntryKind;
@@ -26,23 +26,30 @@ impl Glob {
     }
 }
 
+/// Compiles a layer's patterns. `names` are the distro's of the architecture and its triplet.
+pub(super) fn compile(
+    layer: &Layer,
+    patterns: &[Pattern],
+    names: (&str, &str),
+    merged_usr: &MergedUsr,
+) -> Result<Vec<Glob>, SelectError> {
+    patterns
+        .iter()
+        .map(|pattern| {
+            let matcher = pattern.expand(names.0, names.1).map_err(|error| SelectError::Pattern {
+                layer: layer.name.clone(),
+                pattern: pattern.as_str().to_owned(),
+                reason: error.kind().to_string(),
+            })?;
+            let literal = pattern.literal(names.0, names.1).map(|path| merged_usr.canonical(&path));
+            Ok(Glob { source: pattern.as_str().to_owned(), literal, matcher })
+        })
+        .collect()
+}
+
 impl Selector<'_> {
     pub(super) fn compile(&self, layer: &Layer, patterns: &[Pattern]) -> Result<Vec<Glob>, SelectError> {
-        patterns
-            .iter()
-            .map(|pattern| {
-                let matcher =
-                    pattern.expand(self.arch_name, self.triplet).map_err(|error| SelectError::Pattern {
-                        layer: layer.name.clone(),
-                        pattern: pattern.as_str().to_owned(),
-                        reason: error.kind().to_string(),
-                    })?;
-                let literal = pattern
-                    .literal(self.arch_name, self.triplet)
-                    .map(|path| self.inputs.catalog.merged_usr().canonical(&path));
-                Ok(Glob { source: pattern.as_str().to_owned(), literal, matcher })
-            })
-            .collect()
+        compile(layer, patterns, (self.arch_name, self.triplet), self.inputs.catalog.merged_usr())
     }
 
     /// The patterns of `include`: always in, strip classes or not. A path without wildcards stands for all that

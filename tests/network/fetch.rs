@@ -40,14 +40,15 @@ fn cache() -> (tempfile::TempDir, Cache) {
 
 #[derive(Default)]
 struct Seen {
-    begin: Mutex<Option<(usize, u64)>>,
+    begun: Mutex<(usize, u64)>,
     present: Mutex<BTreeMap<String, u64>>,
     ended: AtomicUsize,
 }
 
 impl Progress for Seen {
-    fn begin(&self, packages: usize, bytes: u64) {
-        *self.begin.lock().unwrap() = Some((packages, bytes));
+    fn begin(&self, package: &Wanted) {
+        let mut begun = self.begun.lock().unwrap();
+        *begun = (begun.0 + 1, begun.1 + package.size);
     }
     fn present(&self, package: &Wanted, bytes: u64) {
         self.present.lock().unwrap().insert(package.name.clone(), bytes);
@@ -70,7 +71,7 @@ fn packages_arrive_in_order_and_once() {
         assert_eq!(ContentId::from(&Digest::of(&std::fs::read(path).unwrap())), package.content);
     }
     let bytes: u64 = list[..30].iter().map(|package| package.size).sum();
-    assert_eq!(*seen.begin.lock().unwrap(), Some((30, bytes)));
+    assert_eq!(*seen.begun.lock().unwrap(), (30, bytes));
     assert_eq!(seen.present.lock().unwrap().values().sum::<u64>(), bytes);
     assert_eq!(seen.ended.load(Ordering::SeqCst), 30);
 

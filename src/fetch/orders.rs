@@ -1,0 +1,92 @@
+//! Packages that are asked for, be it while others come.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::cache::ContentId;
+
+use super::{Note, Wanted};
+
+/// A queue of packages to be had. Each is looked up in the cache first; of what is missing there the largest is the next
+/// to be downloaded, so that at the end not all wait for one.
+#[derive(Debug, Default)]
+pub struct Orders {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    unseen: VecDeque<Wanted>,
+    /// How many are being looked up.
+    looks: usize,
+    missing: BTreeMap<(Reverse<u64>, String, ContentId), (Wanted, Vec<Note>)>,
+    closed: bool,
+}
+
+impl Orders {
+    /// Asks for a package. One that has the bytes of another that is asked for is to be asked for when that has come.
+    pub fn ask(&self, package: Wanted) {
+        self.lock().unseen.push_back(package);
+        self.changed.notify_all();
+    }
+
+    /// Nothing more will be asked for: who fetches stops when all has come.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// As [`Orders::close`], when what is given is dropped: no thread waits for one that has panicked.
+    pub fn closing(&self) -> impl Drop + '_ {
+        Closing(self)
+    }
+
+    /// The next package to be looked up, once there is one; none when no more will be. [`Orders::end_look`] ends it.
+    pub(super) fn next_unseen(&self) -> Option<Wanted> {
+        let is_idle = |state: &mut State| state.unseen.is_empty() && !state.closed;
+        let mut state =
+            self.changed.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
+        let next = state.unseen.pop_front()?;
+        state.looks += 1;
+        Some(next)
+    }
+
+    /// A package that was looked up is there, or was put among those that are [missing](Orders::miss).
+    pub(super) fn end_look(&self) {
+        self.lock().looks -= 1;
+        self.changed.notify_all();
+    }
+
+    /// A package must be downloaded.
+    pub(super) fn miss(&self, package: Wanted, notes: Vec<Note>) {
+        let key = (Reverse(package.size), package.name.clone(), package.content);
+        self.lock().missing.insert(key, (package, notes));
+        self.changed.notify_all();
+    }
+
+    /// The next package to be downloaded, once there is one; none when no more will be.
+    pub(super) fn next_missing(&self) -> Option<(Wanted, Vec<Note>)> {
+        let is_idle = |state: &mut State| {
+            let may_come = !state.closed || !state.unseen.is_empty() || state.looks > 0;
+            state.missing.is_empty() && may_come
+        };
+        let mut state =
+            self.changed.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
+        state.missing.pop_first().map(|(_, next)| next)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A thread that panics takes the program down with it; what it left is never used.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Closing<'a>(&'a Orders);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}

@@ -1,0 +1,314 @@
+//! What selection will want: told package by package as they are listed, before it can be asked.
+//!
+//! These are the rules of selection as far as they need no more than lists of single packages: which dependencies are
+//! followed, which libraries are needed and what has them. They only ever add, so what is wanted in all does not depend
+//! on the order in which packages are seen. What it leaves out selection wants for itself; what it wants in vain is
+//! looked into for nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::arch::Arch;
+use crate::catalog::{Manifest, MergedUsr, OwnElfs, PackageFiles};
+use crate::distro::{Distro, is_install_helper};
+use crate::elf::ElfFacts;
+use crate::loader::Search;
+use crate::lock::LockedPackage;
+use crate::recipe::{Keep, Recipe};
+use crate::root_path::RootPath;
+use crate::tarball::EntryKind;
+
+use super::mentions::package_names;
+use super::packages::{self, Role};
+use super::patterns::{Glob, compile};
+use super::selector::loader_for;
+use super::strip::StripRules;
+use super::{SelectError, packages::named};
+
+/// Tells what will be wanted.
+#[derive(Debug)]
+pub struct Foresight<'a> {
+    packages: &'a BTreeMap<&'a str, &'a LockedPackage>,
+    distro: Distro,
+    search: Search,
+    strip: StripRules,
+    /// The recipe's own layers.
+    layers: Vec<Ahead>,
+    seen: BTreeMap<String, PackageFiles>,
+    /// By their names, the files on the loader's path: package and place in its list.
+    libraries: HashMap<String, Vec<(String, usize)>>,
+    wanted: BTreeSet<String>,
+    /// Those of which nothing was said yet.
+    fresh: BTreeSet<String>,
+}
+
+/// What is to be expected of a layer.
+#[derive(Debug)]
+struct Ahead {
+    keep: Keep,
+    /// The packages that it or a lower layer names.
+    named: BTreeSet<String>,
+    /// Those that it names and all they depend on. What else is locked is for run-time rules to ask for.
+    closure: BTreeSet<String>,
+    include: Vec<Glob>,
+    exclude: Vec<Glob>,
+    /// What packages give that are reached.
+    roles: BTreeMap<String, Role>,
+    /// Dependencies that are reached if they do not wait for one of their libraries to be needed, and whether the
+    /// dependant opens these by name.
+    dependencies: BTreeMap<String, bool>,
+    /// The names of libraries that are needed.
+    needed: BTreeSet<String>,
+    loaded: HashSet<(String, usize)>,
+}
+
+/// What is to be done yet, in a layer.
+enum Step {
+    /// A package is reached.
+    Reach(String, Role),
+    /// A library of a package is needed.
+    Load(String, usize),
+    /// A library is needed.
+    Need(String),
+}
+
+impl<'a> Foresight<'a> {
+    /// Of what a recipe adds to its bases. `own` are the ELF files that it brings.
+    pub fn new(
+        recipe: &Recipe,
+        arch: Arch,
+        packages: &'a BTreeMap<&'a str, &'a LockedPackage>,
+        merged_usr: &MergedUsr,
+        own: &OwnElfs,
+    ) -> Result<Self, SelectError> {
+        let distro = recipe.conventions();
+        let no_port = || SelectError::NoPort { distro, arch };
+        let names = distro.arch_name(arch).zip(distro.triplet(arch)).ok_or_else(no_port)?;
+        let strip = StripRules::new(&recipe.strip, distro).map_err(|error| SelectError::strip(&error))?;
+        let mut foresight = Foresight {
+            packages,
+            distro,
+            search: loader_for(distro, arch, None).ok_or_else(no_port)?,
+            strip,
+            layers: Vec::new(),
+            seen: BTreeMap::new(),
+            libraries: HashMap::new(),
+            wanted: BTreeSet::new(),
+            fresh: BTreeSet::new(),
+        };
+        let mut all_named = BTreeSet::new();
+        for (number, stacked) in recipe.stacked().iter().enumerate() {
+            let layer = stacked.layer;
+            let named = named(stacked, packages, names.0, names.1);
+            if layer.keep != Keep::Listed {
+                all_named.extend(named.iter().cloned());
+            }
+            if number < recipe.layers_below() {
+                continue;
+            }
+            foresight.layers.push(Ahead {
+                keep: layer.keep,
+                named: all_named.union(&named).cloned().collect(),
+                closure: packages::closure(&named, packages),
+                include: compile(layer, &layer.include, names, merged_usr)?,
+                exclude: compile(layer, &layer.exclude, names, merged_usr)?,
+                roles: BTreeMap::new(),
+                dependencies: BTreeMap::new(),
+                needed: BTreeSet::new(),
+                loaded: HashSet::new(),
+            });
+            foresight.begin(named, own, number);
+        }
+        Ok(foresight)
+    }
+
+    /// The first that are wanted, or those since the last call.
+    pub fn wants(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// Looks at what a package has. What follows from it [is wanted](Foresight::wants).
+    pub fn see(&mut self, package: &PackageFiles) {
+        let name = &package.name;
+        if self.seen.insert(name.clone(), package.clone()).is_some() {
+            return;
+        }
+        let mut libraries = Vec::new();
+        for (place, file) in package.manifest.files.iter().enumerate() {
+            let path = &file.entry.path;
+            let is_link = matches!(file.entry.kind, EntryKind::Symlink { .. });
+            if (file.elf.is_some() || is_link) && self.search.in_default_dirs(path) {
+                libraries.push((path.file_name().to_owned(), place));
+                let places = self.libraries.entry(path.file_name().to_owned()).or_default();
+                places.push((name.clone(), place));
+            }
+        }
+        for number in 0..self.layers.len() {
+            let layer = &self.layers[number];
+            let needed = libraries.iter().filter(|(library, _)| layer.needed.contains(library));
+            let mut steps: Vec<Step> =
+                needed.map(|(_, place)| Step::Load(name.clone(), *place)).collect();
+            steps.extend(layer.roles.get(name).map(|role| Step::Reach(name.clone(), *role)));
+            if let Some(opened) = layer.dependencies.get(name) {
+                steps.extend(self.depend(package, *opened));
+            }
+            steps.extend(self.listed(number, package).into_iter().map(Step::Need));
+            // What was reached before it was seen is looked at now.
+            self.layers[number].roles.remove(name);
+            self.walk(number, steps);
+        }
+    }
+
+    fn begin(&mut self, named: BTreeSet<String>, own: &OwnElfs, number: usize) {
+        let at = self.layers.len() - 1;
+        let mut steps = Vec::new();
+        match self.layers[at].keep {
+            Keep::All => self.layers[at].closure.clone().iter().for_each(|name| self.want(name)),
+            Keep::Needed => steps.extend(named.into_iter().map(|name| Step::Reach(name, Role::Named))),
+            Keep::Listed => named.iter().for_each(|name| self.want(name)),
+        }
+        let own = own.files.values().filter(|elf| elf.layer == number);
+        steps.extend(own.flat_map(|elf| needs(&elf.facts)).map(Step::Need));
+        self.walk(at, steps);
+    }
+
+    fn want(&mut self, name: &str) {
+        if self.packages.contains_key(name) && self.wanted.insert(name.to_owned()) {
+            self.fresh.insert(name.to_owned());
+        }
+    }
+
+    fn walk(&mut self, number: usize, mut steps: Vec<Step>) {
+        while let Some(step) = steps.pop() {
+            steps.extend(match step {
+                Step::Reach(name, role) => self.reach(number, &name, role),
+                Step::Load(name, place) => self.load(number, name, place),
+                Step::Need(library) => self.need(number, library),
+            });
+        }
+    }
+
+    /// As [`super::selector::Selector::expand`].
+    fn reach(&mut self, number: usize, name: &str, role: Role) -> Vec<Step> {
+        let layer = &mut self.layers[number];
+        if layer.keep != Keep::Needed || layer.roles.get(name).is_some_and(|known| *known >= role) {
+            return Vec::new();
+        }
+        layer.roles.insert(name.to_owned(), role);
+        self.want(name);
+        let Some(package) = self.seen.get(name).cloned() else { return Vec::new() };
+        let needed = self.taken(number, &package, role);
+        let mut steps: Vec<Step> = needed.into_iter().map(Step::Need).collect();
+        let Some(locked) = self.packages.get(name).copied() else { return steps };
+        let hands_on = role == Role::Named && packages::is_meta(self.distro, &self.strip, &package);
+        for dependency in &locked.requires {
+            let source = self.packages.get(dependency.as_str()).map(|locked| &locked.source);
+            let is_part = source == Some(&locked.source);
+            if hands_on || (role == Role::Named && is_part) {
+                steps.push(Step::Reach(dependency.clone(), Role::Named));
+            } else if !self.is_helper(number, dependency) {
+                let may_open = !is_part || packages::is_bridge(&package);
+                let opens = may_open && !packages::has_elf(&package);
+                *self.layers[number].dependencies.entry(dependency.clone()).or_default() |= opens;
+                self.want(dependency);
+                if let Some(package) = self.seen.get(dependency) {
+                    steps.extend(self.depend(package, opens));
+                }
+            }
+        }
+        steps
+    }
+
+    /// What a dependency of a reached package is for.
+    fn depend(&self, package: &PackageFiles, opened: bool) -> Vec<Step> {
+        let mut steps = Vec::new();
+        if opened || packages::waits_for_nothing(&self.search, package) {
+            steps.push(Step::Reach(package.name.clone(), Role::Reached));
+        }
+        if opened {
+            let files = package.manifest.files.iter().enumerate();
+            let libraries = files.filter(|(_, file)| self.search.in_default_dirs(&file.entry.path));
+            steps.extend(libraries.map(|(place, _)| Step::Load(package.name.clone(), place)));
+        }
+        steps
+    }
+
+    fn is_helper(&self, number: usize, name: &str) -> bool {
+        is_install_helper(self.distro, name) && !self.layers[number].named.contains(name)
+    }
+
+    /// What the ELF files need that a reached package gives.
+    fn taken(&self, number: usize, package: &PackageFiles, role: Role) -> BTreeSet<String> {
+        let layer = &self.layers[number];
+        let elf_files = package.manifest.files.iter().filter_map(|file| Some((file, file.elf.as_ref()?)));
+        elf_files
+            .filter(|(file, _)| {
+                let path = &file.entry.path;
+                (role == Role::Named || packages::comes_with_package(&self.search, file))
+                    && !layer.excludes(path)
+                    && self.strip.class_of(path).is_none()
+            })
+            .flat_map(|(_, facts)| needs(facts))
+            .collect()
+    }
+
+    /// What the ELF files of a package need that a layer lists.
+    fn listed(&self, number: usize, package: &PackageFiles) -> BTreeSet<String> {
+        let layer = &self.layers[number];
+        let elf_files = package.manifest.files.iter().filter_map(|file| Some((file, file.elf.as_ref()?)));
+        let listed = elf_files.filter(|(file, _)| {
+            let path = &file.entry.path;
+            layer.include.iter().any(|glob| glob.covers(path)) && !layer.excludes(path)
+        });
+        listed.flat_map(|(_, facts)| needs(facts)).collect()
+    }
+
+    fn need(&mut self, number: usize, library: String) -> Vec<Step> {
+        if self.layers[number].needed.contains(&library) {
+            return Vec::new();
+        }
+        let likely = package_names(&library);
+        let likely = likely.iter().filter(|name| self.layers[number].closure.contains(*name));
+        likely.cloned().collect::<Vec<_>>().iter().for_each(|name| self.want(name));
+        let places = self.libraries.get(&library).into_iter().flatten();
+        let steps = places.map(|(package, place)| Step::Load(package.clone(), *place)).collect();
+        self.layers[number].needed.insert(library);
+        steps
+    }
+
+    /// A library comes with what it needs, and its package is reached.
+    fn load(&mut self, number: usize, name: String, place: usize) -> Vec<Step> {
+        let Some(package) = self.seen.get(&name) else { return Vec::new() };
+        let manifest: Arc<Manifest> = Arc::clone(&package.manifest);
+        let file = &manifest.files[place];
+        let is_helper = self.is_helper(number, &name);
+        let layer = &mut self.layers[number];
+        if layer.excludes(&file.entry.path) || !layer.loaded.insert((name.clone(), place)) {
+            return Vec::new();
+        }
+        let mut steps: Vec<Step> = match (&file.entry.kind, &file.elf) {
+            (EntryKind::Symlink { target }, _) => {
+                let target = file.entry.path.link_target(target);
+                vec![Step::Need(target.file_name().to_owned())]
+            }
+            (_, Some(facts)) => needs(facts).map(Step::Need).collect(),
+            _ => Vec::new(),
+        };
+        if !is_helper {
+            steps.push(Step::Reach(name, Role::Reached));
+        }
+        steps
+    }
+}
+
+impl Ahead {
+    fn excludes(&self, path: &RootPath) -> bool {
+        self.exclude.iter().any(|glob| glob.covers(path))
+    }
+}
+
+/// The libraries that an ELF file needs, and its loader.
+fn needs(facts: &ElfFacts) -> impl Iterator<Item = String> + use<'_> {
+    let loader = facts.interp.as_deref().and_then(|interp| interp.rsplit('/').next());
+    facts.needed.iter().map(String::as_str).chain(loader).map(str::to_owned)
+}
