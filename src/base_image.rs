@@ -216,6 +216,7 @@ impl BaseImage {
                 kept: None,
                 cache: None,
                 source: Some(Arc::clone(&source)),
+                is_outline: false,
             }
         };
         let content = ContentId::from(given.digest);

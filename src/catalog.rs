@@ -28,6 +28,7 @@ use crate::tarball::{Entry, EntryKind};
 mod contents;
 mod layer;
 mod merged_usr;
+mod outline;
 mod package;
 mod programs;
 mod scan;
@@ -38,7 +39,7 @@ pub use layer::{LayerSource, catalogue_layer, in_image};
 pub use merged_usr::MergedUsr;
 pub use package::{Control, PackageError};
 pub use programs::{OwnElf, OwnElfs, Unfit};
-pub use scan::{PackageArchive, catalogue, catalogue_arriving};
+pub use scan::{Depth, PackageArchive, catalogue, catalogue_arriving};
 pub use scratch::{Kept, Scratch};
 
 /// One entry of a package's data tarball.
@@ -86,31 +87,50 @@ pub struct PackageFiles {
     pub cache: Option<Cache>,
     /// Where its content is, if it was made of what an image has; then there is no archive.
     pub source: Option<Arc<dyn LayerSource>>,
+    /// Whether this is but what the package says of its files: the regular ones, and links to its libraries. What they
+    /// are and hold is not known.
+    pub is_outline: bool,
+}
+
+/// What is kept of a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ManifestKind {
+    /// Its [`Manifest`].
+    Whole,
+    /// What its control files say of it.
+    Outline,
+}
+
+impl ManifestKind {
+    /// The kind of derived entry. Another form needs another name.
+    fn name(self) -> &'static str {
+        match self {
+            ManifestKind::Whole => "manifest-7",
+            ManifestKind::Outline => "outline-1",
+        }
+    }
 }
 
 /// Keeps manifests between runs, by the digest of the package.
 pub trait ManifestStore: Sync {
     /// The bytes stored for a package, if they are there and sound.
-    fn load(&self, package: &Digest) -> Option<Vec<u8>>;
+    fn load(&self, kind: ManifestKind, package: &Digest) -> Option<Vec<u8>>;
     /// Stores bytes for a package. Failing to is not an error: they are made again.
-    fn store(&self, package: &Digest, manifest: &[u8]);
+    fn store(&self, kind: ManifestKind, package: &Digest, manifest: &[u8]);
     /// The cache that packages lie in and the contents of small files are kept in, if any.
     fn cache(&self) -> Option<Cache> {
         None
     }
 }
 
-/// The kind of derived entry that manifests are. Another form of [`Manifest`] needs another name.
-const MANIFESTS: &str = "manifest-7";
-
 impl ManifestStore for Cache {
-    fn load(&self, package: &Digest) -> Option<Vec<u8>> {
-        self.derived(MANIFESTS, package)
+    fn load(&self, kind: ManifestKind, package: &Digest) -> Option<Vec<u8>> {
+        self.derived(kind.name(), package)
     }
 
-    fn store(&self, package: &Digest, manifest: &[u8]) {
+    fn store(&self, kind: ManifestKind, package: &Digest, manifest: &[u8]) {
         // A manifest that cannot be kept is read again next time.
-        let _ = self.put_derived(MANIFESTS, package, manifest);
+        let _ = self.put_derived(kind.name(), package, manifest);
     }
 
     fn cache(&self) -> Option<Cache> {
@@ -120,11 +140,11 @@ impl ManifestStore for Cache {
 
 /// Keeps nothing.
 impl ManifestStore for () {
-    fn load(&self, _: &Digest) -> Option<Vec<u8>> {
+    fn load(&self, _: ManifestKind, _: &Digest) -> Option<Vec<u8>> {
         None
     }
 
-    fn store(&self, _: &Digest, _: &[u8]) {}
+    fn store(&self, _: ManifestKind, _: &Digest, _: &[u8]) {}
 }
 
 /// Why packages cannot be catalogued or their content not be read.
@@ -339,6 +359,14 @@ impl FileCatalog {
         self.paths.retain(|_, references| !references.is_empty());
         self.names.remove(&package.name);
         self.insert(package)
+    }
+
+    /// These packages, and others that come after them. References to files hold in both.
+    pub fn with(&self, others: impl IntoIterator<Item = PackageFiles>) -> Result<FileCatalog, CatalogError> {
+        let mut all = self.clone();
+        others.into_iter().try_for_each(|other| all.insert(other))?;
+        all.order_owners();
+        Ok(all)
     }
 
     /// How many packages were ever put in: another number means that something is new.

@@ -4,7 +4,7 @@
 //! recipe -> resolve -> (lock) -> fetch -> catalog -> effects -> select -> render -> layer -> oci
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -19,7 +19,7 @@ use crate::oci::{GivenLayers, ImageRef, LayerBlob, Layout};
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::repository::Mirrors;
-use crate::select::{Given, Inputs, Outcome, Selection, likely_packages, select};
+use crate::select::{Given, Inputs, Outcome, Selection, Wants, likely_packages, select};
 use crate::transport::Transport;
 
 mod assembly;
@@ -252,24 +252,32 @@ impl Forge<'_> {
         };
         let mut wants = match &image {
             None => first_wanted(&mut foresight),
-            Some(_) => likely_packages(recipe, arch, &packages),
+            Some(_) => Wants { files: likely_packages(recipe, arch, &packages), ..Wants::default() },
         };
-        wants.extend(own_packages.values().flatten().cloned());
+        let mut outlines: BTreeMap<String, PackageFiles> = BTreeMap::new();
+        wants.files.extend(own_packages.values().flatten().cloned());
         let contributors = base.as_ref().map(|base| base.contributors()).unwrap_or_default();
         given.partial.extend(contributors.iter().filter(|name| catalog.package(name).is_some()).cloned());
-        wants.extend(contributors);
+        wants.files.extend(contributors);
         loop {
-            wants.retain(|name| catalog.package(name).is_none() || given.partial.remove(name));
+            if image.is_some() {
+                wants.files.append(&mut wants.outlines);
+            }
+            wants.files.retain(|name| catalog.package(name).is_none() || given.partial.remove(name));
             if !wants.is_empty() {
-                let count = wants.len();
+                let count = wants.files.len() + wants.outlines.len();
                 let what = if count == 1 { "a package".to_owned() } else { format!("{count} packages") };
                 self.progress.stage(&format!("fetching {what} of {} for {arch}", recipe.name));
                 let foresee = &mut |package: &PackageFiles| {
                     let mut more = foresee(&mut foresight, package);
-                    more.retain(|name| catalog.package(name).is_none());
+                    more.files.retain(|name| catalog.package(name).is_none());
+                    more.outlines.retain(|name| catalog.package(name).is_none() && !outlines.contains_key(name));
                     more
                 };
-                for package in self.catalogued_ahead(recipe, lock, arch, &wants, &links, foresee)? {
+                let listed = self.catalogued_ahead(recipe, lock, arch, wants, &links, foresee)?;
+                outlines.extend(listed.outlines);
+                for package in listed.whole.into_values() {
+                    outlines.remove(&package.name);
                     catalog.put(package)?;
                 }
                 catalog.order_owners();
@@ -284,6 +292,7 @@ impl Forge<'_> {
                     .map_err(|package| ForgeError::BaseDiffers { base: of.recipe.path.clone(), package })?,
                 _ => Selection::default(),
             };
+            let at_hand = catalog.with(outlines.values().cloned())?;
             let inputs = Inputs {
                 recipe,
                 below: &below,
@@ -291,7 +300,7 @@ impl Forge<'_> {
                 arch,
                 given: &given,
                 packages: &packages,
-                catalog: &catalog,
+                catalog: &at_hand,
                 made_links: &made_links.links,
                 musl_path: musl_path.as_deref(),
                 own: &own,
@@ -307,7 +316,7 @@ impl Forge<'_> {
                 Outcome::Wants(more) => wants = more,
                 Outcome::Reads(paths) => {
                     scripts.extend(script_words(&catalog, &paths, &self.loaded.words)?);
-                    wants.clear();
+                    wants = Wants::default();
                 }
             }
         }

@@ -63,7 +63,7 @@ pub struct Inputs<'a> {
     pub given: &'a Given,
     /// The locked packages, by name.
     pub packages: &'a BTreeMap<&'a str, &'a LockedPackage>,
-    /// The files of the packages fetched so far.
+    /// The files of the packages fetched so far, and outlines of others.
     pub catalog: &'a FileCatalog,
     /// Links that will be made if something asks for them, path and target: busybox's applets. They lead to files
     /// as links of packages do, and are no reason for anything by themselves.
@@ -88,9 +88,31 @@ pub enum Outcome {
     /// Everything is known.
     Selection(Selection),
     /// These locked packages must be catalogued first.
-    Wants(BTreeSet<String>),
+    Wants(Wants),
     /// The words of these files must be read first.
     Reads(BTreeSet<RootPath>),
+}
+
+/// Packages that are to be catalogued.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// Those of which every file must be known.
+    pub files: BTreeSet<String>,
+    /// Those of which an outline ([`PackageFiles::is_outline`](crate::catalog::PackageFiles)) is enough at first.
+    pub outlines: BTreeSet<String>,
+}
+
+impl Wants {
+    /// Whether nothing is wanted.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.outlines.is_empty()
+    }
+
+    /// Adds what others want.
+    pub fn extend(&mut self, others: Wants) {
+        self.files.extend(others.files);
+        self.outlines.extend(others.outlines);
+    }
 }
 
 /// The paths that get in, layer by layer.

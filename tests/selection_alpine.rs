@@ -179,6 +179,7 @@ fn lock(package: &Package) -> LockedPackage {
         version: "1.0-r0".to_owned(),
         architecture: "x86_64".to_owned(),
         source: package.field("Source").unwrap_or(package.name()).to_owned(),
+        is_outline: false,
         layer: None,
         on_demand: false,
         in_image: false,
@@ -215,6 +216,7 @@ fn catalogued(package: &Package, distro: Distro) -> PackageFiles {
         manifest: Shared::new(Manifest { files: files.collect(), control: Control::default() }),
         kept: None,
         source: None,
+        is_outline: false,
     }
 }
 

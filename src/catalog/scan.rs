@@ -11,9 +11,11 @@ use rayon::prelude::*;
 use super::contents::stamp_of_named;
 use super::package::{self, PackageError};
 use super::scratch::{Keeping, Scratch};
-use super::{CatalogError, CataloguedFile, Manifest, ManifestStore, MergedUsr, PackageFiles};
+use super::outline::outline;
+use super::{CatalogError, CataloguedFile, Manifest, ManifestKind, ManifestStore, MergedUsr, PackageFiles};
 use crate::cache::ContentId;
 use crate::elf;
+use crate::loader::Search;
 use crate::root_path::RootPath;
 use crate::tarball::EntryKind;
 
@@ -37,6 +39,15 @@ pub struct PackageArchive {
     pub path: PathBuf,
 }
 
+/// How far a package is to be looked into.
+#[derive(Clone, Copy, Debug)]
+pub enum Depth<'s> {
+    /// To its last file.
+    Whole,
+    /// As far as its control files tell, where that is enough for a package with libraries for this loader; else wholly.
+    Outline(&'s Search),
+}
+
 /// Lists the files of packages, in the order of `archives`, reading those that `store` does not know.
 ///
 /// Memory does not grow with the packages' size: one ELF file a thread is held at a time, and large ones
@@ -56,8 +67,8 @@ pub fn catalogue(
 /// As [`catalogue`], each package as soon as `arrivals` yields it; what is read goes into `scratch`. What a package has is
 /// handed to `listed`, from several threads, before another is asked for in its place, with what came with the package;
 /// that is dropped where it comes to no end.
-pub fn catalogue_arriving<T: Send>(
-    mut arrivals: impl Iterator<Item = (T, PackageArchive)>,
+pub fn catalogue_arriving<'s, T: Send>(
+    mut arrivals: impl Iterator<Item = (T, PackageArchive, Depth<'s>)>,
     merged_usr: &MergedUsr,
     store: &dyn ManifestStore,
     scratch: &Scratch,
@@ -71,11 +82,16 @@ pub fn catalogue_arriving<T: Send>(
     // which is the next is decided then.
     rayon::in_place_scope(|scope| {
         while turns.recv().is_ok() {
-            let Some((with, archive)) = arrivals.next() else { break };
+            let Some((with, archive, depth)) = arrivals.next() else { break };
             let (turn, large) = (Turn(free.clone()), &large);
             scope.spawn(move |_| {
                 let _turn = turn;
-                listed(with, list(&archive, merged_usr, store, scratch, large));
+                let outline = match depth {
+                    Depth::Outline(search) => outline(&archive, merged_usr, search, store),
+                    Depth::Whole => Ok(None),
+                };
+                let whole = || list(&archive, merged_usr, store, scratch, large);
+                listed(with, outline.and_then(|outline| outline.map_or_else(whole, Ok)));
             });
         }
     });
@@ -114,11 +130,12 @@ fn list(
         cache: store.cache(),
         kept: scratch.of(&archive.content),
         source: None,
+        is_outline: false,
     })
 }
 
 /// Whether a package is the one that was asked for, and whether a layer can hold its files as it has them.
-fn judge(archive: &PackageArchive, manifest: &Manifest) -> Result<(), CatalogError> {
+pub(super) fn judge(archive: &PackageArchive, manifest: &Manifest) -> Result<(), CatalogError> {
     let (package, version) = (archive.name.clone(), archive.version.clone());
     if let Some(found) = manifest.control.identity(&archive.content)
         && found != (package.clone(), version.clone())
@@ -150,7 +167,7 @@ fn manifest(
     scratch: &Scratch,
     large: &Mutex<()>,
 ) -> Result<Manifest, CatalogError> {
-    let stored = store.load(&archive.content.key()).and_then(|bytes| postcard::from_bytes(&bytes).ok());
+    let stored = store.load(ManifestKind::Whole, &archive.content.key()).and_then(|bytes| postcard::from_bytes(&bytes).ok());
     if let Some(manifest) = stored {
         return Ok(manifest);
     }
@@ -173,7 +190,7 @@ fn manifest(
             keeping.end(archive.content);
         }
         if let Ok(bytes) = postcard::to_stdvec(&manifest) {
-            store.store(&archive.content.key(), &bytes);
+            store.store(ManifestKind::Whole, &archive.content.key(), &bytes);
         }
     }
     Ok(manifest)

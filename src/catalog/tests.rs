@@ -194,7 +194,7 @@ fn content_is_read_again() {
 /// What packages have that come one by one, in order of their names.
 fn arriving(archives: impl Iterator<Item = PackageArchive>, scratch: &Scratch) -> Vec<PackageFiles> {
     let all = Mutex::new(BTreeMap::new());
-    let archives = archives.map(|archive| (archive.name.clone(), archive));
+    let archives = archives.map(|archive| (archive.name.clone(), archive, Depth::Whole));
     catalogue_arriving(archives, &merged(), &(), scratch, &|name, files| {
         all.lock().unwrap().insert(name, files.unwrap());
     });
@@ -329,15 +329,15 @@ fn what_passes_for_sound_in_the_cache_and_is_not_is_fetched_again_the_next_time(
 
 /// A store in memory that notes what it was asked for.
 #[derive(Default)]
-struct Memory(Mutex<BTreeMap<Digest, Vec<u8>>>);
+struct Memory(Mutex<BTreeMap<(ManifestKind, Digest), Vec<u8>>>);
 
 impl ManifestStore for Memory {
-    fn load(&self, package: &Digest) -> Option<Vec<u8>> {
-        self.0.lock().unwrap().get(package).cloned()
+    fn load(&self, kind: ManifestKind, package: &Digest) -> Option<Vec<u8>> {
+        self.0.lock().unwrap().get(&(kind, *package)).cloned()
     }
 
-    fn store(&self, package: &Digest, manifest: &[u8]) {
-        self.0.lock().unwrap().insert(*package, manifest.to_owned());
+    fn store(&self, kind: ManifestKind, package: &Digest, manifest: &[u8]) {
+        self.0.lock().unwrap().insert((kind, *package), manifest.to_owned());
     }
 }
 

@@ -23,6 +23,7 @@ fn package(members: &[(&str, &str)]) -> PackageFiles {
         manifest: Arc::new(Manifest { files: Vec::new(), control: Control { text, members } }),
         kept: None,
         source: None,
+        is_outline: false,
     }
 }
 

@@ -12,9 +12,10 @@ use crate::lock::{Lock, LockError, LockedPackage};
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::repository::roots;
+use crate::select::{Wants, loader_for};
 
-use super::incoming::{End, Event, Foresee, Incoming, Known, Place};
-use super::{Forge, ForgeError};
+use super::incoming::{End, Event, Foresee, Incoming, Known, Listed, Place};
+use super::{Forge, ForgeError, Loaded};
 
 impl Forge<'_> {
     /// The files of some locked packages, in order of their names.
@@ -26,7 +27,10 @@ impl Forge<'_> {
         names: &BTreeSet<String>,
         links: &MergedUsr,
     ) -> Result<Vec<PackageFiles>, ForgeError> {
-        self.catalogued_ahead(recipe, lock, arch, names, links, &mut |_| BTreeSet::new())
+        let wants = Wants { files: names.clone(), ..Wants::default() };
+        let nothing_more = &mut |_: &PackageFiles| Wants::default();
+        let listed = self.catalogued_ahead(recipe, lock, arch, wants, links, nothing_more)?;
+        Ok(listed.whole.into_values().collect())
     }
 
     /// As [`Forge::catalogued`], and those of the packages that are wanted because of them. Each is listed as soon as it
@@ -36,25 +40,27 @@ impl Forge<'_> {
         recipe: &Recipe,
         lock: &Lock,
         arch: Arch,
-        names: &BTreeSet<String>,
+        wants: Wants,
         links: &MergedUsr,
         foresee: &mut Foresee<'_>,
-    ) -> Result<Vec<PackageFiles>, ForgeError> {
+    ) -> Result<Listed, ForgeError> {
         let packages = lock.packages_of(arch);
-        let know = |name: &str| -> Result<Option<Known>, LockError> {
+        let Loaded { packages: whole, outlines, .. } = &self.loaded;
+        let know = |name: &str, is_whole: bool| -> Result<Option<Known>, LockError> {
             let Some(package) = packages.get(name) else { return Ok(None) };
             // What cannot be had for this recipe cannot be had from another's either.
             let wanted = self.wanted(recipe, lock, arch, package)?;
-            let known = self.loaded.packages.get(&package.content, links);
+            let known = if is_whole { whole } else { outlines }.get(&package.content, links);
             let known = known.filter(|known| known.name == package.name && known.version == package.version);
             Ok(Some(known.map_or(Known::Not(wanted), Known::Listed)))
         };
         let slow = vec![self.mirrors.snapshot_root().to_owned()];
         let connections = Connections { slow, ..Connections::default() };
         let progress = Relay { to: self.progress, present: Mutex::new(BTreeMap::new()) };
+        let search = loader_for(recipe.conventions(), arch, None);
         let (orders, (tell, events)) = (Orders::default(), channel());
-        let mut incoming = Incoming::new(&orders, &know, foresee, (tell.clone(), events));
-        incoming.ask(names.clone());
+        let mut incoming = Incoming::new(&orders, &know, foresee, (tell.clone(), events), search.as_ref());
+        incoming.ask(wants);
         if incoming.is_open() {
             std::thread::scope(|scope| {
                 let _closing = orders.closing();
@@ -69,12 +75,13 @@ impl Forge<'_> {
                 catalogue_arriving(&mut incoming, links, &self.cache, &self.scratch, fill);
             });
         }
-        let (listed, fresh, notes) = incoming.end()?;
-        notes.iter().for_each(|note| self.progress.note(&note.to_string()));
-        fresh.iter().filter_map(|name| listed.get(name)).for_each(|package| {
-            self.loaded.packages.put(package, links);
-        });
-        Ok(listed.into_values().collect())
+        let mut listed = incoming.end()?;
+        listed.notes.iter().for_each(|note| self.progress.note(&note.to_string()));
+        listed.whole.values().for_each(|package| whole.put(package, links));
+        let instead = listed.instead.iter().filter_map(|name| listed.whole.get(name));
+        listed.outlines.values().chain(instead).for_each(|package| outlines.put(package, links));
+        listed.outlines.retain(|name, _| !listed.whole.contains_key(name));
+        Ok(listed)
     }
 
     fn wanted(

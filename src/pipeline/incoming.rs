@@ -3,18 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, Sender};
 
-use crate::catalog::{CatalogError, PackageArchive, PackageFiles};
+use crate::catalog::{CatalogError, Depth, PackageArchive, PackageFiles};
 use crate::fetch::{Arrival, Failure, FetchError, Note, Orders, Wanted};
+use crate::loader::Search;
 use crate::lock::LockError;
+use crate::select::Wants;
 
 use super::ForgeError;
 
 /// Says which packages are wanted because of one that was listed. What it says in all must not depend on the order in
 /// which it sees them.
-pub(super) type Foresee<'f> = dyn FnMut(&PackageFiles) -> BTreeSet<String> + 'f;
+pub(super) type Foresee<'f> = dyn FnMut(&PackageFiles) -> Wants + 'f;
 
-/// Says what is known of a locked package; none where it is not locked.
-pub(super) type Know<'f> = dyn Fn(&str) -> Result<Option<Known>, LockError> + 'f;
+/// Says what is known of a locked package, or of what is wanted for an outline of it; none where it is not locked.
+pub(super) type Know<'f> = dyn Fn(&str, bool) -> Result<Option<Known>, LockError> + 'f;
 
 /// What is known of a package when it is asked for.
 pub(super) enum Known {
@@ -80,21 +82,34 @@ pub(super) struct Incoming<'f> {
     foresee: &'f mut Foresee<'f>,
     tell: Sender<Event>,
     events: Receiver<Event>,
-    asked: BTreeSet<String>,
+    /// How outlines are made, where there are any.
+    outlines: Option<&'f Search>,
+    /// What was asked for, and whether all of its files were.
+    asked: BTreeMap<String, bool>,
     /// How many of them are to be fetched and listed yet.
     open: usize,
     has_ended: bool,
+    archives: BTreeMap<String, PackageArchive>,
     /// What has come and waits to be listed, by size.
-    waiting: BTreeMap<(u64, String), PackageArchive>,
+    waiting: BTreeSet<(u64, String)>,
     is_small_next: bool,
-    listed: BTreeMap<String, PackageFiles>,
-    fresh: BTreeSet<String>,
+    listed: Listed,
     notes: BTreeMap<String, Vec<Note>>,
     troubles: BTreeMap<String, Trouble>,
 }
 
-/// The lists of packages by name, the names of those that were listed now, and what is worth telling.
-pub(super) type Outcome = (BTreeMap<String, PackageFiles>, BTreeSet<String>, Vec<Note>);
+/// What became of packages.
+#[derive(Default)]
+pub(super) struct Listed {
+    /// By name, those of which all files are known.
+    pub(super) whole: BTreeMap<String, PackageFiles>,
+    /// By name, those of which an outline is known.
+    pub(super) outlines: BTreeMap<String, PackageFiles>,
+    /// Those that were listed whole, since they have no outline.
+    pub(super) instead: BTreeSet<String>,
+    /// What is worth telling.
+    pub(super) notes: Vec<Note>,
+}
 
 impl<'f> Incoming<'f> {
     pub(super) fn new(
@@ -102,6 +117,7 @@ impl<'f> Incoming<'f> {
         know: &'f Know<'f>,
         foresee: &'f mut Foresee<'f>,
         (tell, events): (Sender<Event>, Receiver<Event>),
+        outlines: Option<&'f Search>,
     ) -> Self {
         Incoming {
             orders,
@@ -109,13 +125,14 @@ impl<'f> Incoming<'f> {
             foresee,
             tell,
             events,
-            asked: BTreeSet::new(),
+            outlines,
+            asked: BTreeMap::new(),
             open: 0,
             has_ended: false,
-            waiting: BTreeMap::new(),
+            archives: BTreeMap::new(),
+            waiting: BTreeSet::new(),
             is_small_next: false,
-            listed: BTreeMap::new(),
-            fresh: BTreeSet::new(),
+            listed: Listed::default(),
             notes: BTreeMap::new(),
             troubles: BTreeMap::new(),
         }
@@ -127,20 +144,33 @@ impl<'f> Incoming<'f> {
     }
 
     /// Asks for packages, and for what those show to be wanted that are listed.
-    pub(super) fn ask(&mut self, names: BTreeSet<String>) {
-        let mut names = Vec::from_iter(names);
-        while let Some(name) = names.pop() {
-            if !self.asked.insert(name.clone()) {
+    pub(super) fn ask(&mut self, wants: Wants) {
+        let of = |wants: Wants| {
+            let outlines = wants.outlines.into_iter().map(|name| (name, false));
+            outlines.chain(wants.files.into_iter().map(|name| (name, true)))
+        };
+        let mut open = Vec::from_iter(of(wants));
+        while let Some((name, is_whole)) = open.pop() {
+            let is_whole = is_whole || self.outlines.is_none();
+            let before = self.asked.get(&name).copied();
+            if before.is_some_and(|was_whole| was_whole || !is_whole) {
                 continue;
             }
-            match (self.know)(&name) {
+            self.asked.insert(name.clone(), is_whole);
+            match (self.know)(&name, is_whole) {
                 Ok(Some(Known::Listed(files))) => {
-                    names.extend((self.foresee)(&files));
-                    self.listed.insert(name, files);
+                    open.extend(of((self.foresee)(&files)));
+                    self.listed.add(name, files);
                 }
+                // What is on its way is listed as is wanted when it is there.
+                Ok(Some(Known::Not(_))) if before.is_some() && !self.listed.has_outline_alone(&name) => {}
                 Ok(Some(Known::Not(wanted))) => {
                     self.open += 1;
-                    self.orders.ask(wanted);
+                    if self.archives.contains_key(&name) {
+                        self.waiting.insert((wanted.size, name));
+                    } else {
+                        self.orders.ask(wanted);
+                    }
                 }
                 Ok(None) => {}
                 Err(error) => _ = self.troubles.insert(name, Trouble::Lock(error)),
@@ -156,16 +186,25 @@ impl<'f> Incoming<'f> {
                     Ok(path) => {
                         self.notes.insert(name.clone(), notes);
                         let archive = PackageArchive { name: name.clone(), version, content, path };
-                        self.waiting.insert((size, name), archive);
+                        self.archives.insert(name.clone(), archive);
+                        self.waiting.insert((size, name));
                     }
                     Err(failure) => self.fail(name, Trouble::Fetch(failure)),
                 }
             }
             Event::Listed(name, Some(Ok(files))) => {
-                self.open -= 1;
+                let is_whole_wanted = self.asked.get(&name) == Some(&true);
+                if files.is_outline && is_whole_wanted && !self.listed.whole.contains_key(&name) {
+                    // That was asked for meanwhile.
+                    self.waiting.insert((0, name.clone()));
+                } else {
+                    self.open -= 1;
+                }
+                if !files.is_outline && !is_whole_wanted {
+                    self.listed.instead.insert(name.clone());
+                }
                 let more = (self.foresee)(&files);
-                self.fresh.insert(name.clone());
-                self.listed.insert(name, files);
+                self.listed.add(name, files);
                 self.ask(more);
             }
             Event::Listed(name, Some(Err(error))) => self.fail(name, Trouble::List(error)),
@@ -182,15 +221,17 @@ impl<'f> Incoming<'f> {
 
     /// What has come is taken from both ends by turns: large ones, lest at the end all wait for one, and small ones,
     /// of which many soon show what else is wanted.
-    fn next_waiting(&mut self) -> Option<PackageArchive> {
-        let next =
-            if self.is_small_next { self.waiting.pop_first() } else { self.waiting.pop_last() };
+    fn next_waiting(&mut self) -> Option<(PackageArchive, Depth<'f>)> {
+        let (_, name) = if self.is_small_next { self.waiting.pop_first() } else { self.waiting.pop_last() }?;
         self.is_small_next = !self.is_small_next;
-        next.map(|(_, archive)| archive)
+        let is_whole = self.asked.get(&name).is_none_or(|is_whole| *is_whole);
+        let outline = self.outlines.filter(|_| !is_whole);
+        let archive = self.archives.get(&name).cloned()?;
+        Some((archive, outline.map_or(Depth::Whole, Depth::Outline)))
     }
 
     /// What became of all. Of several failures to fetch all are told, of others the first by name.
-    pub(super) fn end(self) -> Result<Outcome, ForgeError> {
+    pub(super) fn end(self) -> Result<Listed, ForgeError> {
         let (mut failures, mut other) = (Vec::new(), None);
         for trouble in self.troubles.into_values() {
             match trouble {
@@ -203,21 +244,35 @@ impl<'f> Incoming<'f> {
             return Err(error.into());
         }
         let notes = self.notes.into_values().flatten().collect();
-        other.map_or(Ok((self.listed, self.fresh, notes)), |error| Err(error.into()))
+        other.map_or(Ok(Listed { notes, ..self.listed }), |error| Err(error.into()))
     }
 }
 
-impl Iterator for Incoming<'_> {
-    type Item = (Place, PackageArchive);
+impl Listed {
+    fn has_outline_alone(&self, name: &str) -> bool {
+        self.outlines.contains_key(name) && !self.whole.contains_key(name)
+    }
+
+    fn add(&mut self, name: String, files: PackageFiles) {
+        if files.is_outline {
+            self.outlines.insert(name, files);
+        } else {
+            self.whole.insert(name, files);
+        }
+    }
+}
+
+impl<'f> Iterator for Incoming<'f> {
+    type Item = (Place, PackageArchive, Depth<'f>);
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             while let Ok(event) = self.events.try_recv() {
                 self.take(event);
             }
-            if let Some(archive) = self.next_waiting() {
+            if let Some((archive, depth)) = self.next_waiting() {
                 let place = Place { name: archive.name.clone(), to: Some(self.tell.clone()) };
-                return Some((place, archive));
+                return Some((place, archive, depth));
             }
             if self.open == 0 || self.has_ended {
                 self.orders.close();

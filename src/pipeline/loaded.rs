@@ -26,6 +26,8 @@ pub struct Loaded {
     deb: Once<PackageIndex>,
     apk: Once<ApkParts>,
     pub(super) packages: Packages,
+    /// Outlines, and those packages that have none.
+    pub(super) outlines: Packages,
     pub(super) effects: EffectsMemo,
     pub(super) words: WordsMemo,
 }
@@ -40,9 +42,11 @@ impl Loaded {
 
     /// Lets go of packages that only one architecture can have.
     pub(super) fn let_packages_go(&self, packages: &BTreeMap<&str, &LockedPackage>) {
-        let mut listed = self.packages.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = packages.values().filter(|package| !["all", "noarch"].contains(&&*package.architecture));
-        own.for_each(|package| _ = listed.remove(&package.content));
+        for listed in [&self.packages, &self.outlines] {
+            let mut listed = listed.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let own = packages.values().filter(|package| !["all", "noarch"].contains(&&*package.architecture));
+            own.for_each(|package| _ = listed.remove(&package.content));
+        }
     }
 }
 
@@ -61,7 +65,10 @@ impl Packages {
 
     pub(super) fn put(&self, package: &PackageFiles, links: &MergedUsr) {
         let mut packages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        packages.entry(package.content).or_default().push((links.clone(), package.clone()));
+        let listed = packages.entry(package.content).or_default();
+        if !listed.iter().any(|(of, _)| of == links) {
+            listed.push((links.clone(), package.clone()));
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Packages at hand before selection asks for them: it is asked about the whole, not again and again about the next few.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::programs::{own_elfs, own_packages};
 use super::{Forge, ForgeError, merged_usr};
@@ -8,7 +8,7 @@ use crate::arch::Arch;
 use crate::catalog::{MergedUsr, OwnElfs, PackageFiles};
 use crate::lock::{Lock, LockedPackage};
 use crate::recipe::Recipe;
-use crate::select::Foresight;
+use crate::select::{Foresight, Wants};
 
 impl Forge<'_> {
     /// Fetches and lists what a recipe and its bases will want, all at once, so that it is at hand.
@@ -27,10 +27,10 @@ impl Forge<'_> {
         let all = levels.iter().map(|(recipe, packages, own, _)| foresight(recipe, arch, packages, &links, own));
         let mut all = all.collect::<Result<Vec<_>, _>>()?;
         let mut wants = first_wanted(&mut all);
-        wants.extend(levels.iter().flat_map(|(.., of_own)| of_own.values().flatten()).cloned());
+        wants.files.extend(levels.iter().flat_map(|(.., of_own)| of_own.values().flatten()).cloned());
         self.progress.stage(&format!("fetching what {} and its bases want first for {arch}", recipe.name));
         let foresee = &mut |package: &PackageFiles| foresee(&mut all, package);
-        self.catalogued_ahead(recipe, lock, arch, &wants, &links, foresee).map(|_| ())
+        self.catalogued_ahead(recipe, lock, arch, wants, &links, foresee).map(|_| ())
     }
 }
 
@@ -44,17 +44,15 @@ pub(super) fn foresight<'a>(
     Foresight::new(recipe, arch, packages, links, own).map_err(|source| ForgeError::Select { arch, source })
 }
 
-/// What is wanted whatever packages have.
-pub(super) fn first_wanted(all: &mut [Foresight<'_>]) -> BTreeSet<String> {
-    all.iter_mut().flat_map(Foresight::wants).collect()
+/// What is wanted whatever packages have, or since the last call.
+pub(super) fn first_wanted(all: &mut [Foresight<'_>]) -> Wants {
+    let mut wants = Wants::default();
+    all.iter_mut().for_each(|foresight| wants.extend(foresight.wants()));
+    wants
 }
 
 /// What is wanted because of what a package has.
-pub(super) fn foresee(all: &mut [Foresight<'_>], package: &PackageFiles) -> BTreeSet<String> {
-    all.iter_mut()
-        .flat_map(|foresight| {
-            foresight.see(package);
-            foresight.wants()
-        })
-        .collect()
+pub(super) fn foresee(all: &mut [Foresight<'_>], package: &PackageFiles) -> Wants {
+    all.iter_mut().for_each(|foresight| foresight.see(package));
+    first_wanted(all)
 }

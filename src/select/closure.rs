@@ -118,7 +118,7 @@ impl Selector<'_> {
         let Some(found) = found else {
             let is_excluded =
                 search.find(&self.unexcluded(), needed, &chain(by), &self.library_path).is_some();
-            if is_excluded || !self.want_for(&by.file) {
+            if is_excluded || !self.want_for(&by.file, needed) {
                 self.doubtful = true;
             }
             return None;
@@ -140,7 +140,7 @@ impl Selector<'_> {
         if let Some(file) = resolve(&self.visible(), &path) {
             self.pull_along(&path, &reason);
             self.pull(&file, reason);
-        } else if !self.want_for(by) {
+        } else if !self.want_for(by, path.file_name()) {
             let excluded_by = resolve(&self.unexcluded(), &path)
                 .and_then(|file| self.excluded_by(&file).map(str::to_owned));
             self.unlinked.insert(Unlinked {
@@ -246,12 +246,13 @@ impl Selector<'_> {
         pattern.map(str::to_owned)
     }
 
-    /// Wants the packages that may have what a file lacks: its package's direct dependencies, else all it
+    /// Wants the packages that may have a library that a file lacks: its package's direct dependencies, else all it
     /// depends on. False where all of them are catalogued.
-    pub(super) fn want_for(&mut self, path: &RootPath) -> bool {
+    fn want_for(&mut self, path: &RootPath, needed: &str) -> bool {
+        let may_have = |name: &String| self.is_uncatalogued(name) || self.outline_hints_at(name, needed);
         if let Some(packages) = self.inputs.own_packages.get(path) {
             let closure = super::packages::closure(packages, self.inputs.packages);
-            let wanted: Vec<String> = closure.into_iter().filter(|name| self.is_uncatalogued(name)).collect();
+            let wanted: Vec<String> = closure.into_iter().filter(may_have).collect();
             let any = !wanted.is_empty();
             self.wants.extend(wanted);
             return any;
@@ -259,11 +260,11 @@ impl Selector<'_> {
         let package = self.package_at(path);
         let Some(locked) = self.inputs.packages.get(package.as_str()) else { return false };
         let direct: Vec<String> =
-            locked.requires.iter().filter(|name| self.is_uncatalogued(name)).cloned().collect();
+            locked.requires.iter().filter(|name| may_have(name)).cloned().collect();
         let wanted = if direct.is_empty() {
             super::packages::closure(&std::iter::once(package).collect(), self.inputs.packages)
                 .into_iter()
-                .filter(|name| self.is_uncatalogued(name))
+                .filter(may_have)
                 .collect()
         } else {
             direct
@@ -271,6 +272,13 @@ impl Selector<'_> {
         let any = !wanted.is_empty();
         self.wants.extend(wanted);
         any
+    }
+
+    /// Whether a package may have a library of which its outline does not tell.
+    fn outline_hints_at(&self, package: &str, needed: &str) -> bool {
+        let outline = self.inputs.catalog.package(package).filter(|package| package.is_outline);
+        let mut files = outline.into_iter().flat_map(|outline| &outline.manifest.files);
+        files.any(|file| file.elf.is_none() && file.entry.path.file_name().starts_with(needed))
     }
 
     /// The locked package that is called as the package of a library is to be, and was not looked into: what a program

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::arch::Arch;
-use crate::catalog::{Manifest, MergedUsr, OwnElfs, PackageFiles};
+use crate::catalog::{MergedUsr, OwnElfs, PackageFiles};
 use crate::distro::{Distro, is_install_helper};
 use crate::elf::ElfFacts;
 use crate::loader::Search;
@@ -23,7 +23,7 @@ use super::packages::{self, Role};
 use super::patterns::{Glob, compile};
 use super::selector::loader_for;
 use super::strip::StripRules;
-use super::{SelectError, packages::named};
+use super::{SelectError, Wants, packages::named};
 
 /// Tells what will be wanted.
 #[derive(Debug)]
@@ -35,11 +35,11 @@ pub struct Foresight<'a> {
     /// The recipe's own layers.
     layers: Vec<Ahead>,
     seen: BTreeMap<String, PackageFiles>,
-    /// By their names, the files on the loader's path: package and place in its list.
-    libraries: HashMap<String, Vec<(String, usize)>>,
-    wanted: BTreeSet<String>,
+    /// The packages that have a file of a name on the loader's path.
+    libraries: HashMap<String, BTreeSet<String>>,
+    wanted: Wants,
     /// Those of which nothing was said yet.
-    fresh: BTreeSet<String>,
+    fresh: Wants,
 }
 
 /// What is to be expected of a layer.
@@ -59,15 +59,16 @@ struct Ahead {
     dependencies: BTreeMap<String, bool>,
     /// The names of libraries that are needed.
     needed: BTreeSet<String>,
-    loaded: HashSet<(String, usize)>,
+    /// Packages, and the names of their libraries.
+    loaded: HashSet<(String, String)>,
 }
 
 /// What is to be done yet, in a layer.
 enum Step {
     /// A package is reached.
     Reach(String, Role),
-    /// A library of a package is needed.
-    Load(String, usize),
+    /// What a package has of a library's name is needed.
+    Load(String, String),
     /// A library is needed.
     Need(String),
 }
@@ -93,8 +94,8 @@ impl<'a> Foresight<'a> {
             layers: Vec::new(),
             seen: BTreeMap::new(),
             libraries: HashMap::new(),
-            wanted: BTreeSet::new(),
-            fresh: BTreeSet::new(),
+            wanted: Wants::default(),
+            fresh: Wants::default(),
         };
         let mut all_named = BTreeSet::new();
         for (number, stacked) in recipe.stacked().iter().enumerate() {
@@ -123,31 +124,31 @@ impl<'a> Foresight<'a> {
     }
 
     /// The first that are wanted, or those since the last call.
-    pub fn wants(&mut self) -> BTreeSet<String> {
+    pub fn wants(&mut self) -> Wants {
         std::mem::take(&mut self.fresh)
     }
 
-    /// Looks at what a package has. What follows from it [is wanted](Foresight::wants).
+    /// Looks at what a package has, or may have. What follows from it [is wanted](Foresight::wants).
     pub fn see(&mut self, package: &PackageFiles) {
         let name = &package.name;
-        if self.seen.insert(name.clone(), package.clone()).is_some() {
+        if self.seen.get(name).is_some_and(|known| !known.is_outline || package.is_outline) {
             return;
         }
-        let mut libraries = Vec::new();
-        for (place, file) in package.manifest.files.iter().enumerate() {
+        self.seen.insert(name.clone(), package.clone());
+        let mut libraries = BTreeSet::new();
+        for file in &package.manifest.files {
             let path = &file.entry.path;
             let is_link = matches!(file.entry.kind, EntryKind::Symlink { .. });
             if (file.elf.is_some() || is_link) && self.search.in_default_dirs(path) {
-                libraries.push((path.file_name().to_owned(), place));
-                let places = self.libraries.entry(path.file_name().to_owned()).or_default();
-                places.push((name.clone(), place));
+                libraries.insert(path.file_name());
+                self.libraries.entry(path.file_name().to_owned()).or_default().insert(name.clone());
             }
         }
         for number in 0..self.layers.len() {
             let layer = &self.layers[number];
-            let needed = libraries.iter().filter(|(library, _)| layer.needed.contains(library));
+            let needed = libraries.iter().filter(|library| layer.needed.contains(**library));
             let mut steps: Vec<Step> =
-                needed.map(|(_, place)| Step::Load(name.clone(), *place)).collect();
+                needed.map(|library| Step::Load(name.clone(), (*library).to_owned())).collect();
             steps.extend(layer.roles.get(name).map(|role| Step::Reach(name.clone(), *role)));
             if let Some(opened) = layer.dependencies.get(name) {
                 steps.extend(self.depend(package, *opened));
@@ -173,8 +174,15 @@ impl<'a> Foresight<'a> {
     }
 
     fn want(&mut self, name: &str) {
-        if self.packages.contains_key(name) && self.wanted.insert(name.to_owned()) {
-            self.fresh.insert(name.to_owned());
+        if self.packages.contains_key(name) && self.wanted.files.insert(name.to_owned()) {
+            self.fresh.files.insert(name.to_owned());
+        }
+    }
+
+    fn want_outline(&mut self, name: &str) {
+        let is_known = self.wanted.files.contains(name) || !self.packages.contains_key(name);
+        if !is_known && self.wanted.outlines.insert(name.to_owned()) {
+            self.fresh.outlines.insert(name.to_owned());
         }
     }
 
@@ -182,7 +190,7 @@ impl<'a> Foresight<'a> {
         while let Some(step) = steps.pop() {
             steps.extend(match step {
                 Step::Reach(name, role) => self.reach(number, &name, role),
-                Step::Load(name, place) => self.load(number, name, place),
+                Step::Load(name, library) => self.load(number, name, &library),
                 Step::Need(library) => self.need(number, library),
             });
         }
@@ -210,7 +218,7 @@ impl<'a> Foresight<'a> {
                 let may_open = !is_part || packages::is_bridge(&package);
                 let opens = may_open && !packages::has_elf(&package);
                 *self.layers[number].dependencies.entry(dependency.clone()).or_default() |= opens;
-                self.want(dependency);
+                self.want_outline(dependency);
                 if let Some(package) = self.seen.get(dependency) {
                     steps.extend(self.depend(package, opens));
                 }
@@ -226,9 +234,10 @@ impl<'a> Foresight<'a> {
             steps.push(Step::Reach(package.name.clone(), Role::Reached));
         }
         if opened {
-            let files = package.manifest.files.iter().enumerate();
-            let libraries = files.filter(|(_, file)| self.search.in_default_dirs(&file.entry.path));
-            steps.extend(libraries.map(|(place, _)| Step::Load(package.name.clone(), place)));
+            let paths = package.manifest.files.iter().map(|file| &file.entry.path);
+            let libraries = paths.filter(|path| self.search.in_default_dirs(path));
+            let load = |path: &RootPath| Step::Load(package.name.clone(), path.file_name().to_owned());
+            steps.extend(libraries.map(load));
         }
         steps
     }
@@ -270,32 +279,39 @@ impl<'a> Foresight<'a> {
         let likely = package_names(&library);
         let likely = likely.iter().filter(|name| self.layers[number].closure.contains(*name));
         likely.cloned().collect::<Vec<_>>().iter().for_each(|name| self.want(name));
-        let places = self.libraries.get(&library).into_iter().flatten();
-        let steps = places.map(|(package, place)| Step::Load(package.clone(), *place)).collect();
+        let have = self.libraries.get(&library).into_iter().flatten();
+        let steps = have.map(|package| Step::Load(package.clone(), library.clone())).collect();
         self.layers[number].needed.insert(library);
         steps
     }
 
     /// A library comes with what it needs, and its package is reached.
-    fn load(&mut self, number: usize, name: String, place: usize) -> Vec<Step> {
+    fn load(&mut self, number: usize, name: String, library: &str) -> Vec<Step> {
         let Some(package) = self.seen.get(&name) else { return Vec::new() };
-        let manifest: Arc<Manifest> = Arc::clone(&package.manifest);
-        let file = &manifest.files[place];
+        let (manifest, is_outline) = (Arc::clone(&package.manifest), package.is_outline);
         let is_helper = self.is_helper(number, &name);
-        let layer = &mut self.layers[number];
-        if layer.excludes(&file.entry.path) || !layer.loaded.insert((name.clone(), place)) {
-            return Vec::new();
-        }
-        let mut steps: Vec<Step> = match (&file.entry.kind, &file.elf) {
-            (EntryKind::Symlink { target }, _) => {
-                let target = file.entry.path.link_target(target);
-                vec![Step::Need(target.file_name().to_owned())]
+        let mut steps = Vec::new();
+        for file in &manifest.files {
+            let path = &file.entry.path;
+            let is_it = path.file_name() == library && self.search.in_default_dirs(path);
+            if !is_it || self.layers[number].excludes(path) {
+                continue;
             }
-            (_, Some(facts)) => needs(facts).map(Step::Need).collect(),
-            _ => Vec::new(),
-        };
-        if !is_helper {
-            steps.push(Step::Reach(name, Role::Reached));
+            if is_outline {
+                self.want(&name);
+            } else if !self.layers[number].loaded.insert((name.clone(), library.to_owned())) {
+                continue;
+            }
+            match (&file.entry.kind, &file.elf) {
+                (EntryKind::Symlink { target }, _) => {
+                    steps.push(Step::Need(path.link_target(target).file_name().to_owned()));
+                }
+                (_, Some(facts)) => steps.extend(needs(facts).map(Step::Need)),
+                _ => {}
+            }
+            if !is_helper {
+                steps.push(Step::Reach(name.clone(), Role::Reached));
+            }
         }
         steps
     }

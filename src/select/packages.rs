@@ -108,7 +108,7 @@ impl Selector<'_> {
         if self.is_helper(dependency) {
             return false;
         }
-        let Some(package) = self.catalogued(dependency) else { return false };
+        let Some(package) = self.outlined(dependency) else { return false };
         waits_for_nothing(&self.search, package)
     }
 

@@ -131,7 +131,8 @@ impl Selector<'_> {
         let catalog = self.inputs.catalog;
         let mut unmatched = Vec::new();
         for layer in &self.layers {
-            let certain = !layer.closure.iter().any(|name| self.is_uncatalogued(name));
+            let is_whole = |name: &String| catalog.package(name).is_none_or(|package| !package.is_outline);
+            let certain = layer.closure.iter().all(|name| is_whole(name) && !self.is_uncatalogued(name));
             for (list, globs) in [("include", &layer.include), ("exclude", &layer.exclude)] {
                 for glob in globs {
                     let matches = match &glob.literal {

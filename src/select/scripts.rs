@@ -143,7 +143,7 @@ impl Selector<'_> {
         any
     }
 
-    /// Whether a package is locked and was not looked into yet.
+    /// Whether a package is locked and was not looked into yet, not even into what it says of its files.
     pub(super) fn is_uncatalogued(&self, name: &str) -> bool {
         let Inputs { packages, catalog, given, .. } = self.inputs;
         packages.contains_key(name) && (catalog.package(name).is_none() || given.partial.contains(name))

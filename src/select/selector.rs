@@ -23,7 +23,7 @@ use super::strip::StripRules;
 use super::words::Called;
 use super::{
     Damaged, Inputs, Lacked, Outcome, PassedLink, PluginCost, Reason, SelectError, Selected, SelectedLayer,
-    Selection, Unlinked, Warning,
+    Selection, Unlinked, Wants, Warning,
 };
 
 /// One layer's rules, ready to be asked.
@@ -68,6 +68,8 @@ pub(super) struct Selector<'a> {
     /// Files that are run though they are where scripts need not be.
     pub(super) run: BTreeSet<RootPath>,
     pub(super) wants: BTreeSet<String>,
+    /// The packages of which an outline is wanted.
+    outlines: BTreeSet<String>,
     /// Scripts whose words are not known yet.
     pub(super) reads: BTreeSet<RootPath>,
     /// The packages whose files were asked for.
@@ -127,6 +129,7 @@ impl<'a> Selector<'a> {
             interpreters: BTreeSet::new(),
             run: BTreeSet::new(),
             wants: BTreeSet::new(),
+            outlines: BTreeSet::new(),
             reads: BTreeSet::new(),
             looked_into: BTreeSet::new(),
             runtime: RuntimeRules::new(inputs.recipe.runtime_rules(), arch_name, triplet)?,
@@ -241,10 +244,22 @@ impl<'a> Selector<'a> {
     pub(super) fn catalogued(&mut self, name: &str) -> Option<&'a PackageFiles> {
         let Inputs { catalog, given, .. } = self.inputs;
         // Of what an image has in part, the rest is wanted too.
-        let found = catalog.package(name).filter(|_| !given.partial.contains(name));
+        let found = catalog.package(name);
+        let found = found.filter(|package| !package.is_outline && !given.partial.contains(name));
         self.looked_into.insert(name.to_owned());
         if found.is_none() && self.inputs.packages.contains_key(name) {
             self.wants.insert(name.to_owned());
+        }
+        found
+    }
+
+    /// A package's files or their outline, or a wish for that.
+    pub(super) fn outlined(&mut self, name: &str) -> Option<&'a PackageFiles> {
+        let Inputs { catalog, given, .. } = self.inputs;
+        let found = catalog.package(name).filter(|_| !given.partial.contains(name));
+        self.looked_into.insert(name.to_owned());
+        if found.is_none() && self.inputs.packages.contains_key(name) {
+            self.outlines.insert(name.to_owned());
         }
         found
     }
@@ -255,6 +270,10 @@ impl<'a> Selector<'a> {
             return;
         }
         let Some((file, package, entry)) = self.file_at(path) else { return };
+        if package.is_outline {
+            self.wants.insert(package.name.clone());
+            return;
+        }
         match reason.by() {
             Some(by) => self.bonds.file_to_file(by, path),
             None if matches!(reason, Reason::Named | Reason::Reached) => {
@@ -458,8 +477,10 @@ impl<'a> Selector<'a> {
 
     /// The selection, once nothing more is wanted.
     pub(super) fn finish(mut self) -> Result<Outcome, SelectError> {
-        if !self.wants.is_empty() {
-            return Ok(Outcome::Wants(self.wants));
+        let (files, outlines) = (std::mem::take(&mut self.wants), std::mem::take(&mut self.outlines));
+        let wants = Wants { files, outlines };
+        if !wants.is_empty() {
+            return Ok(Outcome::Wants(wants));
         }
         if !self.reads.is_empty() {
             return Ok(Outcome::Reads(self.reads));

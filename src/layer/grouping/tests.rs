@@ -73,6 +73,7 @@ fn layers(rows: &[Row<'_>], budget: usize) -> BTreeMap<String, String> {
                 cache: None,
                 kept: None,
                 source: None,
+                is_outline: false,
             })
             .unwrap();
         if marks.contains("named") {
@@ -87,6 +88,7 @@ fn layers(rows: &[Row<'_>], budget: usize) -> BTreeMap<String, String> {
             version: "1".to_owned(),
             architecture: "amd64".to_owned(),
             source: source.to_owned(),
+            is_outline: false,
             layer: None,
             on_demand: false,
             in_image: false,

@@ -48,6 +48,7 @@ fn package(name: &str, files: &[&str]) -> PackageFiles {
         manifest: Arc::new(Manifest { files: files.collect(), control: Control::default() }),
         kept: None,
         source: None,
+        is_outline: false,
     }
 }
 

@@ -51,6 +51,7 @@ impl Shell<'_> {
             manifest: Arc::new(Manifest { files: Vec::new(), control: Control { text, members } }),
             kept: None,
             source: None,
+            is_outline: false,
         };
         let catalog = FileCatalog::new(MergedUsr::new(&[]));
         let found = effects_of(&package, &CatalogFiles::new(&catalog, "x86_64", "")).effects;

@@ -1,0 +1,161 @@
+//! What a package of Debian's kind tells of its files without its data: `md5sums` and `conffiles` name the regular ones,
+//! `shlibs` the libraries (Debian Policy 8.6). That is a page or two at the start of the archive, where the data is
+//! megabytes.
+//!
+//! It is enough for a package that has libraries, until something needs one of them. Links and directories are not in
+//! it, but for the links by which the libraries are found.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::contents::stamp_of_named;
+use super::scan::{PackageArchive, judge};
+use super::{
+    CatalogError, CataloguedFile, Control, Manifest, ManifestKind, ManifestStore, MergedUsr, PackageFiles,
+};
+use crate::apk::archive::Marks;
+use crate::cache::ContentId;
+use crate::deb::archive::read_control;
+use crate::elf::{ElfFacts, ElfKind, PackedSymbols};
+use crate::loader::Search;
+use crate::root_path::RootPath;
+use crate::tarball::{Entry, EntryKind, Metadata};
+
+/// Control files as they are stored, in no order that means anything.
+#[derive(Debug, Serialize, Deserialize)]
+struct Told {
+    /// The text of `control`.
+    text: String,
+    /// The regular files.
+    files: Vec<RootPath>,
+    /// Of each library the names that it may have.
+    libraries: Vec<[String; 2]>,
+}
+
+/// The outline of a package of which one is enough: none where the package does not say that it has libraries on the
+/// loader's path, and where they are.
+pub(super) fn outline(
+    archive: &PackageArchive,
+    merged_usr: &MergedUsr,
+    search: &Search,
+    store: &dyn ManifestStore,
+) -> Result<Option<PackageFiles>, CatalogError> {
+    if matches!(archive.content, ContentId::Apk(_)) {
+        return Ok(None);
+    }
+    let Some(Told { text, files, libraries }) = told(archive, store) else { return Ok(None) };
+    let files: BTreeSet<RootPath> = files.iter().map(|path| merged_usr.canonical(path)).collect();
+    let Some(files) = listed(&files, &libraries, search) else { return Ok(None) };
+    let manifest = Manifest { files, control: Control { text, ..Control::default() } };
+    judge(archive, &manifest)?;
+    Ok(Some(PackageFiles {
+        name: archive.name.clone(),
+        version: archive.version.clone(),
+        content: archive.content,
+        archive: archive.path.clone(),
+        manifest: Arc::new(manifest),
+        kept: None,
+        cache: None,
+        source: None,
+        is_outline: true,
+    }))
+}
+
+/// What the control files say: stored, or read and stored.
+fn told(archive: &PackageArchive, store: &dyn ManifestStore) -> Option<Told> {
+    let stored = store.load(ManifestKind::Outline, &archive.content.key());
+    if let Some(told) = stored.and_then(|bytes| postcard::from_bytes(&bytes).ok()) {
+        return told;
+    }
+    // Where something is wrong with it, whoever lists all of it will say so.
+    let before = stamp_of_named(&archive.content, &archive.path)?;
+    let control = read_control(&archive.path).ok()?;
+    let told = tell(&Control::from(control));
+    if before.is_at(&archive.path)
+        && let Ok(bytes) = postcard::to_stdvec(&told)
+    {
+        store.store(ManifestKind::Outline, &archive.content.key(), &bytes);
+    }
+    told
+}
+
+fn tell(control: &Control) -> Option<Told> {
+    let libraries: Vec<[String; 2]> = control.member("shlibs")?.lines().filter_map(names_of_library).collect();
+    let sums = control.member("md5sums")?;
+    // "HEX  PATH", without a slash in front; conffiles are in a list of their own.
+    let sums = sums.lines().filter_map(|line| line.split_once("  ")).map(|(_, path)| path.to_owned());
+    let conffiles = control.member("conffiles").unwrap_or_default();
+    let conffiles = conffiles.lines().filter_map(|line| line.split_whitespace().next_back()).map(str::to_owned);
+    let files = sums.chain(conffiles).filter_map(|path| RootPath::parse(&path).ok()).collect();
+    (!libraries.is_empty()).then_some(Told { text: control.text.clone(), files, libraries })
+}
+
+/// The names that a line of `shlibs` may mean: `[TYPE:] NAME VERSION DEPENDENCIES` is of NAME.so.VERSION or
+/// NAME-VERSION.so. What is of a type is for packages of that type (the installer's).
+fn names_of_library(line: &str) -> Option<[String; 2]> {
+    let mut words = line.split_whitespace().filter(|_| !line.starts_with('#'));
+    let name = words.next().filter(|first| !first.ends_with(':'))?;
+    let version = words.next()?;
+    Some([format!("{name}.so.{version}"), format!("{name}-{version}.so")])
+}
+
+/// The files, and links to those that are libraries by the names that are asked for; none where one of the libraries is
+/// not found.
+fn listed(
+    files: &BTreeSet<RootPath>,
+    libraries: &[[String; 2]],
+    search: &Search,
+) -> Option<Vec<CataloguedFile>> {
+    let entry = |path: RootPath, kind| CataloguedFile {
+        entry: Entry { path, kind, metadata: Metadata::default() },
+        index: u32::MAX,
+        elf: None,
+        shebang: None,
+        damaged_elf: None,
+        marks: Marks::default(),
+    };
+    let (mut all, mut found) = (Vec::new(), BTreeSet::new());
+    for path in files {
+        let name = path.file_name();
+        let is_of = |soname: &&String| name.strip_prefix(soname.as_str()).is_some_and(is_rest_of_version);
+        let mut of = libraries.iter().filter(|_| search.in_default_dirs(path));
+        let library = of.find_map(|names| Some((names, names.iter().find(is_of)?)));
+        let elf = library.map(|(_, soname)| Arc::new(facts(soname, search)));
+        all.push(CataloguedFile { elf, ..entry(path.clone(), EntryKind::File { size: 0 }) });
+        if let Some((names, soname)) = library {
+            found.insert(names);
+            let link = path.parent().and_then(|parent| parent.join(soname).ok());
+            if let Some(link) = link.filter(|link| !files.contains(link)) {
+                all.push(entry(link, EntryKind::Symlink { target: name.to_owned() }));
+            }
+        }
+    }
+    libraries.iter().all(|names| found.contains(names)).then_some(all)
+}
+
+/// What follows a library's name in that of its file, if anything does: `.37.100`.
+fn is_rest_of_version(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('.')
+}
+
+fn facts(soname: &str, search: &Search) -> ElfFacts {
+    ElfFacts {
+        machine: search.machine(),
+        kind: ElfKind::SharedObject,
+        interp: None,
+        soname: Some(soname.to_owned()),
+        needed: Vec::new(),
+        rpath: Vec::new(),
+        runpath: Vec::new(),
+        dynamic: true,
+        nodeflib: false,
+        bind_now: false,
+        symbols: PackedSymbols::default(),
+        dlopen: Vec::new(),
+        mentions: Vec::new(),
+        words: Vec::new(),
+        commands: Vec::new(),
+    }
+}
