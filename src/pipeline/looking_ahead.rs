@@ -35,7 +35,7 @@ impl Forge<'_> {
 }
 
 pub(super) fn foresight<'a>(
-    recipe: &Recipe,
+    recipe: &'a Recipe,
     arch: Arch,
     packages: &'a BTreeMap<&'a str, &'a LockedPackage>,
     links: &MergedUsr,

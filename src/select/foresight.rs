@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::arch::Arch;
-use crate::catalog::{MergedUsr, OwnElfs, PackageFiles};
+use crate::catalog::{CataloguedFile, MergedUsr, OwnElfs, PackageFiles};
 use crate::distro::{Distro, is_install_helper};
 use crate::elf::ElfFacts;
 use crate::loader::Search;
@@ -21,6 +21,7 @@ use crate::tarball::EntryKind;
 use super::mentions::package_names;
 use super::packages::{self, Role};
 use super::patterns::{Glob, compile};
+use super::rules::{RuntimeRules, is_c_library};
 use super::selector::loader_for;
 use super::strip::StripRules;
 use super::{SelectError, Wants, packages::named};
@@ -32,6 +33,7 @@ pub struct Foresight<'a> {
     distro: Distro,
     search: Search,
     strip: StripRules,
+    rules: RuntimeRules<'a>,
     /// The recipe's own layers.
     layers: Vec<Ahead>,
     seen: BTreeMap<String, PackageFiles>,
@@ -59,6 +61,8 @@ struct Ahead {
     dependencies: BTreeMap<String, bool>,
     /// The names of libraries that are needed.
     needed: BTreeSet<String>,
+    /// The rules that fired. In selection each does so once, but who does it first is not known here.
+    fired: BTreeSet<usize>,
     /// Packages, and the names of their libraries.
     loaded: HashSet<(String, String)>,
 }
@@ -71,12 +75,14 @@ enum Step {
     Load(String, String),
     /// A library is needed.
     Need(String),
+    /// A run-time rule fires.
+    Fire(usize),
 }
 
 impl<'a> Foresight<'a> {
     /// Of what a recipe adds to its bases. `own` are the ELF files that it brings.
     pub fn new(
-        recipe: &Recipe,
+        recipe: &'a Recipe,
         arch: Arch,
         packages: &'a BTreeMap<&'a str, &'a LockedPackage>,
         merged_usr: &MergedUsr,
@@ -91,6 +97,7 @@ impl<'a> Foresight<'a> {
             distro,
             search: loader_for(distro, arch, None).ok_or_else(no_port)?,
             strip,
+            rules: RuntimeRules::new(recipe.runtime_rules(), names.0, names.1)?,
             layers: Vec::new(),
             seen: BTreeMap::new(),
             libraries: HashMap::new(),
@@ -116,9 +123,14 @@ impl<'a> Foresight<'a> {
                 roles: BTreeMap::new(),
                 dependencies: BTreeMap::new(),
                 needed: BTreeSet::new(),
+                fired: BTreeSet::new(),
                 loaded: HashSet::new(),
             });
             foresight.begin(named, own, number);
+        }
+        if let Some(number) = foresight.layers.iter().position(|layer| layer.keep == Keep::Needed) {
+            let fired = foresight.rules.fired_by_environment(&recipe.image.env);
+            foresight.walk(number, fired.into_iter().map(Step::Fire).collect());
         }
         Ok(foresight)
     }
@@ -153,7 +165,7 @@ impl<'a> Foresight<'a> {
             if let Some(opened) = layer.dependencies.get(name) {
                 steps.extend(self.depend(package, *opened));
             }
-            steps.extend(self.listed(number, package).into_iter().map(Step::Need));
+            steps.extend(self.listed(number, package));
             // What was reached before it was seen is looked at now.
             self.layers[number].roles.remove(name);
             self.walk(number, steps);
@@ -168,8 +180,8 @@ impl<'a> Foresight<'a> {
             Keep::Needed => steps.extend(named.into_iter().map(|name| Step::Reach(name, Role::Named))),
             Keep::Listed => named.iter().for_each(|name| self.want(name)),
         }
-        let own = own.files.values().filter(|elf| elf.layer == number);
-        steps.extend(own.flat_map(|elf| needs(&elf.facts)).map(Step::Need));
+        let own = own.files.iter().filter(|(_, elf)| elf.layer == number);
+        steps.extend(own.flat_map(|(path, elf)| self.leads(at, path, None, &elf.facts)));
         self.walk(at, steps);
     }
 
@@ -192,6 +204,7 @@ impl<'a> Foresight<'a> {
                 Step::Reach(name, role) => self.reach(number, &name, role),
                 Step::Load(name, library) => self.load(number, name, &library),
                 Step::Need(library) => self.need(number, library),
+                Step::Fire(rule) => self.fire(number, rule),
             });
         }
     }
@@ -205,8 +218,7 @@ impl<'a> Foresight<'a> {
         layer.roles.insert(name.to_owned(), role);
         self.want(name);
         let Some(package) = self.seen.get(name).cloned() else { return Vec::new() };
-        let needed = self.taken(number, &package, role);
-        let mut steps: Vec<Step> = needed.into_iter().map(Step::Need).collect();
+        let mut steps = self.taken(number, &package, role);
         let Some(locked) = self.packages.get(name).copied() else { return steps };
         let hands_on = role == Role::Named && packages::is_meta(self.distro, &self.strip, &package);
         for dependency in &locked.requires {
@@ -246,30 +258,57 @@ impl<'a> Foresight<'a> {
         is_install_helper(self.distro, name) && !self.layers[number].named.contains(name)
     }
 
-    /// What the ELF files need that a reached package gives.
-    fn taken(&self, number: usize, package: &PackageFiles, role: Role) -> BTreeSet<String> {
-        let layer = &self.layers[number];
-        let elf_files = package.manifest.files.iter().filter_map(|file| Some((file, file.elf.as_ref()?)));
-        elf_files
-            .filter(|(file, _)| {
-                let path = &file.entry.path;
-                (role == Role::Named || packages::comes_with_package(&self.search, file))
-                    && !layer.excludes(path)
-                    && self.strip.class_of(path).is_none()
-            })
-            .flat_map(|(_, facts)| needs(facts))
-            .collect()
+    /// What the ELF files lead to that a reached package gives.
+    fn taken(&self, number: usize, package: &PackageFiles, role: Role) -> Vec<Step> {
+        self.of_elf_files(number, package, |file| {
+            (role == Role::Named || packages::comes_with_package(&self.search, file))
+                && self.strip.class_of(&file.entry.path).is_none()
+        })
     }
 
-    /// What the ELF files of a package need that a layer lists.
-    fn listed(&self, number: usize, package: &PackageFiles) -> BTreeSet<String> {
-        let layer = &self.layers[number];
-        let elf_files = package.manifest.files.iter().filter_map(|file| Some((file, file.elf.as_ref()?)));
-        let listed = elf_files.filter(|(file, _)| {
-            let path = &file.entry.path;
-            layer.include.iter().any(|glob| glob.covers(path)) && !layer.excludes(path)
-        });
-        listed.flat_map(|(_, facts)| needs(facts)).collect()
+    /// What the ELF files of a package lead to that a layer lists.
+    fn listed(&self, number: usize, package: &PackageFiles) -> Vec<Step> {
+        let include = &self.layers[number].include;
+        self.of_elf_files(number, package, |file| include.iter().any(|glob| glob.covers(&file.entry.path)))
+    }
+
+    fn of_elf_files(
+        &self,
+        number: usize,
+        package: &PackageFiles,
+        is_in: impl Fn(&CataloguedFile) -> bool,
+    ) -> Vec<Step> {
+        let files = package.manifest.files.iter();
+        let files = files.filter(|file| file.elf.is_some() && is_in(file));
+        let files = files.filter(|file| !self.layers[number].excludes(&file.entry.path));
+        let facts = files.filter_map(|file| Some((&file.entry.path, file.elf.as_deref()?)));
+        facts.flat_map(|(path, facts)| self.leads(number, path, Some(&package.name), facts)).collect()
+    }
+
+    /// What an ELF file leads to: the libraries that it needs, its loader, and the rules that it fires.
+    fn leads(&self, number: usize, path: &RootPath, package: Option<&str>, facts: &ElfFacts) -> Vec<Step> {
+        let loader = facts.interp.as_deref().and_then(|interp| interp.rsplit('/').next());
+        let needed = facts.needed.iter().map(String::as_str).chain(loader);
+        let mut steps: Vec<Step> = needed.map(|library| Step::Need(library.to_owned())).collect();
+        let locked = package.and_then(|name| self.packages.get(name));
+        let is_c_library = locked.is_some_and(|locked| is_c_library(locked));
+        if self.layers[number].keep == Keep::Needed && !is_c_library {
+            steps.extend(self.rules.fired_by(path, Some(facts)).into_iter().map(Step::Fire));
+        }
+        steps
+    }
+
+    /// A rule asks for files of packages, or for the packages.
+    fn fire(&mut self, number: usize, rule: usize) -> Vec<Step> {
+        if !self.layers[number].fired.insert(rule) {
+            return Vec::new();
+        }
+        let rule = self.rules.rule(rule);
+        if rule.files.is_empty() {
+            return rule.packages.iter().map(|name| Step::Reach(name.clone(), Role::Reached)).collect();
+        }
+        rule.packages.iter().for_each(|name| self.want(name));
+        Vec::new()
     }
 
     fn need(&mut self, number: usize, library: String) -> Vec<Step> {
@@ -306,7 +345,7 @@ impl<'a> Foresight<'a> {
                 (EntryKind::Symlink { target }, _) => {
                     steps.push(Step::Need(path.link_target(target).file_name().to_owned()));
                 }
-                (_, Some(facts)) => steps.extend(needs(facts).map(Step::Need)),
+                (_, Some(facts)) => steps.extend(self.leads(number, path, Some(&name), facts)),
                 _ => {}
             }
             if !is_helper {
@@ -321,10 +360,4 @@ impl Ahead {
     fn excludes(&self, path: &RootPath) -> bool {
         self.exclude.iter().any(|glob| glob.covers(path))
     }
-}
-
-/// The libraries that an ELF file needs, and its loader.
-fn needs(facts: &ElfFacts) -> impl Iterator<Item = String> + use<'_> {
-    let loader = facts.interp.as_deref().and_then(|interp| interp.rsplit('/').next());
-    facts.needed.iter().map(String::as_str).chain(loader).map(str::to_owned)
 }

@@ -10,6 +10,7 @@ use globset::{GlobMatcher, GlobSet, GlobSetBuilder};
 
 use crate::catalog::PackageFiles;
 use crate::elf::ElfFacts;
+use crate::lock::LockedPackage;
 use crate::recipe::{Pattern, Rule, RuleTool};
 use crate::root_path::RootPath;
 
@@ -88,7 +89,7 @@ impl<'a> RuntimeRules<'a> {
     }
 
     /// The rules that a file fires, be it again.
-    fn fired_by(&self, path: &RootPath, facts: Option<&ElfFacts>) -> BTreeSet<usize> {
+    pub(super) fn fired_by(&self, path: &RootPath, facts: Option<&ElfFacts>) -> BTreeSet<usize> {
         let mut found: BTreeSet<usize> = BTreeSet::new();
         if let Some(facts) = facts {
             for symbol in facts.symbols.imported() {
@@ -108,6 +109,23 @@ impl<'a> RuntimeRules<'a> {
         found.retain(|number| !self.rules[*number].except.iter().any(|glob| glob.is_match(path.as_str())));
         found
     }
+
+    /// The rules that the image's environment fires.
+    pub(super) fn fired_by_environment(&self, env: &BTreeMap<String, String>) -> BTreeSet<usize> {
+        let rules = self.rules.iter().enumerate();
+        let fired = rules.filter(|(_, one)| one.rule.when.env.iter().any(|name| env.contains_key(name)));
+        fired.map(|(number, _)| number).collect()
+    }
+
+    /// A rule by its number.
+    pub(super) fn rule(&self, number: usize) -> &'a Rule {
+        self.rules[number].rule
+    }
+}
+
+/// Whether a package is of the C library itself.
+pub(super) fn is_c_library(locked: &LockedPackage) -> bool {
+    C_LIBRARIES.contains(&locked.source.as_str())
 }
 
 impl Selector<'_> {
@@ -116,19 +134,7 @@ impl Selector<'_> {
         if self.layer().named.is_empty() {
             return;
         }
-        let env = &self.inputs.recipe.image.env;
-        let fired: Vec<usize> = self
-            .runtime
-            .rules
-            .iter()
-            .enumerate()
-            .filter(|(number, one)| {
-                !self.runtime.fired.contains_key(number)
-                    && one.rule.when.env.iter().any(|name| env.contains_key(name))
-            })
-            .map(|(number, _)| number)
-            .collect();
-        for number in fired {
+        for number in self.runtime.fired_by_environment(&self.inputs.recipe.image.env) {
             self.fire(number, None);
         }
     }
@@ -176,8 +182,7 @@ impl Selector<'_> {
 
     /// Whether a package is of the C library itself.
     pub(super) fn is_c_library(&self, package: &PackageFiles) -> bool {
-        let locked = self.inputs.packages.get(package.name.as_str());
-        locked.is_some_and(|locked| C_LIBRARIES.contains(&locked.source.as_str()))
+        self.inputs.packages.get(package.name.as_str()).is_some_and(|locked| is_c_library(locked))
     }
 
     fn fire(&mut self, number: usize, by: Option<&RootPath>) {
