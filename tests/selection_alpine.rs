@@ -159,7 +159,10 @@ fn selection(
             scripts: &scripts,
         };
         match select(inputs) {
-            Ok(Outcome::Wants(more)) => wants = more,
+            Ok(Outcome::Wants(more)) => {
+                wants = more.files;
+                wants.extend(more.outlines);
+            }
             Ok(Outcome::Reads(paths)) => {
                 scripts.extend(paths.into_iter().map(|path| (path, None)));
                 wants = BTreeSet::new();
@@ -179,7 +182,6 @@ fn lock(package: &Package) -> LockedPackage {
         version: "1.0-r0".to_owned(),
         architecture: "x86_64".to_owned(),
         source: package.field("Source").unwrap_or(package.name()).to_owned(),
-        is_outline: false,
         layer: None,
         on_demand: false,
         in_image: false,

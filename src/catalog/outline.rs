@@ -159,3 +159,64 @@ fn facts(soname: &str, search: &Search) -> ElfFacts {
         commands: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::Arch;
+
+    fn control(members: &[(&str, &str)]) -> Control {
+        let members = members.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()));
+        Control { text: "Package: libx1\n".to_owned(), members: members.collect() }
+    }
+
+    /// The paths, and what those are that are more than a file.
+    fn outlined(members: &[(&str, &str)]) -> Option<Vec<String>> {
+        let Told { files, libraries, .. } = tell(&control(members))?;
+        let search = Search::glibc(Arch::Amd64.elf_machine(), "x86_64-linux-gnu", Vec::new());
+        let listed = listed(&files.into_iter().collect(), &libraries, &search)?;
+        let shown = listed.into_iter().map(|file| match (file.entry.kind, file.elf) {
+            (EntryKind::Symlink { target }, _) => format!("{} -> {target}", file.entry.path),
+            (_, Some(facts)) => format!("{}: {}", file.entry.path, facts.soname.clone().unwrap()),
+            _ => file.entry.path.to_string(),
+        });
+        Some(shown.collect())
+    }
+
+    #[test]
+    fn control_files_tell_of_libraries() {
+        let sums = "00  usr/lib/x86_64-linux-gnu/libx.so.1.2\n00  usr/share/x\n\
+                    00  usr/lib/x86_64-linux-gnu/libdb-5.3.so\n00  usr/lib/x86_64-linux-gnu/x/libx.so.1\n";
+        let shlibs = "# of debhelper\nudeb: libx 1 libx1-udeb\nlibx 1 libx1 (>= 1)\nlibdb 5.3 libdb5.3\n";
+        let told = outlined(&[("md5sums", sums), ("shlibs", shlibs), ("conffiles", "/etc/x.conf\n")]);
+        assert_eq!(
+            told.unwrap(),
+            [
+                "/etc/x.conf",
+                "/usr/lib/x86_64-linux-gnu/libdb-5.3.so: libdb-5.3.so",
+                "/usr/lib/x86_64-linux-gnu/libx.so.1.2: libx.so.1",
+                "/usr/lib/x86_64-linux-gnu/libx.so.1 -> libx.so.1.2",
+                "/usr/lib/x86_64-linux-gnu/x/libx.so.1",
+                "/usr/share/x",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_does_not_tell_all_of_its_libraries_has_no_outline() {
+        let sums = ("md5sums", "00  usr/lib/x86_64-linux-gnu/libx.so.1\n00  usr/lib/libx.so.12\n");
+        assert!(outlined(&[sums, ("shlibs", "libx 1 x\n")]).is_some());
+        for members in [
+            &[sums][..],
+            &[("shlibs", "libx 1 x\n")],
+            &[sums, ("shlibs", "")],
+            // Another version, one that only begins like it, and a directory that the loader does not look into.
+            &[sums, ("shlibs", "libx 2 x\n")],
+            &[sums, ("shlibs", "libx 1 x\nliby 1 x\n")],
+            &[("md5sums", "00  usr/lib/libx.so.12\n"), ("shlibs", "libx 1 x\n")],
+            &[("md5sums", "00  usr/lib/x/libx.so.1\n"), ("shlibs", "libx 1 x\n")],
+        ] {
+            assert_eq!(outlined(members), None, "{members:?}");
+        }
+    }
+}

@@ -321,7 +321,7 @@ fn what_passes_for_sound_in_the_cache_and_is_not_is_fetched_again_the_next_time(
     assert_eq!(cache.verified_blob(package.content).unwrap(), Lookup::Missing);
     // Nor is it listed where its list is not known.
     decay();
-    std::fs::remove_dir_all(cache.root().join("derived").join(MANIFESTS)).unwrap();
+    std::fs::remove_dir_all(cache.root().join("derived").join(ManifestKind::Whole.name())).unwrap();
     let listed = catalogue(&[archive], &merged(), &cache);
     assert!(matches!(listed, Err(CatalogError::Changed { gone: false, .. })), "{listed:?}");
     assert_eq!(cache.verified_blob(package.content).unwrap(), Lookup::Missing);
@@ -359,7 +359,7 @@ fn manifests_are_stored_once_for_every_distro() {
     assert_eq!(list(&MergedUsr::new(&[])).files[0].entry.path, path("/lib/liba.so.1"));
     assert_eq!(first.files[0].entry.path, path("/usr/lib/liba.so.1"));
     // Stored nonsense is made again, which fails here because the archive is gone.
-    store.store(&archive.content.key(), b"\xff\xff\xff");
+    store.store(ManifestKind::Whole, &archive.content.key(), b"\xff\xff\xff");
     let error = catalogue(&[archive], &merged(), &store).unwrap_err();
     assert!(matches!(error, CatalogError::Package { .. }));
     assert_eq!(error.to_string(), "cannot read the package a 1");

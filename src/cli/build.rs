@@ -162,13 +162,11 @@ fn built_anew(
     let patterns: Vec<_> = plans.iter().map(|one| (one.arch(), one.unmatched())).collect();
     judge_patterns(&patterns, forge.progress)?;
     let layout = staging.open()?;
-    let mut built = Vec::with_capacity(wanted.len());
-    for (plan, inputs) in plans.into_iter().zip(&inputs) {
-        let one = forge.pack(recipe, plan, &layout).map_err(failed)?;
+    let built = forge.pack_all(recipe, plans, &layout).map_err(failed)?;
+    for (one, inputs) in built.iter().zip(&inputs) {
         if let (Some(before), Some(call), Some(inputs)) = (before, &call, inputs) {
-            forge.keep(recipe, &lock, [before, call], inputs, &one);
+            forge.keep(recipe, &lock, [before, call], inputs, one);
         }
-        built.push(one);
     }
     Ok((layout, built))
 }

@@ -90,3 +90,40 @@ impl Drop for Closing<'_> {
         self.0.close();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+
+    fn wanted(name: &str, size: u64) -> Wanted {
+        let content = Digest::of(name.as_bytes()).into();
+        Wanted { name: name.to_owned(), version: "1".to_owned(), urls: Vec::new(), size, content }
+    }
+
+    #[test]
+    fn what_is_missing_comes_by_size_until_no_more_can_come() {
+        let orders = Orders::default();
+        ["a", "b", "c"].into_iter().zip([1, 3, 2]).for_each(|(name, size)| orders.ask(wanted(name, size)));
+        for _ in 0..2 {
+            let package = orders.next_unseen().unwrap();
+            orders.miss(package, Vec::new());
+            orders.end_look();
+        }
+        let missing = || orders.next_missing().map(|(package, _)| package.name);
+        assert_eq!(missing().as_deref(), Some("b"));
+        let last = orders.next_unseen().unwrap();
+        assert_eq!(last.name, "c");
+        orders.close();
+        assert!(orders.next_unseen().is_none());
+        assert_eq!(missing().as_deref(), Some("a"));
+        // The last may be missing yet.
+        std::thread::scope(|scope| {
+            let next = scope.spawn(missing);
+            orders.miss(last, Vec::new());
+            orders.end_look();
+            assert_eq!(next.join().unwrap().as_deref(), Some("c"));
+        });
+        assert_eq!(missing(), None);
+    }
+}

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::arch::Arch;
 use crate::cache::ContentId;
 use crate::catalog::{MergedUsr, PackageFiles, catalogue_arriving};
+use crate::distro::is_install_helper;
 use crate::fetch::{self, Connections, Orders, Wanted, fetch_ordered};
 use crate::lock::{Lock, LockError, LockedPackage};
 use crate::progress::Progress;
@@ -14,7 +15,7 @@ use crate::recipe::Recipe;
 use crate::repository::roots;
 use crate::select::{Wants, loader_for};
 
-use super::incoming::{End, Event, Foresee, Incoming, Known, Listed, Place};
+use super::incoming::{End, Event, Foresee, Incoming, Known, Listed, Locked, Place};
 use super::{Forge, ForgeError, Loaded};
 
 impl Forge<'_> {
@@ -57,9 +58,14 @@ impl Forge<'_> {
         let slow = vec![self.mirrors.snapshot_root().to_owned()];
         let connections = Connections { slow, ..Connections::default() };
         let progress = Relay { to: self.progress, present: Mutex::new(BTreeMap::new()) };
+        let requires = |name: &str| {
+            let requires = packages.get(name).into_iter().flat_map(|locked| &locked.requires);
+            requires.filter(|name| !is_install_helper(recipe.conventions(), name)).cloned().collect()
+        };
         let search = loader_for(recipe.conventions(), arch, None);
+        let locked = Locked { know: &know, requires: &requires, outlines: search.as_ref() };
         let (orders, (tell, events)) = (Orders::default(), channel());
-        let mut incoming = Incoming::new(&orders, &know, foresee, (tell.clone(), events), search.as_ref());
+        let mut incoming = Incoming::new(&orders, locked, foresee, (tell.clone(), events));
         incoming.ask(wants);
         if incoming.is_open() {
             std::thread::scope(|scope| {

@@ -2,20 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::arch::Arch;
 use crate::base_image::BaseImage;
 use crate::catalog::FileCatalog;
 use crate::layer::LayerPlan;
 use crate::lock::Lock;
-use crate::oci::ImageSpec;
+use crate::oci::{ImageSpec, Layout};
 use crate::recipe::Recipe;
 use crate::render::EPOCH;
 use crate::select::UnmatchedPattern;
 
 use super::assembly::{Parts, Planned, layer_plans};
-use super::{Forge, ForgeError, Prepared, Summary};
+use super::side_by_side::side_by_side;
+use super::{Built, Forge, ForgeError, Prepared, Summary};
 
 /// An image of one architecture, ready to be packed. What was catalogued and chosen for it need not be at hand any more.
 #[derive(Debug)]
@@ -67,6 +68,22 @@ impl Forge<'_> {
             }
             Ok(plan)
         })
+    }
+
+    /// Packs what was planned for several architectures, several at once.
+    pub fn pack_all(
+        &self,
+        recipe: &Recipe,
+        plans: Vec<ImagePlan>,
+        layout: &Layout,
+    ) -> Result<Vec<Built>, ForgeError> {
+        let plans: Vec<Mutex<Option<ImagePlan>>> = plans.into_iter().map(|plan| Mutex::new(Some(plan))).collect();
+        let packed = side_by_side(&plans, |_| self, |forge, plan| {
+            // Each is taken once.
+            let plan = plan.lock().unwrap_or_else(PoisonError::into_inner).take();
+            plan.map(|plan| forge.pack(recipe, plan, layout)).transpose()
+        });
+        Ok(packed?.into_iter().flatten().collect())
     }
 
     /// The image of what was prepared, as it would be packed. It is dated as its newest index; where it has none, as all

@@ -15,8 +15,15 @@ use super::ForgeError;
 /// which it sees them.
 pub(super) type Foresee<'f> = dyn FnMut(&PackageFiles) -> Wants + 'f;
 
-/// Says what is known of a locked package, or of what is wanted for an outline of it; none where it is not locked.
-pub(super) type Know<'f> = dyn Fn(&str, bool) -> Result<Option<Known>, LockError> + 'f;
+/// What there is to know of locked packages by their names.
+pub(super) struct Locked<'f> {
+    /// What is known of all of its files, or of its outline; none where it is not locked.
+    pub(super) know: &'f dyn Fn(&str, bool) -> Result<Option<Known>, LockError>,
+    /// What it depends on and would lead to.
+    pub(super) requires: &'f dyn Fn(&str) -> BTreeSet<String>,
+    /// For whose libraries outlines are made, if they are.
+    pub(super) outlines: Option<&'f Search>,
+}
 
 /// What is known of a package when it is asked for.
 pub(super) enum Known {
@@ -78,12 +85,10 @@ enum Trouble {
 /// The packages that were asked for. As an iterator it gives those to be listed, as they come, until all are.
 pub(super) struct Incoming<'f> {
     orders: &'f Orders,
-    know: &'f Know<'f>,
+    locked: Locked<'f>,
     foresee: &'f mut Foresee<'f>,
     tell: Sender<Event>,
     events: Receiver<Event>,
-    /// How outlines are made, where there are any.
-    outlines: Option<&'f Search>,
     /// What was asked for, and whether all of its files were.
     asked: BTreeMap<String, bool>,
     /// How many of them are to be fetched and listed yet.
@@ -114,18 +119,16 @@ pub(super) struct Listed {
 impl<'f> Incoming<'f> {
     pub(super) fn new(
         orders: &'f Orders,
-        know: &'f Know<'f>,
+        locked: Locked<'f>,
         foresee: &'f mut Foresee<'f>,
         (tell, events): (Sender<Event>, Receiver<Event>),
-        outlines: Option<&'f Search>,
     ) -> Self {
         Incoming {
             orders,
-            know,
+            locked,
             foresee,
             tell,
             events,
-            outlines,
             asked: BTreeMap::new(),
             open: 0,
             has_ended: false,
@@ -151,13 +154,13 @@ impl<'f> Incoming<'f> {
         };
         let mut open = Vec::from_iter(of(wants));
         while let Some((name, is_whole)) = open.pop() {
-            let is_whole = is_whole || self.outlines.is_none();
+            let is_whole = is_whole || self.locked.outlines.is_none();
             let before = self.asked.get(&name).copied();
             if before.is_some_and(|was_whole| was_whole || !is_whole) {
                 continue;
             }
             self.asked.insert(name.clone(), is_whole);
-            match (self.know)(&name, is_whole) {
+            match (self.locked.know)(&name, is_whole) {
                 Ok(Some(Known::Listed(files))) => {
                     open.extend(of((self.foresee)(&files)));
                     self.listed.add(name, files);
@@ -189,7 +192,14 @@ impl<'f> Incoming<'f> {
                         self.archives.insert(name.clone(), archive);
                         self.waiting.insert((size, name));
                     }
-                    Err(failure) => self.fail(name, Trouble::Fetch(failure)),
+                    Err(failure) => {
+                        // What it would lead to is likely to lack as well, and all that lacks is told.
+                        let is_missing = matches!(failure, Failure::Gone { .. } | Failure::Offline { .. });
+                        let requires = is_missing.then(|| (self.locked.requires)(&name));
+                        self.fail(name, Trouble::Fetch(failure));
+                        let outlines = requires.unwrap_or_default();
+                        self.ask(Wants { outlines, ..Wants::default() });
+                    }
                 }
             }
             Event::Listed(name, Some(Ok(files))) => {
@@ -225,7 +235,7 @@ impl<'f> Incoming<'f> {
         let (_, name) = if self.is_small_next { self.waiting.pop_first() } else { self.waiting.pop_last() }?;
         self.is_small_next = !self.is_small_next;
         let is_whole = self.asked.get(&name).is_none_or(|is_whole| *is_whole);
-        let outline = self.outlines.filter(|_| !is_whole);
+        let outline = self.locked.outlines.filter(|_| !is_whole);
         let archive = self.archives.get(&name).cloned()?;
         Some((archive, outline.map_or(Depth::Whole, Depth::Outline)))
     }

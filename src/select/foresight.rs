@@ -361,3 +361,7 @@ impl Ahead {
         self.exclude.iter().any(|glob| glob.covers(path))
     }
 }
+
+#[cfg(test)]
+#[path = "foresight/tests.rs"]
+mod tests;

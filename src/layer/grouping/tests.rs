@@ -88,7 +88,6 @@ fn layers(rows: &[Row<'_>], budget: usize) -> BTreeMap<String, String> {
             version: "1".to_owned(),
             architecture: "amd64".to_owned(),
             source: source.to_owned(),
-            is_outline: false,
             layer: None,
             on_demand: false,
             in_image: false,

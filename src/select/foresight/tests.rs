@@ -1,0 +1,199 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::catalog::{Control, Manifest};
+use crate::digest::Digest;
+use crate::distro::Distro;
+use crate::elf::{ElfKind, PackedSymbols};
+use crate::tarball::{Entry, Metadata};
+
+const DIRECTORY: &str = "/usr/lib/x86_64-linux-gnu";
+
+/// A package: its name, what it depends on, and its files with the libraries that they need.
+#[derive(Clone, Debug)]
+struct Sample {
+    name: String,
+    depends: Vec<String>,
+    files: Vec<(String, Vec<String>)>,
+}
+
+impl Sample {
+    fn locked(&self) -> LockedPackage {
+        LockedPackage {
+            arch: Arch::Amd64,
+            name: self.name.clone(),
+            version: "1".to_owned(),
+            architecture: "amd64".to_owned(),
+            source: self.name.clone(),
+            layer: None,
+            on_demand: false,
+            in_image: false,
+            essential: false,
+            multi_arch: None,
+            repository: None,
+            path: format!("{}.deb", self.name),
+            size: 0,
+            content: Digest::of(self.name.as_bytes()).into(),
+            requires: self.depends.clone(),
+            relations: BTreeMap::new(),
+        }
+    }
+
+    fn files(&self, is_outline: bool) -> PackageFiles {
+        let file = |(path, needed): &(String, Vec<String>)| CataloguedFile {
+            entry: Entry {
+                path: RootPath::parse(path).unwrap(),
+                metadata: Metadata::default(),
+                kind: EntryKind::File { size: 0 },
+            },
+            index: 0,
+            elf: (path.contains(".so") || path.contains("bin/")).then(|| Arc::new(facts(needed))),
+            shebang: None,
+            damaged_elf: None,
+            marks: crate::apk::archive::Marks::default(),
+        };
+        PackageFiles {
+            name: self.name.clone(),
+            version: "1".to_owned(),
+            content: Digest::of(self.name.as_bytes()).into(),
+            archive: "none".into(),
+            manifest: Arc::new(Manifest {
+                files: self.files.iter().map(file).collect(),
+                control: Control::default(),
+            }),
+            kept: None,
+            cache: None,
+            source: None,
+            is_outline,
+        }
+    }
+
+    /// Whether its control files tell of its libraries.
+    fn has_outline(&self) -> bool {
+        self.files.iter().any(|(path, _)| path.starts_with(DIRECTORY))
+    }
+
+    fn outline(&self) -> PackageFiles {
+        let files = self.files.iter().map(|(path, _)| (path.clone(), Vec::new())).collect();
+        Sample { files, ..self.clone() }.files(true)
+    }
+}
+
+fn facts(needed: &[String]) -> ElfFacts {
+    ElfFacts {
+        machine: Arch::Amd64.elf_machine(),
+        kind: ElfKind::SharedObject,
+        interp: None,
+        soname: None,
+        needed: needed.to_vec(),
+        rpath: Vec::new(),
+        runpath: Vec::new(),
+        dynamic: true,
+        nodeflib: false,
+        bind_now: false,
+        symbols: PackedSymbols::default(),
+        dlopen: Vec::new(),
+        mentions: Vec::new(),
+        words: Vec::new(),
+        commands: Vec::new(),
+    }
+}
+
+/// What is wanted in all where packages come as `order` says: the next is the one at that place of those on their way.
+fn foreseen(samples: &[Sample], layers: &str, mut order: impl FnMut(usize) -> usize) -> Wants {
+    let locked: Vec<LockedPackage> = samples.iter().map(Sample::locked).collect();
+    let packages = locked.iter().map(|package| (package.name.as_str(), package)).collect();
+    let text = format!("name = \"r\"\nfrom = \"debian:trixie\"\n{layers}");
+    let recipe = Recipe::parse(&text, std::path::Path::new("r.toml")).unwrap();
+    let distro: Distro = "debian:trixie".parse().unwrap();
+    let links = MergedUsr::new(distro.directory_links(Arch::Amd64));
+    let mut foresight =
+        Foresight::new(&recipe, Arch::Amd64, &packages, &links, &OwnElfs::default()).unwrap();
+    let (mut all, mut coming) = (Wants::default(), Vec::new());
+    loop {
+        let wants = foresight.wants();
+        coming.extend(wants.outlines.iter().map(|name| (name.clone(), false)));
+        coming.extend(wants.files.iter().map(|name| (name.clone(), true)));
+        all.extend(wants);
+        if coming.is_empty() {
+            // Whether an outline was seen before all was asked for depends on who came first.
+            all.outlines.retain(|name| !all.files.contains(name));
+            return all;
+        }
+        let (name, is_whole) = coming.remove(order(coming.len()));
+        let sample = samples.iter().find(|sample| sample.name == name).unwrap();
+        let is_whole = is_whole || !sample.has_outline();
+        foresight.see(&if is_whole { sample.files(false) } else { sample.outline() });
+    }
+}
+
+fn named(samples: &[(&str, &[&str], &[(&str, &[&str])])]) -> Vec<Sample> {
+    let owned = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
+    let sample = |(name, depends, files): &(&str, &[&str], &[(&str, &[&str])])| Sample {
+        name: (*name).to_owned(),
+        depends: owned(depends),
+        files: files.iter().map(|(path, needed)| (path.replace("LIB", DIRECTORY), owned(needed))).collect(),
+    };
+    samples.iter().map(sample).collect()
+}
+
+#[test]
+fn libraries_are_looked_into_once_something_needs_them() {
+    let samples = named(&[
+        ("app", &["liba1", "libb1", "app-data"], &[("/usr/bin/app", &["liba.so.1"]), ("/usr/lib/app/x.so", &["libb.so.1"])]),
+        ("liba1", &["libc1"], &[("LIB/liba.so.1", &["libc.so.1"])]),
+        ("libb1", &["libd1"], &[("LIB/libb.so.1", &[])]),
+        ("libc1", &[], &[("LIB/libc.so.1", &[])]),
+        ("libd1", &[], &[("LIB/libd.so.1", &[])]),
+        ("app-data", &["app-more"], &[("/usr/share/app", &[])]),
+        ("app-more", &[], &[("/usr/share/more", &[])]),
+        ("stray", &[], &[("LIB/libe.so.1", &[])]),
+    ]);
+    let names = |text: &str| text.split_whitespace().map(str::to_owned).collect::<BTreeSet<_>>();
+    let layer = "[[layer]]\nname = \"l\"\npackages = [\"app\"]\n";
+    let excluded = format!("{layer}exclude = [\"/usr/lib/app/**\"]\n");
+    let wants = foreseen(&samples, &excluded, |_| 0);
+    assert_eq!(wants.files, names("app app-data app-more liba1 libc1"));
+    assert_eq!(wants.outlines, names("libb1"));
+    let wants = foreseen(&samples, layer, |_| 0);
+    assert_eq!(wants.files, names("app app-data app-more liba1 libb1 libc1"));
+    assert_eq!(wants.outlines, names("libd1"));
+    let all = format!("{layer}keep = \"all\"\n");
+    assert_eq!(foreseen(&samples, &all, |_| 0).files.len(), samples.len() - 1);
+}
+
+fn sample(name: usize) -> impl Strategy<Value = Sample> {
+    let libraries = || prop::collection::vec((0..7_usize).prop_map(|n| format!("lib{n}.so.1")), 0..3);
+    let path = prop_oneof![
+        Just(format!("{DIRECTORY}/lib{name}.so.1")),
+        Just(format!("/usr/lib/p{name}/x.so")),
+        Just(format!("/usr/bin/p{name}")),
+        Just(format!("/usr/share/p{name}")),
+        (0..7_usize).prop_map(|n| format!("{DIRECTORY}/lib{n}.so.1")),
+        Just(format!("/usr/lib/python3/dist-packages/p{name}.py")),
+    ];
+    let depends = prop::collection::vec((0..7_usize).prop_map(|n| format!("p{n}")), 0..4);
+    let files = prop::collection::vec((path, libraries()), 0..4);
+    (depends, files).prop_map(move |(depends, files)| Sample { name: format!("p{name}"), depends, files })
+}
+
+proptest! {
+    #[test]
+    fn what_is_wanted_does_not_depend_on_who_comes_first(
+        samples in (0..7_usize).map(sample).collect::<Vec<_>>(),
+        orders in prop::collection::vec(prop::collection::vec(any::<prop::sample::Index>(), 40), 3),
+        exclude in any::<bool>(),
+    ) {
+        let exclude = if exclude { "exclude = [\"/usr/lib/p1/**\", \"/usr/lib/*/lib2.so.1\"]\n" } else { "" };
+        let layers = format!(
+            "[[layer]]\nname = \"l\"\npackages = [\"p0\"]\n{exclude}\
+             [[layer]]\nname = \"m\"\npackages = [\"p1\"]\n"
+        );
+        let first = foreseen(&samples, &layers, |_| 0);
+        for order in orders {
+            let mut order = order.into_iter();
+            let next = |count| order.next().map_or(count - 1, |index| index.index(count));
+            prop_assert_eq!(&foreseen(&samples, &layers, next), &first);
+        }
+    }
+}
