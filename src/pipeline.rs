@@ -271,7 +271,8 @@ impl Forge<'_> {
                 let foresee = &mut |package: &PackageFiles| {
                     let mut more = foresee(&mut foresight, package);
                     more.files.retain(|name| catalog.package(name).is_none());
-                    more.outlines.retain(|name| catalog.package(name).is_none() && !outlines.contains_key(name));
+                    more.outlines
+                        .retain(|name| catalog.package(name).is_none() && !outlines.contains_key(name));
                     more
                 };
                 let listed = self.catalogued_ahead(recipe, lock, arch, wants, &links, foresee)?;

@@ -5,7 +5,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use std::time::{Duration, Instant};
 
 use crate::support::server::{Answer, Server};
@@ -194,6 +194,8 @@ fn the_cache_changes_between_fetching_and_packing() {
             let name = request.path.trim_start_matches('/');
             if name == "pool/late_1.0_amd64.deb" && !harmed.swap(true, Ordering::SeqCst) {
                 assert!(cached.iter().all(|path| path.is_file()));
+                // Nobody says when the others were looked up, beside which this one comes.
+                std::thread::sleep(Duration::from_secs(1));
                 harm(&held.upgrade().unwrap(), [&cached[0], &cached[1]]);
             }
             files.get(name).map_or(Answer::status(404), |body| Answer::ranged(request, body, "\"1\""))

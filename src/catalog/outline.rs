@@ -82,12 +82,14 @@ fn told(archive: &PackageArchive, store: &dyn ManifestStore) -> Option<Told> {
 }
 
 fn tell(control: &Control) -> Option<Told> {
-    let libraries: Vec<[String; 2]> = control.member("shlibs")?.lines().filter_map(names_of_library).collect();
+    let libraries: Vec<[String; 2]> =
+        control.member("shlibs")?.lines().filter_map(names_of_library).collect();
     let sums = control.member("md5sums")?;
     // "HEX  PATH", without a slash in front; conffiles are in a list of their own.
     let sums = sums.lines().filter_map(|line| line.split_once("  ")).map(|(_, path)| path.to_owned());
     let conffiles = control.member("conffiles").unwrap_or_default();
-    let conffiles = conffiles.lines().filter_map(|line| line.split_whitespace().next_back()).map(str::to_owned);
+    let conffiles =
+        conffiles.lines().filter_map(|line| line.split_whitespace().next_back()).map(str::to_owned);
     let files = sums.chain(conffiles).filter_map(|path| RootPath::parse(&path).ok()).collect();
     (!libraries.is_empty()).then_some(Told { text: control.text.clone(), files, libraries })
 }

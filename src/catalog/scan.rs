@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rayon::prelude::*;
 
 use super::contents::stamp_of_named;
+use super::outline::outline;
 use super::package::{self, PackageError};
 use super::scratch::{Keeping, Scratch};
-use super::outline::outline;
 use super::{CatalogError, CataloguedFile, Manifest, ManifestKind, ManifestStore, MergedUsr, PackageFiles};
 use crate::cache::ContentId;
 use crate::elf;
@@ -167,7 +167,9 @@ fn manifest(
     scratch: &Scratch,
     large: &Mutex<()>,
 ) -> Result<Manifest, CatalogError> {
-    let stored = store.load(ManifestKind::Whole, &archive.content.key()).and_then(|bytes| postcard::from_bytes(&bytes).ok());
+    let stored = store
+        .load(ManifestKind::Whole, &archive.content.key())
+        .and_then(|bytes| postcard::from_bytes(&bytes).ok());
     if let Some(manifest) = stored {
         return Ok(manifest);
     }

@@ -215,9 +215,7 @@ fn what_was_kept_needs_no_archive() {
         ("last", FILE, b"last"),
     ];
     let archives = ["a", "b"].map(|name| deb(dir.path(), name, &files));
-    let list = |scratch: &Scratch| {
-        arriving(archives.iter().rev().cloned(), scratch)
-    };
+    let list = |scratch: &Scratch| arriving(archives.iter().rev().cloned(), scratch);
     let packages = list(&Scratch::within(dir.path().join("scratch")));
     // Nothing is kept of what is not what its digest names, or where there is no place.
     assert!(list(&Scratch::default()).iter().all(|package| package.kept.is_none()));

@@ -46,8 +46,7 @@ impl Orders {
     /// The next package to be looked up, once there is one; none when no more will be. [`Orders::end_look`] ends it.
     pub(super) fn next_unseen(&self) -> Option<Wanted> {
         let is_idle = |state: &mut State| state.unseen.is_empty() && !state.closed;
-        let mut state =
-            self.changed.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.changed.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
         let next = state.unseen.pop_front()?;
         state.looks += 1;
         Some(next)
@@ -72,8 +71,7 @@ impl Orders {
             let may_come = !state.closed || !state.unseen.is_empty() || state.looks > 0;
             state.missing.is_empty() && may_come
         };
-        let mut state =
-            self.changed.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.changed.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
         state.missing.pop_first().map(|(_, next)| next)
     }
 

@@ -72,10 +72,17 @@ impl Forge<'_> {
                 let _closing = orders.closing();
                 scope.spawn(|| {
                     let _end = End(tell.clone());
-                    fetch_ordered(&orders, &self.transport, &self.cache, &connections, &progress, &|arrival| {
-                        // Where nobody waits for it, it is there all the same.
-                        let _ = tell.send(Event::Fetched(arrival));
-                    });
+                    fetch_ordered(
+                        &orders,
+                        &self.transport,
+                        &self.cache,
+                        &connections,
+                        &progress,
+                        &|arrival| {
+                            // Where nobody waits for it, it is there all the same.
+                            let _ = tell.send(Event::Fetched(arrival));
+                        },
+                    );
                 });
                 let fill = &|place: Place, files| place.fill(files);
                 catalogue_arriving(&mut incoming, links, &self.cache, &self.scratch, fill);

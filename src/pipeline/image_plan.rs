@@ -77,12 +77,17 @@ impl Forge<'_> {
         plans: Vec<ImagePlan>,
         layout: &Layout,
     ) -> Result<Vec<Built>, ForgeError> {
-        let plans: Vec<Mutex<Option<ImagePlan>>> = plans.into_iter().map(|plan| Mutex::new(Some(plan))).collect();
-        let packed = side_by_side(&plans, |_| self, |forge, plan| {
-            // Each is taken once.
-            let plan = plan.lock().unwrap_or_else(PoisonError::into_inner).take();
-            plan.map(|plan| forge.pack(recipe, plan, layout)).transpose()
-        });
+        let plans: Vec<Mutex<Option<ImagePlan>>> =
+            plans.into_iter().map(|plan| Mutex::new(Some(plan))).collect();
+        let packed = side_by_side(
+            &plans,
+            |_| self,
+            |forge, plan| {
+                // Each is taken once.
+                let plan = plan.lock().unwrap_or_else(PoisonError::into_inner).take();
+                plan.map(|plan| forge.pack(recipe, plan, layout)).transpose()
+            },
+        );
         Ok(packed?.into_iter().flatten().collect())
     }
 

@@ -44,7 +44,8 @@ impl Loaded {
     pub(super) fn let_packages_go(&self, packages: &BTreeMap<&str, &LockedPackage>) {
         for listed in [&self.packages, &self.outlines] {
             let mut listed = listed.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let own = packages.values().filter(|package| !["all", "noarch"].contains(&&*package.architecture));
+            let own =
+                packages.values().filter(|package| !["all", "noarch"].contains(&&*package.architecture));
             own.for_each(|package| _ = listed.remove(&package.content));
         }
     }

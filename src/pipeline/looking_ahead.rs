@@ -24,7 +24,8 @@ impl Forge<'_> {
             level = recipe.base.as_ref().map(|base| &base.recipe).zip(lock.base.as_deref());
         }
         let links = merged_usr(recipe, arch);
-        let all = levels.iter().map(|(recipe, packages, own, _)| foresight(recipe, arch, packages, &links, own));
+        let all =
+            levels.iter().map(|(recipe, packages, own, _)| foresight(recipe, arch, packages, &links, own));
         let mut all = all.collect::<Result<Vec<_>, _>>()?;
         let mut wants = first_wanted(&mut all);
         wants.files.extend(levels.iter().flat_map(|(.., of_own)| of_own.values().flatten()).cloned());

@@ -259,8 +259,7 @@ impl Selector<'_> {
         }
         let package = self.package_at(path);
         let Some(locked) = self.inputs.packages.get(package.as_str()) else { return false };
-        let direct: Vec<String> =
-            locked.requires.iter().filter(|name| may_have(name)).cloned().collect();
+        let direct: Vec<String> = locked.requires.iter().filter(|name| may_have(name)).cloned().collect();
         let wanted = if direct.is_empty() {
             super::packages::closure(&std::iter::once(package).collect(), self.inputs.packages)
                 .into_iter()

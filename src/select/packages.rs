@@ -117,7 +117,11 @@ impl Selector<'_> {
     fn opens_libraries(&self, package: &PackageFiles, dependency: &str) -> bool {
         !has_elf(package)
             && !self.is_helper(dependency)
-            && self.inputs.catalog.package(dependency).is_some_and(|library| ships_library(&self.search, library))
+            && self
+                .inputs
+                .catalog
+                .package(dependency)
+                .is_some_and(|library| ships_library(&self.search, library))
     }
 
     /// Takes the libraries that a package has on the loader's path, and the links by which they are found.

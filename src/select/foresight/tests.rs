@@ -107,8 +107,7 @@ fn foreseen(samples: &[Sample], layers: &str, mut order: impl FnMut(usize) -> us
     let recipe = Recipe::parse(&text, std::path::Path::new("r.toml")).unwrap();
     let distro: Distro = "debian:trixie".parse().unwrap();
     let links = MergedUsr::new(distro.directory_links(Arch::Amd64));
-    let mut foresight =
-        Foresight::new(&recipe, Arch::Amd64, &packages, &links, &OwnElfs::default()).unwrap();
+    let mut foresight = Foresight::new(&recipe, Arch::Amd64, &packages, &links, &OwnElfs::default()).unwrap();
     let (mut all, mut coming) = (Wants::default(), Vec::new());
     loop {
         let wants = foresight.wants();
@@ -140,7 +139,11 @@ fn named(samples: &[(&str, &[&str], &[(&str, &[&str])])]) -> Vec<Sample> {
 #[test]
 fn libraries_are_looked_into_once_something_needs_them() {
     let samples = named(&[
-        ("app", &["liba1", "libb1", "app-data"], &[("/usr/bin/app", &["liba.so.1"]), ("/usr/lib/app/x.so", &["libb.so.1"])]),
+        (
+            "app",
+            &["liba1", "libb1", "app-data"],
+            &[("/usr/bin/app", &["liba.so.1"]), ("/usr/lib/app/x.so", &["libb.so.1"])],
+        ),
         ("liba1", &["libc1"], &[("LIB/liba.so.1", &["libc.so.1"])]),
         ("libb1", &["libd1"], &[("LIB/libb.so.1", &[])]),
         ("libc1", &[], &[("LIB/libc.so.1", &[])]),
