@@ -250,7 +250,9 @@ pub fn fetch(
 ) -> Result<Fetched, FetchError> {
     let orders = Orders::default();
     let unique: BTreeMap<ContentId, &Wanted> = wanted.iter().rev().map(|one| (one.content, one)).collect();
-    unique.into_values().for_each(|one| orders.ask(one.clone()));
+    for one in unique.into_values() {
+        orders.ask(one.clone());
+    }
     orders.close();
     let arrivals = Mutex::new(BTreeMap::new());
     fetch_ordered(&orders, transport, cache, connections, progress, &|arrival| {

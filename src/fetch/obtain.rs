@@ -21,7 +21,7 @@ pub(super) struct Source<'a> {
 impl Source<'_> {
     /// Looks for a package in the cache; where it is not, it goes among those that are missing.
     pub(super) fn look_up(&self, package: &Wanted, orders: &Orders) -> Option<Arrival> {
-        let (outcome, notes) = match self.cache.verified_blob(&package.content) {
+        let (outcome, notes) = match self.cache.verified_blob(package.content) {
             Ok(Lookup::Found(path)) => (Ok(path), Vec::new()),
             Ok(lookup) => {
                 let note = Note::Damaged { package: package.to_string() };

@@ -16,12 +16,15 @@ pub struct Orders {
     changed: Condvar,
 }
 
+/// The larger a package, the further in front it is.
+type Place = (Reverse<u64>, String, ContentId);
+
 #[derive(Debug, Default)]
 struct State {
     unseen: VecDeque<Wanted>,
     /// How many are being looked up.
     looks: usize,
-    missing: BTreeMap<(Reverse<u64>, String, ContentId), (Wanted, Vec<Note>)>,
+    missing: BTreeMap<Place, (Wanted, Vec<Note>)>,
     closed: bool,
 }
 

@@ -15,10 +15,12 @@ use super::ForgeError;
 /// which it sees them.
 pub(super) type Foresee<'f> = dyn FnMut(&PackageFiles) -> Wants + 'f;
 
+/// Says what is known of all files of a package, or of its outline; none where it is not locked.
+pub(super) type Know<'f> = dyn Fn(&str, bool) -> Result<Option<Known>, LockError> + 'f;
+
 /// What there is to know of locked packages by their names.
 pub(super) struct Locked<'f> {
-    /// What is known of all of its files, or of its outline; none where it is not locked.
-    pub(super) know: &'f dyn Fn(&str, bool) -> Result<Option<Known>, LockError>,
+    pub(super) know: &'f Know<'f>,
     /// What it depends on and would lead to.
     pub(super) requires: &'f dyn Fn(&str) -> BTreeSet<String>,
     /// For whose libraries outlines are made, if they are.
@@ -152,7 +154,7 @@ impl<'f> Incoming<'f> {
             let outlines = wants.outlines.into_iter().map(|name| (name, false));
             outlines.chain(wants.files.into_iter().map(|name| (name, true)))
         };
-        let mut open = Vec::from_iter(of(wants));
+        let mut open: Vec<(String, bool)> = of(wants).collect();
         while let Some((name, is_whole)) = open.pop() {
             let is_whole = is_whole || self.locked.outlines.is_none();
             let before = self.asked.get(&name).copied();

@@ -48,12 +48,16 @@ pub(super) fn foresight<'a>(
 /// What is wanted whatever packages have, or since the last call.
 pub(super) fn first_wanted(all: &mut [Foresight<'_>]) -> Wants {
     let mut wants = Wants::default();
-    all.iter_mut().for_each(|foresight| wants.extend(foresight.wants()));
+    for foresight in all {
+        wants.extend(foresight.wants());
+    }
     wants
 }
 
 /// What is wanted because of what a package has.
 pub(super) fn foresee(all: &mut [Foresight<'_>], package: &PackageFiles) -> Wants {
-    all.iter_mut().for_each(|foresight| foresight.see(package));
+    for foresight in all.iter_mut() {
+        foresight.see(package);
+    }
     first_wanted(all)
 }

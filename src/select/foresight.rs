@@ -202,7 +202,7 @@ impl<'a> Foresight<'a> {
         while let Some(step) = steps.pop() {
             steps.extend(match step {
                 Step::Reach(name, role) => self.reach(number, &name, role),
-                Step::Load(name, library) => self.load(number, name, &library),
+                Step::Load(name, library) => self.load(number, &name, &library),
                 Step::Need(library) => self.need(number, library),
                 Step::Fire(rule) => self.fire(number, rule),
             });
@@ -325,10 +325,10 @@ impl<'a> Foresight<'a> {
     }
 
     /// A library comes with what it needs, and its package is reached.
-    fn load(&mut self, number: usize, name: String, library: &str) -> Vec<Step> {
-        let Some(package) = self.seen.get(&name) else { return Vec::new() };
+    fn load(&mut self, number: usize, name: &str, library: &str) -> Vec<Step> {
+        let Some(package) = self.seen.get(name) else { return Vec::new() };
         let (manifest, is_outline) = (Arc::clone(&package.manifest), package.is_outline);
-        let is_helper = self.is_helper(number, &name);
+        let is_helper = self.is_helper(number, name);
         let mut steps = Vec::new();
         for file in &manifest.files {
             let path = &file.entry.path;
@@ -337,19 +337,19 @@ impl<'a> Foresight<'a> {
                 continue;
             }
             if is_outline {
-                self.want(&name);
-            } else if !self.layers[number].loaded.insert((name.clone(), library.to_owned())) {
+                self.want(name);
+            } else if !self.layers[number].loaded.insert((name.to_owned(), library.to_owned())) {
                 continue;
             }
             match (&file.entry.kind, &file.elf) {
                 (EntryKind::Symlink { target }, _) => {
                     steps.push(Step::Need(path.link_target(target).file_name().to_owned()));
                 }
-                (_, Some(facts)) => steps.extend(self.leads(number, path, Some(&name), facts)),
+                (_, Some(facts)) => steps.extend(self.leads(number, path, Some(name), facts)),
                 _ => {}
             }
             if !is_helper {
-                steps.push(Step::Reach(name.clone(), Role::Reached));
+                steps.push(Step::Reach(name.to_owned(), Role::Reached));
             }
         }
         steps

@@ -126,9 +126,12 @@ fn foreseen(samples: &[Sample], layers: &str, mut order: impl FnMut(usize) -> us
     }
 }
 
-fn named(samples: &[(&str, &[&str], &[(&str, &[&str])])]) -> Vec<Sample> {
+/// Name, dependencies, and files with what they need.
+type Written<'a> = (&'a str, &'a [&'a str], &'a [(&'a str, &'a [&'a str])]);
+
+fn named(samples: &[Written<'_>]) -> Vec<Sample> {
     let owned = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
-    let sample = |(name, depends, files): &(&str, &[&str], &[(&str, &[&str])])| Sample {
+    let sample = |(name, depends, files): &Written<'_>| Sample {
         name: (*name).to_owned(),
         depends: owned(depends),
         files: files.iter().map(|(path, needed)| (path.replace("LIB", DIRECTORY), owned(needed))).collect(),
