@@ -297,10 +297,8 @@ pub fn fetch_ordered(
         for _ in 0..rayon::current_num_threads() {
             scope.spawn(|| {
                 let _closing = orders.closing();
-                while let Some(package) = orders.next_unseen() {
-                    let known = source.look_up(&package, orders);
-                    known.into_iter().for_each(arrived);
-                    orders.end_look();
+                while let Some((package, _look)) = orders.next_unseen() {
+                    source.look_up(&package, orders).into_iter().for_each(arrived);
                 }
             });
         }

@@ -51,7 +51,7 @@ mod why;
 
 use loader_path::{LoaderConfiguration, musl_path};
 use locking::Resolved;
-use looking_ahead::{first_wanted, foresee, foresight};
+use looking_ahead::{AtHand, foresight};
 use made_links::MadeLinks;
 use on_image::{merged_usr, stand_on};
 use programs::{own_elfs, own_packages};
@@ -118,6 +118,8 @@ pub enum Update {
 pub struct Prepared {
     arch: Arch,
     catalog: FileCatalog,
+    /// Packages of which nothing was needed, and no more is known than what they say of their files.
+    outlines: BTreeMap<String, PackageFiles>,
     effects: ScriptEffects,
     /// What its bases have chosen is the lowest layers.
     selection: Selection,
@@ -246,54 +248,34 @@ impl Forge<'_> {
         let own = own_elfs(recipe, arch);
         let own_packages = own_packages(lock, arch);
         // What an image has is not fetched, nor looked into for what it would want.
-        let mut foresight = match &image {
-            None => vec![foresight(recipe, arch, &packages, &links, &own)?],
-            Some(_) => Vec::new(),
+        let foresight = match &image {
+            None => Some(foresight(recipe, arch, &packages, &links, &own)?),
+            Some(_) => None,
         };
+        let mut at_hand = AtHand::new(catalog, foresight);
         let mut wants = match &image {
-            None => first_wanted(&mut foresight),
+            None => at_hand.wants(),
             Some(_) => Wants { files: likely_packages(recipe, arch, &packages), ..Wants::default() },
         };
-        let mut outlines: BTreeMap<String, PackageFiles> = BTreeMap::new();
         wants.files.extend(own_packages.values().flatten().cloned());
         let contributors = base.as_ref().map(|base| base.contributors()).unwrap_or_default();
-        given.partial.extend(contributors.iter().filter(|name| catalog.package(name).is_some()).cloned());
+        let known = contributors.iter().filter(|name| at_hand.catalog.package(name).is_some());
+        given.partial.extend(known.cloned());
         wants.files.extend(contributors);
         loop {
-            if image.is_some() {
-                wants.files.append(&mut wants.outlines);
-            }
-            wants.files.retain(|name| catalog.package(name).is_none() || given.partial.remove(name));
-            if !wants.is_empty() {
-                let count = wants.files.len() + wants.outlines.len();
-                let what = if count == 1 { "a package".to_owned() } else { format!("{count} packages") };
-                self.progress.stage(&format!("fetching {what} of {} for {arch}", recipe.name));
-                let foresee = &mut |package: &PackageFiles| {
-                    let mut more = foresee(&mut foresight, package);
-                    more.files.retain(|name| catalog.package(name).is_none());
-                    more.outlines
-                        .retain(|name| catalog.package(name).is_none() && !outlines.contains_key(name));
-                    more
-                };
-                let listed = self.catalogued_ahead(recipe, lock, arch, wants, &links, foresee)?;
-                outlines.extend(listed.outlines);
-                for package in listed.whole.into_values() {
-                    outlines.remove(&package.name);
-                    catalog.put(package)?;
-                }
-                catalog.order_owners();
-            }
-            effects.update(recipe, arch, &catalog, &self.loaded.effects);
-            made_links.update(distro.format(), &catalog, &effects.packages)?;
-            let musl_path = musl_path(recipe, arch, &catalog)?;
-            loader_configuration.update(recipe, arch, &catalog)?;
+            self.gather(recipe, lock, arch, wants, &mut at_hand, &mut given)?;
+            let catalog = &at_hand.catalog;
+            effects.update(recipe, arch, catalog, &self.loaded.effects);
+            made_links.update(distro.format(), catalog, &effects.packages)?;
+            let musl_path = musl_path(recipe, arch, catalog)?;
+            loader_configuration.update(recipe, arch, catalog)?;
             let below = match (&base, &recipe.base) {
                 (Some(base), Some(of)) => base
-                    .selection_in(&catalog)
+                    .selection_in(catalog)
                     .map_err(|package| ForgeError::BaseDiffers { base: of.recipe.path.clone(), package })?,
                 _ => Selection::default(),
             };
-            let at_hand = catalog.with(outlines.values().cloned())?;
+            let outlined = at_hand.outlined()?;
             let inputs = Inputs {
                 recipe,
                 below: &below,
@@ -301,7 +283,7 @@ impl Forge<'_> {
                 arch,
                 given: &given,
                 packages: &packages,
-                catalog: &at_hand,
+                catalog: &outlined,
                 made_links: &made_links.links,
                 musl_path: musl_path.as_deref(),
                 own: &own,
@@ -312,11 +294,12 @@ impl Forge<'_> {
             let outcome = select(inputs).map_err(|error| self.with_providers(recipe, arch, error));
             match outcome.map_err(|source| ForgeError::Select { arch, source })? {
                 Outcome::Selection(selection) => {
-                    return Ok(Prepared { arch, catalog, effects, selection, base, image });
+                    let AtHand { catalog, outlines, .. } = at_hand;
+                    return Ok(Prepared { arch, catalog, outlines, effects, selection, base, image });
                 }
                 Outcome::Wants(more) => wants = more,
                 Outcome::Reads(paths) => {
-                    scripts.extend(script_words(&catalog, &paths, &self.loaded.words)?);
+                    scripts.extend(script_words(catalog, &paths, &self.loaded.words)?);
                     wants = Wants::default();
                 }
             }

@@ -2,8 +2,8 @@
 //!
 //! The policies `all`, `listed` and `needed` stand in the recipe's layers; each file chosen carries its
 //! [`Reason`]. Selection asks for nothing by itself: where it meets a package that is not catalogued yet, it
-//! answers [`Outcome::Wants`], and the pipeline fetches and asks again. The answer depends on the recipe and
-//! the lock alone, not on which packages happened to be at hand.
+//! answers [`Outcome::Wants`], and the pipeline fetches and asks again. Most of that [`Foresight`] tells before. Which
+//! packages are catalogued when the answer is given follows from the recipe and the lock, and so does the answer.
 //!
 //! What scripts call is read from their text: where that is not at hand, the answer is [`Outcome::Reads`].
 

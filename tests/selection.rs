@@ -136,7 +136,7 @@ fn saying(packages: &str) -> String {
     let mut text = String::new();
     for package in packages.split("\n\n") {
         let name = package.lines().find_map(|line| line.trim().strip_prefix("Package: ")).unwrap_or_default();
-        text.push_str(package);
+        text.push_str(package.trim_end());
         for line in package.lines().map(str::trim).filter(|line| line.starts_with('/')) {
             let line = line.replace("{triplet}", "x86_64-linux-gnu").replace("{arch}", "amd64");
             let (path, what) = line.split_once(' ').unwrap();
@@ -651,6 +651,119 @@ fn policies_includes_and_excludes() {
         )
         .fails(2, &["layer `main`: `/usr/lib/none-*.so` in `exclude` matches no file of any package", "hint: "]),
     ]);
+}
+
+/// What control files leave unsaid counts all the same.
+#[test]
+fn links_of_packages_with_libraries() {
+    let app = layer(r#""app""#, "");
+    all_hold(&[
+        case(
+            "a library is found by another name than the one that it is known by",
+            &app,
+            "Package: app
+             Depends: libx1.0
+             /usr/bin/app elf program needed=libx.so.1,libx-other.so.1
+
+             Package: libx1.0
+             /usr/lib/{triplet}/libx.so.1.0.4 elf soname=libx.so.1.0
+             /usr/lib/{triplet}/libx.so.1.0 -> libx.so.1.0.4
+             /usr/lib/{triplet}/libx.so.1 -> libx.so.1.0.4
+             /usr/lib/{triplet}/libx-other.so.1 -> libx.so.1.0.4",
+            "/usr/bin/app: file 0755 of app
+             /usr/lib/x86_64-linux-gnu/libx-other.so.1: symlink -> libx.so.1.0.4
+             /usr/lib/x86_64-linux-gnu/libx.so.1.0.4: file 0755 of libx1.0
+             /usr/lib/x86_64-linux-gnu/libx.so.1: symlink -> libx.so.1.0.4",
+        ),
+        case(
+            "a kept link leads through one that comes with a library",
+            &app,
+            "Package: app
+             Depends: libx1
+             /usr/share/app -> x/link
+
+             Package: libx1
+             /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1
+             /usr/share/x/link -> real
+             /usr/share/x/real 0644 real",
+            r#"/usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1
+               /usr/share/app: symlink -> x/link
+               /usr/share/x/link: symlink -> real
+               /usr/share/x/real: file 0644 "real""#,
+        ),
+        case(
+            "a script calls a command that is a link beside a library",
+            &app,
+            "Package: app
+             Depends: libx1, dash
+             /usr/bin/app 0755 #!/bin/sh\\nx
+
+             Package: libx1
+             /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1
+             /usr/bin/x -> x-1
+             /usr/bin/x-1 0755 x
+
+             Package: dash
+             Essential: yes
+             /usr/bin/dash 0755 dash
+             /usr/bin/sh -> dash",
+            r##"/bin: symlink -> usr/bin
+               /usr/bin/app: file 0755 "#!/bin/sh\nx"
+               /usr/bin/dash: file 0755 "dash"
+               /usr/bin/sh: symlink -> dash
+               /usr/bin/x-1: file 0755 "x"
+               /usr/bin/x: symlink -> x-1
+               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1"##,
+        ),
+        case(
+            "an excluded link of an unneeded library is matched by the pattern",
+            &layer(r#""app""#, "exclude = [\"/usr/share/x/link\"]"),
+            "Package: app
+             Depends: libx1
+             /usr/bin/app elf program
+
+             Package: libx1
+             /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1
+             /usr/share/x/link -> real",
+            "/usr/bin/app: file 0755 of app",
+        ),
+        case(
+            "a pattern that matches nothing is a mistake, libraries that nothing needs or not",
+            &layer(r#""app""#, "exclude = [\"/usr/lib/none-*.so\"]"),
+            "Package: app
+             Depends: libx1
+             /usr/bin/app elf program
+
+             Package: libx1
+             /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1",
+            "",
+        )
+        .fails(2, &["`/usr/lib/none-*.so` in `exclude` matches no file of any package"]),
+    ]);
+}
+
+/// A chain of libraries is found in one go: selection is asked once.
+#[test]
+fn what_is_needed_is_foreseen() {
+    let chain = |number: usize| {
+        let next = number + 1;
+        format!(
+            "Package: lib{number}\nDepends: lib{next}, libunused\n\
+             /usr/lib/{{triplet}}/lib{number}.so.1 elf soname=lib{number}.so.1 needed=lib{next}.so.1\n\n"
+        )
+    };
+    let packages = format!(
+        "Package: app\nDepends: lib0\n/usr/bin/app elf program needed=lib0.so.1\n/usr/share/app/x 0644 x\n\n{}\
+         Package: lib6\n/usr/lib/{{triplet}}/lib6.so.1 elf soname=lib6.so.1\n\n\
+         Package: libunused\n/usr/lib/{{triplet}}/libunused.so.1 elf soname=libunused.so.1\n",
+        (0..6).map(chain).collect::<String>()
+    );
+    for packages in [packages.clone(), saying(&packages)] {
+        let rig = Rig::with(&Archive::new(&packages));
+        rig.recipe(&layer(r#""app""#, "exclude = [\"/usr/share/app/**\"]"));
+        let built = rig.run(&["build", "r.toml", "--arch", "amd64"]);
+        assert_eq!(built.err.matches("fetching ").count(), 1, "{}", built.err);
+    }
 }
 
 #[test]

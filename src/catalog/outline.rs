@@ -3,7 +3,9 @@
 //! megabytes.
 //!
 //! It is enough for a package that has libraries, until something needs one of them. Links and directories are not in
-//! it, but for the links by which the libraries are found.
+//! it, but for the links by which the libraries are found. Where something is sought in vain, all of such a package is
+//! looked into before that is told. What nobody misses goes unseen: a link to a file of such a package whose path, or
+//! another name of its library, stands in a program that is not linked with it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -88,8 +90,8 @@ fn tell(control: &Control) -> Option<Told> {
     // "HEX  PATH", without a slash in front; conffiles are in a list of their own.
     let sums = sums.lines().filter_map(|line| line.split_once("  ")).map(|(_, path)| path.to_owned());
     let conffiles = control.member("conffiles").unwrap_or_default();
-    let conffiles =
-        conffiles.lines().filter_map(|line| line.split_whitespace().next_back()).map(str::to_owned);
+    // Other lines are of files that go when a package is upgraded (`remove-on-upgrade`).
+    let conffiles = conffiles.lines().filter(|line| line.starts_with('/')).map(|line| line.trim().to_owned());
     let files = sums.chain(conffiles).filter_map(|path| RootPath::parse(&path).ok()).collect();
     (!libraries.is_empty()).then_some(Told { text: control.text.clone(), files, libraries })
 }
@@ -190,7 +192,11 @@ mod tests {
         let sums = "00  usr/lib/x86_64-linux-gnu/libx.so.1.2\n00  usr/share/x\n\
                     00  usr/lib/x86_64-linux-gnu/libdb-5.3.so\n00  usr/lib/x86_64-linux-gnu/x/libx.so.1\n";
         let shlibs = "# of debhelper\nudeb: libx 1 libx1-udeb\nlibx 1 libx1 (>= 1)\nlibdb 5.3 libdb5.3\n";
-        let told = outlined(&[("md5sums", sums), ("shlibs", shlibs), ("conffiles", "/etc/x.conf\n")]);
+        let told = outlined(&[
+            ("md5sums", sums),
+            ("shlibs", shlibs),
+            ("conffiles", "/etc/x.conf\nremove-on-upgrade /etc/y\n"),
+        ]);
         assert_eq!(
             told.unwrap(),
             [

@@ -1,4 +1,4 @@
-//! Reads packages, or their stored manifests, into manifests: in parallel, as they come, and lists them in order.
+//! Reads packages, or their stored manifests, into manifests: in parallel, all at once or as they come.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};

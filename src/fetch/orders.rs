@@ -41,24 +41,20 @@ impl Orders {
         self.changed.notify_all();
     }
 
-    /// As [`Orders::close`], when what is given is dropped: no thread waits for one that has panicked.
+    /// As [`Orders::close`], when what is given is dropped. Where that is because a thread panics, what nobody has begun
+    /// with is not begun with any more.
     pub fn closing(&self) -> impl Drop + '_ {
         Closing(self)
     }
 
-    /// The next package to be looked up, once there is one; none when no more will be. [`Orders::end_look`] ends it.
-    pub(super) fn next_unseen(&self) -> Option<Wanted> {
+    /// The next package to be looked up, once there is one; none when no more will be. It counts as being looked up until
+    /// what comes with it is dropped: by then it is there, or was put among those that are [missing](Orders::miss).
+    pub(super) fn next_unseen(&self) -> Option<(Wanted, Look<'_>)> {
         let is_idle = |state: &mut State| state.unseen.is_empty() && !state.closed;
         let mut state = self.changed.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
         let next = state.unseen.pop_front()?;
         state.looks += 1;
-        Some(next)
-    }
-
-    /// A package that was looked up is there, or was put among those that are [missing](Orders::miss).
-    pub(super) fn end_look(&self) {
-        self.lock().looks -= 1;
-        self.changed.notify_all();
+        Some((next, Look(self)))
     }
 
     /// A package must be downloaded.
@@ -79,7 +75,7 @@ impl Orders {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A thread that panics takes the program down with it; what it left is never used.
+        // Nothing panics while it has this.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -88,7 +84,22 @@ struct Closing<'a>(&'a Orders);
 
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut state = self.0.lock();
+            state.unseen.clear();
+            state.missing.clear();
+        }
         self.0.close();
+    }
+}
+
+/// A package is being looked up.
+pub(super) struct Look<'a>(&'a Orders);
+
+impl Drop for Look<'_> {
+    fn drop(&mut self) {
+        self.0.lock().looks -= 1;
+        self.0.changed.notify_all();
     }
 }
 
@@ -107,13 +118,12 @@ mod tests {
         let orders = Orders::default();
         ["a", "b", "c"].into_iter().zip([1, 3, 2]).for_each(|(name, size)| orders.ask(wanted(name, size)));
         for _ in 0..2 {
-            let package = orders.next_unseen().unwrap();
+            let (package, _look) = orders.next_unseen().unwrap();
             orders.miss(package, Vec::new());
-            orders.end_look();
         }
         let missing = || orders.next_missing().map(|(package, _)| package.name);
         assert_eq!(missing().as_deref(), Some("b"));
-        let last = orders.next_unseen().unwrap();
+        let (last, look) = orders.next_unseen().unwrap();
         assert_eq!(last.name, "c");
         orders.close();
         assert!(orders.next_unseen().is_none());
@@ -122,9 +132,26 @@ mod tests {
         std::thread::scope(|scope| {
             let next = scope.spawn(missing);
             orders.miss(last, Vec::new());
-            orders.end_look();
+            drop(look);
             assert_eq!(next.join().unwrap().as_deref(), Some("c"));
         });
         assert_eq!(missing(), None);
+    }
+
+    #[test]
+    fn nobody_waits_for_a_thread_that_panics() {
+        let orders = Orders::default();
+        ["a", "b"].into_iter().for_each(|name| orders.ask(wanted(name, 1)));
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| orders.next_missing());
+            let panics = scope.spawn(|| {
+                let _closing = orders.closing();
+                let _looked = orders.next_unseen();
+                panic!("for a test");
+            });
+            assert!(panics.join().is_err());
+            assert!(other.join().unwrap().is_none());
+            assert!(orders.next_unseen().is_none());
+        });
     }
 }

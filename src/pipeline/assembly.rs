@@ -51,7 +51,7 @@ impl<'a> Parts<'a> {
         prepared: &'a Prepared,
         newest: Option<u64>,
     ) -> Self {
-        let Prepared { arch, catalog, effects, selection, base, image } = prepared;
+        let Prepared { arch, catalog, effects, selection, base, image, .. } = prepared;
         let (effects, base, image) = (&effects.packages, base.as_deref(), image.as_deref());
         Parts { recipe, lock, arch: *arch, catalog, selection, effects, newest, base, image }
     }

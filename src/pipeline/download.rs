@@ -29,8 +29,7 @@ impl Forge<'_> {
         links: &MergedUsr,
     ) -> Result<Vec<PackageFiles>, ForgeError> {
         let wants = Wants { files: names.clone(), ..Wants::default() };
-        let nothing_more = &mut |_: &PackageFiles| Wants::default();
-        let listed = self.catalogued_ahead(recipe, lock, arch, wants, links, nothing_more)?;
+        let listed = self.catalogued_ahead(recipe, lock, arch, wants, links, None)?;
         Ok(listed.whole.into_values().collect())
     }
 
@@ -43,7 +42,7 @@ impl Forge<'_> {
         arch: Arch,
         wants: Wants,
         links: &MergedUsr,
-        foresee: &mut Foresee<'_>,
+        foresee: Option<&mut Foresee<'_>>,
     ) -> Result<Listed, ForgeError> {
         let packages = lock.packages_of(arch);
         let Loaded { packages: whole, outlines, .. } = &self.loaded;
@@ -58,8 +57,12 @@ impl Forge<'_> {
         let slow = vec![self.mirrors.snapshot_root().to_owned()];
         let connections = Connections { slow, ..Connections::default() };
         let progress = Relay { to: self.progress, present: Mutex::new(BTreeMap::new()) };
+        let looks_ahead = foresee.is_some();
+        let nothing_more = &mut |_: &PackageFiles| Wants::default();
+        let foresee = foresee.unwrap_or(nothing_more);
         let requires = |name: &str| {
-            let requires = packages.get(name).into_iter().flat_map(|locked| &locked.requires);
+            let locked = packages.get(name).filter(|_| looks_ahead);
+            let requires = locked.into_iter().flat_map(|locked| &locked.requires);
             requires.filter(|name| !is_install_helper(recipe.conventions(), name)).cloned().collect()
         };
         let search = loader_for(recipe.conventions(), arch, None);

@@ -94,13 +94,14 @@ impl Forge<'_> {
     /// The image of what was prepared, as it would be packed. It is dated as its newest index; where it has none, as all
     /// that rootforge makes.
     pub fn plan(&self, recipe: &Recipe, lock: &Lock, prepared: &Prepared) -> Result<ImagePlan, ForgeError> {
-        let Prepared { arch, catalog, selection, image, .. } = prepared;
+        let Prepared { arch, catalog, outlines, selection, image, .. } = prepared;
         let parts = Parts::of(recipe, lock, prepared, self.options.newest);
         let Planned { layers, undone, read } = layer_plans(parts)?;
         if recipe.strict && !undone.is_empty() {
             return Err(ForgeError::Undone { arch: *arch, steps: undone });
         }
         let (places, layers): (Vec<usize>, Vec<LayerPlan>) = layers.into_iter().unzip();
+        let looked_into = catalog.packages().chain(outlines.values());
         let packages = layers.iter().flat_map(|layer| &layer.packages).map(|part| part.package.as_str());
         Ok(ImagePlan {
             created: places.into_iter().map(|place| self.date_below(recipe, lock, *arch, place)).collect(),
@@ -113,7 +114,7 @@ impl Forge<'_> {
                 layers: Vec::new(),
                 annotations: BTreeMap::new(),
             },
-            summary: Summary::of(&layers, &lock.packages_of(*arch), catalog, selection, undone),
+            summary: Summary::of(&layers, &lock.packages_of(*arch), looked_into, selection, undone),
             env: selection.env.clone(),
             unmatched: selection.unmatched.clone(),
             read,

@@ -84,7 +84,8 @@ impl Forge<'_> {
             (Some(base), Some(lock)) => Some(Arc::new(self.prepare_base(&base.recipe, lock, arch)?)),
             _ => None,
         };
-        Ok(Some(Prepared { arch, catalog, effects, selection: selection.into_owned(), base, image: None }))
+        let (selection, outlines) = (selection.into_owned(), BTreeMap::new());
+        Ok(Some(Prepared { arch, catalog, outlines, effects, selection, base, image: None }))
     }
 
     /// Failing to is not an error: it is chosen again.

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::programs::{own_elfs, own_packages};
 use super::{Forge, ForgeError, merged_usr};
 use crate::arch::Arch;
-use crate::catalog::{MergedUsr, OwnElfs, PackageFiles};
+use crate::catalog::{CatalogError, FileCatalog, MergedUsr, OwnElfs, PackageFiles};
 use crate::lock::{Lock, LockedPackage};
 use crate::recipe::Recipe;
-use crate::select::{Foresight, Wants};
+use crate::select::{Foresight, Given, Wants};
 
 impl Forge<'_> {
     /// Fetches and lists what a recipe and its bases will want, all at once, so that it is at hand.
@@ -27,11 +27,85 @@ impl Forge<'_> {
         let all =
             levels.iter().map(|(recipe, packages, own, _)| foresight(recipe, arch, packages, &links, own));
         let mut all = all.collect::<Result<Vec<_>, _>>()?;
-        let mut wants = first_wanted(&mut all);
+        let mut wants = wanted(&mut all);
         wants.files.extend(levels.iter().flat_map(|(.., of_own)| of_own.values().flatten()).cloned());
         self.progress.stage(&format!("fetching what {} and its bases want first for {arch}", recipe.name));
-        let foresee = &mut |package: &PackageFiles| foresee(&mut all, package);
-        self.catalogued_ahead(recipe, lock, arch, wants, &links, foresee).map(|_| ())
+        let foresee = &mut |package: &PackageFiles| {
+            for foresight in &mut all {
+                foresight.see(package);
+            }
+            wanted(&mut all)
+        };
+        self.catalogued_ahead(recipe, lock, arch, wants, &links, Some(foresee)).map(|_| ())
+    }
+}
+
+/// The packages of a recipe that are at hand.
+pub(super) struct AtHand<'a> {
+    pub(super) catalog: FileCatalog,
+    pub(super) outlines: BTreeMap<String, PackageFiles>,
+    /// None where it stands on an image.
+    foresight: Option<Foresight<'a>>,
+}
+
+impl<'a> AtHand<'a> {
+    pub(super) fn new(catalog: FileCatalog, foresight: Option<Foresight<'a>>) -> Self {
+        AtHand { catalog, outlines: BTreeMap::new(), foresight }
+    }
+
+    /// What is foreseen to be wanted, or what is since the last call.
+    pub(super) fn wants(&mut self) -> Wants {
+        self.foresight.as_mut().map(Foresight::wants).unwrap_or_default()
+    }
+
+    /// All of it, as selection sees it: files, and behind them outlines.
+    pub(super) fn outlined(&self) -> Result<FileCatalog, CatalogError> {
+        self.catalog.with(self.outlines.values().cloned())
+    }
+
+    fn foresee(&mut self, package: &PackageFiles) -> Wants {
+        let Some(foresight) = &mut self.foresight else { return Wants::default() };
+        foresight.see(package);
+        let mut more = foresight.wants();
+        more.files.retain(|name| self.catalog.package(name).is_none());
+        more.outlines
+            .retain(|name| self.catalog.package(name).is_none() && !self.outlines.contains_key(name));
+        more
+    }
+}
+
+impl Forge<'_> {
+    /// Gathers what is wanted and is not at hand, and what is foreseen to be wanted then.
+    pub(super) fn gather(
+        &self,
+        recipe: &Recipe,
+        lock: &Lock,
+        arch: Arch,
+        mut wants: Wants,
+        at_hand: &mut AtHand<'_>,
+        given: &mut Given,
+    ) -> Result<(), ForgeError> {
+        if at_hand.foresight.is_none() {
+            wants.files.append(&mut wants.outlines);
+        }
+        // Of what an image has in part, the rest is fetched.
+        wants.files.retain(|name| at_hand.catalog.package(name).is_none() || given.partial.remove(name));
+        if wants.is_empty() {
+            return Ok(());
+        }
+        let count = wants.files.len() + wants.outlines.len();
+        let what = if count == 1 { "a package".to_owned() } else { format!("{count} packages") };
+        self.progress.stage(&format!("fetching {what} of {} for {arch}", recipe.name));
+        let links = at_hand.catalog.merged_usr().clone();
+        let foresee = &mut |package: &PackageFiles| at_hand.foresee(package);
+        let listed = self.catalogued_ahead(recipe, lock, arch, wants, &links, Some(foresee))?;
+        at_hand.outlines.extend(listed.outlines);
+        for package in listed.whole.into_values() {
+            at_hand.outlines.remove(&package.name);
+            at_hand.catalog.put(package)?;
+        }
+        at_hand.catalog.order_owners();
+        Ok(())
     }
 }
 
@@ -45,19 +119,11 @@ pub(super) fn foresight<'a>(
     Foresight::new(recipe, arch, packages, links, own).map_err(|source| ForgeError::Select { arch, source })
 }
 
-/// What is wanted whatever packages have, or since the last call.
-pub(super) fn first_wanted(all: &mut [Foresight<'_>]) -> Wants {
+/// What several are foreseen to want, or do since the last call.
+fn wanted(all: &mut [Foresight<'_>]) -> Wants {
     let mut wants = Wants::default();
     for foresight in all {
         wants.extend(foresight.wants());
     }
     wants
-}
-
-/// What is wanted because of what a package has.
-pub(super) fn foresee(all: &mut [Foresight<'_>], package: &PackageFiles) -> Wants {
-    for foresight in all.iter_mut() {
-        foresight.see(package);
-    }
-    first_wanted(all)
 }

@@ -1,5 +1,6 @@
 //! A base that is an image: its packages as a lock, its files as what was prepared, and what recipes above see of it.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -47,7 +48,8 @@ impl Forge<'_> {
         catalog.insert(image.files.clone())?;
         let selection = selection(&image, &catalog, recipe);
         let effects = ScriptEffects::default();
-        Ok(Prepared { arch, catalog, effects, selection, base: None, image: Some(Arc::new(image)) })
+        let (outlines, image) = (BTreeMap::new(), Some(Arc::new(image)));
+        Ok(Prepared { arch, catalog, outlines, effects, selection, base: None, image })
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::FileCatalog;
+use crate::catalog::PackageFiles;
 use crate::layer::LayerPlan;
 use crate::lock::LockedPackage;
 use crate::select::{PluginCost, Selection, Warning};
@@ -19,7 +19,7 @@ pub struct Summary {
     pub locked: usize,
     /// Files and links that got in.
     pub files: usize,
-    /// Files and links of the packages looked into that did not.
+    /// Files and links of the packages looked into, as far as is known of them, that did not.
     pub left_out: usize,
     /// What the image takes unpacked, contents only.
     pub unpacked: u64,
@@ -46,10 +46,10 @@ pub struct PackageSize {
 
 impl Summary {
     /// Adds up what was planned; what layers take compressed shows when they are packed.
-    pub(super) fn of(
+    pub(super) fn of<'p>(
         plans: &[LayerPlan],
         packages: &BTreeMap<&str, &LockedPackage>,
-        catalog: &FileCatalog,
+        looked_into: impl Iterator<Item = &'p PackageFiles>,
         selection: &Selection,
         undone: Vec<String>,
     ) -> Self {
@@ -70,8 +70,7 @@ impl Summary {
             .map(|(package, bytes)| PackageSize { package: package.to_owned(), bytes })
             .collect();
         sizes.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.package.cmp(&b.package)));
-        let seen: usize = catalog
-            .packages()
+        let seen: usize = looked_into
             .filter(|package| package.source.is_none())
             .flat_map(|package| &package.manifest.files)
             .filter(|file| file.entry.kind != EntryKind::Directory)

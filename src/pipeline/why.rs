@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::arch::Arch;
-use crate::catalog::FileCatalog;
+use crate::catalog::{FileCatalog, PackageFiles};
 use crate::layer::LayerPlan;
 use crate::lock::Lock;
 use crate::recipe::Recipe;
@@ -33,6 +33,11 @@ impl Forge<'_> {
         } else if let Some(answer) = answer(recipe, lock, &prepared, &plans, subject) {
             return Ok(Some(answer));
         } else {
+            let outlined = prepared.outlines.keys().cloned().collect();
+            self.look_into(recipe, lock, arch, &outlined, &mut prepared.catalog)?;
+            if let Some(answer) = answer(recipe, lock, &prepared, &plans, subject) {
+                return Ok(Some(answer));
+            }
             packages.keys().map(ToString::to_string).collect()
         };
         self.look_into(recipe, lock, arch, &more, &mut prepared.catalog)?;
@@ -71,8 +76,10 @@ impl Prepared {
     /// The package, of those that were looked into, that has a path of the image, in it or left out.
     pub fn package_with(&self, path: &str) -> Option<String> {
         let path = self.catalog.merged_usr().canonical(&RootPath::parse(path).ok()?);
-        let file = *self.catalog.at(&path).first()?;
-        Some(self.catalog.get(file).0.name.clone())
+        let owner = self.catalog.at(&path).first().map(|file| self.catalog.get(*file).0);
+        let mut outlines = self.outlines.values();
+        let has = |package: &&PackageFiles| package.manifest.files.iter().any(|file| file.entry.path == path);
+        owner.or_else(|| outlines.find(has)).map(|package| package.name.clone())
     }
 }
 

@@ -247,9 +247,17 @@ impl Selector<'_> {
     }
 
     /// Wants the packages that may have a library that a file lacks: its package's direct dependencies, else all it
-    /// depends on. False where all of them are catalogued.
+    /// depends on; of those that are outlined first such as seem to have it. False where all of them are catalogued.
     fn want_for(&mut self, path: &RootPath, needed: &str) -> bool {
-        let may_have = |name: &String| self.is_uncatalogued(name) || self.outline_hints_at(name, needed);
+        self.want_where(path, |selector, name| {
+            selector.is_unknown(name) || selector.outline_hints_at(name, needed)
+        }) || self.want_where(path, Self::is_uncatalogued)
+    }
+
+    /// Wants those of a file's package's dependencies, direct or else all, of which something holds; false if there is
+    /// none.
+    fn want_where(&mut self, path: &RootPath, holds: impl Fn(&Self, &str) -> bool) -> bool {
+        let may_have = |name: &String| holds(self, name);
         if let Some(packages) = self.inputs.own_packages.get(path) {
             let closure = super::packages::closure(packages, self.inputs.packages);
             let wanted: Vec<String> = closure.into_iter().filter(may_have).collect();
@@ -277,7 +285,7 @@ impl Selector<'_> {
     fn outline_hints_at(&self, package: &str, needed: &str) -> bool {
         let outline = self.inputs.catalog.package(package).filter(|package| package.is_outline);
         let mut files = outline.into_iter().flat_map(|outline| &outline.manifest.files);
-        files.any(|file| file.elf.is_none() && file.entry.path.file_name().starts_with(needed))
+        files.any(|file| file.entry.path.file_name().starts_with(needed))
     }
 
     /// The locked package that is called as the package of a library is to be, and was not looked into: what a program

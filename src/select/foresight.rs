@@ -1,12 +1,13 @@
 //! What selection will want: told package by package as they are listed, before it can be asked.
 //!
 //! These are the rules of selection as far as they need no more than lists of single packages: which dependencies are
-//! followed, which libraries are needed and what has them. They only ever add, so what is wanted in all does not depend
-//! on the order in which packages are seen. What it leaves out selection wants for itself; what it wants in vain is
-//! looked into for nothing.
+//! followed, which libraries are needed and what has them. What it leaves out selection wants for itself; what it wants
+//! in vain is looked into for nothing.
+//!
+//! What is wanted in all does not depend on the order in which packages are seen: each rule only adds, and an outline
+//! says of a package no more than that all of it is wanted, which it is then whoever came first.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
 
 use crate::arch::Arch;
 use crate::catalog::{CataloguedFile, MergedUsr, OwnElfs, PackageFiles};
@@ -217,7 +218,10 @@ impl<'a> Foresight<'a> {
         }
         layer.roles.insert(name.to_owned(), role);
         self.want(name);
-        let Some(package) = self.seen.get(name).cloned() else { return Vec::new() };
+        // What is outlined leads on once it is seen whole.
+        let Some(package) = self.seen.get(name).filter(|package| !package.is_outline).cloned() else {
+            return Vec::new();
+        };
         let mut steps = self.taken(number, &package, role);
         let Some(locked) = self.packages.get(name).copied() else { return steps };
         let hands_on = role == Role::Named && packages::is_meta(self.distro, &self.strip, &package);
@@ -324,31 +328,35 @@ impl<'a> Foresight<'a> {
         steps
     }
 
-    /// A library comes with what it needs, and its package is reached.
+    /// A library comes with what it needs, and its package is reached. What is outlined says that once it is seen whole.
     fn load(&mut self, number: usize, name: &str, library: &str) -> Vec<Step> {
-        let Some(package) = self.seen.get(name) else { return Vec::new() };
-        let (manifest, is_outline) = (Arc::clone(&package.manifest), package.is_outline);
-        let is_helper = self.is_helper(number, name);
-        let mut steps = Vec::new();
-        for file in &manifest.files {
+        let Some(package) = self.seen.get(name).cloned() else { return Vec::new() };
+        let layer = &mut self.layers[number];
+        let files = package.manifest.files.iter().filter(|file| {
             let path = &file.entry.path;
-            let is_it = path.file_name() == library && self.search.in_default_dirs(path);
-            if !is_it || self.layers[number].excludes(path) {
-                continue;
-            }
-            if is_outline {
-                self.want(name);
-            } else if !self.layers[number].loaded.insert((name.to_owned(), library.to_owned())) {
-                continue;
-            }
-            match (&file.entry.kind, &file.elf) {
+            path.file_name() == library && self.search.in_default_dirs(path) && !layer.excludes(path)
+        });
+        let files: Vec<&CataloguedFile> = files.collect();
+        if files.is_empty() {
+            return Vec::new();
+        }
+        if package.is_outline {
+            self.want(name);
+            return Vec::new();
+        }
+        if !layer.loaded.insert((name.to_owned(), library.to_owned())) {
+            return Vec::new();
+        }
+        let mut steps = Vec::new();
+        for CataloguedFile { entry, elf, .. } in files {
+            match (&entry.kind, elf) {
                 (EntryKind::Symlink { target }, _) => {
-                    steps.push(Step::Need(path.link_target(target).file_name().to_owned()));
+                    steps.push(Step::Need(entry.path.link_target(target).file_name().to_owned()));
                 }
-                (_, Some(facts)) => steps.extend(self.leads(number, path, Some(name), facts)),
-                _ => {}
+                (_, Some(facts)) => steps.extend(self.leads(number, &entry.path, Some(name), facts)),
+                _ => continue,
             }
-            if !is_helper {
+            if !self.is_helper(number, name) {
                 steps.push(Step::Reach(name.to_owned(), Role::Reached));
             }
         }

@@ -45,10 +45,22 @@ impl Selector<'_> {
                 }
             }
             End::Nothing if is_the_runtimes(&link.link_target(target)) => {}
+            // It may lead by a link that an outline does not tell of.
+            End::Nothing if self.want_outlined(link) => {}
             End::Nothing => {
                 self.warnings.insert(Warning::Dangling { link: link.clone(), target: target.to_owned() });
             }
         }
+    }
+
+    /// Wants all of the packages that a file's package depends on and that are outlined; false if none is.
+    fn want_outlined(&mut self, path: &RootPath) -> bool {
+        let locked = self.inputs.packages.get(self.package_at(path).as_str()).copied();
+        let requires = locked.into_iter().flat_map(|locked| &locked.requires);
+        let outlined: Vec<String> = requires.filter(|name| self.is_outlined(name)).cloned().collect();
+        let any = !outlined.is_empty();
+        self.wants.extend(outlined);
+        any
     }
 
     /// Chooses the links that a path goes through.

@@ -1,5 +1,7 @@
 //! Patterns in selection: what a layer's `include` and `exclude` stand for, and which of them are idle.
 
+use std::collections::BTreeSet;
+
 use crate::catalog::{FileRef, MergedUsr};
 use crate::recipe::{Layer, Pattern};
 use crate::root_path::RootPath;
@@ -126,13 +128,18 @@ impl Selector<'_> {
         })
     }
 
+    /// The packages that may have what patterns that matched nothing speak of, though their outlines do not tell.
+    pub(super) fn outlined_for(&self, unmatched: &[UnmatchedPattern]) -> BTreeSet<String> {
+        let layers = self.layers.iter().filter(|layer| unmatched.iter().any(|one| one.layer == layer.name));
+        layers.flat_map(|layer| &layer.closure).filter(|name| self.is_outlined(name)).cloned().collect()
+    }
+
     /// The patterns of all layers that matched nothing.
     pub(super) fn unmatched(&self) -> Vec<UnmatchedPattern> {
         let catalog = self.inputs.catalog;
         let mut unmatched = Vec::new();
         for layer in &self.layers {
-            let is_whole = |name: &String| catalog.package(name).is_none_or(|package| !package.is_outline);
-            let certain = layer.closure.iter().all(|name| is_whole(name) && !self.is_uncatalogued(name));
+            let certain = !layer.closure.iter().any(|name| self.is_uncatalogued(name));
             for (list, globs) in [("include", &layer.include), ("exclude", &layer.exclude)] {
                 for glob in globs {
                     let matches = match &glob.literal {

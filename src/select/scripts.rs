@@ -143,9 +143,19 @@ impl Selector<'_> {
         any
     }
 
-    /// Whether a package is locked and was not looked into yet, not even into what it says of its files.
+    /// Whether a package is locked and its files are not all known yet.
     pub(super) fn is_uncatalogued(&self, name: &str) -> bool {
+        self.is_unknown(name) || self.is_outlined(name)
+    }
+
+    /// Whether a package is locked and nothing is known of its files yet.
+    pub(super) fn is_unknown(&self, name: &str) -> bool {
         let Inputs { packages, catalog, given, .. } = self.inputs;
         packages.contains_key(name) && (catalog.package(name).is_none() || given.partial.contains(name))
+    }
+
+    /// Whether no more is known of a package than what it says of its files.
+    pub(super) fn is_outlined(&self, name: &str) -> bool {
+        self.inputs.catalog.package(name).is_some_and(|package| package.is_outline)
     }
 }

@@ -495,11 +495,15 @@ impl<'a> Selector<'a> {
         if !self.unlinked.is_empty() {
             return Err(SelectError::Unlinked(self.unlinked.into_iter().collect()));
         }
+        let unmatched = self.unmatched();
+        let files = self.outlined_for(&unmatched);
+        if !files.is_empty() {
+            return Ok(Outcome::Wants(Wants { files, ..Wants::default() }));
+        }
         let unproven = self.prove();
         if !unproven.is_empty() {
             return Err(SelectError::Unproven(unproven));
         }
-        let unmatched = self.unmatched();
         self.warn_of_plugins();
         self.warn_of_opened();
         self.warn_of_commands();
