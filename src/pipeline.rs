@@ -214,8 +214,8 @@ impl Forge<'_> {
         }
         let base = match (&recipe.base, &lock.base) {
             (Some(base), Some(lock_of_base)) => {
-                self.look_ahead(recipe, lock, arch)?;
-                Some(Arc::new(self.prepare_base(&base.recipe, lock_of_base, arch)?))
+                let ahead = || self.look_ahead(recipe, lock, arch);
+                Some(Arc::new(self.prepare_base(&base.recipe, lock_of_base, arch, &ahead)?))
             }
             _ => None,
         };

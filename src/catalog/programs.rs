@@ -50,6 +50,11 @@ pub struct OwnElfs {
 }
 
 impl OwnElfs {
+    /// Whether layers from one on bring any of them, or links may be theirs.
+    pub fn adds_from(&self, layer: usize) -> bool {
+        !self.links.is_empty() || self.files.values().any(|elf| elf.layer >= layer)
+    }
+
     /// Reads the files that the layers of a recipe and its bases bring. `names` are the distro's of the architecture and its
     /// triplet; `canonical` leads a path through the links of the merged `/usr`.
     pub fn read(

@@ -28,12 +28,13 @@ struct Kept<'a> {
 }
 
 impl Forge<'_> {
-    /// As [`Forge::prepare`], of what is a base: as it was chosen before, if it was.
+    /// As [`Forge::prepare`], of what is a base: as it was chosen before, if it was. If it was not, `ahead` is done first.
     pub(super) fn prepare_base(
         &self,
         recipe: &Recipe,
         lock: &Lock,
         arch: Arch,
+        ahead: &dyn Fn() -> Result<(), ForgeError>,
     ) -> Result<Prepared, ForgeError> {
         let key = || self.inputs_key(recipe, &fingerprints(lock), arch, &());
         let before = key();
@@ -42,6 +43,7 @@ impl Forge<'_> {
         {
             return Ok(prepared);
         }
+        ahead()?;
         let prepared = self.prepare(recipe, lock, arch)?;
         // A file of the host may have changed meanwhile: then nobody can tell what this follows from.
         if let Some(key) = before.filter(|before| key() == Some(*before)) {
@@ -81,7 +83,9 @@ impl Forge<'_> {
         let mut effects = ScriptEffects::default();
         effects.update(recipe, arch, &catalog, &self.loaded.effects);
         let base = match (&recipe.base, &lock.base) {
-            (Some(base), Some(lock)) => Some(Arc::new(self.prepare_base(&base.recipe, lock, arch)?)),
+            (Some(base), Some(lock)) => {
+                Some(Arc::new(self.prepare_base(&base.recipe, lock, arch, &|| Ok(()))?))
+            }
             _ => None,
         };
         let (selection, outlines) = (selection.into_owned(), BTreeMap::new());

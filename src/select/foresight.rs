@@ -92,13 +92,23 @@ impl<'a> Foresight<'a> {
         let distro = recipe.conventions();
         let no_port = || SelectError::NoPort { distro, arch };
         let names = distro.arch_name(arch).zip(distro.triplet(arch)).ok_or_else(no_port)?;
-        let strip = StripRules::new(&recipe.strip, distro).map_err(|error| SelectError::strip(&error))?;
+        // What names no package and brings no program wants nothing, whatever the rules.
+        let stacked = recipe.stacked();
+        let mut layers = stacked.iter().skip(recipe.layers_below()).map(|stacked| stacked.layer);
+        let is_idle = layers.all(|layer| layer.packages.is_empty())
+            && own.files.values().all(|elf| elf.layer < recipe.layers_below());
+        let (strip, rules) = if is_idle {
+            (StripRules::none(), RuntimeRules::default())
+        } else {
+            let strip = StripRules::new(&recipe.strip, distro).map_err(|error| SelectError::strip(&error))?;
+            (strip, RuntimeRules::new(recipe.runtime_rules(), names.0, names.1)?)
+        };
         let mut foresight = Foresight {
             packages,
             distro,
             search: loader_for(distro, arch, None).ok_or_else(no_port)?,
             strip,
-            rules: RuntimeRules::new(recipe.runtime_rules(), names.0, names.1)?,
+            rules,
             layers: Vec::new(),
             seen: BTreeMap::new(),
             libraries: HashMap::new(),
@@ -106,7 +116,7 @@ impl<'a> Foresight<'a> {
             fresh: Wants::default(),
         };
         let mut all_named = BTreeSet::new();
-        for (number, stacked) in recipe.stacked().iter().enumerate() {
+        for (number, stacked) in stacked.iter().enumerate().filter(|_| !is_idle) {
             let layer = stacked.layer;
             let named = named(stacked, packages, names.0, names.1);
             if layer.keep != Keep::Listed {

@@ -74,6 +74,11 @@ impl FileTree for Kept<'_, '_> {
 impl Selector<'_> {
     /// Proves that the image links. What keeps a program from starting is returned, the rest becomes warnings.
     pub(super) fn prove(&mut self) -> Vec<Unproven> {
+        if self.loads_as_below() {
+            let known = self.inputs.below.warnings.iter();
+            self.warnings.extend(known.filter(|warning| matches!(warning, Warning::Unproven(_))).cloned());
+            return Vec::new();
+        }
         // What a base image has is its maker's to prove.
         let findings = self.findings().into_iter().filter(|finding| !self.is_given(&finding.file));
         let unproven: Vec<Unproven> = findings.map(|finding| self.explained(finding)).collect();
@@ -81,6 +86,22 @@ impl Selector<'_> {
             unproven.into_iter().partition(|unproven| unproven.finding.is_error);
         self.warnings.extend(warnings.into_iter().map(Warning::Unproven));
         errors
+    }
+
+    /// Whether nothing was added to the layers below that a loader might see: then what was proven of them holds.
+    fn loads_as_below(&self) -> bool {
+        let super::Inputs { recipe, below, own, .. } = self.inputs;
+        let Some(base) = &recipe.base else { return false };
+        let count = below.layers.len();
+        let env = |name: &str| (recipe.image.env.get(name), base.recipe.image.env.get(name));
+        let is_same = |name: &str| matches!(env(name), (ours, theirs) if ours == theirs);
+        is_same("LD_BIND_NOW")
+            && is_same("LD_LIBRARY_PATH")
+            && self.search.extra_dirs().is_empty()
+            && self.elf_roots.is_empty()
+            && !own.adds_from(count)
+            && self.passed.values().all(|(layer, _)| *layer < count)
+            && self.chosen.values().all(|chosen| chosen.layer < count)
     }
 
     fn findings(&self) -> Vec<Finding> {

@@ -52,7 +52,7 @@ pub(super) struct Lacking {
 /// A path already chosen.
 #[derive(Debug)]
 pub(super) struct Chosen {
-    layer: usize,
+    pub(super) layer: usize,
     pub(super) selected: Selected,
 }
 

@@ -118,6 +118,11 @@ impl StripRules {
         })
     }
 
+    /// Rules by which nothing is stripped.
+    pub(super) fn none() -> Self {
+        StripRules { set: GlobSet::empty(), classes: Vec::new(), locales: Vec::new(), keep_copyright: true }
+    }
+
     /// The class that strips a path; none where the path stays.
     pub fn class_of(&self, path: &RootPath) -> Option<StripClass> {
         if self.keep_copyright && is_copyright(path) {
