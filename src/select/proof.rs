@@ -14,8 +14,8 @@ use crate::elf::PackedSymbols;
 use crate::loader::{FileTree, Finding, LinkFault, Node, Role, Search, Subject, hwcaps_levels, prove};
 use crate::root_path::RootPath;
 
-use super::Warning;
 use super::selector::Selector;
+use super::{Inputs, Warning};
 
 /// Files that do not fit together, with the packages that they come from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -90,14 +90,16 @@ impl Selector<'_> {
 
     /// Whether nothing was added to the layers below that a loader might see: then what was proven of them holds.
     fn loads_as_below(&self) -> bool {
-        let super::Inputs { recipe, below, own, .. } = self.inputs;
+        let Inputs { recipe, below, own, catalog, loader_configuration, musl_path, .. } = self.inputs;
         let Some(base) = &recipe.base else { return false };
         let count = below.layers.len();
         let env = |name: &str| (recipe.image.env.get(name), base.recipe.image.env.get(name));
         let is_same = |name: &str| matches!(env(name), (ours, theirs) if ours == theirs);
         is_same("LD_BIND_NOW")
             && is_same("LD_LIBRARY_PATH")
-            && self.search.extra_dirs().is_empty()
+            // What says where to look is packages' alone.
+            && loader_configuration.keys().all(|path| !catalog.at(path).is_empty())
+            && musl_path.is_none()
             && self.elf_roots.is_empty()
             && !own.adds_from(count)
             && self.passed.values().all(|(layer, _)| *layer < count)
