@@ -141,7 +141,8 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_thread_that_panics() {
         let orders = Orders::default();
-        ["a", "b"].into_iter().for_each(|name| orders.ask(wanted(name, 1)));
+        orders.ask(wanted("a", 1));
+        orders.ask(wanted("b", 1));
         std::thread::scope(|scope| {
             let other = scope.spawn(|| orders.next_missing());
             let panics = scope.spawn(|| {

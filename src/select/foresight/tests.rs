@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -13,6 +15,7 @@ const DIRECTORY: &str = "/usr/lib/x86_64-linux-gnu";
 #[derive(Clone, Debug)]
 struct Sample {
     name: String,
+    source: String,
     depends: Vec<String>,
     files: Vec<(String, Vec<String>)>,
 }
@@ -24,7 +27,7 @@ impl Sample {
             name: self.name.clone(),
             version: "1".to_owned(),
             architecture: "amd64".to_owned(),
-            source: self.name.clone(),
+            source: self.source.clone(),
             layer: None,
             on_demand: false,
             in_image: false,
@@ -44,10 +47,15 @@ impl Sample {
             entry: Entry {
                 path: RootPath::parse(path).unwrap(),
                 metadata: Metadata::default(),
-                kind: EntryKind::File { size: 0 },
+                kind: if path.ends_with(".so.2") {
+                    EntryKind::Symlink { target: path.replace(".so.2", ".so.1") }
+                } else {
+                    EntryKind::File { size: 0 }
+                },
             },
             index: 0,
-            elf: (path.contains(".so") || path.contains("bin/")).then(|| Arc::new(facts(needed))),
+            elf: (path.ends_with(".so.1") || path.contains("/x.so") || path.contains("bin/"))
+                .then(|| Arc::new(facts(needed))),
             shebang: None,
             damaged_elf: None,
             marks: crate::apk::archive::Marks::default(),
@@ -73,8 +81,11 @@ impl Sample {
         self.files.iter().any(|(path, _)| path.starts_with(DIRECTORY))
     }
 
+    /// It says more than there is: a library by another name. So do packages whose control files are wrong.
     fn outline(&self) -> PackageFiles {
-        let files = self.files.iter().map(|(path, _)| (path.clone(), Vec::new())).collect();
+        let mut files: Vec<(String, Vec<String>)> =
+            self.files.iter().map(|(path, _)| (path.clone(), Vec::new())).collect();
+        files.push((format!("{DIRECTORY}/lib{}.so.1", self.name.len() + self.files.len()), Vec::new()));
         Sample { files, ..self.clone() }.files(true)
     }
 }
@@ -133,6 +144,7 @@ fn named(samples: &[Written<'_>]) -> Vec<Sample> {
     let owned = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
     let sample = |(name, depends, files): &Written<'_>| Sample {
         name: (*name).to_owned(),
+        source: (*name).to_owned(),
         depends: owned(depends),
         files: files.iter().map(|(path, needed)| (path.replace("LIB", DIRECTORY), owned(needed))).collect(),
     };
@@ -169,18 +181,25 @@ fn libraries_are_looked_into_once_something_needs_them() {
 }
 
 fn sample(name: usize) -> impl Strategy<Value = Sample> {
-    let libraries = || prop::collection::vec((0..7_usize).prop_map(|n| format!("lib{n}.so.1")), 0..3);
+    let library = (0..7_usize, 1..3).prop_map(|(n, version)| format!("lib{n}.so.{version}"));
+    let libraries = || prop::collection::vec(library.clone(), 0..3);
     let path = prop_oneof![
         Just(format!("{DIRECTORY}/lib{name}.so.1")),
         Just(format!("/usr/lib/p{name}/x.so")),
         Just(format!("/usr/bin/p{name}")),
         Just(format!("/usr/share/p{name}")),
         (0..7_usize).prop_map(|n| format!("{DIRECTORY}/lib{n}.so.1")),
+        (0..7_usize).prop_map(|n| format!("{DIRECTORY}/lib{n}.so.2")),
         Just(format!("/usr/lib/python3/dist-packages/p{name}.py")),
     ];
     let depends = prop::collection::vec((0..7_usize).prop_map(|n| format!("p{n}")), 0..4);
     let files = prop::collection::vec((path, libraries()), 0..4);
-    (depends, files).prop_map(move |(depends, files)| Sample { name: format!("p{name}"), depends, files })
+    (0..4_usize, depends, files).prop_map(move |(source, depends, files)| Sample {
+        name: format!("p{name}"),
+        source: format!("s{source}"),
+        depends,
+        files,
+    })
 }
 
 proptest! {
@@ -193,7 +212,8 @@ proptest! {
         let exclude = if exclude { "exclude = [\"/usr/lib/p1/**\", \"/usr/lib/*/lib2.so.1\"]\n" } else { "" };
         let layers = format!(
             "[[layer]]\nname = \"l\"\npackages = [\"p0\"]\n{exclude}\
-             [[layer]]\nname = \"m\"\npackages = [\"p1\"]\n"
+             [[layer]]\nname = \"m\"\npackages = [\"p1\"]\n\
+             [[layer]]\nname = \"n\"\npackages = [\"p2\"]\nkeep = \"listed\"\ninclude = [\"/usr/bin/*\"]\n"
         );
         let first = foreseen(&samples, &layers, |_| 0);
         for order in orders {
