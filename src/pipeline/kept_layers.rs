@@ -6,6 +6,7 @@
 //! packed again. So is what follows from another plan; the pieces that both have are taken over.
 
 use std::path::PathBuf;
+use std::sync::PoisonError;
 
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +56,8 @@ impl Forge<'_> {
         catalog: &FileCatalog,
     ) -> Result<LayerBlob, ForgeError> {
         let key = key(plan, catalog);
+        let packing = key.map(|key| self.loaded.packing.of(&key));
+        let _turn = packing.as_ref().map(|packing| packing.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(blob) = key.and_then(|key| self.kept(layout, plan, &key)) {
             self.progress.advance(plan.size());
             return Ok(blob);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::apk::IndexRecord;
 use crate::cache::ContentId;
 use crate::catalog::{MergedUsr, PackageFiles};
+use crate::digest::Digest;
 use crate::effects::EffectsMemo;
 use crate::lock::LockedPackage;
 use crate::progress::Progress;
@@ -28,6 +29,7 @@ pub struct Loaded {
     pub(super) packages: Packages,
     /// Outlines, and those packages that have none.
     pub(super) outlines: Packages,
+    pub(super) packing: Packing,
     pub(super) effects: EffectsMemo,
     pub(super) words: WordsMemo,
 }
@@ -70,6 +72,18 @@ impl Packages {
         if !listed.iter().any(|(of, _)| of == links) {
             listed.push((links.clone(), package.clone()));
         }
+    }
+}
+
+/// Sees to it that images which are packed side by side do not pack the same layer at once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Packing(Arc<Mutex<BTreeMap<Digest, Arc<Mutex<()>>>>>);
+
+impl Packing {
+    /// To be held by who packs the layer of a key.
+    pub(super) fn of(&self, key: &Digest) -> Arc<Mutex<()>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(*key).or_default())
     }
 }
 
