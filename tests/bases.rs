@@ -183,6 +183,37 @@ fn files_alone_may_stand_on_a_base() {
     rig.run(&["lock", "named.toml", "--arch", "amd64"]).fails(1, &["has no suite `trixie`"]);
 }
 
+/// What was proven of a base is told of what stands on it too, and proven again where that brings something to load.
+#[test]
+fn what_was_proven_of_a_base_is_told_above_it() {
+    let rig = rig();
+    for symbol in ["lost", "gone"] {
+        let (source, library) = (rig.work(&format!("{symbol}.c")), rig.work(&format!("{symbol}.so")));
+        std::fs::write(&source, format!("void {symbol}(void);\nvoid f(void) {{ {symbol}(); }}\n")).unwrap();
+        let mut compiler = std::process::Command::new("cc");
+        let compiled =
+            compiler.args(["-shared", "-fPIC", "-nostdlib", "-o"]).args([&library, &source]).status();
+        assert!(compiled.unwrap().success());
+    }
+    let file = |name: &str, source: &str| {
+        format!("files = [{{ path = \"/usr/lib/{name}/x.so\", source = \"{source}\" }}]\n")
+    };
+    let low = format!(
+        "name = \"low\"\nfrom = \"debian:trixie\"\nkeys = [\"../key.asc\"]\n[[layer]]\nname = \"low\"\n{}",
+        file("low", "../lost.so")
+    );
+    rig.write("base/low.toml", low);
+    rig.write("app.toml", above("app", "files = [{ path = \"/etc/app\", content = \"x\" }]\n"));
+    rig.write("own.toml", above("own", &file("own", "gone.so")));
+    let told = |recipe: &str| {
+        let built = rig.run(&["build", recipe, "--arch", "amd64"]).ok();
+        ["lost", "gone"].map(|symbol| built.err.contains(&format!("needs the symbol `{symbol}`")))
+    };
+    assert_eq!(told("base/low.toml"), [true, false]);
+    assert_eq!(told("app.toml"), [true, false]);
+    assert_eq!(told("own.toml"), [true, true]);
+}
+
 /// Its lock spells the path as the base does, which is no path of the recipe's.
 #[test]
 fn files_alone_may_stand_on_a_base_with_an_archive_beside_it() {

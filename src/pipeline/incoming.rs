@@ -295,3 +295,130 @@ impl<'f> Iterator for Incoming<'f> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::arch::Arch;
+    use crate::digest::Digest;
+
+    fn wanted(name: &str) -> Wanted {
+        let content = Digest::of(name.as_bytes()).into();
+        let size = u64::from(name.as_bytes()[0]);
+        Wanted { name: name.to_owned(), version: "1".to_owned(), urls: Vec::new(), size, content }
+    }
+
+    fn files(name: &str, is_outline: bool) -> PackageFiles {
+        PackageFiles {
+            name: name.to_owned(),
+            version: "1".to_owned(),
+            content: wanted(name).content,
+            archive: "none".into(),
+            manifest: std::sync::Arc::default(),
+            kept: None,
+            cache: None,
+            source: None,
+            is_outline,
+        }
+    }
+
+    fn names(all: &[&str]) -> BTreeSet<String> {
+        all.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn wants(files: &[&str], outlines: &[&str]) -> Wants {
+        Wants { files: names(files), outlines: names(outlines) }
+    }
+
+    fn come(name: &str, outcome: Result<(), ()>) -> Event {
+        let package = wanted(name);
+        let gone = || Failure::Gone { package: package.to_string(), tried: Vec::new() };
+        let outcome = outcome.map(|()| name.into()).map_err(|()| gone());
+        Event::Fetched(Arrival { package, outcome, downloaded: true, notes: Vec::new() })
+    }
+
+    /// Does something with what is asked for; `b` shows that all of `a` is wanted, and `d` is known from before.
+    fn with_incoming(run: impl FnOnce(&mut Incoming<'_>, &Sender<Event>)) -> Result<Listed, ForgeError> {
+        let know = |name: &str, _| {
+            Ok(Some(if name == "d" { Known::Listed(files("d", false)) } else { Known::Not(wanted(name)) }))
+        };
+        let requires = |name: &str| names(if name == "a" { &["c"] } else { &[] });
+        let search = Search::glibc(Arch::Amd64.elf_machine(), "x86_64-linux-gnu", Vec::new());
+        let locked = Locked { know: &know, requires: &requires, outlines: Some(&search) };
+        let foresee =
+            &mut |package: &PackageFiles| wants(if package.name == "b" { &["a"] } else { &[] }, &[]);
+        let (orders, (tell, events)) = (Orders::default(), channel());
+        let mut incoming = Incoming::new(&orders, locked, foresee, (tell.clone(), events));
+        run(&mut incoming, &tell);
+        incoming.end()
+    }
+
+    #[test]
+    fn what_is_outlined_is_listed_wholly_once_that_is_wanted() {
+        let listed = with_incoming(|incoming, tell| {
+            incoming.ask(wants(&["b", "d"], &["a"]));
+            assert!(incoming.is_open());
+            tell.send(come("a", Ok(()))).unwrap();
+            tell.send(come("b", Ok(()))).unwrap();
+            // The largest first, then the smallest.
+            let (b, archive, depth) = incoming.next().unwrap();
+            assert!(archive.name == "b" && matches!(depth, Depth::Whole));
+            let (a, archive, depth) = incoming.next().unwrap();
+            assert!(archive.name == "a" && matches!(depth, Depth::Outline(_)));
+            // That is asked for while the outline is made.
+            b.fill(Ok(files("b", false)));
+            a.fill(Ok(files("a", true)));
+            let (a, archive, depth) = incoming.next().unwrap();
+            assert!(archive.name == "a" && matches!(depth, Depth::Whole));
+            a.fill(Ok(files("a", false)));
+            assert!(incoming.next().is_none());
+        });
+        let Listed { whole, instead, .. } = listed.unwrap();
+        assert_eq!(whole.into_keys().collect::<BTreeSet<_>>(), names(&["a", "b", "d"]));
+        assert!(instead.is_empty());
+    }
+
+    #[test]
+    fn what_has_no_outline_is_listed_once() {
+        let listed = with_incoming(|incoming, tell| {
+            incoming.ask(wants(&[], &["a"]));
+            tell.send(come("a", Ok(()))).unwrap();
+            let (a, ..) = incoming.next().unwrap();
+            a.fill(Ok(files("a", false)));
+            assert!(incoming.next().is_none());
+            incoming.ask(wants(&["a"], &[]));
+            assert!(!incoming.is_open());
+        });
+        assert_eq!(listed.unwrap().instead, names(&["a"]));
+    }
+
+    #[test]
+    fn what_lacks_is_told_with_what_it_would_lead_to() {
+        let listed = with_incoming(|incoming, tell| {
+            incoming.ask(wants(&["a"], &[]));
+            tell.send(come("a", Err(()))).unwrap();
+            tell.send(come("c", Err(()))).unwrap();
+            assert!(incoming.next().is_none());
+        });
+        let error = listed.err().unwrap().to_string();
+        assert!(
+            error.starts_with("cannot fetch 2 packages\n  a 1: ") && error.contains("\n  c 1: "),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn nobody_waits_for_what_comes_to_no_end() {
+        let listed = with_incoming(|incoming, tell| {
+            incoming.ask(wants(&["a", "e"], &[]));
+            tell.send(come("a", Ok(()))).unwrap();
+            drop(incoming.next().unwrap());
+            // `e` is never fetched: whoever fetches has come to an end.
+            drop(End(tell.clone()));
+            assert!(incoming.next().is_none());
+        });
+        assert!(listed.unwrap().whole.is_empty());
+    }
+}
