@@ -742,7 +742,8 @@ fn links_of_packages_with_libraries() {
     ]);
 }
 
-/// A chain of libraries is found in one go: selection is asked once.
+/// A chain of libraries is found in one go: selection is asked once. What says that it has a library that nothing needs
+/// is not unpacked.
 #[test]
 fn what_is_needed_is_foreseen() {
     let chain = |number: usize| {
@@ -758,11 +759,14 @@ fn what_is_needed_is_foreseen() {
          Package: libunused\n/usr/lib/{{triplet}}/libunused.so.1 elf soname=libunused.so.1\n",
         (0..6).map(chain).collect::<String>()
     );
-    for packages in [packages.clone(), saying(&packages)] {
+    for (packages, unpacked) in [(packages.clone(), 9), (saying(&packages), 8)] {
         let rig = Rig::with(&Archive::new(&packages));
         rig.recipe(&layer(r#""app""#, "exclude = [\"/usr/share/app/**\"]"));
         let built = rig.run(&["build", "r.toml", "--arch", "amd64"]);
         assert_eq!(built.err.matches("fetching ").count(), 1, "{}", built.err);
+        let manifests =
+            rig.listing("home").into_keys().filter(|path| path.to_string_lossy().contains("/manifest-"));
+        assert_eq!(manifests.count(), unpacked);
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
 use crate::apk::archive::Marks;
 use crate::cache::ContentId;
 use crate::deb::archive::read_control;
-use crate::elf::{ElfFacts, ElfKind, PackedSymbols};
+use crate::elf::{ElfFacts, ElfKind};
 use crate::loader::Search;
 use crate::root_path::RootPath;
 use crate::tarball::{Entry, EntryKind, Metadata};
@@ -126,7 +126,8 @@ fn listed(
         let is_of = |soname: &&String| name.strip_prefix(soname.as_str()).is_some_and(is_rest_of_version);
         let mut of = libraries.iter().filter(|_| search.in_default_dirs(path));
         let library = of.find_map(|names| Some((names, names.iter().find(is_of)?)));
-        let elf = library.map(|(_, soname)| Arc::new(facts(soname, search)));
+        let bare = || ElfFacts::bare(search.machine(), ElfKind::SharedObject);
+        let elf = library.map(|(_, soname)| Arc::new(ElfFacts { soname: Some(soname.clone()), ..bare() }));
         all.push(CataloguedFile { elf, ..entry(path.clone(), EntryKind::File { size: 0 }) });
         if let Some((names, soname)) = library {
             found.insert(names);
@@ -142,26 +143,6 @@ fn listed(
 /// What follows a library's name in that of its file, if anything does: `.37.100`.
 fn is_rest_of_version(rest: &str) -> bool {
     rest.is_empty() || rest.starts_with('.')
-}
-
-fn facts(soname: &str, search: &Search) -> ElfFacts {
-    ElfFacts {
-        machine: search.machine(),
-        kind: ElfKind::SharedObject,
-        interp: None,
-        soname: Some(soname.to_owned()),
-        needed: Vec::new(),
-        rpath: Vec::new(),
-        runpath: Vec::new(),
-        dynamic: true,
-        nodeflib: false,
-        bind_now: false,
-        symbols: PackedSymbols::default(),
-        dlopen: Vec::new(),
-        mentions: Vec::new(),
-        words: Vec::new(),
-        commands: Vec::new(),
-    }
 }
 
 #[cfg(test)]

@@ -83,6 +83,29 @@ pub struct ElfFacts {
     pub commands: Vec<String>,
 }
 
+impl ElfFacts {
+    /// Those of a file with a dynamic section of which no more is known.
+    pub fn bare(machine: ElfMachine, kind: ElfKind) -> Self {
+        ElfFacts {
+            machine,
+            kind,
+            interp: None,
+            soname: None,
+            needed: Vec::new(),
+            rpath: Vec::new(),
+            runpath: Vec::new(),
+            dynamic: true,
+            nodeflib: false,
+            bind_now: false,
+            symbols: PackedSymbols::default(),
+            dlopen: Vec::new(),
+            mentions: Vec::new(),
+            words: Vec::new(),
+            commands: Vec::new(),
+        }
+    }
+}
+
 /// Why a file that looks like ELF cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ElfError {
@@ -129,23 +152,8 @@ pub fn facts(bytes: &[u8]) -> Result<ElfFacts, ElfError> {
     let dynamic = Dynamic::parse(bytes, &segments, ctx)
         .map_err(|_| ElfError::Outside("dynamic section"))?
         .filter(|dynamic| !dynamic.dyns.is_empty());
-    let mut facts = ElfFacts {
-        machine,
-        kind: ElfKind::Other,
-        interp,
-        soname: None,
-        needed: Vec::new(),
-        rpath: Vec::new(),
-        runpath: Vec::new(),
-        dynamic: dynamic.is_some(),
-        nodeflib: false,
-        bind_now: false,
-        symbols: PackedSymbols::default(),
-        dlopen: Vec::new(),
-        mentions: Vec::new(),
-        words: Vec::new(),
-        commands: Vec::new(),
-    };
+    let mut facts =
+        ElfFacts { interp, dynamic: dynamic.is_some(), ..ElfFacts::bare(machine, ElfKind::Other) };
     let no_dynamic = Dynamic { dyns: Vec::new(), info: DynamicInfo::default() };
     let image = Image {
         bytes,

@@ -176,7 +176,11 @@ impl<'a> Foresight<'a> {
             if let Some(opened) = layer.dependencies.get(name) {
                 steps.extend(self.depend(package, *opened));
             }
-            steps.extend(self.listed(number, package));
+            if !package.is_outline {
+                steps.extend(self.listed(number, package));
+            } else if self.lists(number, package) {
+                self.want(name);
+            }
             // What was reached before it was seen is looked at now.
             self.layers[number].roles.remove(name);
             self.walk(number, steps);
@@ -278,6 +282,14 @@ impl<'a> Foresight<'a> {
             (role == Role::Named || packages::comes_with_package(&self.search, file))
                 && self.strip.class_of(&file.entry.path).is_none()
         })
+    }
+
+    /// Whether a layer lists something that a package may have.
+    fn lists(&self, number: usize, package: &PackageFiles) -> bool {
+        let layer = &self.layers[number];
+        let mut paths = package.manifest.files.iter().map(|file| &file.entry.path);
+        layer.closure.contains(&package.name)
+            && paths.any(|path| layer.include.iter().any(|glob| glob.covers(path)) && !layer.excludes(path))
     }
 
     /// What the ELF files of a package lead to that a layer lists.

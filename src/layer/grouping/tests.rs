@@ -8,7 +8,7 @@ use crate::apk::archive::Marks;
 use crate::arch::Arch;
 use crate::cache::ContentId;
 use crate::catalog::{Control, Manifest, MergedUsr, PackageFiles};
-use crate::elf::{ElfFacts, ElfKind, PackedSymbols};
+use crate::elf::{ElfFacts, ElfKind};
 use crate::select::{Reason, Selected};
 use crate::tarball::{Entry, Metadata};
 
@@ -20,23 +20,9 @@ const LIBC: Row<'_> = ("libc6 glibc", "", &["/usr/lib/ld.so!", "/usr/lib/libc.so
 const APP: Row<'_> = ("app app", "named", &["/usr/bin/app!/usr/lib/ld.so"]);
 
 fn facts(interp: &str) -> ElfFacts {
-    ElfFacts {
-        machine: Arch::Amd64.elf_machine(),
-        kind: if interp.is_empty() { ElfKind::SharedObject } else { ElfKind::Executable },
-        interp: Some(interp.to_owned()).filter(|interp| !interp.is_empty()),
-        soname: None,
-        needed: Vec::new(),
-        rpath: Vec::new(),
-        runpath: Vec::new(),
-        dynamic: true,
-        nodeflib: false,
-        bind_now: false,
-        symbols: PackedSymbols::default(),
-        dlopen: Vec::new(),
-        mentions: Vec::new(),
-        words: Vec::new(),
-        commands: Vec::new(),
-    }
+    let kind = if interp.is_empty() { ElfKind::SharedObject } else { ElfKind::Executable };
+    let interp = Some(interp.to_owned()).filter(|interp| !interp.is_empty());
+    ElfFacts { interp, ..ElfFacts::bare(Arch::Amd64.elf_machine(), kind) }
 }
 
 fn file(index: u32, text: &str) -> CataloguedFile {

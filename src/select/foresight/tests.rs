@@ -6,7 +6,7 @@ use super::*;
 use crate::catalog::{Control, Manifest};
 use crate::digest::Digest;
 use crate::distro::Distro;
-use crate::elf::{ElfKind, PackedSymbols};
+use crate::elf::ElfKind;
 use crate::tarball::{Entry, Metadata};
 
 const DIRECTORY: &str = "/usr/lib/x86_64-linux-gnu";
@@ -91,23 +91,8 @@ impl Sample {
 }
 
 fn facts(needed: &[String]) -> ElfFacts {
-    ElfFacts {
-        machine: Arch::Amd64.elf_machine(),
-        kind: ElfKind::SharedObject,
-        interp: None,
-        soname: None,
-        needed: needed.to_vec(),
-        rpath: Vec::new(),
-        runpath: Vec::new(),
-        dynamic: true,
-        nodeflib: false,
-        bind_now: false,
-        symbols: PackedSymbols::default(),
-        dlopen: Vec::new(),
-        mentions: Vec::new(),
-        words: Vec::new(),
-        commands: Vec::new(),
-    }
+    let bare = ElfFacts::bare(Arch::Amd64.elf_machine(), ElfKind::SharedObject);
+    ElfFacts { needed: needed.to_vec(), ..bare }
 }
 
 /// What is wanted in all where packages come as `order` says: the next is the one at that place of those on their way.
