@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::apk::ApkError;
-use crate::cache::{Cache, CacheError, ContentId};
+use crate::cache::{Cache, CacheError, ContentId, SoundFile, Stamp};
 use crate::hint::Hint;
 use crate::transport::{Transport, TransportError};
 
@@ -227,15 +227,40 @@ impl FetchError {
     }
 }
 
+/// Where a package is that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obtained {
+    /// In the cache from before, as far as can be told without reading it once more.
+    Cached(PathBuf),
+    /// In the cache now: its bytes were compared as they came.
+    Downloaded(SoundFile),
+}
+
+impl Obtained {
+    /// The archive.
+    pub fn path(&self) -> &Path {
+        match self {
+            Obtained::Cached(path) => path,
+            Obtained::Downloaded(file) => file.path(),
+        }
+    }
+
+    /// What the archive was like when its bytes were compared, if nobody has touched it since.
+    pub fn compared(&self) -> Option<Stamp> {
+        match self {
+            Obtained::Cached(_) => None,
+            Obtained::Downloaded(file) => file.untouched(),
+        }
+    }
+}
+
 /// What became of a package that was asked for.
 #[derive(Debug)]
 pub struct Arrival {
     /// The package.
     pub package: Wanted,
     /// Where it is, if it could be had.
-    pub outcome: Result<PathBuf, Failure>,
-    /// Whether it was downloaded.
-    pub downloaded: bool,
+    pub outcome: Result<Obtained, Failure>,
     /// What is worth telling of it.
     pub notes: Vec<Note>,
 }
@@ -263,12 +288,12 @@ pub fn fetch(
     let mut places: BTreeMap<ContentId, PathBuf> = BTreeMap::new();
     let (mut fetched, mut failures) = (Fetched::default(), Vec::new());
     for one in wanted {
-        if let Some(Arrival { outcome, downloaded, notes, .. }) = arrivals.remove(&one.content) {
+        if let Some(Arrival { outcome, notes, .. }) = arrivals.remove(&one.content) {
             match outcome {
-                Ok(path) => {
-                    fetched.downloaded += usize::from(downloaded);
+                Ok(obtained) => {
+                    fetched.downloaded += usize::from(matches!(obtained, Obtained::Downloaded(_)));
                     fetched.notes.extend(notes);
-                    places.insert(one.content, path);
+                    places.insert(one.content, obtained.path().to_owned());
                 }
                 Err(failure) => failures.push(failure),
             }
@@ -306,12 +331,11 @@ pub fn fetch_ordered(
             scope.spawn(|| {
                 let _closing = orders.closing();
                 while let Some((package, mut notes)) = orders.next_missing() {
-                    let outcome = source.obtain(&package).map(|(path, note)| {
+                    let outcome = source.obtain(&package).map(|(file, note)| {
                         notes.extend(note);
-                        path
+                        Obtained::Downloaded(file)
                     });
-                    let downloaded = outcome.is_ok();
-                    arrived(Arrival { package, outcome, downloaded, notes });
+                    arrived(Arrival { package, outcome, notes });
                 }
             });
         }

@@ -23,7 +23,7 @@ mod sources;
 pub use alpine::{ApkPart, ApkSource, apk_path, apk_sources, load_apk};
 pub use apk_index::{ApkId, ApkIndex, ApkIndexError, ApkOrigin};
 pub use contents::{Found, Holders, holders};
-pub use debian::{Access, IndexPart, SuiteRelease, load, load_indexes, load_releases};
+pub use debian::{Access, IndexPart, SuiteRelease, load_indexes, load_releases};
 pub use error::RepositoryError;
 pub use index::*;
 pub use local::{LocalApk, LocalPackage, local_apks, local_packages, locked_apk, locked_text};

@@ -101,7 +101,7 @@ impl Packages {
                 let one = |name: &str| fields(&text)[name][0].to_owned();
                 let (name, version) = (one("pkgname"), one("pkgver"));
                 let content = ContentId::Apk(verified.checksum);
-                let package = PackageArchive { name: name.clone(), version, content, path };
+                let package = PackageArchive { name: name.clone(), version, content, path, compared: None };
                 infos.insert(name, (text, package, verified.size));
             }
         }

@@ -15,7 +15,7 @@ use rootforge::distro::{Archive, Distro, PackageFormat, Pocket};
 use rootforge::hint::Hint as _;
 use rootforge::repository::{
     Access, IndexPart, MachineSources, MirrorInputs, MirrorOrigin, Mirrors, Note, PackageIndex,
-    RepositoryError, Source, load,
+    RepositoryError, Source, load_indexes, load_releases,
 };
 use rootforge::transport::{Transport, TransportOptions};
 
@@ -61,7 +61,8 @@ impl Bench {
             at: SystemTime::now(),
             allow_expired: false,
         };
-        load(std::slice::from_ref(source), deb_arch, access, &mut notes).map(|parts| (parts, notes))
+        let releases = load_releases(std::slice::from_ref(source), access, &mut notes)?;
+        Ok((load_indexes(&releases, deb_arch, access, &mut notes)?, notes))
     }
 
     fn in_release(&self, source: &Source) -> String {
@@ -170,7 +171,8 @@ fn real_mirror_trixie_amd64() {
         at: SystemTime::now(),
         allow_expired: false,
     };
-    let parts = load(&sources, "amd64", access, &mut Vec::new()).unwrap();
+    let releases = load_releases(&sources, access, &mut Vec::new()).unwrap();
+    let parts = load_indexes(&releases, "amd64", access, &mut Vec::new()).unwrap();
     let origins: Vec<_> = parts.iter().map(|(origin, _)| origin.to_string()).collect();
     assert_eq!(origins, ["trixie/main", "trixie-updates/main", "trixie-security/main"]);
     let index = PackageIndex::new(Arch::Amd64, "amd64", parts).unwrap();

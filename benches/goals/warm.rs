@@ -127,7 +127,7 @@ impl<'g> Job<'g> {
             .find(|part| part.contains("\nname = \"pulseaudio\"\n"))
             .unwrap();
         let digest = own.lines().find_map(|line| line.strip_prefix("content = \"sha256:")).unwrap();
-        let place = format!("{}/{}", &digest[..2], digest[2..].trim_end_matches('"'));
+        let place = digest.trim_end_matches('"');
         let piece = self.piece_of("usr/bin/pulseaudio");
         let forget = || {
             self.room.remove("cache/derived/image-1");
@@ -165,8 +165,7 @@ impl<'g> Job<'g> {
             let digest = std::str::from_utf8(text).unwrap().trim_start_matches("sha256:");
             let mut numbers = numbers.iter().copied();
             let [start, len] = [(); 2].map(|()| usize::try_from(number(&mut numbers)).unwrap());
-            let blob = format!("cache/blobs/sha256/{}/{}", &digest[..2], &digest[2..]);
-            let blob = std::fs::read(self.room.path(&blob)).unwrap();
+            let blob = std::fs::read(self.room.path(&format!("cache/blobs/sha256/{digest}"))).unwrap();
             let mut tar = Vec::new();
             flate2::read::MultiGzDecoder::new(&blob[start..start + len]).read_to_end(&mut tar).unwrap();
             memchr::memmem::find(&tar, format!("{file}\0").as_bytes()).is_some()

@@ -5,13 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
-use std::path::Path;
 
 use super::layer::{LayerSource, number_in_image};
 use super::package::{self, PackageError};
 use super::{CatalogError, PackageFiles};
 use crate::apk::ApkError;
-use crate::cache::{ContentId, Stamp, Verdict};
+use crate::cache::{Stamp, Verdict};
 use crate::deb::archive::DebError;
 use crate::digest::Digest;
 use crate::tarball::EntryKind;
@@ -157,12 +156,6 @@ fn of_layers<T, E: From<CatalogError>>(
         (None, Err(error)) => Err(CatalogError::unread(package, error).into()),
         (None, Ok(())) => Ok(()),
     }
-}
-
-/// The stamp of the archive at a path, if its bytes are those that an id names.
-pub(super) fn stamp_of_named(content: &ContentId, archive: &Path) -> Option<Stamp> {
-    let stamp = Stamp::at(archive).ok()?;
-    content.judge(archive).is_ok_and(|verdict| matches!(verdict, Verdict::Sound)).then_some(stamp)
 }
 
 /// The stamp of an archive whose bytes have just been compared with their digest.

@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::contents::stamp_of_named;
 use super::scan::{PackageArchive, judge};
 use super::{
     CatalogError, CataloguedFile, Control, Manifest, ManifestKind, ManifestStore, MergedUsr, PackageFiles,
@@ -72,7 +71,7 @@ fn told(archive: &PackageArchive, store: &dyn ManifestStore) -> Option<Told> {
         return told;
     }
     // Where something is wrong with it, whoever lists all of it will say so.
-    let before = stamp_of_named(&archive.content, &archive.path)?;
+    let before = archive.stamp_of_named()?;
     let control = read_control(&archive.path).ok()?;
     let told = tell(&Control::from(control));
     if before.is_at(&archive.path)

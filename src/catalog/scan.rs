@@ -8,12 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
-use super::contents::stamp_of_named;
 use super::outline::outline;
 use super::package::{self, PackageError};
 use super::scratch::{Keeping, Scratch};
 use super::{CatalogError, CataloguedFile, Manifest, ManifestKind, ManifestStore, MergedUsr, PackageFiles};
-use crate::cache::ContentId;
+use crate::cache::{ContentId, Stamp, Verdict};
 use crate::elf;
 use crate::loader::Search;
 use crate::root_path::RootPath;
@@ -37,6 +36,20 @@ pub struct PackageArchive {
     pub content: ContentId,
     /// The archive on disk.
     pub path: PathBuf,
+    /// What it was like when its bytes were compared with what names them; none where they are to be.
+    pub compared: Option<Stamp>,
+}
+
+impl PackageArchive {
+    /// The stamp of the archive, if its bytes are those that it is named by.
+    pub(super) fn stamp_of_named(&self) -> Option<Stamp> {
+        if let Some(compared) = self.compared.filter(|stamp| stamp.is_at(&self.path)) {
+            return Some(compared);
+        }
+        let stamp = Stamp::at(&self.path).ok()?;
+        let verdict = self.content.judge(&self.path);
+        verdict.is_ok_and(|verdict| matches!(verdict, Verdict::Sound)).then_some(stamp)
+    }
 }
 
 /// How far a package is to be looked into.
@@ -175,7 +188,7 @@ fn manifest(
     }
     let (package, version) = (archive.name.clone(), archive.version.clone());
     // What is kept must be what was fetched, also where somebody changes the archive as it is read.
-    let before = stamp_of_named(&archive.content, &archive.path);
+    let before = archive.stamp_of_named();
     if before.is_none()
         && archive.path.is_file()
         && let Some(cache) = store.cache()

@@ -1,12 +1,12 @@
 //! One package: looked up in the cache, or downloaded from the first address that has it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::cache::{Cache, CacheError, ContentId, Lookup, Partial, Verdict};
+use crate::cache::{Cache, CacheError, ContentId, Lookup, Partial, SoundFile, Verdict};
 use crate::transport::{Expected, Transport, TransportError, is_remote};
 
-use super::{Arrival, Connections, Failure, Note, Orders, Progress, Wanted};
+use super::{Arrival, Connections, Failure, Note, Obtained, Orders, Progress, Wanted};
 
 /// Where packages come from, and who is told.
 pub(super) struct Source<'a> {
@@ -22,7 +22,7 @@ impl Source<'_> {
     /// Looks for a package in the cache; where it is not, it goes among those that are missing.
     pub(super) fn look_up(&self, package: &Wanted, orders: &Orders) -> Option<Arrival> {
         let (outcome, notes) = match self.cache.verified_blob(package.content) {
-            Ok(Lookup::Found(path)) => (Ok(path), Vec::new()),
+            Ok(Lookup::Found(path)) => (Ok(Obtained::Cached(path)), Vec::new()),
             Ok(lookup) => {
                 let note = Note::Damaged { package: package.to_string() };
                 let notes = if matches!(lookup, Lookup::Corrupt) { vec![note] } else { Vec::new() };
@@ -32,11 +32,11 @@ impl Source<'_> {
             }
             Err(source) => (Err(Failure::Cache { package: package.to_string(), source }), Vec::new()),
         };
-        Some(Arrival { package: package.clone(), outcome, downloaded: false, notes })
+        Some(Arrival { package: package.clone(), outcome, notes })
     }
 
     /// Downloads one package from the first address that has it, and says if that was not the likeliest.
-    pub(super) fn obtain(&self, package: &Wanted) -> Result<(PathBuf, Option<Note>), Failure> {
+    pub(super) fn obtain(&self, package: &Wanted) -> Result<(SoundFile, Option<Note>), Failure> {
         let Source { transport, cache, connections, slow, progress } = self;
         let name = || package.to_string();
         if transport.is_offline() && package.urls.iter().all(|url| is_remote(url)) {
@@ -46,10 +46,10 @@ impl Source<'_> {
         for (at, url) in package.urls.iter().enumerate() {
             let _turn = connections.slow.iter().any(|start| url.starts_with(start)).then(|| slow.take());
             match download(package, url, transport, cache, *progress) {
-                Ok(path) => {
+                Ok(file) => {
                     progress.end(package);
                     let note = (at > 0).then(|| Note::Elsewhere { package: name(), url: url.clone() });
-                    return Ok((path, note));
+                    return Ok((file, note));
                 }
                 Err(Failure::Transport { source, .. }) if source.is_missing() => {
                     tried.push(source.to_string());
@@ -68,7 +68,7 @@ fn download(
     transport: &Transport,
     cache: &Cache,
     progress: &dyn Progress,
-) -> Result<PathBuf, Failure> {
+) -> Result<SoundFile, Failure> {
     let stored = |source| Failure::Cache { package: package.to_string(), source };
     let digest = match package.content {
         ContentId::Sha256(digest) => Some(digest),

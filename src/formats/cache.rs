@@ -1,10 +1,10 @@
 //! Files kept from build to build: what was downloaded, by digest, and what was derived from it.
 //!
 //! ```text
-//! blobs/sha256/ab/cdef...     content-addressed; complete and synced before it gets this name
-//! blobs/apk/ab/cdef...        packages that their control member's SHA-1 names, likewise
-//! partial/                    downloads under way, each under a lock or a name of its own
-//! derived/KIND/ab/cdef...     what was derived from the blob or key abcdef..., then a checksum of 8 bytes
+//! blobs/sha256/abcdef...     content-addressed; complete before it gets this name
+//! blobs/apk/abcdef...        packages that their control member's SHA-1 names, likewise
+//! partial/                   downloads under way, each under a lock or a name of its own
+//! derived/KIND/abcdef...     what was derived from the blob or key abcdef..., then a checksum of 8 bytes
 //! ```
 //!
 //! Several processes can use a cache at once, and it can be deleted at any moment: nothing but time is lost.
@@ -33,7 +33,7 @@ pub use content_id::{ContentId, ContentIdError, Verdict};
 pub use mapped::{DerivedWriter, Mapped};
 pub use partial::Partial;
 pub use pruning::Pruned;
-pub use sound::Stamp;
+pub use sound::{SoundFile, Stamp};
 
 /// The bytes of a derived entry's checksum.
 const CHECKSUM: usize = 8;
@@ -44,7 +44,10 @@ const TAG_FILE: &str = "CACHEDIR.TAG";
 
 /// Another form of all below, blobs and what is derived alike, needs another number: then a cache of the old form is
 /// emptied. Kinds of derived entries have versions of their own.
-const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# This is a cache of rootforge. It can be deleted.\n# Form 1\n";
+const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# This is a cache of rootforge. It can be deleted.\n# Form 2\n";
+
+/// What the tag of a cache of any form says.
+const OURS: &str = "This is a cache of rootforge";
 
 /// A directory of downloaded and derived files.
 #[derive(Clone, Debug)]
@@ -147,9 +150,7 @@ impl Cache {
         let found = fs::read_to_string(&tag).ok();
         if found.as_deref() != Some(TAG) {
             create_dir(&cache.root)?;
-            // Before it had a number, it was as it is.
-            let form = |text: &str| text.lines().last().is_some_and(|line| line.starts_with("# Form "));
-            if found.as_deref().is_some_and(form) {
+            if found.is_some_and(|text| text.contains(OURS)) {
                 cache.clear()?;
             }
             fs::write(&tag, TAG).map_err(CacheError::write(&tag))?;
@@ -194,7 +195,7 @@ impl Cache {
 
     fn blob_path(&self, id: impl Into<ContentId>) -> PathBuf {
         let (kind, hex) = id.into().place();
-        self.root.join("blobs").join(kind).join(&hex[..2]).join(&hex[2..])
+        self.root.join("blobs").join(kind).join(hex)
     }
 
     /// Where a blob is, if it is there. It is not checked: see [`Cache::verified_blob`].
@@ -229,6 +230,12 @@ impl Cache {
         }
     }
 
+    /// The bytes of a file that were compared with its name; none where somebody touched it since.
+    pub fn read_sound(&self, file: &SoundFile) -> Option<Vec<u8>> {
+        let bytes = self.read(file.path()).ok()?;
+        file.untouched().map(|_| bytes)
+    }
+
     /// Forgets a blob.
     pub fn remove(&self, id: impl Into<ContentId>) -> Result<(), CacheError> {
         let path = self.blob_path(id);
@@ -251,8 +258,7 @@ impl Cache {
     /// Stores what a reader yields; gives its digest, its size, and where it is.
     pub fn insert_from(&self, mut reader: impl Read) -> Result<(Digest, u64, PathBuf), CacheError> {
         let directory = self.root.join("partial");
-        create_dir(&directory)?;
-        let file = NamedTempFile::new_in(&directory).map_err(CacheError::write(&directory))?;
+        let file = new_file(&directory)?;
         let mut hasher = Hasher::new(file);
         io::copy(&mut reader, &mut hasher).map_err(CacheError::write(&directory))?;
         let (file, digest, size) = hasher.finish();
@@ -286,15 +292,11 @@ impl Cache {
     pub fn partial(&self, id: impl Into<ContentId>) -> Result<Partial, CacheError> {
         let id = id.into();
         let directory = self.root.join("partial");
-        twice(|| {
-            create_dir(&directory)?;
-            Partial::open(&directory, id, self.blob_path(id), &self.added)
-        })
+        within(&directory, || Partial::open(&directory, id, self.blob_path(id), &self.added))
     }
 
     fn derived_path(&self, kind: &str, key: &Digest) -> PathBuf {
-        let hex = key.hex();
-        self.root.join("derived").join(kind).join(&hex[..2]).join(&hex[2..])
+        self.root.join("derived").join(kind).join(key.hex())
     }
 
     /// What was derived from a blob or another key; none if it is missing or damaged.
@@ -319,10 +321,9 @@ impl Cache {
 
     /// Gives a file its content at once: readers see the old or the new, never a part.
     fn replace(&self, path: &Path, bytes: &[u8], synced: bool) -> Result<(), CacheError> {
-        let directory = self.root.join("partial");
-        twice(|| {
-            create_dir(&directory)?;
-            let mut file = NamedTempFile::new_in(&directory).map_err(CacheError::write(&directory))?;
+        let directory = path.parent().unwrap_or(&self.root);
+        within(directory, || {
+            let mut file = new_file(directory)?;
             file.write_all(bytes).map_err(CacheError::write(file.path()))?;
             persist(file, path, synced)?;
             self.added.fetch_add(bytes.len() as u64, Ordering::Relaxed);
@@ -407,9 +408,16 @@ fn checksum(kind: &str, key: &Digest, content: &[u8]) -> [u8; CHECKSUM] {
     sum.finish()
 }
 
-/// Once more where somebody deletes the cache between two steps.
-fn twice<T>(attempt: impl Fn() -> Result<T, CacheError>) -> Result<T, CacheError> {
-    attempt().or_else(|error| if error.is_vanished() { attempt() } else { Err(error) })
+/// Tries something in a directory, which is made where it is not there; also where somebody deletes the cache between
+/// two steps.
+fn within<T>(directory: &Path, attempt: impl Fn() -> Result<T, CacheError>) -> Result<T, CacheError> {
+    let made = || create_dir(directory).and_then(|()| attempt());
+    let again = |error: CacheError| if error.is_vanished() { made() } else { Err(error) };
+    attempt().or_else(again).or_else(again)
+}
+
+fn new_file(directory: &Path) -> Result<NamedTempFile, CacheError> {
+    within(directory, || NamedTempFile::new_in(directory).map_err(CacheError::write(directory)))
 }
 
 fn create_dir(path: &Path) -> Result<(), CacheError> {
@@ -421,12 +429,14 @@ fn persist(file: NamedTempFile, path: &Path, synced: bool) -> Result<(), CacheEr
     if synced {
         file.as_file().sync_data().map_err(CacheError::write(file.path()))?;
     }
-    if let Some(directory) = path.parent() {
+    let mut result = file.persist(path);
+    if let (Err(error), Some(directory)) = (&result, path.parent())
+        && error.error.kind() == io::ErrorKind::NotFound
+    {
         create_dir(directory)?;
+        result = result.or_else(|error| error.file.persist(path));
     }
-    file.persist(path)
-        .map(|_| ())
-        .map_err(|error| CacheError::Write { path: path.to_owned(), source: error.error })
+    result.map(|_| ()).map_err(|error| CacheError::Write { path: path.to_owned(), source: error.error })
 }
 
 #[cfg(test)]

@@ -120,6 +120,11 @@ impl<W: Write> Hasher<W> {
         &mut self.inner
     }
 
+    /// How many bytes were written.
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
     /// The writer back, the digest of all bytes it accepted, and their number.
     pub fn finish(self) -> (W, Digest, u64) {
         (self.inner, Digest(self.hash.finalize().into()), self.size)

@@ -188,9 +188,10 @@ impl<'f> Incoming<'f> {
             Event::Fetched(Arrival { package, outcome, notes, .. }) => {
                 let Wanted { name, version, size, content, .. } = package;
                 match outcome {
-                    Ok(path) => {
+                    Ok(obtained) => {
                         self.notes.insert(name.clone(), notes);
-                        let archive = PackageArchive { name: name.clone(), version, content, path };
+                        let (path, compared) = (obtained.path().to_owned(), obtained.compared());
+                        let archive = PackageArchive { name: name.clone(), version, content, path, compared };
                         self.archives.insert(name.clone(), archive);
                         self.waiting.insert((size, name));
                     }
@@ -301,6 +302,7 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
+    use crate::fetch::Obtained;
     use crate::arch::Arch;
     use crate::digest::Digest;
 
@@ -335,8 +337,8 @@ mod tests {
     fn come(name: &str, outcome: Result<(), ()>) -> Event {
         let package = wanted(name);
         let gone = || Failure::Gone { package: package.to_string(), tried: Vec::new() };
-        let outcome = outcome.map(|()| name.into()).map_err(|()| gone());
-        Event::Fetched(Arrival { package, outcome, downloaded: true, notes: Vec::new() })
+        let outcome = outcome.map(|()| Obtained::Cached(name.into())).map_err(|()| gone());
+        Event::Fetched(Arrival { package, outcome, notes: Vec::new() })
     }
 
     /// Does something with what is asked for; `b` shows that all of `a` is wanted, and `d` is known from before.

@@ -2,9 +2,11 @@
 //! their scripts do.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::apk::IndexRecord;
+use crate::arch::Arch;
 use crate::cache::ContentId;
 use crate::catalog::{MergedUsr, PackageFiles};
 use crate::digest::Digest;
@@ -12,7 +14,10 @@ use crate::effects::EffectsMemo;
 use crate::lock::LockedPackage;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
-use crate::repository::{ApkOrigin, PackageIndex, RepositoryError, apk_sources, load, load_apk, sources};
+use crate::repository::{
+    ApkOrigin, PackageIndex, RepositoryError, SuiteRelease, apk_sources, load_apk, load_indexes,
+    load_releases, sources,
+};
 
 use super::locking::Port;
 use super::scripts::WordsMemo;
@@ -24,6 +29,7 @@ pub(super) type ApkParts = Vec<(ApkOrigin, Vec<IndexRecord>)>;
 /// What a run has loaded. Its clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Loaded {
+    suites: Once<Vec<SuiteRelease>>,
     deb: Once<PackageIndex>,
     apk: Once<ApkParts>,
     pub(super) packages: Packages,
@@ -38,6 +44,7 @@ impl Loaded {
     /// Lets go of indexes, which are large, when all is locked: what is locked later would be resolved against what is
     /// there then.
     pub fn let_indexes_go(&self) {
+        self.suites.forget();
         self.deb.forget();
         self.apk.forget();
     }
@@ -143,21 +150,34 @@ impl<T> Once<T> {
 impl Forge<'_> {
     /// All packages of a recipe's archives for an architecture.
     pub(super) fn deb_index(&self, recipe: &Recipe, port: Port) -> Result<Arc<PackageIndex>, ForgeError> {
-        self.loaded.deb.get(self.key(recipe, port), self.progress, |told| {
-            let sources = sources(recipe, port.arch, &self.mirrors, &self.options.without)?;
-            let roots: Vec<_> =
-                sources.iter().map(|source| (source.archive_name.as_str(), source.uri.as_str())).collect();
-            told.extend(self.places(recipe, port.arch, &roots));
+        let suites = self.suites(recipe, port.arch)?;
+        self.loaded.deb.get(self.key(recipe, port.name), self.progress, |told| {
             let mut notes = Vec::new();
-            let parts = load(&sources, port.name, self.access(recipe), &mut notes)?;
+            let parts = load_indexes(&suites, port.name, self.access(recipe), &mut notes)?;
             told.extend(notes.iter().map(ToString::to_string));
             Ok(PackageIndex::new(port.arch, port.name, parts).map_err(RepositoryError::from)?)
         })
     }
 
+    /// The suites of a recipe's archives, their InRelease files verified: once where architectures have the same.
+    pub(super) fn suites(&self, recipe: &Recipe, arch: Arch) -> Result<Arc<Vec<SuiteRelease>>, ForgeError> {
+        let sources = sources(recipe, arch, &self.mirrors, &self.options.without)?;
+        let roots: Vec<_> =
+            sources.iter().map(|source| (source.archive_name.as_str(), source.uri.as_str())).collect();
+        let suites: Vec<_> = sources.iter().map(|source| (&source.suite, &source.components)).collect();
+        let key = self.key(recipe, (&roots, suites));
+        self.loaded.suites.get(key, self.progress, |told| {
+            told.extend(self.places(recipe, arch, &roots));
+            let mut notes = Vec::new();
+            let releases = load_releases(&sources, self.access(recipe), &mut notes)?;
+            told.extend(notes.iter().map(ToString::to_string));
+            Ok(releases)
+        })
+    }
+
     /// The records of a recipe's repositories of Alpine's kind for an architecture.
     pub(super) fn apk_parts(&self, recipe: &Recipe, port: Port) -> Result<Arc<ApkParts>, ForgeError> {
-        self.loaded.apk.get(self.key(recipe, port), self.progress, |told| {
+        self.loaded.apk.get(self.key(recipe, port.name), self.progress, |told| {
             let sources = apk_sources(recipe, port.arch, &self.mirrors)?;
             let roots: Vec<_> =
                 sources.iter().map(|source| (source.archive_name.as_str(), source.uri.as_str())).collect();
@@ -169,12 +189,12 @@ impl Forge<'_> {
         })
     }
 
-    /// All that decides which indexes a recipe has.
-    fn key(&self, recipe: &Recipe, port: Port) -> String {
+    /// All that decides what is loaded for a recipe, with what of it is meant.
+    fn key(&self, recipe: &Recipe, of: impl Debug) -> String {
         let Recipe { from, snapshot, pockets, repositories, keys, .. } = recipe;
         // What a recipe names itself may be told by a path beside it.
         let own = (!repositories.is_empty() || !keys.is_empty()).then_some((repositories, keys, &recipe.dir));
         let options = (&self.options.without, self.options.allow_expired_index);
-        format!("{:?}", (from, snapshot, pockets, own, port.name, options))
+        format!("{:?}", (from, snapshot, pockets, own, of, options))
     }
 }

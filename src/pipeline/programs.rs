@@ -15,9 +15,7 @@ use crate::loader::Search;
 use crate::lock::{Lock, LockedProgram};
 use crate::recipe::Recipe;
 use crate::render::directory_links;
-use crate::repository::{
-    ApkIndex, Found, Holders, PackageIndex, RepositoryError, holders, load_releases, sources,
-};
+use crate::repository::{ApkIndex, Found, Holders, PackageIndex, RepositoryError, holders};
 use crate::root_path::RootPath;
 use crate::select::{library_packages, loader_for};
 
@@ -152,10 +150,9 @@ impl Forge<'_> {
         }
         let arch = index.arch();
         self.progress.stage(&format!("looking for what the programs of {} need on {arch}", recipe.name));
-        let sources = sources(recipe, arch, &self.mirrors, &self.options.without)?;
-        let releases = load_releases(&sources, self.access(recipe), &mut Vec::new())?;
+        let suites = self.suites(recipe, arch)?;
         let Found { holders: found, has_any, mut out_of_step } =
-            holders(&releases, index.deb_arch(), &names, self.access(recipe))?;
+            holders(&suites, index.deb_arch(), &names, self.access(recipe))?;
         for error in &out_of_step {
             let text = error.to_string();
             let first = text.lines().next().unwrap_or_default();

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::arch::Arch;
 use crate::distro::PackageFormat;
 use crate::recipe::Recipe;
-use crate::repository::{Found, holders, load_releases, sources};
+use crate::repository::{Found, holders};
 use crate::select::{SelectError, loader_for};
 
 use super::locking::Port;
@@ -48,9 +48,8 @@ impl Forge<'_> {
         let (Some(search), Some(name)) = (loader_for(distro, arch, None), distro.arch_name(arch)) else {
             return Ok(BTreeMap::new());
         };
-        let sources = sources(recipe, arch, &self.mirrors, &self.options.without)?;
-        let releases = load_releases(&sources, self.access(recipe), &mut Vec::new())?;
-        let Found { holders: found, out_of_step, .. } = holders(&releases, name, names, self.access(recipe))?;
+        let suites = self.suites(recipe, arch)?;
+        let Found { holders: found, out_of_step, .. } = holders(&suites, name, names, self.access(recipe))?;
         for error in &out_of_step {
             let text = error.to_string();
             let first = text.lines().next().unwrap_or_default();

@@ -49,17 +49,6 @@ pub struct SuiteRelease {
 /// An index and what vouches for it.
 pub type IndexPart = (IndexOrigin, IndexText);
 
-/// Loads the indexes of several suites for one architecture, in their order; see [`load_releases`] for
-/// several architectures.
-pub fn load(
-    sources: &[Source],
-    deb_arch: &str,
-    access: Access<'_>,
-    notes: &mut Vec<Note>,
-) -> Result<Vec<IndexPart>, RepositoryError> {
-    load_indexes(&load_releases(sources, access, notes)?, deb_arch, access, notes)
-}
-
 /// Fetches and verifies the InRelease files of several suites, at the same time.
 pub fn load_releases(
     sources: &[Source],
@@ -368,7 +357,7 @@ impl SuiteRelease {
     }
 }
 
-/// Downloads an index into the cache and reads it from there; none if somebody deletes it, twice.
+/// Downloads an index into the cache and reads it from there; none if somebody deletes or changes it, twice.
 fn fetch(url: &str, file: &ReleaseFile, access: Access<'_>) -> Result<Option<Vec<u8>>, RepositoryError> {
     let expected = Expected { digest: Some(file.digest), size: file.size };
     for _ in 0..2 {
@@ -377,12 +366,13 @@ fn fetch(url: &str, file: &ReleaseFile, access: Access<'_>) -> Result<Option<Vec
             Err(error) if error.is_vanished(partial.path()) => continue,
             result => result?,
         }
-        match partial.commit_checked() {
+        let fetched = match partial.commit_checked() {
             Err(error) if error.is_vanished() => continue,
             result => result?,
         };
-        if let Some(bytes) = access.cache.read_blob(&file.digest)? {
-            return Ok(Some(bytes));
+        match access.cache.read_sound(&fetched) {
+            None => {}
+            bytes => return Ok(bytes),
         }
     }
     Ok(None)

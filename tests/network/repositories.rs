@@ -10,7 +10,7 @@ use rootforge::distro::{Archive, Distro};
 use rootforge::hint::Hint as _;
 use rootforge::repository::{
     Access, IndexPart, MachineSources, MirrorInputs, Mirrors, Note, PackageIndex, RepositoryError, Source,
-    load, load_indexes, load_releases,
+    load_indexes, load_releases,
 };
 use rootforge::transport::Transport;
 use rootforge::trust::TrustError;
@@ -66,9 +66,9 @@ impl Bench {
         arch: &str,
         transport: &Transport,
     ) -> Result<(Vec<IndexPart>, Vec<Note>), RepositoryError> {
-        let mut notes = Vec::new();
-        let parts = load(std::slice::from_ref(source), arch, self.access(transport), &mut notes)?;
-        Ok((parts, notes))
+        let (access, mut notes) = (self.access(transport), Vec::new());
+        let releases = load_releases(std::slice::from_ref(source), access, &mut notes)?;
+        Ok((load_indexes(&releases, arch, access, &mut notes)?, notes))
     }
 
     fn fails(&self, source: &Source, arch: &str) -> RepositoryError {
@@ -256,7 +256,7 @@ fn dates() {
     let transport = online();
     let mut notes = Vec::new();
     let access = Access { allow_expired: true, ..bench.access(&transport) };
-    load(std::slice::from_ref(&source), "amd64", access, &mut notes).unwrap();
+    load_releases(std::slice::from_ref(&source), access, &mut notes).unwrap();
     assert_eq!(
         notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
         ["the index of `sid` expired on 2026-05-28 19:26:40 UTC and is used all the same"]

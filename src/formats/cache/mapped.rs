@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 
 use crate::digest::Digest;
 
-use super::{CHECKSUM, Cache, CacheError, Stamp, Sum, create_dir, persist};
+use super::{CHECKSUM, Cache, CacheError, Stamp, Sum, new_file, persist};
 
 /// A derived entry of the cache, without its checksum. It stays as it is when the cache is deleted or pruned.
 #[derive(Debug)]
@@ -79,13 +79,12 @@ impl Cache {
 
     /// Writes what is derived from a blob or another key as it comes, to be stored in place of what was there.
     pub fn derived_writer(&self, kind: &str, key: &Digest) -> Result<DerivedWriter, CacheError> {
-        let directory = self.root.join("partial");
-        create_dir(&directory)?;
-        let file = NamedTempFile::new_in(&directory).map_err(CacheError::write(&directory))?;
+        let path = self.derived_path(kind, key);
+        let file = new_file(path.parent().unwrap_or(&self.root))?;
         Ok(DerivedWriter {
             file: BufWriter::with_capacity(1 << 18, file),
             sum: Sum::of(kind, key),
-            path: self.derived_path(kind, key),
+            path,
             added: Arc::clone(&self.added),
         })
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempPath;
 
-use super::{CacheError, ContentId, Verdict, create_dir};
+use super::{CacheError, ContentId, SoundFile, Stamp, Verdict, within};
 
 /// The file a blob is downloaded into, for one process alone.
 ///
@@ -26,6 +26,7 @@ pub struct Partial {
 
 /// What keeps others from writing to the file.
 #[derive(Debug)]
+#[expect(dead_code, reason = "it is held, not read")]
 enum Hold {
     /// The lock of the blob's own partial file.
     Lock(Locked),
@@ -88,8 +89,8 @@ impl Partial {
         let _ = fs::remove_file(&self.path);
     }
 
-    /// Stores the complete file as the blob; its content is checked. Gives the blob's path.
-    pub fn commit(self) -> Result<PathBuf, CacheError> {
+    /// Stores the complete file as the blob; its content is checked.
+    pub fn commit(self) -> Result<SoundFile, CacheError> {
         let found = match self.id.judge(&self.path).map_err(CacheError::read(&self.path))? {
             Verdict::Sound => return self.commit_checked(),
             Verdict::Other(found) => found.to_string(),
@@ -99,21 +100,15 @@ impl Partial {
     }
 
     /// As [`Partial::commit`], for content that was checked right before.
-    pub fn commit_checked(self) -> Result<PathBuf, CacheError> {
+    pub fn commit_checked(self) -> Result<SoundFile, CacheError> {
         let Partial { path, target, hold, added, .. } = self;
         // Not synced: what a crash leaves of it is found out by its digest, whenever it is read.
-        let size = fs::metadata(&path).map_err(CacheError::read(&path))?.len();
-        if let Some(directory) = target.parent() {
-            create_dir(directory)?;
-        }
-        match hold {
-            Hold::Lock(_lock) => fs::rename(&path, &target).map_err(CacheError::write(&target))?,
-            Hold::Name(name) => name
-                .persist(&target)
-                .map_err(|error| CacheError::Write { path: target.clone(), source: error.error })?,
-        }
-        added.fetch_add(size, Ordering::Relaxed);
-        Ok(target)
+        let metadata = fs::metadata(&path).map_err(CacheError::read(&path))?;
+        let directory = target.parent().unwrap_or(&path);
+        within(directory, || fs::rename(&path, &target).map_err(CacheError::write(&target)))?;
+        drop(hold);
+        added.fetch_add(metadata.len(), Ordering::Relaxed);
+        SoundFile::moved(Stamp::of(&metadata), target.clone()).map_err(CacheError::read(target))
     }
 }
 

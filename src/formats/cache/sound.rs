@@ -3,7 +3,7 @@
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::digest::Digest;
@@ -71,6 +71,31 @@ impl Stamp {
             i128::try_from(now.as_nanos()).unwrap_or(0) - then
         };
         self.changed.into_iter().all(|change| since(change) > TICK)
+    }
+}
+
+/// A file whose bytes were compared with its name, and what it was like then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SoundFile {
+    path: PathBuf,
+    stamp: Stamp,
+}
+
+impl SoundFile {
+    /// The file at `path`, which had this stamp when its bytes were compared, and may have been moved there since.
+    pub(super) fn moved(compared: Stamp, path: PathBuf) -> io::Result<Self> {
+        let stamp = Some(Stamp::at(&path)?).filter(|stamp| stamp.is_written_as(compared));
+        Ok(SoundFile { path, stamp: stamp.unwrap_or(compared) })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its stamp, as long as nobody has touched it.
+    pub fn untouched(&self) -> Option<Stamp> {
+        Some(self.stamp).filter(|stamp| stamp.is_at(&self.path))
     }
 }
 

@@ -6,8 +6,10 @@
 //! interpreter's name are left out, and so are strings that are put together at run time.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use goblin::elf::program_header::{PF_W, PF_X, PT_INTERP, PT_LOAD, ProgramHeader};
+use memchr::memmem;
 
 use super::symbols::Symbols;
 
@@ -38,9 +40,10 @@ const MOST_EXPORTS: usize = 64;
 pub(super) fn mentions(
     bytes: &[u8],
     segments: &[ProgramHeader],
-    strings: std::ops::Range<usize>,
+    strings: Range<usize>,
 ) -> Vec<String> {
-    named(bytes, segments, strings, |text| text.len() >= 4 && (is_path(text) || is_soname(text)))
+    let is_name = |text: &str| text.len() >= 4 && (is_path(text) || is_soname(text));
+    named(bytes, segments, strings, likely_strings, is_name)
 }
 
 /// Single words of a program that runs commands by name, sorted, each once; but for those that are also the names of
@@ -48,14 +51,14 @@ pub(super) fn mentions(
 pub(super) fn words(
     bytes: &[u8],
     segments: &[ProgramHeader],
-    strings: std::ops::Range<usize>,
+    strings: Range<usize>,
     symbols: &Symbols,
 ) -> Vec<String> {
     let imports: BTreeSet<&str> = symbols.imports.iter().map(|import| import.name.as_str()).collect();
     if symbols.exports.len() > MOST_EXPORTS || !RUNNERS.iter().any(|runner| imports.contains(runner)) {
         return Vec::new();
     }
-    named(bytes, segments, strings, |text| is_word(text) && !imports.contains(text))
+    named(bytes, segments, strings, all_strings, |text| is_word(text) && !imports.contains(text))
 }
 
 /// What runs a command line in a shell.
@@ -66,14 +69,14 @@ const SHELL_RUNNERS: [&str; 3] = ["popen", "system", "wordexp"];
 pub(super) fn commands(
     bytes: &[u8],
     segments: &[ProgramHeader],
-    strings: std::ops::Range<usize>,
+    strings: Range<usize>,
     symbols: &Symbols,
 ) -> Vec<String> {
     let runs = symbols.imports.iter().any(|import| SHELL_RUNNERS.contains(&import.name.as_str()));
     if !runs {
         return Vec::new();
     }
-    let lines = named(bytes, segments, strings, is_command_line);
+    let lines = named(bytes, segments, strings, all_strings, is_command_line);
     let parts = lines.iter().flat_map(|line| line.split(['|', '&', ';']));
     let words = parts.filter_map(|part| part.split_whitespace().find(|word| !word.contains('=')));
     let found: BTreeSet<&str> = words.filter(|word| is_word(word)).collect();
@@ -86,11 +89,38 @@ fn is_command_line(text: &str) -> bool {
     asks_place || text.contains(' ') && OPERATORS.iter().any(|operator| text.contains(operator))
 }
 
-/// The whole strings of the read-only data that are of a kind.
-fn named(
-    bytes: &[u8],
+/// Where the whole strings of some data are, in their order.
+fn all_strings(data: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    memchr::memchr_iter(0, data).map(move |end| std::mem::replace(&mut start, end + 1)..end)
+}
+
+/// As [`all_strings`], only those that begin with a slash or have `.so` in them: what has many zero bytes is looked
+/// through faster for these.
+fn likely_strings(data: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let rooted = memmem::find_iter(data, b"\0/").map(|at| at + 1);
+    let first = data.starts_with(b"/").then_some(0);
+    let libraries = memmem::find_iter(data, b".so").map(|at| {
+        let before = &data[at.saturating_sub(MAX_LENGTH)..at];
+        at - before.len() + memchr::memrchr(0, before).map_or(0, |zero| zero + 1)
+    });
+    let mut starts: Vec<usize> = first.into_iter().chain(rooted).chain(libraries).collect();
+    starts.sort_unstable();
+    starts.dedup();
+    let whole = move |start: usize| {
+        let text = &data[start..(start + MAX_LENGTH + 1).min(data.len())];
+        (start == 0 || data[start - 1] == 0).then_some(())?;
+        Some(start..start + memchr::memchr(0, text)?)
+    };
+    starts.into_iter().filter_map(whole)
+}
+
+/// The whole strings of the read-only data that are of a kind, among those that `look` finds.
+fn named<'d, I: Iterator<Item = Range<usize>>>(
+    bytes: &'d [u8],
     segments: &[ProgramHeader],
-    strings: std::ops::Range<usize>,
+    strings: Range<usize>,
+    look: impl Fn(&'d [u8]) -> I,
     is_of_kind: impl Fn(&str) -> bool,
 ) -> Vec<String> {
     let read_only = |segment: &&ProgramHeader| segment.p_type == PT_LOAD && segment.p_flags & PF_W == 0;
@@ -104,11 +134,9 @@ fn named(
         let Some(data) = bytes.get(range.start.min(bytes.len())..range.end.min(bytes.len())) else {
             continue;
         };
-        let mut start = 0;
-        for end in memchr::memchr_iter(0, data) {
-            let text = &data[start..end];
-            let at = range.start + start;
-            start = end + 1;
+        for place in look(data) {
+            let at = range.start + place.start;
+            let text = &data[place];
             if (2..=MAX_LENGTH).contains(&text.len())
                 && let Ok(text) = std::str::from_utf8(text)
                 && is_of_kind(text)
@@ -154,6 +182,7 @@ fn is_soname(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use goblin::elf::program_header::PF_R;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -182,6 +211,19 @@ mod tests {
         // Constants among the code, as older linkers put them.
         let found = mentions(bytes.as_bytes(), &[segment(0, constants + code.len(), PF_R | PF_X)], 0..0);
         assert!(found.contains(&"/usr/bin/in-code".to_owned()) && found.len() == 6, "{found:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn likely_strings_are_those_that_may_name_files(data in "[a./so\0]{0,80}|(/|\0|\\.so|a{250}){0,12}") {
+            let data = data.as_bytes();
+            let likely = |place: &Range<usize>| {
+                let text = &data[place.clone()];
+                text.len() <= MAX_LENGTH && (text.starts_with(b"/") || memmem::find(text, b".so").is_some())
+            };
+            let found: Vec<_> = all_strings(data).filter(likely).collect();
+            prop_assert_eq!(likely_strings(data).collect::<Vec<_>>(), found);
+        }
     }
 
     #[test]

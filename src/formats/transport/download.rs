@@ -120,6 +120,8 @@ fn strong_validator(headers: &HeaderMap) -> Option<HeaderValue> {
 /// The file being filled.
 struct Target<'a> {
     file: File,
+    /// Has seen the file's bytes as they came, as far as it got.
+    hasher: Hasher<io::Sink>,
     path: &'a Path,
     url: &'a str,
     expected: Expected,
@@ -155,7 +157,7 @@ impl<'a> Target<'a> {
             .truncate(false)
             .open(path)
             .map_err(|source| TransportError::Write { path: path.to_owned(), source })?;
-        let mut target = Target { file, path, url, expected, progress };
+        let mut target = Target { file, hasher: Hasher::new(io::sink()), path, url, expected, progress };
         if target.present()? > expected.size {
             target.restart()?;
         }
@@ -172,6 +174,7 @@ impl<'a> Target<'a> {
     }
 
     fn restart(&mut self) -> Result<(), TransportError> {
+        self.hasher = Hasher::new(io::sink());
         if self.present()? == 0 {
             return Ok(());
         }
@@ -219,6 +222,7 @@ impl<'a> Target<'a> {
     /// Appends what a reader yields, and at most one byte more than is wanted.
     fn fill(&mut self, mut reader: impl Read) -> Result<(), super::Broken> {
         let wrap = |target: &Self, source| super::Broken::Final(target.write_error(source));
+        self.catch_up().map_err(super::Broken::Final)?;
         let mut present = self.file.seek(SeekFrom::End(0)).map_err(|source| wrap(self, source))?;
         let mut buffer = vec![0; 1 << 16];
         while present <= self.expected.size {
@@ -228,33 +232,40 @@ impl<'a> Target<'a> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(super::Broken::Io(error)),
             };
-            if let Err(source) = self.file.write_all(&buffer[..read]) {
+            let read = &buffer[..read];
+            if let Err(source) = self.file.write_all(read).and_then(|()| self.hasher.write_all(read)) {
                 // A full disk is not to stay full of what cannot be used.
                 let _ = self.file.set_len(0);
                 return Err(wrap(self, source));
             }
-            present += read as u64;
+            present += read.len() as u64;
             (self.progress)(present);
         }
         Ok(())
     }
 
-    /// Reads the file again: what counts is what is on the disk.
-    fn check(&mut self) -> Result<(), Unfit> {
-        let mut start = Vec::new();
-        let result = self.file.seek(SeekFrom::Start(0)).and_then(|_| {
-            let mut hasher = Hasher::new(io::sink());
-            (&self.file).take(512).read_to_end(&mut start)?;
-            hasher.write_all(&start)?;
-            io::copy(&mut io::BufReader::with_capacity(1 << 16, &self.file), &mut hasher)?;
-            let (_, digest, size) = hasher.finish();
-            Ok((digest, size))
+    /// Hashes what is there from an earlier download.
+    fn catch_up(&mut self) -> Result<(), TransportError> {
+        if self.hasher.size() == self.present()? {
+            return Ok(());
+        }
+        self.hasher = Hasher::new(io::sink());
+        let read = self.file.seek(SeekFrom::Start(0)).and_then(|_| {
+            io::copy(&mut io::BufReader::with_capacity(1 << 16, &self.file), &mut self.hasher)
         });
-        let (digest, size) = result
-            .map_err(|source| Unfit::Other(TransportError::Read { path: self.path.to_owned(), source }))?;
+        read.map(|_| ()).map_err(|source| TransportError::Read { path: self.path.to_owned(), source })
+    }
+
+    /// Whether all of it is there.
+    fn check(&mut self) -> Result<(), Unfit> {
+        self.catch_up().map_err(Unfit::Other)?;
+        let (_, digest, size) = std::mem::replace(&mut self.hasher, Hasher::new(io::sink())).finish();
         if size == self.expected.size && self.expected.digest.is_none_or(|expected| expected == digest) {
             return Ok(());
         }
+        let mut start = Vec::new();
+        // A page that cannot be read is no HTML page.
+        let _ = self.file.seek(SeekFrom::Start(0)).and_then(|_| (&self.file).take(512).read_to_end(&mut start));
         let html = looks_like_html(&start);
         let error = self.mismatch(Some(digest), size, html);
         if size < self.expected.size && !html {

@@ -3,6 +3,7 @@
 //! The paragraphs and fields keep their order; what nobody reads (descriptions, mostly) and what the entries have is
 //! left out. Each paragraph is checked.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::io::{self, Read, Write};
 use std::sync::mpsc::{SendError, SyncSender, sync_channel};
@@ -90,13 +91,18 @@ pub(super) fn cut_unpacked<'b>(
         for piece in pieces {
             unread.extend(piece?);
             let Some(end) = memchr::memmem::rfind(&unread, b"\n\n") else { continue };
-            // Old descriptions may be in Latin-1; every field that counts is ASCII.
-            cutter.add(&String::from_utf8_lossy(&unread[..=end]))?;
+            cutter.add(&text(&unread[..=end]))?;
             unread.drain(..=end);
         }
-        cutter.add(&String::from_utf8_lossy(&unread))?;
+        cutter.add(&text(&unread))?;
         cutter.finish()
     })
+}
+
+/// Old descriptions may be in Latin-1; every field that counts is ASCII.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    // Looks at eight bytes at once, as the other does not.
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// Sends what is unpacked, a piece at a time; an error, at the end, where it is not what it should be.
@@ -150,7 +156,8 @@ impl<'w, W: Write> Cutter<'w, W> {
     }
 
     fn add_paragraph(&mut self, paragraph: &Paragraph<'_>) -> Result<(), CutError> {
-        let package = Package::read(paragraph, self.whose)?;
+        let fields: Vec<(&str, &str)> = paragraph.fields().collect();
+        let package = Package::read(&fields, self.whose)?;
         let start = u32::try_from(self.at);
         // A field may get a space.
         let end = u32::try_from(self.at + 2 * paragraph.text().len() as u64);
@@ -159,8 +166,9 @@ impl<'w, W: Write> Cutter<'w, W> {
         };
         self.paragraph.clear();
         let mut provides = 0;
-        for (field, value) in paragraph.fields() {
-            if !FIELDS.iter().chain(&mention::FIELDS).any(|kept| kept.eq_ignore_ascii_case(field)) {
+        for (field, value) in fields {
+            let is_one = |kept: &&str| kept.eq_ignore_ascii_case(field);
+            if !FIELDS.iter().any(is_one) && !mention::FIELDS.iter().any(is_one) {
                 continue;
             }
             self.paragraph.extend([field, ": "]);
@@ -278,11 +286,11 @@ struct Package<'a> {
 }
 
 impl<'a> Package<'a> {
-    /// Reads and checks a paragraph; of a field that stands twice, the first counts.
-    fn read(paragraph: &Paragraph<'a>, whose: Whose<'_>) -> Result<Self, IndexError> {
+    /// Reads and checks a paragraph's fields; of one that stands twice, the first counts.
+    fn read(fields: &[(&'a str, &'a str)], whose: Whose<'_>) -> Result<Self, IndexError> {
         let [mut name, mut version, mut arch, mut filename, mut size, mut sha256, mut provides] = [None; 7];
         let mut essential = false;
-        for (field, value) in paragraph.fields() {
+        for (field, value) in fields.iter().copied() {
             let place = match field.len() {
                 4 if field.eq_ignore_ascii_case("Size") => &mut size,
                 6 if field.eq_ignore_ascii_case("SHA256") => &mut sha256,
