@@ -136,7 +136,13 @@ fn download(apt: &Apt, names: &[String]) -> Vec<PackageArchive> {
         let path = there[name].clone();
         let (digest, _) = Digest::of_reader(fs::File::open(&path).unwrap()).unwrap();
         let version = path.to_str().unwrap().split('_').nth(1).unwrap().replace("%3a", ":");
-        PackageArchive { name: name.clone(), version, content: ContentId::Sha256(digest), path, compared: None }
+        PackageArchive {
+            name: name.clone(),
+            version,
+            content: ContentId::Sha256(digest),
+            path,
+            compared: None,
+        }
     };
     names.iter().map(archive).collect()
 }

@@ -60,7 +60,13 @@ fn deb_saying(dir: &Path, name: &str, more: &str, files: &[(&str, EntryKind, &[u
     }
     let file = dir.join(format!("{name}.deb"));
     std::fs::write(&file, &bytes).unwrap();
-    PackageArchive { name: name.into(), version: "1".into(), content: Digest::of(&bytes).into(), path: file, compared: None }
+    PackageArchive {
+        name: name.into(),
+        version: "1".into(),
+        content: Digest::of(&bytes).into(),
+        path: file,
+        compared: None,
+    }
 }
 
 #[test]

@@ -302,9 +302,9 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
-    use crate::fetch::Obtained;
     use crate::arch::Arch;
     use crate::digest::Digest;
+    use crate::fetch::Obtained;
 
     fn wanted(name: &str) -> Wanted {
         let content = Digest::of(name.as_bytes()).into();

@@ -37,11 +37,7 @@ const RUNNERS: [&str; 8] = [
 const MOST_EXPORTS: usize = 64;
 
 /// The paths and sonames, sorted, each once. `strings` is where the dynamic string table lies in the file.
-pub(super) fn mentions(
-    bytes: &[u8],
-    segments: &[ProgramHeader],
-    strings: Range<usize>,
-) -> Vec<String> {
+pub(super) fn mentions(bytes: &[u8], segments: &[ProgramHeader], strings: Range<usize>) -> Vec<String> {
     let is_name = |text: &str| text.len() >= 4 && (is_path(text) || is_soname(text));
     named(bytes, segments, strings, likely_strings, is_name)
 }

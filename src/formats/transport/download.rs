@@ -250,23 +250,28 @@ impl<'a> Target<'a> {
             return Ok(());
         }
         self.hasher = Hasher::new(io::sink());
-        let read = self.file.seek(SeekFrom::Start(0)).and_then(|_| {
-            io::copy(&mut io::BufReader::with_capacity(1 << 16, &self.file), &mut self.hasher)
-        });
-        read.map(|_| ()).map_err(|source| TransportError::Read { path: self.path.to_owned(), source })
+        let failed = |source| TransportError::Read { path: self.path.to_owned(), source };
+        self.file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        let mut present = io::BufReader::with_capacity(1 << 16, &self.file);
+        io::copy(&mut present, &mut self.hasher).map(|_| ()).map_err(failed)
     }
 
-    /// Whether all of it is there.
+    /// The first bytes, for a look; none where they cannot be read.
+    fn start(&mut self) -> Vec<u8> {
+        let mut start = Vec::new();
+        let read = self.file.seek(SeekFrom::Start(0)).map(|_| (&self.file).take(512));
+        let _ = read.and_then(|mut read| read.read_to_end(&mut start));
+        start
+    }
+
+    /// Whether all of it is there, and is what is wanted.
     fn check(&mut self) -> Result<(), Unfit> {
         self.catch_up().map_err(Unfit::Other)?;
         let (_, digest, size) = std::mem::replace(&mut self.hasher, Hasher::new(io::sink())).finish();
         if size == self.expected.size && self.expected.digest.is_none_or(|expected| expected == digest) {
             return Ok(());
         }
-        let mut start = Vec::new();
-        // A page that cannot be read is no HTML page.
-        let _ = self.file.seek(SeekFrom::Start(0)).and_then(|_| (&self.file).take(512).read_to_end(&mut start));
-        let html = looks_like_html(&start);
+        let html = looks_like_html(&self.start());
         let error = self.mismatch(Some(digest), size, html);
         if size < self.expected.size && !html {
             return Err(Unfit::Short(error));
