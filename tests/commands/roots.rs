@@ -125,7 +125,7 @@ pub(super) fn own_paths(bench: &Bench, name: &str) -> Vec<String> {
     let lock = Lock::read(&bench.path(&format!("{}.lock", called(name)))).unwrap().unwrap();
     let digest = lock.packages_of(Arch::Amd64)[name].content.to_string();
     let (algorithm, hex) = digest.split_once(':').unwrap();
-    let package = cache().join("blobs").join(algorithm).join(&hex[..2]).join(&hex[2..]);
+    let package = cache().join("blobs").join(algorithm).join(hex);
     let mut command = Command::new("sh");
     command.args(["-c", "dpkg-deb --fsys-tarfile \"$1\" | tar -t", "sh"]).arg(package);
     run(&mut command)

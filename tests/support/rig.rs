@@ -93,12 +93,14 @@ impl Rig {
 
     /// What is left behind by interruptions: files that are on their way to their names.
     pub fn leftovers(&self) -> Vec<PathBuf> {
-        let images = self.listing("work/images").into_keys().filter(|path| {
-            path.parent().is_some_and(|parent| parent.ends_with("blobs"))
-                || path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".tmp"))
-        });
-        let partial = self.listing("home/.cache/rootforge/partial").into_keys();
-        images.chain(partial).collect()
+        let is_named =
+            |path: &Path| path.file_name().is_some_and(|name| !name.as_encoded_bytes().starts_with(b".tmp"));
+        let images = self
+            .listing("work/images")
+            .into_keys()
+            .filter(|path| path.parent().is_some_and(|parent| parent.ends_with("blobs")) || !is_named(path));
+        let cache = self.listing("home/.cache/rootforge").into_keys();
+        images.chain(cache.filter(|path| path.starts_with("partial") || !is_named(path))).collect()
     }
 
     /// Runs the program with both of Debian's mirrors at one root.
