@@ -331,9 +331,9 @@ pub fn fetch_ordered(
             scope.spawn(|| {
                 let _closing = orders.closing();
                 while let Some((package, mut notes)) = orders.next_missing() {
-                    let outcome = source.obtain(&package).map(|(file, note)| {
+                    let outcome = source.obtain(&package).map(|(obtained, note)| {
                         notes.extend(note);
-                        Obtained::Downloaded(file)
+                        obtained
                     });
                     arrived(Arrival { package, outcome, notes });
                 }

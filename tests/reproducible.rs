@@ -237,6 +237,22 @@ fn one_architecture_is_the_same_image_alone_and_among_others() {
 }
 
 #[test]
+fn architectures_share_what_is_fetched_and_verified() {
+    let archive = archive();
+    let rig = prepare(&archive);
+    let server = Server::of(archive.files());
+    rig.run_at(&server.root(), &BUILD).ok();
+    let mut paths = server.paths();
+    paths.retain(|path| !path.contains("security") && !path.contains("updates"));
+    let count = |name: &str| paths.iter().filter(|path| path.ends_with(name)).count();
+    assert_eq!(count("/InRelease"), 1, "{paths:?}");
+    let all = paths.len();
+    paths.sort();
+    paths.dedup();
+    assert_eq!(paths.len(), all, "nothing is fetched twice: {paths:?}");
+}
+
+#[test]
 fn the_source_date_epoch_is_the_newest_time() {
     let rig = prepare(&archive());
     let plain = rig.run(&BUILD).ok().digest();

@@ -35,10 +35,20 @@ impl Source<'_> {
         Some(Arrival { package: package.clone(), outcome, notes })
     }
 
-    /// Downloads one package from the first address that has it, and says if that was not the likeliest.
-    pub(super) fn obtain(&self, package: &Wanted) -> Result<(SoundFile, Option<Note>), Failure> {
+    /// Downloads one package from the first address that has it, and says if that was not the likeliest; unless it has
+    /// been downloaded for another architecture meanwhile.
+    pub(super) fn obtain(&self, package: &Wanted) -> Result<(Obtained, Option<Note>), Failure> {
         let Source { transport, cache, connections, slow, progress } = self;
         let name = || package.to_string();
+        let underway = cache.underway(package.content);
+        let _turn = underway.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.blob(package.content).is_some()
+            && let Ok(Lookup::Found(path)) = cache.verified_blob(package.content)
+        {
+            progress.present(package, package.size);
+            progress.end(package);
+            return Ok((Obtained::Cached(path), None));
+        }
         if transport.is_offline() && package.urls.iter().all(|url| is_remote(url)) {
             return Err(Failure::Offline { package: name() });
         }
@@ -49,7 +59,7 @@ impl Source<'_> {
                 Ok(file) => {
                     progress.end(package);
                     let note = (at > 0).then(|| Note::Elsewhere { package: name(), url: url.clone() });
-                    return Ok((file, note));
+                    return Ok((Obtained::Downloaded(file), note));
                 }
                 Err(Failure::Transport { source, .. }) if source.is_missing() => {
                     tried.push(source.to_string());

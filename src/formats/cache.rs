@@ -11,11 +11,12 @@
 //! What is read is checked: blobs against their digest, derived entries against their checksum; those that are mapped,
 //! and blobs of which only the place is asked, once for as long as nobody touches them.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use tempfile::NamedTempFile;
@@ -55,6 +56,8 @@ pub struct Cache {
     root: PathBuf,
     /// How many bytes were added by this process since [`Cache::settle`].
     added: Arc<AtomicU64>,
+    /// What is held by who downloads a blob, in this process.
+    underway: Arc<Mutex<BTreeMap<ContentId, Arc<Mutex<()>>>>>,
     /// Locked for as long as it is open.
     in_use: Option<Arc<File>>,
     /// When what is used now is used.
@@ -145,7 +148,13 @@ impl Hint for CacheError {
 impl Cache {
     /// Uses a directory, which is made if it is not there.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, CacheError> {
-        let mut cache = Cache { root: root.into(), added: Arc::default(), in_use: None, now: None };
+        let mut cache = Cache {
+            root: root.into(),
+            added: Arc::default(),
+            underway: Arc::default(),
+            in_use: None,
+            now: None,
+        };
         let tag = cache.root.join(TAG_FILE);
         let found = fs::read_to_string(&tag).ok();
         if found.as_deref() != Some(TAG) {
@@ -286,6 +295,14 @@ impl Cache {
                 .map_err(CacheError::read(file))
                 .and_then(|file| self.insert_from(file).map(|_| ())),
         }
+    }
+
+    /// To be held by who downloads a blob: others of this process wait, and find it there. Other processes download it
+    /// too.
+    pub fn underway(&self, id: impl Into<ContentId>) -> Arc<Mutex<()>> {
+        // A thread that panics takes the program down with it; what it left is never used.
+        let mut all = self.underway.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(all.entry(id.into()).or_default())
     }
 
     /// A place to download a blob into; [`Partial::commit`] stores it.
