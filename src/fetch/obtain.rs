@@ -92,12 +92,12 @@ fn download(
         let resumed = partial.path().metadata().is_ok_and(|metadata| metadata.len() > 0);
         let arrived =
             transport.download(url, partial.path(), expected, &|bytes| progress.present(package, bytes));
-        match arrived {
+        let checked = match arrived {
             // Somebody deleted the cache between two steps: once more.
             Err(error) if attempts == 1 && error.is_vanished(partial.path()) => continue,
             Err(source) => return Err(Failure::Transport { package: package.to_string(), source }),
-            Ok(()) => {}
-        }
+            Ok(checked) => checked,
+        };
         if digest.is_none()
             && let Err(failure) = look_into(package, url, &partial)
         {
@@ -108,7 +108,7 @@ fn download(
             }
             return Err(failure);
         }
-        match partial.commit_checked() {
+        match partial.commit_checked(&checked) {
             Err(error) if attempts == 1 && error.is_vanished() => {}
             result => return result.map_err(stored),
         }

@@ -241,7 +241,7 @@ impl Cache {
 
     /// The bytes of a file that were compared with its name; none where somebody touched it since.
     pub fn read_sound(&self, file: &SoundFile) -> Option<Vec<u8>> {
-        let bytes = self.read(file.path()).ok()?;
+        let bytes = fs::read(file.path()).ok()?;
         file.untouched().map(|_| bytes)
     }
 
@@ -305,7 +305,7 @@ impl Cache {
         Arc::clone(all.entry(id.into()).or_default())
     }
 
-    /// A place to download a blob into; [`Partial::commit`] stores it.
+    /// A place to download a blob into; [`Partial::commit_checked`] stores it.
     pub fn partial(&self, id: impl Into<ContentId>) -> Result<Partial, CacheError> {
         let id = id.into();
         let directory = self.root.join("partial");

@@ -5,7 +5,7 @@
 //! environment variables, as reqwest reads them. Left out: authentication, and caching, which is
 //! [`crate::cache`]'s.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -169,15 +169,15 @@ impl Transport {
     /// Downloads into a file that may hold the start of it already; `progress` is told how many bytes of the
     /// file are there, now and then.
     ///
-    /// On success the file's size and digest are as expected. Otherwise it holds what may be continued, or
-    /// nothing. It is not synced.
+    /// On success the file's size and digest are as expected, and what it is then is given: the file at that path may be
+    /// another by now. Otherwise it holds what may be continued, or nothing. It is not synced.
     pub fn download(
         &self,
         url: &str,
         into: &Path,
         expected: Expected,
         progress: &dyn Fn(u64),
-    ) -> Result<(), TransportError> {
+    ) -> Result<Metadata, TransportError> {
         download::download(self, url, into, expected, progress)
     }
 

@@ -5,7 +5,7 @@
 //! compared with its size and SHA-256 before anything unpacks or parses it. Left out: flat repositories,
 //! source packages, translations, and incremental updates (an index is fetched once per change, whole).
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
 use crate::cache::Cache;
@@ -360,19 +360,29 @@ impl SuiteRelease {
 /// Downloads an index into the cache and reads it from there; none if somebody deletes or changes it, twice.
 fn fetch(url: &str, file: &ReleaseFile, access: Access<'_>) -> Result<Option<Vec<u8>>, RepositoryError> {
     let expected = Expected { digest: Some(file.digest), size: file.size };
+    let underway = access.cache.underway(file.digest);
+    let _turn = underway.lock().unwrap_or_else(PoisonError::into_inner);
+    // Suites and architectures may have the same index.
+    if let Some(bytes) = access.cache.read_blob(&file.digest)? {
+        return Ok(Some(bytes));
+    }
     for _ in 0..2 {
         let partial = access.cache.partial(file.digest)?;
-        match access.transport.download(url, partial.path(), expected, &|_| {}) {
+        let checked = match access.transport.download(url, partial.path(), expected, &|_| {}) {
             Err(error) if error.is_vanished(partial.path()) => continue,
             result => result?,
-        }
-        let fetched = match partial.commit_checked() {
+        };
+        let fetched = match partial.commit_checked(&checked) {
             Err(error) if error.is_vanished() => continue,
             result => result?,
         };
-        match access.cache.read_sound(&fetched) {
-            None => {}
-            bytes => return Ok(bytes),
+        let bytes = match access.cache.read_sound(&fetched) {
+            // Another process may have put the same there.
+            None => access.cache.read_blob(&file.digest)?,
+            bytes => bytes,
+        };
+        if bytes.is_some() {
+            return Ok(bytes);
         }
     }
     Ok(None)

@@ -100,7 +100,11 @@ impl Rig {
             .into_keys()
             .filter(|path| path.parent().is_some_and(|parent| parent.ends_with("blobs")) || !is_named(path));
         let cache = self.listing("home/.cache/rootforge").into_keys();
-        images.chain(cache.filter(|path| path.starts_with("partial") || !is_named(path))).collect()
+        images
+            .chain(cache.filter(|path| {
+                path.parent().is_some_and(|parent| parent.ends_with("partial")) || !is_named(path)
+            }))
+            .collect()
     }
 
     /// Runs the program with both of Debian's mirrors at one root.

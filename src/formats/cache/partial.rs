@@ -1,6 +1,6 @@
 //! A blob while it is downloaded.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -91,24 +91,29 @@ impl Partial {
 
     /// Stores the complete file as the blob; its content is checked.
     pub fn commit(self) -> Result<SoundFile, CacheError> {
+        let before = fs::metadata(&self.path).map_err(CacheError::read(&self.path))?;
         let found = match self.id.judge(&self.path).map_err(CacheError::read(&self.path))? {
-            Verdict::Sound => return self.commit_checked(),
+            Verdict::Sound => return self.commit_checked(&before),
             Verdict::Other(found) => found.to_string(),
             Verdict::Forged(error) => error.to_string(),
         };
         Err(CacheError::Content { expected: self.id, found })
     }
 
-    /// As [`Partial::commit`], for content that was checked right before.
-    pub fn commit_checked(self) -> Result<SoundFile, CacheError> {
+    /// As [`Partial::commit`], for content that was checked right before, when the file was `checked`. Where somebody has
+    /// put another file in its place, it has vanished.
+    pub fn commit_checked(self, checked: &Metadata) -> Result<SoundFile, CacheError> {
         let Partial { path, target, hold, added, .. } = self;
+        let checked = Stamp::of(checked);
+        if !checked.is_at(&path) {
+            return Err(CacheError::read(path)(io::ErrorKind::NotFound.into()));
+        }
         // Not synced: what a crash leaves of it is found out by its digest, whenever it is read.
-        let metadata = fs::metadata(&path).map_err(CacheError::read(&path))?;
         let directory = target.parent().unwrap_or(&path);
         within(directory, || fs::rename(&path, &target).map_err(CacheError::write(&target)))?;
         drop(hold);
-        added.fetch_add(metadata.len(), Ordering::Relaxed);
-        SoundFile::moved(Stamp::of(&metadata), target.clone()).map_err(CacheError::read(target))
+        added.fetch_add(checked.size(), Ordering::Relaxed);
+        SoundFile::moved(checked, target.clone()).map_err(CacheError::read(target))
     }
 }
 

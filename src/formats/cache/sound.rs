@@ -52,6 +52,11 @@ impl Stamp {
         numbers.chain(times.into_iter().map(i64::to_le_bytes)).flatten().collect()
     }
 
+    /// The file's size in bytes.
+    pub(super) fn size(self) -> u64 {
+        self.size
+    }
+
     /// Whether the file at a path is the same still.
     pub fn is_at(self, path: &Path) -> bool {
         Stamp::at(path).is_ok_and(|stamp| stamp == self)

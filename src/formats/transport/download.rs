@@ -1,7 +1,7 @@
 //! A download into a file: continued where it broke off, bounded, and checked.
 
 use std::cell::Cell;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub(super) fn download(
     into: &Path,
     expected: Expected,
     progress: &dyn Fn(u64),
-) -> Result<(), TransportError> {
+) -> Result<Metadata, TransportError> {
     let mut target = Target::open(into, url, expected, progress)?;
     match Location::parse(url)? {
         Location::File(path) => {
@@ -56,7 +56,7 @@ fn attempt(
     url: &str,
     target: &mut Target<'_>,
     validator: &Cell<Option<HeaderValue>>,
-) -> Result<(), Failure> {
+) -> Result<Metadata, Failure> {
     let present = target.present().map_err(Failure::Final)?;
     if present < target.expected.size {
         let mut headers = HeaderMap::new();
@@ -95,7 +95,7 @@ fn attempt(
         })?;
     }
     match target.check() {
-        Ok(()) => Ok(()),
+        Ok(checked) => Ok(checked),
         Err(Unfit::Short(error)) => Err(Failure::passing(error)),
         Err(Unfit::Other(error)) => Err(Failure::Final(error)),
     }
@@ -265,11 +265,11 @@ impl<'a> Target<'a> {
     }
 
     /// Whether all of it is there, and is what is wanted.
-    fn check(&mut self) -> Result<(), Unfit> {
+    fn check(&mut self) -> Result<Metadata, Unfit> {
         self.catch_up().map_err(Unfit::Other)?;
         let (_, digest, size) = std::mem::replace(&mut self.hasher, Hasher::new(io::sink())).finish();
         if size == self.expected.size && self.expected.digest.is_none_or(|expected| expected == digest) {
-            return Ok(());
+            return self.file.metadata().map_err(|source| Unfit::Other(self.write_error(source)));
         }
         let html = looks_like_html(&self.start());
         let error = self.mismatch(Some(digest), size, html);
