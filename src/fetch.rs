@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::apk::ApkError;
@@ -316,6 +317,17 @@ pub fn fetch_ordered(
 ) {
     let slow = obtain::Turns::new(connections.few.max(1));
     let source = obtain::Source { transport, cache, connections, slow: &slow, progress };
+    let connection = || {
+        let _closing = orders.closing();
+        while let Some((package, mut notes)) = orders.next_missing() {
+            let outcome = source.obtain(&package).map(|(obtained, note)| {
+                notes.extend(note);
+                obtained
+            });
+            arrived(Arrival { package, outcome, notes });
+        }
+    };
+    let connected = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         // What the cache has is compared with its digest on all cores. Not on rayon's threads, which may all wait for
         // this.
@@ -323,19 +335,11 @@ pub fn fetch_ordered(
             scope.spawn(|| {
                 let _closing = orders.closing();
                 while let Some((package, _look)) = orders.next_unseen() {
-                    source.look_up(&package, orders).into_iter().for_each(arrived);
-                }
-            });
-        }
-        for _ in 0..connections.all.max(1) {
-            scope.spawn(|| {
-                let _closing = orders.closing();
-                while let Some((package, mut notes)) = orders.next_missing() {
-                    let outcome = source.obtain(&package).map(|(obtained, note)| {
-                        notes.extend(note);
-                        obtained
-                    });
-                    arrived(Arrival { package, outcome, notes });
+                    if let Some(arrival) = source.look_up(&package, orders) {
+                        arrived(arrival);
+                    } else if connected.fetch_add(1, Ordering::Relaxed) < connections.all.max(1) {
+                        scope.spawn(connection);
+                    }
                 }
             });
         }

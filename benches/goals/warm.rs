@@ -88,7 +88,7 @@ impl<'g> Job<'g> {
             room.take(name);
         }
         run(&mut room.rootforge(&["build", "base/debian.toml", "--arch", "amd64"]));
-        let of_base = files(&room.path(LAYERS));
+        let of_base = below(&room.path(LAYERS));
         let job = Job { room, of_base };
         run(&mut job.build());
         job
@@ -139,7 +139,7 @@ impl<'g> Job<'g> {
                     self.room.remove(&format!("cache/derived/{name}/{place}"));
                 }
             }
-            for path in files(&self.room.path(LAYERS)).iter().filter(|path| !self.of_base.contains(path)) {
+            for path in below(&self.room.path(LAYERS)).iter().filter(|path| !self.of_base.contains(path)) {
                 std::fs::remove_file(path).unwrap();
             }
         };
@@ -170,7 +170,7 @@ impl<'g> Job<'g> {
             flate2::read::MultiGzDecoder::new(&blob[start..start + len]).read_to_end(&mut tar).unwrap();
             memchr::memmem::find(&tar, format!("{file}\0").as_bytes()).is_some()
         };
-        files(&self.room.path("cache/derived/piece-place-1")).into_iter().find(has).unwrap()
+        below(&self.room.path("cache/derived/piece-place-1")).into_iter().find(has).unwrap()
     }
 
     fn lock(&self) -> f64 {
@@ -190,11 +190,6 @@ impl<'g> Job<'g> {
         run(&mut lock(more));
         medians(TIMES, forget, || lock(more)).wall
     }
-}
-
-/// The files in the directories of a directory.
-fn files(directory: &Path) -> Vec<PathBuf> {
-    below(directory).iter().flat_map(|directory| below(directory)).collect()
 }
 
 fn below(path: &Path) -> Vec<PathBuf> {

@@ -8,7 +8,7 @@ use rootforge::pipeline::Update;
 use rootforge::recipe::Recipe;
 
 use super::error::Failure;
-use super::locking::{Locks, base_lock};
+use super::locking::Locks;
 use super::session::{Resolving, archs, load_recipe, lock_path};
 use super::{Session, print_data};
 
@@ -32,8 +32,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     let recipe = load_recipe(&recipe, arguments.resolving.variant.as_deref())?;
     let path = lock_path(&recipe);
     let wanted = wanted_archs(arguments, &recipe)?;
-    let base = base_lock(session, &recipe, &wanted, &arguments.resolving, false)?;
-    let locks = Locks::read(&recipe, base)?;
+    let locks = Locks::with_base(session, &recipe, &wanted, &arguments.resolving, false)?;
     if let (Update::Packages(packages), Some(old)) = (&update, &locks.own) {
         for package in packages {
             if let (Some(base), Some(lock)) = (&recipe.base, &locks.base)

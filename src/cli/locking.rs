@@ -1,6 +1,7 @@
 //! The lock that a command works from: as it is, or brought up to what the recipe asks for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use rayon::prelude::*;
 use rootforge::arch::Arch;
@@ -24,18 +25,29 @@ pub(super) struct Locks {
 }
 
 impl Locks {
-    /// Reads them; `base` is the lock of the recipe's base, brought up to date.
-    pub(super) fn read(recipe: &Recipe, base: Option<Lock>) -> Result<Self, Failure> {
-        let read = |path: &std::path::Path| -> Result<Option<Lock>, Failure> {
-            let lock = Lock::read(path).map_err(|error| Failure::work(&error))?;
-            Ok(lock.map(|mut lock| {
-                lock.base = base.clone().map(Box::new);
-                lock
-            }))
-        };
+    /// Reads those beside the recipe.
+    fn read(recipe: &Recipe) -> Result<Self, Failure> {
+        let read = |path: &Path| Lock::read(path).map_err(|error| Failure::work(&error));
         let main = if recipe.variant.is_some() { read(&main_lock_path(recipe))? } else { None };
         let own = read(&lock_path(recipe))?;
-        Ok(Locks { base, own, main })
+        Ok(Locks { base: None, own, main })
+    }
+
+    /// As [`Locks::read`], and the lock of the recipe's base, brought up to date for these architectures as [`locked`]
+    /// does.
+    pub(super) fn with_base(
+        session: &Session,
+        recipe: &Recipe,
+        wanted: &[Arch],
+        resolving: &Resolving,
+        must_fit: bool,
+    ) -> Result<Self, Failure> {
+        let mut locks = Locks::read(recipe)?;
+        locks.base = base_lock(session, recipe, locks.own.as_ref(), wanted, resolving, must_fit)?;
+        for lock in locks.own.iter_mut().chain(&mut locks.main) {
+            lock.base = locks.base.clone().map(Box::new);
+        }
+        Ok(locks)
     }
 
     /// The one that says which suites are left out unless the call does.
@@ -105,8 +117,7 @@ pub(super) fn locked<'s>(
     resolving: &Resolving,
     must_fit: bool,
 ) -> Result<(Forge<'s>, Lock), Failure> {
-    let base = base_lock(session, recipe, wanted, resolving, must_fit)?;
-    let mut locks = Locks::read(recipe, base)?;
+    let mut locks = Locks::with_base(session, recipe, wanted, resolving, must_fit)?;
     let forge = session.forge(resolving.without(recipe, locks.without())?, resolving.allow_expired_index)?;
     let Some(lock) = locks.take_current(&forge, recipe, wanted, must_fit)? else {
         resolving.note_kept(&forge.options.without, forge.progress);
@@ -126,7 +137,7 @@ pub(super) fn all_locked<'s>(
     must_fit: bool,
 ) -> Result<Vec<(Forge<'s>, Lock)>, Failure> {
     let read: Vec<Option<Result<Locks, Failure>>> =
-        recipes.par_iter().map(|recipe| recipe.base.is_none().then(|| Locks::read(recipe, None))).collect();
+        recipes.par_iter().map(|recipe| recipe.base.is_none().then(|| Locks::read(recipe))).collect();
     let mut all: BTreeMap<usize, (Forge<'s>, Option<Lock>)> = BTreeMap::new();
     let mut old: BTreeMap<usize, Option<Lock>> = BTreeMap::new();
     for (place, read) in read.into_iter().enumerate() {
@@ -164,18 +175,19 @@ pub(super) fn all_locked<'s>(
     Ok(all.into_values().filter_map(|(forge, lock)| Some((forge, lock?))).collect())
 }
 
-/// The lock of a recipe's base, made or brought up to date as [`locked`] does; none where it has no base.
-pub(super) fn base_lock(
+/// The lock of a recipe's base, made or brought up to date as [`locked`] does; none where it has no base. `own` is the
+/// recipe's own lock.
+fn base_lock(
     session: &Session,
     recipe: &Recipe,
+    own: Option<&Lock>,
     wanted: &[Arch],
     resolving: &Resolving,
     must_fit: bool,
 ) -> Result<Option<Lock>, Failure> {
     let Some(base) = &recipe.base else { return Ok(None) };
     // What is locked for other architectures may have to be resolved again.
-    let own = Lock::read(&lock_path(recipe)).map_err(|error| Failure::work(&error))?;
-    let mut archs: BTreeSet<Arch> = own.map(|own| own.archs()).unwrap_or_default();
+    let mut archs: BTreeSet<Arch> = own.map(Lock::archs).unwrap_or_default();
     let meant = base.recipe.archs();
     archs.retain(|arch| !must_fit && meant.contains(arch));
     archs.extend(wanted);

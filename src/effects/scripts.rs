@@ -1,6 +1,8 @@
 //! A package's scripts on a fresh installation, evaluated one after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::accounts::AccountNames;
 use super::files::{ImageFiles, architecture_of};
@@ -28,12 +30,14 @@ pub fn effects_of_all(
     // What was made of an image's layers is not told apart by what names its package.
     let none = EffectsMemo::default();
     let memo = if catalog.packages().any(|package| package.source.is_some()) { &none } else { memo };
-    let effects = |package: &PackageFiles, before: &[&Effect]| {
-        let found = memo.effects(package, image, before, |image| effects_after(package, image, before));
-        found.unwrap_or_else(|| not_evaluated(package))
+    let effects = |(package, before): &(&PackageFiles, Vec<&Effect>)| {
+        let found = memo.effects(package, image, before, |image| evaluated_alone(package, image, before));
+        (package.name.clone(), found.unwrap_or_else(|| not_evaluated(package)))
     };
     let mut all: BTreeMap<String, PackageEffects> =
-        catalog.packages().map(|package| (package.name.clone(), effects(package, &[]))).collect();
+        catalog.packages().map(|package| (package.name.clone(), not_evaluated(package))).collect();
+    let alone: Vec<_> = catalog.packages().map(|package| (package, Vec::new())).collect();
+    all.extend(on_deep_stacks(&alone, effects));
     let accounts: BTreeMap<String, Vec<Effect>> = all
         .iter()
         .map(|(name, found)| {
@@ -41,6 +45,7 @@ pub fn effects_of_all(
         })
         .filter(|(_, effects): &(String, Vec<Effect>)| !effects.is_empty())
         .collect();
+    let mut after_others = Vec::new();
     for package in catalog.packages() {
         let control = &package.manifest.control;
         let texts: Vec<String> = ["config", "preinst", "postinst", ".pre-install", ".post-install"]
@@ -57,9 +62,10 @@ pub fn effects_of_all(
         let before = dependencies(catalog, package);
         let known: Vec<&Effect> = before.iter().filter_map(|name| accounts.get(name)).flatten().collect();
         if known.iter().any(|effect| is_named(effect)) {
-            all.insert(package.name.clone(), effects(package, &known));
+            after_others.push((package, known));
         }
     }
+    all.extend(on_deep_stacks(&after_others, effects));
     all
 }
 
@@ -105,23 +111,36 @@ fn named_dependencies(package: &PackageFiles) -> Vec<String> {
 /// What a package's scripts would do on a fresh installation, with all packages of the image unpacked: Debian's
 /// `config`, `preinst install` and `postinst configure`, or Alpine's `.pre-install`, `.post-install` and `.trigger`;
 /// then what triggers the package itself fires.
-///
-/// The scripts are evaluated on a thread with a stack of its own size: they may be nested.
 pub fn effects_of(package: &PackageFiles, image: &dyn ImageFiles) -> PackageEffects {
-    effects_after(package, image, &[]).unwrap_or_else(|| not_evaluated(package))
+    let evaluate = |package: &&PackageFiles| evaluated_alone(package, image, &[]);
+    let found = on_deep_stacks(&[package], evaluate).into_iter().next().flatten();
+    found.unwrap_or_else(|| not_evaluated(package))
 }
 
-/// The same, where others' scripts have made some accounts before; none where they cannot be evaluated.
-fn effects_after(
+/// Does something for each, in any order and several at a time, on threads with a stack for scripts, which may be nested.
+/// What there is no thread for, or panics, is left out.
+fn on_deep_stacks<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let some = || {
+        let some = std::iter::from_fn(|| all.get(next.fetch_add(1, Ordering::Relaxed)));
+        some.map(&work).collect::<Vec<R>>()
+    };
+    std::thread::scope(|scope| {
+        let threads = rayon::current_num_threads().min(all.len());
+        let spawn = |_| std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, some);
+        let threads: Vec<_> = (0..threads).flat_map(spawn).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+    })
+}
+
+/// What a package's scripts would do; none where following them ends in a way that nobody foresaw, which is nothing to
+/// the other packages.
+fn evaluated_alone(
     package: &PackageFiles,
     image: &dyn ImageFiles,
     before: &[&Effect],
 ) -> Option<PackageEffects> {
-    std::thread::scope(|scope| {
-        let builder = std::thread::Builder::new().stack_size(STACK);
-        let thread = builder.spawn_scoped(scope, || evaluated(package, image, before)).ok()?;
-        thread.join().ok()
-    })
+    catch_unwind(AssertUnwindSafe(|| evaluated(package, image, before))).ok()
 }
 
 fn not_evaluated(package: &PackageFiles) -> PackageEffects {
