@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::cache::ContentId;
@@ -33,9 +33,16 @@ pub struct Scratch(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     directory: Option<PathBuf>,
-    file: OnceLock<Option<Arc<File>>>,
+    store: OnceLock<Option<Arc<Store>>>,
     end: AtomicU64,
     known: Mutex<BTreeMap<ContentId, Kept>>,
+}
+
+/// The file that contents are in.
+#[derive(Debug)]
+struct Store {
+    file: File,
+    is_cleared: AtomicBool,
 }
 
 impl Scratch {
@@ -45,6 +52,16 @@ impl Scratch {
         Scratch(Arc::new(Inner { directory: Some(directory.into()), ..Inner::default() }))
     }
 
+    /// Lets go of all that is kept, and keeps nothing any more. Nobody may be reading it; who wants it later reads the
+    /// packages.
+    pub fn clear(&self) {
+        if let Some(Some(store)) = self.0.store.get() {
+            store.is_cleared.store(true, Ordering::Relaxed);
+            // What cannot be made shorter goes with the process.
+            let _ = store.file.set_len(0);
+        }
+    }
+
     /// What is kept of a package.
     pub(super) fn of(&self, package: &ContentId) -> Option<Kept> {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner).get(package).cloned()
@@ -52,10 +69,11 @@ impl Scratch {
 
     /// Begins to keep a package; none where nothing can be kept.
     pub(super) fn begin(&self) -> Option<Keeping<'_>> {
-        let file = self.0.file().filter(|_| self.0.end.load(Ordering::Relaxed) < MOST)?.clone();
+        let has_room = self.0.end.load(Ordering::Relaxed) < MOST;
+        let store = self.0.store().filter(|store| has_room && !store.is_cleared())?.clone();
         Some(Keeping {
             scratch: &self.0,
-            file,
+            store,
             places: BTreeMap::new(),
             pending: Vec::new(),
             small: Vec::new(),
@@ -65,20 +83,27 @@ impl Scratch {
 }
 
 impl Inner {
-    fn file(&self) -> Option<&Arc<File>> {
+    fn store(&self) -> Option<&Arc<Store>> {
         let open = || {
             let directory = self.directory.as_ref()?;
             std::fs::create_dir_all(directory).ok()?;
-            tempfile::tempfile_in(directory).ok().map(Arc::new)
+            let file = tempfile::tempfile_in(directory).ok()?;
+            Some(Arc::new(Store { file, is_cleared: AtomicBool::new(false) }))
         };
-        self.file.get_or_init(open).as_ref()
+        self.store.get_or_init(open).as_ref()
+    }
+}
+
+impl Store {
+    fn is_cleared(&self) -> bool {
+        self.is_cleared.load(Ordering::Relaxed)
     }
 }
 
 /// A package that is being kept.
 pub(super) struct Keeping<'s> {
     scratch: &'s Inner,
-    file: Arc<File>,
+    store: Arc<Store>,
     places: BTreeMap<u32, Place>,
     /// Small files that are written together.
     pending: Vec<u8>,
@@ -132,7 +157,7 @@ impl Keeping<'_> {
     pub(super) fn end(mut self, package: ContentId) {
         self.write_small();
         if self.is_whole {
-            let kept = Kept { file: self.file, places: Arc::new(self.places) };
+            let kept = Kept { store: self.store, places: Arc::new(self.places) };
             self.scratch.known.lock().unwrap_or_else(PoisonError::into_inner).insert(package, kept);
         }
     }
@@ -144,7 +169,7 @@ impl Keeping<'_> {
     }
 
     fn write(&mut self, bytes: &[u8], at: u64) {
-        self.is_whole = self.is_whole && self.file.write_all_at(bytes, at).is_ok();
+        self.is_whole = self.is_whole && self.store.file.write_all_at(bytes, at).is_ok();
     }
 
     fn write_small(&mut self) {
@@ -161,26 +186,26 @@ impl Keeping<'_> {
 /// The contents of a package's files.
 #[derive(Clone, Debug)]
 pub struct Kept {
-    file: Arc<File>,
+    store: Arc<Store>,
     places: Arc<BTreeMap<u32, Place>>,
 }
 
 impl Kept {
-    /// Whether there is a file at a position of the package.
+    /// Whether there is a file at a position of the package, and its content is kept still.
     pub(super) fn has(&self, index: u32) -> bool {
-        self.places.contains_key(&index)
+        self.places.contains_key(&index) && !self.store.is_cleared()
     }
 
     /// The content of the file at a position of the package; none where there is no file.
     pub(super) fn content(&self, index: u32) -> Option<impl Read> {
         let Place { at, size } = *self.places.get(&index)?;
-        let content = Content { file: self.file.clone(), at, left: size };
+        let content = Content { store: self.store.clone(), at, left: size };
         Some(io::BufReader::with_capacity(PIECE.min(usize::try_from(size).unwrap_or(PIECE)), content))
     }
 }
 
 struct Content {
-    file: Arc<File>,
+    store: Arc<Store>,
     at: u64,
     left: u64,
 }
@@ -188,7 +213,7 @@ struct Content {
 impl Read for Content {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        let read = self.file.read_at(&mut buffer[..most], self.at)?;
+        let read = self.store.file.read_at(&mut buffer[..most], self.at)?;
         self.at += read as u64;
         self.left -= read as u64;
         Ok(read)

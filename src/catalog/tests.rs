@@ -208,6 +208,31 @@ fn arriving(archives: impl Iterator<Item = PackageArchive>, scratch: &Scratch) -
 }
 
 #[test]
+fn what_is_not_kept_any_more_is_read_from_the_archive() {
+    let dir = TempDir::new().unwrap();
+    let large: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
+    let archive = deb(dir.path(), "a", &[("large", FILE, &large), ("small", FILE, b"small")]);
+    let scratch = Scratch::within(dir.path().join("scratch"));
+    let packages = arriving([archive.clone()].into_iter(), &scratch);
+    let read = || {
+        let mut contents = Vec::new();
+        let wanted = [0, 1].map(|index| (index, ())).into();
+        read_contents(&packages[0], &wanted, |_, (), content| {
+            content.read_to_end(&mut contents).unwrap();
+            Ok::<_, CatalogError>(())
+        })
+        .map(|()| contents)
+    };
+    let whole = [large.as_slice(), b"small"].concat();
+    assert_eq!(read().unwrap(), whole);
+    scratch.clear();
+    assert_eq!(read().unwrap(), whole);
+    assert!(arriving([archive.clone()].into_iter(), &scratch)[0].kept.is_none());
+    std::fs::remove_file(&archive.path).unwrap();
+    assert!(read().is_err(), "there is nothing left of it");
+}
+
+#[test]
 fn what_was_kept_needs_no_archive() {
     let dir = TempDir::new().unwrap();
     let large: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();

@@ -163,11 +163,14 @@ fn built_anew(
     judge_patterns(&patterns, forge.progress)?;
     let layout = staging.open()?;
     let built = forge.pack_all(recipe, plans, &layout).map_err(failed)?;
-    for (one, inputs) in built.iter().zip(&inputs) {
-        if let (Some(before), Some(call), Some(inputs)) = (before, &call, inputs) {
-            forge.keep(recipe, &lock, [before, call], inputs, one);
+    std::thread::scope(|scope| {
+        // It is a large file, and as slow to go.
+        scope.spawn(|| forge.scratch.clear());
+        if let (Some(before), Some(call)) = (before, &call) {
+            let known = built.iter().zip(&inputs).filter_map(|(one, inputs)| Some((one, inputs.as_ref()?)));
+            forge.keep(recipe, &lock, [before, call], &known.collect::<Vec<_>>());
         }
-    }
+    });
     Ok((layout, built))
 }
 

@@ -159,8 +159,12 @@ impl Cache {
         let found = fs::read_to_string(&tag).ok();
         if found.as_deref() != Some(TAG) {
             create_dir(&cache.root)?;
-            if found.is_some_and(|text| text.contains(OURS)) {
+            let is_ours = found.is_some_and(|text| text.contains(OURS));
+            if is_ours {
                 cache.clear()?;
+            }
+            if is_ours || fs::read_dir(&cache.root).is_ok_and(|mut entries| entries.next().is_none()) {
+                cache.remember(0);
             }
             fs::write(&tag, TAG).map_err(CacheError::write(&tag))?;
         }

@@ -165,19 +165,23 @@ impl Forge<'_> {
         Some(built)
     }
 
-    /// Keeps an image for later builds, unless something that it follows from has changed while it was built.
+    /// Keeps images for later builds, each unless something that it follows from has changed while it was built.
     /// `before` and `call` are the call before its lock was brought up to date, and after.
     pub fn keep(
         &self,
         recipe: &Recipe,
         lock: &Lock,
         [before, call]: [&Call; 2],
-        inputs: &ImageInputs,
-        built: &Built,
+        built: &[(&Built, &ImageInputs)],
     ) {
-        let now = ImageInputs::of(call, recipe, inputs.arch, self.options.newest);
-        if call.locked_as(before, lock) && now.as_ref() == Some(inputs) {
-            self.put(inputs, built);
+        if !call.locked_as(before, lock) {
+            return;
+        }
+        for (built, inputs) in built {
+            let now = ImageInputs::of(call, recipe, inputs.arch, self.options.newest);
+            if now.as_ref() == Some(*inputs) {
+                self.put(inputs, built);
+            }
         }
     }
 

@@ -130,7 +130,7 @@ impl Cache {
     }
 
     /// A size that cannot be remembered is counted again.
-    fn remember(&self, bytes: u64) {
+    pub(super) fn remember(&self, bytes: u64) {
         let write = || -> io::Result<()> {
             let mut file = tempfile::NamedTempFile::new_in(&self.root)?;
             file.write_all(bytes.to_string().as_bytes())?;

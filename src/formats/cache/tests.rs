@@ -16,7 +16,7 @@ fn blobs_are_named_by_their_digest() {
     assert_eq!(cache.verified_blob(digest).unwrap(), Lookup::Found(path.clone()));
     assert_eq!(cache.read_blob(&digest).unwrap().unwrap(), b"hello");
     assert_eq!(cache.insert_from(&b"hello"[..]).unwrap(), (digest, 5, path));
-    assert_eq!(cache.usage().unwrap().files, 2, "the blob and the tag");
+    assert_eq!(cache.usage().unwrap().files, 3, "the blob, the tag and the size");
     cache.clear().unwrap();
     assert_eq!(cache.verified_blob(digest).unwrap(), Lookup::Missing);
     assert_eq!(cache.read_blob(&digest).unwrap(), None);
@@ -115,6 +115,25 @@ fn a_run_that_adds_holds_to_the_limit() {
     cache.insert(&[3; 4000]).unwrap();
     cache.settle(10_000).unwrap();
     assert_eq!(cache.kinds().unwrap()["blobs/sha256"].bytes, 8000);
+}
+
+#[test]
+fn how_much_a_cache_has_that_was_begun_anew_is_known_without_counting() {
+    let directory = tempfile::tempdir().unwrap();
+    let begun = |name: &str| Cache::open(directory.path().join(name)).unwrap().at(SystemTime::now());
+    let cache = begun("new");
+    let (digest, path) = cache.insert(&[1; 4000]).unwrap();
+    fs::write(path, [1; 9000]).unwrap();
+    cache.settle(5000).unwrap();
+    assert!(cache.blob(digest).is_some());
+    // Where something is there already it is counted.
+    fs::create_dir_all(directory.path().join("old/blobs/sha256")).unwrap();
+    let stranger = directory.path().join("old/blobs/sha256").join(Digest::of(b"").hex());
+    fs::write(&stranger, [1; 9000]).unwrap();
+    let cache = begun("old");
+    cache.insert(&[1; 100]).unwrap();
+    cache.settle(5000).unwrap();
+    assert!(!stranger.exists());
 }
 
 #[test]
