@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::rootforge_bench::measure::{Took, medians, run};
+use crate::rootforge_bench::measure::{Took, medians, medians_by_turns, run, settle};
 use crate::rootforge_bench::table::{Goal, Row, Table};
 use crate::rootforge_bench::{Ground, Room, has};
 
 /// How often each is run; the middle one counts.
-const TIMES: usize = 3;
+const TIMES: usize = 5;
 
 /// Recipes on one base.
 const RECIPES: usize = 100;
@@ -17,10 +17,9 @@ pub(crate) fn measure(ground: &Ground, table: &mut Table) {
     let needed = Job::pulseaudio(ground, "needed");
     let all = Job::pulseaudio(ground, "all");
     let bash = Job::bash(ground);
-    let one = needed.cold("amd64");
-    let whole = all.cold("amd64");
-    let shell = bash.cold("amd64");
-    let four = needed.cold("all");
+    let [one, four] = needed.cold(["amd64", "all"]);
+    let [whole] = all.cold(["amd64"]);
+    let [shell] = bash.cold(["amd64"]);
 
     let peers = has("mmdebstrap").then(|| {
         let peer = Peer { ground, room: ground.room() };
@@ -40,6 +39,7 @@ pub(crate) fn measure(ground: &Ground, table: &mut Table) {
     table.add(row("peak memory, cold, `all`", Goal::Bytes(300e6), whole.peak, None));
     table.add(row("peak memory, cold, four architectures", Goal::Bytes(200e6), four.peak, None));
     let fleet = Fleet::new(ground, RECIPES);
+    settle();
     let hundred = (0..RECIPES).map(|number| run(&mut fleet.build(number)).wall).sum();
     table.add(row("100 recipes on one base, cold", Goal::Times(10.0), hundred, single));
 }
@@ -83,11 +83,18 @@ impl<'g> Job<'g> {
         self.room.rootforge(&["build", self.recipe, "--arch", archs])
     }
 
-    /// What it takes from nothing. A first run, unmeasured, fills the mirror.
-    fn cold(&self, archs: &str) -> Took {
-        self.forget();
-        run(&mut self.build(archs));
-        medians(TIMES, || self.forget(), || self.build(archs))
+    /// What it takes from nothing, for each of some sets of architectures. A first run, unmeasured, fills the mirror.
+    fn cold<const N: usize>(&self, archs: [&str; N]) -> [Took; N] {
+        for archs in archs {
+            self.forget();
+            run(&mut self.build(archs));
+        }
+        let builds = archs.map(|archs| move || self.build(archs));
+        medians_by_turns(
+            TIMES,
+            || self.forget(),
+            builds.each_ref().map(|build| build as &dyn Fn() -> Command),
+        )
     }
 }
 

@@ -28,13 +28,34 @@ pub(crate) fn run(command: &mut Command) -> Took {
 
 /// The medians of several runs; `before` each, unmeasured, what makes them alike.
 pub(crate) fn medians(times: usize, before: impl Fn(), command: impl Fn() -> Command) -> Took {
-    let runs = (0..times).map(|_| {
-        before();
-        run(&mut command())
-    });
-    let runs: Vec<Took> = runs.collect();
-    let median = |of: fn(&Took) -> f64| median(runs.iter().map(of).collect());
-    Took { wall: median(|took| took.wall), cpu: median(|took| took.cpu), peak: median(|took| took.peak) }
+    let [took] = medians_by_turns(times, before, [&command]);
+    took
+}
+
+/// As [`medians`], of several commands by turns: what the machine does beside them does it to all.
+pub(crate) fn medians_by_turns<const N: usize>(
+    times: usize,
+    before: impl Fn(),
+    commands: [&dyn Fn() -> Command; N],
+) -> [Took; N] {
+    let mut runs = [(); N].map(|()| Vec::new());
+    for _ in 0..times {
+        for (command, runs) in commands.iter().zip(&mut runs) {
+            before();
+            settle();
+            runs.push(run(&mut command()));
+        }
+    }
+    runs.map(|runs| {
+        let median = |of: fn(&Took) -> f64| median(runs.iter().map(of).collect());
+        Took { wall: median(|took| took.wall), cpu: median(|took| took.cpu), peak: median(|took| took.peak) }
+    })
+}
+
+/// Waits until what was written before is on the disk, lest writing it slows what comes next down.
+pub(crate) fn settle() {
+    let done = Command::new("sync").status();
+    assert!(done.is_ok_and(|status| status.success()), "sync fails");
 }
 
 /// The middle one; the mean of two.

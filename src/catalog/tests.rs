@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::arch::{Arch, ElfMachine};
-use crate::cache::Lookup;
+use crate::cache::{Lookup, Stamp};
 use crate::loader::{self, Search};
 use crate::tarball::{Metadata, Writer};
 
@@ -230,6 +230,24 @@ fn what_is_not_kept_any_more_is_read_from_the_archive() {
     assert!(arriving([archive.clone()].into_iter(), &scratch)[0].kept.is_none());
     std::fs::remove_file(&archive.path).unwrap();
     assert!(read().is_err(), "there is nothing left of it");
+}
+
+#[test]
+fn what_was_compared_as_it_came_is_not_compared_again_unless_it_was_touched() {
+    let dir = TempDir::new().unwrap();
+    let archive = deb(dir.path(), "a", &[("f", FILE, b"f")]);
+    // Only whoever compares it again can find out that these are not its bytes.
+    let other = PackageArchive { content: Digest::of(b"other").into(), ..archive };
+    let kept = |archive: &PackageArchive| {
+        let scratch = Scratch::within(dir.path().join("scratch"));
+        arriving([archive.clone()].into_iter(), &scratch)[0].kept.is_some()
+    };
+    assert!(!kept(&other));
+    let compared = PackageArchive { compared: Some(Stamp::at(&other.path).unwrap()), ..other };
+    assert!(kept(&compared));
+    let file = std::fs::File::options().append(true).open(&compared.path).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH).unwrap();
+    assert!(!kept(&compared));
 }
 
 #[test]

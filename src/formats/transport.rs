@@ -57,6 +57,9 @@ impl Default for TransportOptions {
     }
 }
 
+/// What a server sends at once, before it knows how fast the line is, and some more, in bytes (RFC 6928).
+const AT_ONCE: u64 = 16 << 10;
+
 /// Fetches. Clones share one pool of connections and can be used by several threads.
 #[derive(Clone, Debug)]
 pub struct Transport {
@@ -146,22 +149,22 @@ impl Transport {
                     .map_err(|broken| broken.into_error(|source| TransportError::Read { path, source }))
             }
             Location::Http => self.persist(|| {
-                let start = Instant::now();
+                let asked = Instant::now();
                 let response = self.get(url, &HeaderMap::new())?;
+                let answered = Instant::now();
                 let bytes = read_bounded(response, url, limit).map_err(|broken| match broken {
                     Broken::Final(error) => Failure::Final(error),
                     Broken::Io(error) => Failure::passing(network(url, &error)),
                 })?;
-                let micros = start.elapsed().as_micros().max(1);
-                let rate = bytes.len() as u128 * 1_000_000 / micros;
-                self.rate.fetch_max(u64::try_from(rate).unwrap_or(u64::MAX), Ordering::Relaxed);
+                let rate = rate_of(bytes.len() as u64, asked.elapsed(), answered.elapsed());
+                self.rate.fetch_max(rate, Ordering::Relaxed);
                 Ok(bytes)
             }),
         }
     }
 
-    /// How many bytes came in a second of what [`Transport::read`] had from servers, where it was most, with the time
-    /// that the answers took to begin; 0 if nothing was read. Files that are large come faster.
+    /// How many bytes came in a second of what [`Transport::read`] had from servers, where it was most; 0 if nothing was
+    /// read. Files that are larger come faster.
     pub fn rate(&self) -> u64 {
         self.rate.load(Ordering::Relaxed)
     }
@@ -211,6 +214,18 @@ impl Transport {
     fn persist<T>(&self, attempt: impl FnMut() -> Result<T, Failure>) -> Result<T, TransportError> {
         persist(self.options.retries, self.options.backoff, attempt)
     }
+}
+
+/// How many bytes of a file of so many come in a second: of one that is large enough to tell, without what it took to
+/// connect and until the answer began.
+fn rate_of(size: u64, whole: Duration, body: Duration) -> u64 {
+    let in_a_second = |bytes: u64, time: Duration| {
+        let rate = u128::from(bytes) * 1_000_000 / time.as_micros().max(1);
+        u64::try_from(rate).unwrap_or(u64::MAX)
+    };
+    let whole = in_a_second(size, whole);
+    let rest = size.saturating_sub(AT_ONCE);
+    if rest < 4 * AT_ONCE { whole } else { whole.max(in_a_second(rest, body)) }
 }
 
 /// A client of HTTP, and why it cannot use `https`, if so.
@@ -327,4 +342,22 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     };
     let seconds = date(value)?.saturating_sub(date(text(DATE)?)?);
     Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_answers_late_is_not_slow_for_that() {
+        let rate = |size, [whole, body]: [u64; 2]| {
+            rate_of(size, Duration::from_millis(whole), Duration::from_millis(body))
+        };
+        assert_eq!(rate(AT_ONCE + 100_000, [60, 1]), 100_000_000);
+        assert_eq!(rate(AT_ONCE + 100_000, [160, 100]), 1_000_000);
+        // What comes at once says nothing of the line.
+        assert_eq!(rate(40_000, [40, 0]), 1_000_000);
+        assert_eq!(rate(0, [0, 0]), 0);
+        assert_eq!(rate(u64::MAX, [0, 0]), u64::MAX);
+    }
 }

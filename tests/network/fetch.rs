@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use rootforge::cache::{Cache, ContentId};
 use rootforge::digest::Digest;
-use rootforge::fetch::{Connections, Note, Progress, Wanted, fetch};
+use rootforge::fetch::{Connections, Note, Obtained, Orders, Progress, Wanted, fetch, fetch_ordered};
 use rootforge::hint::Hint as _;
+use rootforge::transport::Transport;
 
 use crate::network::{offline, online};
 use crate::support::server::{Answer, Server};
@@ -78,6 +79,30 @@ fn packages_arrive_in_order_and_once() {
     let again = fetch(&list, &offline(), &cache, &Connections::default(), &()).unwrap();
     assert_eq!((again.paths, again.downloaded), (fetched.paths, 0));
     assert_eq!(server.paths().len(), 30);
+}
+
+#[test]
+fn what_was_compared_as_it_came_says_so_until_it_is_touched() {
+    let server = Server::of(pool());
+    let (_directory, cache) = cache();
+    let arrival = |transport: &Transport| {
+        let orders = Orders::default();
+        orders.ask(wanted(1, vec![server.url("p1.deb")]));
+        orders.close();
+        let arrived = Mutex::new(Vec::new());
+        fetch_ordered(&orders, transport, &cache, &Connections::default(), &(), &|arrival| {
+            arrived.lock().unwrap().push(arrival.outcome.unwrap());
+        });
+        let [obtained] = <[_; 1]>::try_from(arrived.into_inner().unwrap()).unwrap();
+        obtained
+    };
+    let downloaded = arrival(&online());
+    assert!(matches!(downloaded, Obtained::Downloaded(_)) && downloaded.compared().is_some());
+    // What was there before was compared some time ago: who needs to know compares it.
+    let cached = arrival(&offline());
+    assert!(matches!(cached, Obtained::Cached(_)) && cached.compared().is_none());
+    std::fs::File::open(downloaded.path()).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+    assert!(downloaded.compared().is_none());
 }
 
 #[test]
