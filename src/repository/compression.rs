@@ -1,6 +1,6 @@
 //! Compressed indexes to text, within bounds.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Cursor, Read};
 
 use liblzma::stream::MtStreamBuilder;
 
@@ -55,16 +55,16 @@ impl Compression {
         }
     }
 
-    /// As [`Compression::reader`], xz on all cores: an error for a file of several streams.
-    pub(super) fn fast_reader<'b>(self, bytes: &'b [u8]) -> io::Result<Box<dyn Read + 'b>> {
+    /// As [`Compression::reader`], xz on all cores: an error for a file of several streams. The bytes go with it.
+    pub(super) fn fast_reader(self, bytes: Vec<u8>) -> io::Result<Box<dyn Read>> {
         match self {
-            Compression::Xz => Ok(Box::new(OneStream(xz_decoder(bytes)?))),
-            other => other.reader(bytes),
+            Compression::Xz => Ok(Box::new(OneStream(xz_decoder(Cursor::new(bytes))?))),
+            other => other.reader(Cursor::new(bytes)),
         }
     }
 
     /// What `bytes` unpack to, a piece at a time: whoever reads it keeps no more than is wanted.
-    pub(super) fn reader<'b>(self, bytes: &'b [u8]) -> io::Result<Box<dyn Read + 'b>> {
+    pub(super) fn reader<'b>(self, bytes: impl BufRead + 'b) -> io::Result<Box<dyn Read + 'b>> {
         Ok(match self {
             Compression::Xz => {
                 let stream =
@@ -72,7 +72,7 @@ impl Compression {
                         .map_err(io::Error::from)?;
                 Box::new(liblzma::bufread::XzDecoder::new_stream(bytes, stream))
             }
-            Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(bytes)?),
+            Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(bytes)?),
             Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(bytes)),
             Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(bytes)),
             Compression::None => Box::new(bytes),
@@ -92,7 +92,7 @@ impl Compression {
 }
 
 /// Several blocks at once; the first stream only.
-fn xz_decoder(bytes: &[u8]) -> io::Result<liblzma::bufread::XzDecoder<&[u8]>> {
+fn xz_decoder<R: BufRead>(bytes: R) -> io::Result<liblzma::bufread::XzDecoder<R>> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let stream = MtStreamBuilder::new()
         .threads(u32::try_from(threads.min(64)).unwrap_or(1))
@@ -121,12 +121,12 @@ fn unpack_xz(bytes: &[u8], limit: u64) -> io::Result<Vec<u8>> {
 }
 
 /// A decoder whose file must end with its first stream.
-struct OneStream<'b>(liblzma::bufread::XzDecoder<&'b [u8]>);
+struct OneStream(liblzma::bufread::XzDecoder<Cursor<Vec<u8>>>);
 
-impl Read for OneStream<'_> {
+impl Read for OneStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.0.read(buffer)? {
-            0 if !buffer.is_empty() && !is_padding(self.0.get_ref()) => {
+            0 if !buffer.is_empty() && !is_padding(self.0.get_mut().fill_buf()?) => {
                 Err(io::Error::other("it has several streams"))
             }
             read => Ok(read),
@@ -204,10 +204,10 @@ mod tests {
             let error = compression.unpack(&packed, text.len() as u64 - 1).unwrap_err();
             assert_eq!(error.to_string(), "it has more than the 1199999 bytes accepted", "{compression:?}");
             let mut read = Vec::new();
-            compression.fast_reader(&packed).unwrap().read_to_end(&mut read).unwrap();
+            compression.fast_reader(packed.clone()).unwrap().read_to_end(&mut read).unwrap();
             assert_eq!(read, text, "{compression:?}");
             let twice = [packed.clone(), packed.clone()].concat();
-            let several = compression.fast_reader(&twice).unwrap().read_to_end(&mut read);
+            let several = compression.fast_reader(twice.clone()).unwrap().read_to_end(&mut read);
             assert_eq!(several.is_err(), compression == Compression::Xz, "{compression:?}");
             assert_eq!(compression.unpack(&twice, 1 << 30).unwrap().len(), 2 * text.len(), "{compression:?}");
             if compression != Compression::None {

@@ -216,12 +216,16 @@ impl SuiteRelease {
         let file = self.release.files.get(&format!("{path}{}", kind.ending()));
         let kept = file.and_then(|file| access.cache.derived_writer(KEPT, &key(&file.digest)).ok());
         let cut = kept.and_then(|kept| {
-            let unpack = || kind.fast_reader(&bytes);
+            // They are large, and go when they are unpacked.
+            let unpack = || kind.fast_reader(bytes);
             IndexText::unpacked(unpack, self.limit(path), (&origin, deb_arch), kept)
         });
         match cut {
             Some(text) => Ok((origin, text)),
-            None => Ok((origin, IndexText::vouched(self.unpack(path, kind, &bytes)?))),
+            None => {
+                let (kind, bytes) = self.packed(path, access)?;
+                Ok((origin, IndexText::vouched(self.unpack(path, kind, &bytes)?)))
+            }
         }
     }
 
@@ -301,7 +305,7 @@ impl SuiteRelease {
             path: format!("{path}{}", kind.ending()),
             cause: error.to_string(),
         };
-        let mut text = kind.reader(&bytes).map_err(failed)?;
+        let mut text = kind.reader(bytes.as_slice()).map_err(failed)?;
         read(&mut text).map_err(failed)
     }
 
