@@ -220,13 +220,11 @@ impl SuiteRelease {
             let unpack = || kind.fast_reader(bytes);
             IndexText::unpacked(unpack, self.limit(path), (&origin, deb_arch), kept)
         });
-        match cut {
-            Some(text) => Ok((origin, text)),
-            None => {
-                let (kind, bytes) = self.packed(path, access)?;
-                Ok((origin, IndexText::vouched(self.unpack(path, kind, &bytes)?)))
-            }
+        if let Some(text) = cut {
+            return Ok((origin, text));
         }
+        let (kind, bytes) = self.packed(path, access)?;
+        Ok((origin, IndexText::vouched(self.unpack(path, kind, &bytes)?)))
     }
 
     /// So many bytes an index may have at most.
