@@ -327,6 +327,7 @@ pub fn fetch_ordered(
             arrived(Arrival { package, outcome, notes });
         }
     };
+    // Where nothing is missing there is none.
     let connected = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         // What the cache has is compared with its digest on all cores. Not on rayon's threads, which may all wait for

@@ -26,7 +26,7 @@ const SMALL: u64 = 1 << 18;
 /// So many bytes of small files are written at once, or a few more.
 const TOGETHER: usize = 1 << 19;
 
-/// Keeps the contents of packages' files for as long as it or a clone of it lives.
+/// Keeps the contents of packages' files for as long as it or a clone of it lives, or until it is cleared.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch(Arc<Inner>);
 
@@ -55,16 +55,18 @@ impl Scratch {
     /// Lets go of all that is kept, and keeps nothing any more. Nobody may be reading it; who wants it later reads the
     /// packages.
     pub fn clear(&self) {
-        if let Some(Some(store)) = self.0.store.get() {
-            store.is_cleared.store(true, Ordering::Relaxed);
-            // What cannot be made shorter goes with the process.
-            let _ = store.file.set_len(0);
-        }
+        // Where none was made none is made any more.
+        let Some(store) = self.0.store.get_or_init(|| None) else { return };
+        store.is_cleared.store(true, Ordering::Relaxed);
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        // What cannot be made shorter goes with the process.
+        let _ = store.file.set_len(0);
     }
 
     /// What is kept of a package.
     pub(super) fn of(&self, package: &ContentId) -> Option<Kept> {
-        self.0.known.lock().unwrap_or_else(PoisonError::into_inner).get(package).cloned()
+        let known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(package).filter(|kept| !kept.store.is_cleared()).cloned()
     }
 
     /// Begins to keep a package; none where nothing can be kept.
@@ -214,6 +216,9 @@ impl Read for Content {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let read = self.store.file.read_at(&mut buffer[..most], self.at)?;
+        if read == 0 && most > 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         self.at += read as u64;
         self.left -= read as u64;
         Ok(read)

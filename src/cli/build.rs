@@ -164,8 +164,8 @@ fn built_anew(
     let layout = staging.open()?;
     let built = forge.pack_all(recipe, plans, &layout).map_err(failed)?;
     std::thread::scope(|scope| {
-        // It is a large file, and as slow to go.
-        scope.spawn(|| forge.scratch.clear());
+        // It is a large file, and as slow to go. Where there is no thread for that it goes at the end.
+        let _ = std::thread::Builder::new().spawn_scoped(scope, || forge.scratch.clear());
         if let (Some(before), Some(call)) = (before, &call) {
             let known = built.iter().zip(&inputs).filter_map(|(one, inputs)| Some((one, inputs.as_ref()?)));
             forge.keep(recipe, &lock, [before, call], &known.collect::<Vec<_>>());

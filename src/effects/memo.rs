@@ -129,29 +129,28 @@ fn digest(bytes: Option<Vec<u8>>) -> Option<Digest> {
 }
 
 impl EffectsMemo {
-    /// What a package's scripts do, found now or before; none where that cannot be found out. `before` are accounts that
-    /// others' scripts have made.
+    /// What a package's scripts do, found now or before. `before` are accounts that others' scripts have made.
     pub(super) fn effects(
         &self,
         package: &PackageFiles,
         image: &dyn ImageFiles,
         before: &[&Effect],
-        find: impl FnOnce(&dyn ImageFiles) -> Option<PackageEffects>,
-    ) -> Option<PackageEffects> {
+        find: impl FnOnce(&dyn ImageFiles) -> PackageEffects,
+    ) -> PackageEffects {
         let (name, architecture) = (package.name.clone(), image.architecture().to_owned());
         let key = (name, package.content, architecture, format!("{before:?}"));
         let known = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
         if let Some(effects) = known.read().unwrap_or_else(PoisonError::into_inner).find(image) {
-            return Some(effects.clone());
+            return effects.clone();
         }
         let asked = Asked { image, asked: Mutex::default() };
-        let effects = find(&asked)?;
+        let effects = find(&asked);
         let Log { in_order, is_unread, .. } =
             asked.asked.into_inner().unwrap_or_else(PoisonError::into_inner);
         if !is_unread {
             known.write().unwrap_or_else(PoisonError::into_inner).learn(in_order, effects.clone());
         }
-        Some(effects)
+        effects
     }
 }
 

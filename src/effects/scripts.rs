@@ -31,11 +31,11 @@ pub fn effects_of_all(
     let none = EffectsMemo::default();
     let memo = if catalog.packages().any(|package| package.source.is_some()) { &none } else { memo };
     let effects = |(package, before): &(&PackageFiles, Vec<&Effect>)| {
-        let found = memo.effects(package, image, before, |image| evaluated_alone(package, image, before));
-        (package.name.clone(), found.unwrap_or_else(|| not_evaluated(package)))
+        let found = memo.effects(package, image, before, |image| evaluated(package, image, before));
+        (package.name.clone(), found)
     };
-    let mut all: BTreeMap<String, PackageEffects> =
-        catalog.packages().map(|package| (package.name.clone(), not_evaluated(package))).collect();
+    let none = |package: &PackageFiles| (package.name.clone(), not_evaluated(package));
+    let mut all: BTreeMap<String, PackageEffects> = catalog.packages().map(none).collect();
     let alone: Vec<_> = catalog.packages().map(|package| (package, Vec::new())).collect();
     all.extend(on_deep_stacks(&alone, effects));
     let accounts: BTreeMap<String, Vec<Effect>> = all
@@ -65,6 +65,7 @@ pub fn effects_of_all(
             after_others.push((package, known));
         }
     }
+    all.extend(after_others.iter().map(|(package, _)| none(package)));
     all.extend(on_deep_stacks(&after_others, effects));
     all
 }
@@ -112,18 +113,18 @@ fn named_dependencies(package: &PackageFiles) -> Vec<String> {
 /// `config`, `preinst install` and `postinst configure`, or Alpine's `.pre-install`, `.post-install` and `.trigger`;
 /// then what triggers the package itself fires.
 pub fn effects_of(package: &PackageFiles, image: &dyn ImageFiles) -> PackageEffects {
-    let evaluate = |package: &&PackageFiles| evaluated_alone(package, image, &[]);
-    let found = on_deep_stacks(&[package], evaluate).into_iter().next().flatten();
-    found.unwrap_or_else(|| not_evaluated(package))
+    let found = on_deep_stacks(&[package], |package| evaluated(package, image, &[]));
+    found.into_iter().next().unwrap_or_else(|| not_evaluated(package))
 }
 
-/// Does something for each, in any order and several at a time, on threads with a stack for scripts, which may be nested.
-/// What there is no thread for, or panics, is left out.
+/// Does something for each, in any order and several at a time, on threads with a stack for scripts, which may be
+/// nested. What panics is left out, and all if there is no thread to be had.
 fn on_deep_stacks<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let some = || {
         let some = std::iter::from_fn(|| all.get(next.fetch_add(1, Ordering::Relaxed)));
-        some.map(&work).collect::<Vec<R>>()
+        // Where following a script ends in a way that nobody foresaw, that is nothing to the others.
+        some.filter_map(|one| catch_unwind(AssertUnwindSafe(|| work(one))).ok()).collect::<Vec<R>>()
     };
     std::thread::scope(|scope| {
         let threads = rayon::current_num_threads().min(all.len());
@@ -131,16 +132,6 @@ fn on_deep_stacks<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) ->
         let threads: Vec<_> = (0..threads).flat_map(spawn).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
     })
-}
-
-/// What a package's scripts would do; none where following them ends in a way that nobody foresaw, which is nothing to
-/// the other packages.
-fn evaluated_alone(
-    package: &PackageFiles,
-    image: &dyn ImageFiles,
-    before: &[&Effect],
-) -> Option<PackageEffects> {
-    catch_unwind(AssertUnwindSafe(|| evaluated(package, image, before))).ok()
 }
 
 fn not_evaluated(package: &PackageFiles) -> PackageEffects {

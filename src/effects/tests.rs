@@ -9,6 +9,7 @@ use super::*;
 use crate::cache::ContentId;
 use crate::catalog::{Control, FileCatalog, Manifest, MergedUsr, PackageFiles};
 use crate::digest::Digest;
+use crate::shell::Node;
 
 fn package(members: &[(&str, &str)]) -> PackageFiles {
     let text = "Package: sample\nVersion: 1.0\nArchitecture: amd64\n".to_owned();
@@ -402,4 +403,72 @@ fn commands_that_call_one_another_without_end() {
     }
     let found = postinst("env A=1 xargs -r env B=2 busybox echo c > /etc/x");
     assert_eq!((found.undone.as_slice(), found.effects.len()), (&[][..], 1));
+}
+
+/// An image in which whoever asks for one path comes to no end.
+struct Trap<'a>(CatalogFiles<'a>, bool);
+
+impl ImageFiles for Trap<'_> {
+    fn node(&self, path: &RootPath) -> Option<Node> {
+        assert!(!self.1 || path.as_str() != "/etc/trap", "for a test");
+        self.0.node(path)
+    }
+    fn metadata(&self, path: &RootPath) -> Option<(u32, [u32; 2])> {
+        self.0.metadata(path)
+    }
+    fn list(&self, directory: &RootPath) -> Vec<String> {
+        self.0.list(directory)
+    }
+    fn read(&self, path: &RootPath) -> Option<Vec<u8>> {
+        self.0.read(path)
+    }
+    fn content_of(&self, path: &RootPath) -> Option<(ContentId, u32)> {
+        self.0.content_of(path)
+    }
+    fn version(&self, package: &str) -> Option<String> {
+        self.0.version(package)
+    }
+    fn paths_of(&self, package: &str) -> Vec<RootPath> {
+        self.0.paths_of(package)
+    }
+    fn directories_like(&self, globs: &[String]) -> Vec<String> {
+        self.0.directories_like(globs)
+    }
+    fn others_activate(&self, package: &str, trigger: &str) -> bool {
+        self.0.others_activate(package, trigger)
+    }
+    fn others_have_below(&self, package: &str, path: &RootPath) -> bool {
+        self.0.others_have_below(package, path)
+    }
+    fn control(&self, package: &str, member: &str) -> Option<Vec<u8>> {
+        self.0.control(package, member)
+    }
+    fn architecture(&self) -> &str {
+        self.0.architecture()
+    }
+    fn triplet(&self) -> &str {
+        self.0.triplet()
+    }
+}
+
+#[test]
+fn a_script_that_leads_to_no_end_is_nothing_to_the_others() {
+    let mut catalog = FileCatalog::new(MergedUsr::new(&[]));
+    for number in 0..9 {
+        let body = if number == 4 { "test -e /etc/trap || mkdir /srv/trap" } else { "mkdir /srv/sound" };
+        let content = ContentId::Sha256(Digest::of(&[number]));
+        let sample = package(&[("postinst", &format!("#!/bin/sh\nset -e\n{body}\n"))]);
+        catalog.insert(PackageFiles { name: format!("p{number}"), content, ..sample }).unwrap();
+    }
+    let found = |memo: &EffectsMemo, is_set: bool| {
+        let image = Trap(CatalogFiles::new(&catalog, "amd64", "x86_64-linux-gnu"), is_set);
+        let found = effects_of_all(&catalog, &image, memo);
+        assert_eq!(found.len(), 9);
+        found.into_values().filter(|found| found.undone.is_empty() && found.effects.len() == 1).count()
+    };
+    let memo = EffectsMemo::default();
+    assert_eq!(found(&memo, true), 8);
+    assert_eq!(found(&memo, false), 9);
+    // Where it is known what it asks, that is asked again.
+    assert_eq!(found(&memo, true), 8);
 }

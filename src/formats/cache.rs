@@ -5,6 +5,7 @@
 //! blobs/apk/abcdef...        packages that their control member's SHA-1 names, likewise
 //! partial/                   downloads under way, each under a lock or a name of its own
 //! derived/KIND/abcdef...     what was derived from the blob or key abcdef..., then a checksum of 8 bytes
+//! size                       how much there is, as it was counted last, with what was added since
 //! ```
 //!
 //! Several processes can use a cache at once, and it can be deleted at any moment: nothing but time is lost.
@@ -163,8 +164,9 @@ impl Cache {
             if is_ours {
                 cache.clear()?;
             }
+            // What is known to be empty need not be counted at the end.
             if is_ours || fs::read_dir(&cache.root).is_ok_and(|mut entries| entries.next().is_none()) {
-                cache.remember(0);
+                cache.remember(0, None);
             }
             fs::write(&tag, TAG).map_err(CacheError::write(&tag))?;
         }
@@ -350,32 +352,6 @@ impl Cache {
             self.added.fetch_add(bytes.len() as u64, Ordering::Relaxed);
             Ok(())
         })
-    }
-
-    /// How much there is.
-    pub fn usage(&self) -> Result<Usage, CacheError> {
-        let mut usage = Usage::default();
-        let mut directories = vec![self.root.clone()];
-        while let Some(directory) = directories.pop() {
-            let entries = match fs::read_dir(&directory) {
-                Ok(entries) => entries,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(source) => return Err(CacheError::Read { path: directory, source }),
-            };
-            for entry in entries {
-                let entry = entry.map_err(CacheError::read(&directory))?;
-                match entry.metadata() {
-                    Ok(metadata) if metadata.is_dir() => directories.push(entry.path()),
-                    Ok(metadata) => {
-                        usage.files += 1;
-                        usage.bytes += metadata.len();
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(source) => return Err(CacheError::Read { path: entry.path(), source }),
-                }
-            }
-        }
-        Ok(usage)
     }
 
     /// Deletes all that this program has put there, and nothing else.

@@ -163,8 +163,8 @@ impl Transport {
         }
     }
 
-    /// How many bytes came in a second of what [`Transport::read`] had from servers, where it was most; 0 if nothing was
-    /// read. Files that are larger come faster.
+    /// How many bytes came in a second of what [`Transport::read`] had from servers, where it was most, of larger files
+    /// without the time that the answer took to begin; 0 if nothing was read. Files that are larger come faster.
     pub fn rate(&self) -> u64 {
         self.rate.load(Ordering::Relaxed)
     }
@@ -216,8 +216,9 @@ impl Transport {
     }
 }
 
-/// How many bytes of a file of so many come in a second: of one that is large enough to tell, without what it took to
-/// connect and until the answer began.
+/// How many bytes of a file of so many come in a second: of one that is large enough to tell, without what comes at once
+/// and what it took to connect and until the answer began. What lay ready, as with a proxy that had all of it before it
+/// answered, does not count for more than eight times what it was with that.
 fn rate_of(size: u64, whole: Duration, body: Duration) -> u64 {
     let in_a_second = |bytes: u64, time: Duration| {
         let rate = u128::from(bytes) * 1_000_000 / time.as_micros().max(1);
@@ -225,7 +226,8 @@ fn rate_of(size: u64, whole: Duration, body: Duration) -> u64 {
     };
     let whole = in_a_second(size, whole);
     let rest = size.saturating_sub(AT_ONCE);
-    if rest < 4 * AT_ONCE { whole } else { whole.max(in_a_second(rest, body)) }
+    let body = in_a_second(rest, body).min(whole.saturating_mul(8));
+    if rest < 4 * AT_ONCE { whole } else { whole.max(body) }
 }
 
 /// A client of HTTP, and why it cannot use `https`, if so.
@@ -353,7 +355,8 @@ mod tests {
         let rate = |size, [whole, body]: [u64; 2]| {
             rate_of(size, Duration::from_millis(whole), Duration::from_millis(body))
         };
-        assert_eq!(rate(AT_ONCE + 100_000, [60, 1]), 100_000_000);
+        assert_eq!(rate(AT_ONCE + 100_000, [60, 10]), 10_000_000);
+        assert_eq!(rate(AT_ONCE + 103_616, [60, 0]), 16_000_000);
         assert_eq!(rate(AT_ONCE + 100_000, [160, 100]), 1_000_000);
         // What comes at once says nothing of the line.
         assert_eq!(rate(40_000, [40, 0]), 1_000_000);

@@ -223,6 +223,7 @@ impl SuiteRelease {
         if let Some(text) = cut {
             return Ok((origin, text));
         }
+        // They went with what should have read them.
         let (kind, bytes) = self.packed(path, access)?;
         Ok((origin, IndexText::vouched(self.unpack(path, kind, &bytes)?)))
     }

@@ -51,6 +51,17 @@ fn passing_failures_are_repeated_and_others_are_not() {
 }
 
 #[test]
+fn a_server_that_answers_late_is_not_taken_for_a_slow_line() {
+    let late = |_: &_| Answer { delay: Duration::from_millis(300), ..Answer::body(&content()[..200_000]) };
+    let server = Server::new(late);
+    let transport = online();
+    assert_eq!(transport.rate(), 0);
+    transport.read(&server.url("late"), 1 << 20).unwrap();
+    // With the wait it is no more than 670,000 in a second.
+    assert!(transport.rate() > 2_000_000, "{}", transport.rate());
+}
+
+#[test]
 fn a_server_may_say_how_long_to_wait() {
     let server = Server::new(|request| match (&request.path[..], request.earlier) {
         ("/seconds", 0) => Answer::status(429).with("Retry-After", "1"),

@@ -99,7 +99,7 @@ impl Cache {
                 usage.bytes = if sign { usage.bytes + found.bytes } else { usage.bytes - found.bytes };
             }
         }
-        self.remember(pruned.left.bytes);
+        self.remember(pruned.left.bytes, None);
         Ok(pruned)
     }
 
@@ -110,10 +110,10 @@ impl Cache {
         if added == 0 {
             return Ok(());
         }
-        // What runs at the same time add may be missing in it: so not for long.
+        // What runs add that run at the same time or are ended may be missing in it: so not for long.
         let path = self.root.join(SIZE_FILE);
-        let written = fs::metadata(&path).and_then(|metadata| metadata.modified()).ok();
-        let age = self.now.zip(written).map(|(now, written)| now.duration_since(written).unwrap_or_default());
+        let counted = fs::metadata(&path).and_then(|metadata| metadata.modified()).ok();
+        let age = self.now.zip(counted).map(|(now, counted)| now.duration_since(counted).unwrap_or_default());
         let is_recent = age.is_some_and(|age| age < EXACTLY);
         let known = fs::read_to_string(&path).ok().filter(|_| is_recent);
         let known = known.and_then(|text| text.parse::<u64>().ok());
@@ -122,18 +122,19 @@ impl Cache {
             None => self.files()?.iter().map(|found| found.bytes).sum(),
         };
         if total <= limit {
-            self.remember(total);
+            self.remember(total, counted.filter(|_| known.is_some()));
             return Ok(());
         }
         // Below the limit, so that the next run has not to do it again.
         self.prune(limit - limit / 10).map(|_| ())
     }
 
-    /// A size that cannot be remembered is counted again.
-    pub(super) fn remember(&self, bytes: u64) {
+    /// Remembers a size that was counted then, or just now. One that cannot be remembered is counted again.
+    pub(super) fn remember(&self, bytes: u64, counted: Option<SystemTime>) {
         let write = || -> io::Result<()> {
             let mut file = tempfile::NamedTempFile::new_in(&self.root)?;
             file.write_all(bytes.to_string().as_bytes())?;
+            counted.map_or(Ok(()), |counted| file.as_file().set_modified(counted))?;
             file.persist(self.root.join(SIZE_FILE))?;
             Ok(())
         };
