@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
 use crate::cache::ContentId;
-use crate::digest::{Digest, Hasher};
+use crate::digest::Digest;
 use crate::hint::Hint;
 
 mod apk_assembly;
@@ -315,10 +315,8 @@ impl Lock {
         if let Some(image) = &self.image {
             return image.digest;
         }
-        let mut hasher = Hasher::new(io::sink());
         // A lock that cannot be written is the same as no other.
-        let _ = serde_json::to_writer(&mut hasher, self);
-        hasher.finish().1
+        Digest::of(&serde_json::to_vec(self).unwrap_or_default())
     }
 
     /// The text of the lock file.

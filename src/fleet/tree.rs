@@ -7,6 +7,7 @@
 //! for others, where that saves more. All weights are bytes; the same input gives the same tree.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -35,6 +36,15 @@ pub(super) struct Group {
     /// The base that theirs stands on.
     pub(super) parent: Option<usize>,
     pub(super) members: Bits,
+    /// For each [`Shared`], how many of them need it: counted once, and asked for in every tree that has them.
+    counts: Arc<[i64]>,
+}
+
+impl Group {
+    fn new(parent: Option<usize>, members: Bits, shared: &[Shared]) -> Self {
+        let counts = shared.iter().map(|one| members.common(&one.members)).collect();
+        Group { parent, members, counts }
+    }
 }
 
 /// A tree of bases, parents first, and what they hold.
@@ -77,9 +87,10 @@ pub(super) fn grow(shared: &[Shared], room: &[usize], unused: i64) -> Grown {
         .iter()
         .map(|one| Open { members: one.members.clone(), weight: signed(one.weight), held: None })
         .collect();
-    let mut groups = Vec::new();
-    costs.divide(None, &all, open, 1, room, &mut groups);
-    let mut grown = Grown { groups, places: Vec::new() };
+    let mut bases = Vec::new();
+    costs.divide(None, &all, open, 1, room, &mut bases);
+    let groups = bases.into_iter().map(|(parent, members)| Group::new(parent, members, shared));
+    let mut grown = Grown { groups: groups.collect(), places: Vec::new() };
     grown.join(shared, room, costs);
     grown.mend(shared, room, costs);
     loop {
@@ -133,7 +144,7 @@ impl Costs {
         gain
     }
 
-    /// Finds the bases of images that stand on `parent`, and what stands on those.
+    /// Finds the bases of images that stand on `parent`, and what stands on those: what each stands on, and its images.
     fn divide(
         self,
         parent: Option<usize>,
@@ -141,17 +152,17 @@ impl Costs {
         mut open: Vec<Open>,
         depth: usize,
         room: &[usize],
-        groups: &mut Vec<Group>,
+        bases: &mut Vec<(Option<usize>, Bits)>,
     ) {
         let mut free = members.filtered(|image| room[*image] >= depth);
         while free.count() > 1 {
             open.retain(|one| one.held.is_some() || free.common(&one.members) > 1);
             let Some(best) = self.best(&free, &open) else { break };
             free = free.without(&best);
-            let at = groups.len();
-            groups.push(Group { parent, members: best.clone() });
+            let at = bases.len();
+            bases.push((parent, best.clone()));
             let above = self.above(&best, &open);
-            self.divide(Some(at), &best, above, depth + 1, room, groups);
+            self.divide(Some(at), &best, above, depth + 1, room, bases);
         }
     }
 
@@ -250,22 +261,22 @@ impl Grown {
             if siblings.is_empty() {
                 continue;
             }
-            let mut joined = self.clone();
             let members = self.with_gaining(parent, &siblings, shared, room);
             if siblings.iter().chain(&parent).any(|group| self.groups[*group].members == members)
                 || members.ones().any(|image| self.depth(image) >= room[image])
             {
                 continue;
             }
-            if self.worth(&siblings, &members, shared, costs) <= price(&members) {
+            let base = Group::new(parent, members, shared);
+            if self.worth(&siblings, &base, shared, costs) <= price(&base.members) {
                 continue;
             }
             // It comes right before the first of them, so that parents still come first.
-            let at = siblings[0];
+            let (at, mut joined) = (siblings[0], self.clone());
             for group in &mut joined.groups {
                 group.parent = group.parent.map(|parent| if parent >= at { parent + 1 } else { parent });
             }
-            joined.groups.insert(at, Group { parent, members });
+            joined.groups.insert(at, base);
             for sibling in &siblings {
                 joined.groups[sibling + 1].parent = Some(at);
             }
@@ -285,7 +296,9 @@ impl Grown {
             let (savings, _) = self.place(shared, costs);
             let mut order: Vec<usize> = (0..savings.len()).collect();
             order.sort_by_key(|at| savings[*at] - price(&self.groups[*at].members));
-            let better = order.into_iter().take(TRIED).find_map(|at| {
+            order.truncate(TRIED);
+            // All at once; what counts is the first of them that is better.
+            let better = order.into_par_iter().find_map_first(|at| {
                 let mut other = self.clone();
                 other.dissolve(at);
                 other.join(shared, room, costs);
@@ -321,10 +334,11 @@ impl Grown {
         };
         let is_below = |place: &usize| parent.is_some_and(|parent| self.stands_on(parent, *place));
         let mut gained = vec![0; room.len()];
-        for (one, places) in shared.iter().zip(&self.places) {
+        for (number, (one, places)) in shared.iter().zip(&self.places).enumerate() {
             // What others do not need stays in the bases above.
             let weight = signed(one.weight);
-            if members.common(&one.members) > 0 && !places.iter().any(is_below) {
+            let is_needed = siblings.iter().any(|at| self.groups[*at].counts[number] > 0);
+            if is_needed && !places.iter().any(is_below) {
                 one.members.and(&all).ones().for_each(|image| gained[image] += weight);
             }
         }
@@ -345,25 +359,25 @@ impl Grown {
     }
 
     /// What a base below these bases saves at most.
-    fn worth(&self, siblings: &[usize], members: &Bits, shared: &[Shared], costs: Costs) -> i64 {
-        let size = members.count();
-        let saving = |one: &Shared| {
-            let (weight, all) = (signed(one.weight), members.common(&one.members));
+    fn worth(&self, siblings: &[usize], base: &Group, shared: &[Shared], costs: Costs) -> i64 {
+        let size = base.members.count();
+        let saving = |(number, one): (usize, &Shared)| {
+            let (weight, all) = (signed(one.weight), base.counts[number]);
             if all < 2 {
                 return 0;
             }
             // At first each image has it itself.
             let mut apart = weight * all;
             for at in siblings {
-                let group = &self.groups[*at].members;
-                let count = group.common(&one.members);
+                let Group { members, counts, .. } = &self.groups[*at];
+                let count = counts[number];
                 if count > 0 {
-                    apart -= (weight * count - costs.in_base(weight, group.count(), count)).max(0);
+                    apart -= (weight * count - costs.in_base(weight, members.count(), count)).max(0);
                 }
             }
             (apart - costs.in_base(weight, size, all)).max(0)
         };
-        shared.iter().map(saving).sum()
+        shared.iter().enumerate().map(saving).sum()
     }
 
     /// How many bases an image stands on.
@@ -374,8 +388,8 @@ impl Grown {
     /// Finds the cheapest places of all files; says what would be lost without each base, and what all save.
     fn place(&mut self, shared: &[Shared], costs: Costs) -> (Vec<i64>, i64) {
         let sizes: Vec<i64> = self.groups.iter().map(|group| group.members.count()).collect();
-        let place = |one: &Shared| self.place_one(one, &sizes, costs);
-        let placed: Vec<Placed> = shared.par_iter().with_min_len(64).map(place).collect();
+        let place = |(number, one)| self.place_one(number, one, &sizes, costs);
+        let placed: Vec<Placed> = shared.par_iter().enumerate().with_min_len(64).map(place).collect();
         let (mut savings, mut saved) = (vec![0; self.groups.len()], 0);
         for one in &placed {
             one.held.iter().for_each(|(at, saving)| savings[*at] += saving);
@@ -386,7 +400,7 @@ impl Grown {
         (savings, saved)
     }
 
-    fn place_one(&self, one: &Shared, sizes: &[i64], costs: Costs) -> Placed {
+    fn place_one(&self, number: usize, one: &Shared, sizes: &[i64], costs: Costs) -> Placed {
         let (mut saved, mut held) = (0, Vec::new());
         // What one image alone needs is its own.
         if one.members.count() < 2 {
@@ -396,7 +410,7 @@ impl Grown {
         let mut counts: Vec<i64> = vec![0; self.groups.len()];
         for (at, group) in self.groups.iter().enumerate() {
             if group.parent.is_none_or(|parent| counts[parent] > 1) {
-                counts[at] = group.members.common(&one.members);
+                counts[at] = group.counts[number];
             }
         }
         // What it costs above each base: at first, that each image has it itself.
