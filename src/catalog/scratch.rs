@@ -1,8 +1,9 @@
 //! The contents of files, kept from when their package is listed until a layer wants them.
 //!
 //! Decompressing is most of what a first build does, and nobody knows yet which files will be chosen when a package
-//! is listed. So all of its contents go into one file without a name, which goes with the process and takes no memory
-//! but what the system has to spare. It is bounded: packages that do not fit are decompressed again.
+//! is listed. So all of its contents go into one file without a name, which goes when all is packed, or with the
+//! process, and takes no memory but what the system has to spare. It is bounded: packages that do not fit are
+//! decompressed again.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -110,7 +110,7 @@ impl Cache {
         if added == 0 {
             return Ok(());
         }
-        // What runs add that run at the same time or are ended may be missing in it: so not for long.
+        // What others add meanwhile may be missing in it, as what a killed run has added: so not for long.
         let path = self.root.join(SIZE_FILE);
         let counted = fs::metadata(&path).and_then(|metadata| metadata.modified()).ok();
         let age = self.now.zip(counted).map(|(now, counted)| now.duration_since(counted).unwrap_or_default());
