@@ -28,20 +28,27 @@ impl<'a> Iterator for Paragraphs<'a> {
     type Item = Paragraph<'a>;
 
     fn next(&mut self) -> Option<Paragraph<'a>> {
+        self.next_with(|_| ())
+    }
+}
+
+impl<'a> Paragraphs<'a> {
+    /// As [`Iterator::next`], with the paragraph's [`Paragraph::fields`] added to `fields`: the text is gone through once.
+    pub fn next_with_fields(&mut self, fields: &mut Vec<(&'a str, &'a str)>) -> Option<Paragraph<'a>> {
+        self.next_with(|these| fields.extend(these))
+    }
+
+    fn next_with(&mut self, read: impl FnOnce(&mut Fields<'a>)) -> Option<Paragraph<'a>> {
         let bytes = self.text.as_bytes();
         while self.at < bytes.len() && is_blank(line_at(bytes, self.at)) {
             self.at += line_at(bytes, self.at).len();
         }
         let start = self.at;
-        for end in memchr::memchr_iter(b'\n', &bytes[start..]).map(|newline| start + newline + 1) {
-            // Hardly any line starts with white space, so the few that do may take longer.
-            if bytes.get(end).is_some_and(u8::is_ascii_whitespace) && is_blank(line_at(bytes, end)) {
-                self.at = end;
-                return Some(Paragraph { text: &self.text[start..end], start });
-            }
-        }
-        self.at = bytes.len();
-        (start < self.at).then(|| Paragraph { text: &self.text[start..], start })
+        let mut fields = Fields { text: self.text, at: start };
+        read(&mut fields);
+        fields.by_ref().for_each(drop);
+        self.at = fields.at;
+        (start < self.at).then(|| Paragraph { text: &self.text[start..self.at], start })
     }
 }
 
@@ -68,7 +75,7 @@ impl<'a> Paragraph<'a> {
     }
 }
 
-/// The iterator that [`Paragraph::fields`] returns.
+/// The iterator that [`Paragraph::fields`] returns. It ends at a blank line.
 #[derive(Clone, Debug)]
 pub struct Fields<'a> {
     text: &'a str,
@@ -83,9 +90,17 @@ impl<'a> Iterator for Fields<'a> {
         while self.at < bytes.len() {
             let start = self.at;
             let line = line_at(bytes, start);
+            // Hardly any line starts with white space, so the few that do may take longer.
+            if line[0].is_ascii_whitespace() && is_blank(line) {
+                return None;
+            }
             self.at += line.len();
             while matches!(bytes.get(self.at), Some(b' ' | b'\t')) {
-                self.at += line_at(bytes, self.at).len();
+                let more = line_at(bytes, self.at);
+                if is_blank(more) {
+                    break;
+                }
+                self.at += more.len();
             }
             if matches!(line[0], b'#' | b' ' | b'\t') {
                 continue;
@@ -153,6 +168,25 @@ mod tests {
                     prop_assert!(!name.contains('\n') && value == value.trim_ascii());
                 }
             }
+        }
+
+        #[test]
+        fn paragraphs_are_parted_by_blank_lines(text in "([A-C#: \t\r\né]|\n\n){0,60}") {
+            let blank = |line: &&str| line.trim_ascii().is_empty();
+            let lines: Vec<&str> = text.split_inclusive('\n').collect();
+            let parts = lines.split(|line| blank(&line)).filter(|part| !part.is_empty()).map(|part| part.concat());
+            let found: Vec<&str> = paragraphs(&text).map(|paragraph| paragraph.text()).collect();
+            prop_assert_eq!(found, parts.collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn fields_are_the_same_read_on_the_way(text in "([A-C#: \t\r\né]|\n\n){0,60}") {
+            let mut all = paragraphs(&text);
+            let mut fields = Vec::new();
+            while let Some(paragraph) = all.next_with_fields(&mut fields) {
+                prop_assert_eq!(paragraph.fields().collect::<Vec<_>>(), std::mem::take(&mut fields));
+            }
+            prop_assert!(fields.is_empty());
         }
 
         #[test]

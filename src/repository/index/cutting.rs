@@ -87,14 +87,9 @@ pub(super) fn cut_unpacked<'b>(
             let _ = unpack(open, limit, &sender);
         });
         let mut cutter = Cutter::new(whose, out);
-        let mut unread = Vec::new();
         for piece in pieces {
-            unread.extend(piece?);
-            let Some(end) = memchr::memmem::rfind(&unread, b"\n\n") else { continue };
-            cutter.add(&text(&unread[..=end]))?;
-            unread.drain(..=end);
+            cutter.add(&text(&piece?))?;
         }
-        cutter.add(&text(&unread))?;
         cutter.finish()
     })
 }
@@ -105,7 +100,7 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
-/// Sends what is unpacked, a piece at a time; an error, at the end, where it is not what it should be.
+/// Sends what is unpacked, a piece of whole paragraphs at a time; an error, at the end, where it is not what it should be.
 fn unpack<'b>(
     open: impl FnOnce() -> io::Result<Box<dyn Read + 'b>>,
     limit: u64,
@@ -116,17 +111,22 @@ fn unpack<'b>(
         Err(error) => return pieces.send(Err(error)),
     };
     let mut left = limit;
+    let mut piece = Vec::new();
     loop {
-        let mut piece = Vec::with_capacity(PIECE);
+        piece.reserve(PIECE);
         match reader.by_ref().take(PIECE as u64).read_to_end(&mut piece) {
             Err(error) => return pieces.send(Err(error)),
-            Ok(_) if piece.is_empty() => return Ok(()),
+            Ok(0) => return pieces.send(Ok(piece)),
             Ok(read) if read as u64 > left => {
                 return pieces.send(Err(io::Error::other("it is larger than it is said to be")));
             }
             Ok(read) => left -= read as u64,
         }
-        pieces.send(Ok(piece))?;
+        let Some(end) = memchr::memmem::rfind(&piece, b"\n\n") else { continue };
+        let mut rest = Vec::with_capacity(piece.len() - end + PIECE);
+        rest.extend_from_slice(&piece[end + 1..]);
+        piece.truncate(end + 1);
+        pieces.send(Ok(std::mem::replace(&mut piece, rest)))?;
     }
 }
 
@@ -152,12 +152,16 @@ impl<'w, W: Write> Cutter<'w, W> {
 
     /// Adds whole paragraphs.
     fn add(&mut self, text: &str) -> Result<(), CutError> {
-        control::paragraphs(text).try_for_each(|paragraph| self.add_paragraph(&paragraph))
+        let (mut paragraphs, mut fields) = (control::paragraphs(text), Vec::new());
+        while let Some(paragraph) = paragraphs.next_with_fields(&mut fields) {
+            self.add_paragraph(&paragraph, &fields)?;
+            fields.clear();
+        }
+        Ok(())
     }
 
-    fn add_paragraph(&mut self, paragraph: &Paragraph<'_>) -> Result<(), CutError> {
-        let fields: Vec<(&str, &str)> = paragraph.fields().collect();
-        let package = Package::read(&fields, self.whose)?;
+    fn add_paragraph(&mut self, paragraph: &Paragraph<'_>, fields: &[(&str, &str)]) -> Result<(), CutError> {
+        let package = Package::read(fields, self.whose)?;
         let start = u32::try_from(self.at);
         // A field may get a space.
         let end = u32::try_from(self.at + 2 * paragraph.text().len() as u64);
@@ -166,7 +170,7 @@ impl<'w, W: Write> Cutter<'w, W> {
         };
         self.paragraph.clear();
         let mut provides = 0;
-        for (field, value) in fields {
+        for (field, value) in fields.iter().copied() {
             let is_one = |kept: &&str| kept.eq_ignore_ascii_case(field);
             if !FIELDS.iter().any(is_one) && !mention::FIELDS.iter().any(is_one) {
                 continue;
