@@ -13,7 +13,6 @@ use crate::base_image::BaseImage;
 use crate::cache::Cache;
 use crate::catalog::{FileCatalog, PackageFiles, Scratch};
 use crate::distro::Pocket;
-use crate::layer::LayerPlan;
 use crate::lock::{Lock, Request};
 use crate::oci::{GivenLayers, ImageRef, LayerBlob, Layout};
 use crate::progress::Progress;
@@ -308,14 +307,18 @@ impl Forge<'_> {
 
     /// Packs what was planned into a layout, and writes the image.
     pub fn pack(&self, recipe: &Recipe, plan: ImagePlan, layout: &Layout) -> Result<Built, ForgeError> {
-        let ImagePlan { layers, created, archives, mut image, mut summary, env, unmatched, read, base } =
-            plan;
+        let ImagePlan { layers, created, archives, mut image, mut summary, env, unmatched, read, .. } = plan;
         self.progress.stage(&format!("packing {} for {}", recipe.name, image.arch));
-        self.progress.expect(layers.iter().map(LayerPlan::size).sum());
-        let base = base.as_deref().map(|image| &image.layers);
+        let base = plan.base.as_deref().map(|image| &image.layers);
         base.map_or(Ok(()), |base| base.bring(layout))?;
+        let mut ahead = plan.ahead.map(|ahead| (ahead.layout, ahead.blobs.into_iter()));
         for (plan, created) in layers.iter().zip(created) {
-            image.layers.push(LayerBlob { created, ..self.layer(layout, plan, &archives)? });
+            let packed = ahead.as_mut().and_then(|(ahead, blobs)| Some((ahead, blobs.next()??)));
+            let blob = match packed {
+                Some((ahead, blob)) => self.hand_over(ahead, layout, blob)?,
+                None => self.layer(layout, plan, &archives)?,
+            };
+            image.layers.push(LayerBlob { created, ..blob });
         }
         let packed: u64 = image.layers.iter().map(|layer| layer.size).sum();
         summary.compressed = packed + base.map_or(0, GivenLayers::size);

@@ -1,5 +1,6 @@
 //! What benchmarks of the whole program share: a mirror of loopback, rooms to run in, measuring, tables and plots.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,10 +14,15 @@ pub(crate) mod table;
 
 use mirror::Mirror;
 
-/// Where benchmarks take place.
+/// Where benchmarks take place. All that they write stays there until it is dropped: for a minute after many files have
+/// been deleted ext4 makes new ones many times more slowly (without a journal it does not use their inodes again so soon,
+/// and passes over each).
 pub(crate) struct Ground {
     pub(crate) mirror: Mirror,
     output: PathBuf,
+    directory: TempDir,
+    /// So many names were given in it.
+    names: Cell<u32>,
 }
 
 impl Ground {
@@ -26,7 +32,10 @@ impl Ground {
         let output = std::env::var_os("ROOTFORGE_BENCH_OUTPUT").map_or(usual.clone(), PathBuf::from);
         std::fs::create_dir_all(&output).unwrap();
         match Mirror::start(&usual.join("mirror")) {
-            Ok(mirror) => Some(Ground { mirror, output }),
+            Ok(mirror) => {
+                let (directory, names) = (TempDir::new().unwrap(), Cell::new(0));
+                Some(Ground { mirror, output, directory, names })
+            }
             Err(why) => {
                 println!("passed over: {why}");
                 None
@@ -41,19 +50,27 @@ impl Ground {
 
     /// An empty directory with a cache of its own.
     pub(crate) fn room(&self) -> Room<'_> {
-        Room { ground: self, directory: TempDir::new().unwrap() }
+        let directory = self.name();
+        std::fs::create_dir(&directory).unwrap();
+        Room { ground: self, directory }
+    }
+
+    /// A path where nothing is yet.
+    fn name(&self) -> PathBuf {
+        self.names.set(self.names.get() + 1);
+        self.directory.path().join(self.names.get().to_string())
     }
 }
 
-/// A directory to run in, which goes when it is dropped: `work` has recipes, locks and images, `cache` the cache.
+/// A directory to run in: `work` has recipes, locks and images, `cache` the cache.
 pub(crate) struct Room<'g> {
     ground: &'g Ground,
-    directory: TempDir,
+    directory: PathBuf,
 }
 
 impl Room<'_> {
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
+        self.directory.join(name)
     }
 
     /// Writes a file below `work`.
@@ -75,13 +92,11 @@ impl Room<'_> {
         }
     }
 
-    /// Deletes a file or directory, if it is there.
+    /// Takes a file or directory away, if it is there.
     pub(crate) fn remove(&self, name: &str) {
         let path = self.path(name);
-        if path.is_dir() {
-            std::fs::remove_dir_all(path).unwrap();
-        } else if path.exists() {
-            std::fs::remove_file(path).unwrap();
+        if path.exists() {
+            std::fs::rename(path, self.ground.name()).unwrap();
         }
     }
 

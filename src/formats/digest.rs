@@ -17,6 +17,18 @@ pub struct Digest([u8; 32]);
 #[error("`{0}` is not a SHA-256 digest")]
 pub struct DigestError(pub String);
 
+/// What a character is worth as a hexadecimal digit; more than 15 if it is none. An index has millions of them.
+const DIGITS: [u8; 256] = {
+    let mut digits = [0xff; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value as usize] as usize] = value;
+        digits[b"0123456789ABCDEF"[value as usize] as usize] = value;
+        value += 1;
+    }
+    digits
+};
+
 impl Digest {
     /// The digest of bytes in memory.
     pub fn of(bytes: &[u8]) -> Self {
@@ -57,16 +69,14 @@ impl Digest {
         if hex.len() != 64 {
             return Err(error());
         }
-        let digit = |byte: u8| match byte {
-            b'0'..=b'9' => Some(byte - b'0'),
-            b'a'..=b'f' => Some(byte - b'a' + 10),
-            b'A'..=b'F' => Some(byte - b'A' + 10),
-            _ => None,
-        };
-        let mut bytes = [0; 32];
+        let (mut bytes, mut all) = ([0; 32], 0);
         for (byte, pair) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
-            let (high, low) = digit(pair[0]).zip(digit(pair[1])).ok_or_else(error)?;
+            let [high, low] = [pair[0], pair[1]].map(|digit| DIGITS[usize::from(digit)]);
             *byte = high << 4 | low;
+            all |= high | low;
+        }
+        if all > 0xf {
+            return Err(error());
         }
         Ok(Digest(bytes))
     }

@@ -9,7 +9,7 @@ use crate::base_image::BaseImage;
 use crate::catalog::FileCatalog;
 use crate::layer::LayerPlan;
 use crate::lock::Lock;
-use crate::oci::{ImageSpec, Layout};
+use crate::oci::{ImageSpec, LayerBlob, Layout};
 use crate::recipe::Recipe;
 use crate::render::EPOCH;
 use crate::select::UnmatchedPattern;
@@ -38,6 +38,16 @@ pub struct ImagePlan {
     pub(super) read: BTreeSet<PathBuf>,
     /// The image that is its lowest base, if that is one.
     pub(super) base: Option<Arc<BaseImage>>,
+    /// What is packed already.
+    pub(super) ahead: Option<Ahead>,
+}
+
+/// Layers that were packed before the layout that they are for was written to.
+#[derive(Debug)]
+pub(super) struct Ahead {
+    pub(super) layout: Layout,
+    /// One a layer; none where it was packed for an earlier image.
+    pub(super) blobs: Vec<Option<LayerBlob>>,
 }
 
 impl ImagePlan {
@@ -53,21 +63,40 @@ impl ImagePlan {
 }
 
 impl Forge<'_> {
-    /// Prepares and plans several architectures at once. Of what each alone has, only its plan is kept.
+    /// Prepares and plans several architectures at once. Of what each alone has, only its plan is kept. With a layout
+    /// for what is packed `ahead`, the layers of one are packed there while the next is prepared; it must be there until
+    /// [`Forge::pack_all`] has ended.
     pub fn plan_all(
         &self,
         recipe: &Recipe,
         lock: &Lock,
         archs: &[Arch],
+        ahead: Option<&Layout>,
     ) -> Result<Vec<ImagePlan>, ForgeError> {
+        if let [arch] = archs {
+            return Ok(vec![self.plan(recipe, lock, &self.prepare(recipe, lock, *arch)?)?]);
+        }
         self.side_by_side(archs, |forge, arch| {
-            let prepared = forge.prepare(recipe, lock, arch)?;
-            let plan = forge.plan(recipe, lock, &prepared)?;
-            if archs.len() > 1 {
-                forge.loaded.let_packages_go(&lock.packages_of(arch));
+            // What its packages hold goes as soon as it is packed.
+            let forge = Forge { scratch: forge.scratch.another(), ..forge.telling(forge.progress) };
+            let mut plan = forge.plan(recipe, lock, &forge.prepare(recipe, lock, arch)?)?;
+            if let Some(ahead) = ahead {
+                forge.pack_ahead(&mut plan, ahead)?;
             }
+            forge.loaded.let_packages_go(&lock.packages_of(arch));
             Ok(plan)
         })
+    }
+
+    /// Packs what was not packed before, and lets go of the packages that only those layers are made of.
+    fn pack_ahead(&self, plan: &mut ImagePlan, ahead: &Layout) -> Result<(), ForgeError> {
+        let blobs = plan.layers.iter().map(|layer| self.layer_ahead(ahead, layer, &plan.archives));
+        let blobs: Vec<Option<LayerBlob>> = blobs.collect::<Result<_, _>>()?;
+        let left = plan.layers.iter().zip(&blobs).filter(|(_, blob)| blob.is_none());
+        let packages = left.flat_map(|(layer, _)| &layer.packages).map(|part| part.package.as_str());
+        plan.archives = plan.archives.archives(packages);
+        plan.ahead = Some(Ahead { layout: ahead.clone(), blobs });
+        Ok(())
     }
 
     /// Packs what was planned for several architectures, several at once.
@@ -119,6 +148,7 @@ impl Forge<'_> {
             unmatched: selection.unmatched.clone(),
             read,
             base: image.clone(),
+            ahead: None,
             layers,
         })
     }

@@ -62,7 +62,7 @@ impl Call {
     }
 
     /// Whether it is this call still, where only locks were written since: to `lock`'s text, the recipe's own first.
-    pub(super) fn locked_as(&self, before: &Self, lock: &Lock) -> bool {
+    pub fn locked_as(&self, before: &Self, lock: &Lock) -> bool {
         if self == before {
             return true;
         }

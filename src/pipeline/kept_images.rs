@@ -16,7 +16,6 @@ use super::{Built, Forge, Summary};
 use crate::catalog::{FileCatalog, MergedUsr};
 use crate::digest::Digest;
 use crate::layer::LayerPlan;
-use crate::lock::Lock;
 use crate::oci::{ImageSpec, LayerBlob, Layout};
 use crate::recipe::Recipe;
 use crate::render::Content;
@@ -165,18 +164,8 @@ impl Forge<'_> {
         Some(built)
     }
 
-    /// Keeps images for later builds, each unless something that it follows from has changed while it was built.
-    /// `before` and `call` are the call before its lock was brought up to date, and after.
-    pub fn keep(
-        &self,
-        recipe: &Recipe,
-        lock: &Lock,
-        [before, call]: [&Call; 2],
-        built: &[(&Built, &ImageInputs)],
-    ) {
-        if !call.locked_as(before, lock) {
-            return;
-        }
+    /// Keeps images of a call for later builds, each unless something that it follows from has changed while it was built.
+    pub fn keep(&self, recipe: &Recipe, call: &Call, built: &[(&Built, &ImageInputs)]) {
         for (built, inputs) in built {
             let now = ImageInputs::of(call, recipe, inputs.arch, self.options.newest);
             if now.as_ref() == Some(*inputs) {
