@@ -307,21 +307,23 @@ impl Forge<'_> {
 
     /// Packs what was planned into a layout, and writes the image.
     pub fn pack(&self, recipe: &Recipe, plan: ImagePlan, layout: &Layout) -> Result<Built, ForgeError> {
-        let ImagePlan { layers, created, archives, mut image, mut summary, env, unmatched, read, .. } = plan;
-        self.progress.stage(&format!("packing {} for {}", recipe.name, image.arch));
+        self.progress.stage(&format!("packing {} for {}", recipe.name, plan.arch()));
+        let left = plan.layers_ahead().filter(|(_, blob)| blob.is_none());
+        self.progress.expect(left.map(|(layer, _)| layer.size()).sum());
         let base = plan.base.as_deref().map(|image| &image.layers);
         base.map_or(Ok(()), |base| base.bring(layout))?;
-        let mut ahead = plan.ahead.map(|ahead| (ahead.layout, ahead.blobs.into_iter()));
-        for (plan, created) in layers.iter().zip(created) {
-            let packed = ahead.as_mut().and_then(|(ahead, blobs)| Some((ahead, blobs.next()??)));
-            let blob = match packed {
-                Some((ahead, blob)) => self.hand_over(ahead, layout, blob)?,
-                None => self.layer(layout, plan, &archives)?,
+        let mut image = plan.image.clone();
+        for ((layer, packed), created) in plan.layers_ahead().zip(plan.created.iter().copied()) {
+            let blob = match (&plan.ahead, packed) {
+                (Some(ahead), Some(blob)) => self.hand_over(&ahead.layout, layout, blob)?,
+                _ => self.layer(layout, layer, &plan.archives)?,
             };
             image.layers.push(LayerBlob { created, ..blob });
         }
+        let given = base.map_or(0, GivenLayers::size);
+        let ImagePlan { layers, mut summary, env, unmatched, read, .. } = plan;
         let packed: u64 = image.layers.iter().map(|layer| layer.size).sum();
-        summary.compressed = packed + base.map_or(0, GivenLayers::size);
+        summary.compressed = packed + given;
         let record = Record::of(&image, layers, &summary, env, unmatched, read);
         Ok(Built { image: layout.write_image(&image)?, summary, record })
     }

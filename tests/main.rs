@@ -49,6 +49,7 @@ mod reproducible;
 mod script_oracle;
 mod selection;
 mod selection_alpine;
+mod several_archs;
 mod support;
 mod tamper;
 mod tools;

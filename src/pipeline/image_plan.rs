@@ -56,6 +56,12 @@ impl ImagePlan {
         self.image.arch
     }
 
+    /// The layers, each with its blob where it was packed ahead.
+    pub(super) fn layers_ahead(&self) -> impl Iterator<Item = (&LayerPlan, Option<&LayerBlob>)> {
+        let blobs = self.ahead.iter().flat_map(|ahead| &ahead.blobs).map(Option::as_ref);
+        self.layers.iter().zip(blobs.chain(std::iter::repeat(None)))
+    }
+
     /// The patterns of the recipe that matched nothing on this architecture.
     pub fn unmatched(&self) -> &[UnmatchedPattern] {
         &self.unmatched
@@ -92,10 +98,10 @@ impl Forge<'_> {
     fn pack_ahead(&self, plan: &mut ImagePlan, ahead: &Layout) -> Result<(), ForgeError> {
         let blobs = plan.layers.iter().map(|layer| self.layer_ahead(ahead, layer, &plan.archives));
         let blobs: Vec<Option<LayerBlob>> = blobs.collect::<Result<_, _>>()?;
-        let left = plan.layers.iter().zip(&blobs).filter(|(_, blob)| blob.is_none());
+        plan.ahead = Some(Ahead { layout: ahead.clone(), blobs });
+        let left = plan.layers_ahead().filter(|(_, blob)| blob.is_none());
         let packages = left.flat_map(|(layer, _)| &layer.packages).map(|part| part.package.as_str());
         plan.archives = plan.archives.archives(packages);
-        plan.ahead = Some(Ahead { layout: ahead.clone(), blobs });
         Ok(())
     }
 

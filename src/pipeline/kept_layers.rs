@@ -58,7 +58,6 @@ impl Forge<'_> {
         let key = key(plan, catalog);
         let packing = key.map(|key| self.loaded.packing.of(&key));
         let _turn = packing.as_ref().map(|packing| packing.lock().unwrap_or_else(PoisonError::into_inner));
-        self.progress.expect(plan.size());
         if let Some(blob) = key.and_then(|key| self.kept(layout, plan, &key)) {
             self.progress.advance(plan.size());
             return Ok(blob);
@@ -88,7 +87,7 @@ impl Forge<'_> {
         &self,
         ahead: &Layout,
         layout: &Layout,
-        blob: LayerBlob,
+        blob: &LayerBlob,
     ) -> Result<LayerBlob, ForgeError> {
         // Architectures may have the same.
         let packing = self.loaded.packing.of(&blob.digest);
@@ -96,7 +95,7 @@ impl Forge<'_> {
         if !is_sound(&self.cache, layout, &blob.digest, blob.size) {
             layout.take(&ahead.blob_path(&blob.digest), &blob.digest).map_err(PackError::from)?;
         }
-        Ok(blob)
+        Ok(blob.clone())
     }
 
     fn pack_anew(

@@ -58,7 +58,9 @@ impl Loaded {
                 if !["all", "noarch"].contains(&&*package.architecture) {
                     listed.remove(&package.content);
                 } else if let Some(common) = listed.get_mut(&package.content) {
-                    common.iter_mut().for_each(|(_, package)| package.kept = None);
+                    for (_, package) in common {
+                        package.kept = None;
+                    }
                 }
             }
         }

@@ -174,7 +174,7 @@ mod tests {
         fn paragraphs_are_parted_by_blank_lines(text in "([A-C#: \t\r\né]|\n\n){0,60}") {
             let blank = |line: &&str| line.trim_ascii().is_empty();
             let lines: Vec<&str> = text.split_inclusive('\n').collect();
-            let parts = lines.split(|line| blank(&line)).filter(|part| !part.is_empty()).map(|part| part.concat());
+            let parts = lines.split(|line| blank(line)).filter(|part| !part.is_empty()).map(<[&str]>::concat);
             let found: Vec<&str> = paragraphs(&text).map(|paragraph| paragraph.text()).collect();
             prop_assert_eq!(found, parts.collect::<Vec<_>>());
         }
