@@ -13,6 +13,7 @@ use crate::base_image::BaseImage;
 use crate::cache::Cache;
 use crate::catalog::{FileCatalog, PackageFiles, Scratch};
 use crate::distro::Pocket;
+use crate::layer::LayerPlan;
 use crate::lock::{Lock, Request};
 use crate::oci::{GivenLayers, ImageRef, LayerBlob, Layout};
 use crate::progress::Progress;
@@ -307,23 +308,17 @@ impl Forge<'_> {
 
     /// Packs what was planned into a layout, and writes the image.
     pub fn pack(&self, recipe: &Recipe, plan: ImagePlan, layout: &Layout) -> Result<Built, ForgeError> {
-        self.progress.stage(&format!("packing {} for {}", recipe.name, plan.arch()));
-        let left = plan.layers_ahead().filter(|(_, blob)| blob.is_none());
-        self.progress.expect(left.map(|(layer, _)| layer.size()).sum());
-        let base = plan.base.as_deref().map(|image| &image.layers);
+        let ImagePlan { layers, created, archives, mut image, mut summary, env, unmatched, read, base } =
+            plan;
+        self.progress.stage(&format!("packing {} for {}", recipe.name, image.arch));
+        self.progress.expect(layers.iter().map(LayerPlan::size).sum());
+        let base = base.as_deref().map(|image| &image.layers);
         base.map_or(Ok(()), |base| base.bring(layout))?;
-        let mut image = plan.image.clone();
-        for ((layer, packed), created) in plan.layers_ahead().zip(plan.created.iter().copied()) {
-            let blob = match (&plan.ahead, packed) {
-                (Some(ahead), Some(blob)) => self.hand_over(&ahead.layout, layout, blob)?,
-                _ => self.layer(layout, layer, &plan.archives)?,
-            };
-            image.layers.push(LayerBlob { created, ..blob });
+        for (plan, created) in layers.iter().zip(created) {
+            image.layers.push(LayerBlob { created, ..self.layer(layout, plan, &archives)? });
         }
-        let given = base.map_or(0, GivenLayers::size);
-        let ImagePlan { layers, mut summary, env, unmatched, read, .. } = plan;
         let packed: u64 = image.layers.iter().map(|layer| layer.size).sum();
-        summary.compressed = packed + given;
+        summary.compressed = packed + base.map_or(0, GivenLayers::size);
         let record = Record::of(&image, layers, &summary, env, unmatched, read);
         Ok(Built { image: layout.write_image(&image)?, summary, record })
     }

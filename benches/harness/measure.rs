@@ -53,7 +53,7 @@ pub(crate) fn medians_by_turns<const N: usize>(
 }
 
 /// What is touched so that the memory is at hand, in bytes: more than any of the programs takes, files and all.
-const AT_HAND: usize = 1 << 30;
+const AT_HAND: u64 = 1 << 30;
 
 /// Sees to it that what went before does not slow down what comes next: waits until all that was written is on the disk,
 /// and takes memory once and gives it back. A virtual machine's memory that was free for a while may have gone back to
@@ -61,7 +61,11 @@ const AT_HAND: usize = 1 << 30;
 pub(crate) fn settle() {
     let done = Command::new("sync").status();
     assert!(done.is_ok_and(|status| status.success()), "sync fails");
-    std::hint::black_box(vec![1_u8; AT_HAND]);
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let bytes = AT_HAND.min(kilobytes.unwrap_or(0) * 1024 / 2);
+    std::hint::black_box(vec![1_u8; usize::try_from(bytes).unwrap()]);
 }
 
 /// The middle one; the mean of two.

@@ -14,9 +14,9 @@ pub(crate) mod table;
 
 use mirror::Mirror;
 
-/// Where benchmarks take place. All that they write stays there until it is dropped: for a minute after many files have
-/// been deleted ext4 makes new ones many times more slowly (without a journal it does not use their inodes again so soon,
-/// and passes over each).
+/// Where benchmarks take place. All that they write, some gigabytes, stays there until it is dropped: for a minute after
+/// many files have been deleted ext4 makes new ones many times more slowly (without a journal it does not use their inodes
+/// again so soon, and passes over each).
 pub(crate) struct Ground {
     pub(crate) mirror: Mirror,
     output: PathBuf,
@@ -33,7 +33,7 @@ impl Ground {
         std::fs::create_dir_all(&output).unwrap();
         match Mirror::start(&usual.join("mirror")) {
             Ok(mirror) => {
-                let (directory, names) = (TempDir::new().unwrap(), Cell::new(0));
+                let (directory, names) = (TempDir::new_in(&usual).unwrap(), Cell::new(0));
                 Some(Ground { mirror, output, directory, names })
             }
             Err(why) => {

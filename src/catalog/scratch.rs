@@ -1,8 +1,8 @@
 //! The contents of files, kept from when their package is listed until a layer wants them.
 //!
 //! Decompressing is most of what a first build does, and nobody knows yet which files will be chosen when a package
-//! is listed. So all of its contents go into one file without a name, which goes when all is packed, with the last that
-//! is kept in it, or with the process, and takes no memory but what the system has to spare. It is bounded: packages that do not fit are
+//! is listed. So all of its contents go into one file without a name, which goes when all is packed, or with the
+//! process, and takes no memory but what the system has to spare. It is bounded: packages that do not fit are
 //! decompressed again.
 
 use std::collections::BTreeMap;
@@ -51,12 +51,6 @@ impl Scratch {
     /// keeps nothing.
     pub fn within(directory: impl Into<PathBuf>) -> Self {
         Scratch(Arc::new(Inner { directory: Some(directory.into()), ..Inner::default() }))
-    }
-
-    /// One beside it, with a file of its own.
-    #[must_use]
-    pub fn another(&self) -> Self {
-        Scratch(Arc::new(Inner { directory: self.0.directory.clone(), ..Inner::default() }))
     }
 
     /// Lets go of all that is kept, and keeps nothing any more. Nobody may be reading it; who wants it later reads the

@@ -142,7 +142,7 @@ fn remembered(
     Ok(built.map(|built| (layout, built)))
 }
 
-/// Builds every architecture: all are planned before the layout is touched, so that what cannot be built
+/// Builds every architecture: all are planned before the first is packed, so that what cannot be built
 /// leaves no layer behind.
 fn built_anew(
     session: &Session,
@@ -159,19 +159,18 @@ fn built_anew(
     let inputs = |arch: &Arch| ImageInputs::of(call.as_ref()?, recipe, *arch, forge.options.newest);
     let inputs: Vec<Option<ImageInputs>> = wanted.iter().map(inputs).collect();
     std::thread::scope(|scope| {
-        // Both take a while, and nobody waits for them.
         let (call, lock) = (call.as_ref().zip(before), &lock);
-        let as_locked = scope.spawn(move || call.filter(|(call, before)| call.locked_as(before, lock)));
-        let ahead = staging.ahead(wanted.len());
-        let ahead_layout = ahead.as_ref().and_then(|ahead| ahead.open().ok());
-        let plans = forge.plan_all(recipe, lock, wanted, ahead_layout.as_ref()).map_err(failed)?;
+        // The locks' texts are made once more for this, beside what is waited for. Without a thread nothing is kept.
+        let as_locked = move || call.filter(|(call, before)| call.locked_as(before, lock));
+        let as_locked = std::thread::Builder::new().spawn_scoped(scope, as_locked);
+        let plans = forge.plan_all(recipe, lock, wanted).map_err(failed)?;
         let patterns: Vec<_> = plans.iter().map(|one| (one.arch(), one.unmatched())).collect();
         judge_patterns(&patterns, forge.progress)?;
         let layout = staging.open()?;
         let built = forge.pack_all(recipe, plans, &layout).map_err(failed)?;
         // It is a large file, and as slow to go. Where there is no thread for that it goes at the end.
         let _ = std::thread::Builder::new().spawn_scoped(scope, || forge.scratch.clear());
-        if let Ok(Some((call, _))) = as_locked.join() {
+        if let Some((call, _)) = as_locked.ok().and_then(|thread| thread.join().ok()).flatten() {
             let known = built.iter().zip(&inputs).filter_map(|(one, inputs)| Some((one, inputs.as_ref()?)));
             forge.keep(recipe, call, &known.collect::<Vec<_>>());
         }
@@ -211,16 +210,6 @@ impl Staging {
             Destination::Output(Output::Oci { directory, .. }) => Ok(Staging::Output(directory.clone())),
             _ => scratch().map(Staging::Scratch),
         }
-    }
-
-    /// Where the layers of one image may be packed before others are planned. Where nothing can be written they are
-    /// packed when all is planned.
-    fn ahead(&self, images: usize) -> Option<ScratchLayout> {
-        let near = match self {
-            Staging::Output(directory) => directory,
-            Staging::Scratch(scratch) => scratch.directory(),
-        };
-        (images > 1).then(|| ScratchLayout::near(near).ok()).flatten()
     }
 
     fn open(&self) -> Result<Layout, Failure> {

@@ -171,5 +171,20 @@ mod tests {
         assert_eq!(Digest::of_reader(&b""[..]).unwrap(), (Digest::of(b""), 0));
         assert!(Digest::parse("e3b0").is_err());
         assert!(Digest::parse(&"é".repeat(32)).is_err());
+        assert_eq!(Digest::parse(&hex.to_uppercase()), Ok(Digest::of(b"")));
+    }
+
+    #[test]
+    fn every_character_is_a_digit_or_none() {
+        for character in (0..=255_u8).filter(u8::is_ascii).map(char::from) {
+            for place in [0, 1, 30, 63] {
+                let mut text = "0".repeat(64);
+                text.replace_range(place..=place, &character.to_string());
+                let value = character.to_digit(16).map(|value| u8::try_from(value).unwrap());
+                let byte = |digest: Digest| digest.0[place / 2];
+                let expected = value.map(|value| if place % 2 == 0 { value << 4 } else { value });
+                assert_eq!(Digest::parse(&text).ok().map(byte), expected, "{character:?} at {place}");
+            }
+        }
     }
 }

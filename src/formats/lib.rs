@@ -1,7 +1,7 @@
 //! The lower half of rootforge: formats of packages, archives and programs, the rules of the loaders, trust,
 //! transport and the cache. It knows no recipe and no image; `rootforge` hands its rooms on as its own.
 //!
-//! It is a crate of its own because packages and indexes stream through it: it is fully optimised, which would take
+//! It is a crate of its own because packages and indexes stream through it: tests have it optimised, which would take
 //! minutes for all of rootforge.
 
 // -- formats and services --

@@ -27,7 +27,7 @@ const MAX_LAYERS: usize = 125;
 /// A JSON document that is longer than this is not read.
 const MAX_DOCUMENT: u64 = 16 << 20;
 /// Begins the names of files that are being written.
-pub(super) const PARTIAL: &str = ".partial-";
+const PARTIAL: &str = ".partial-";
 
 /// An image layout in a directory. Cheap to clone; holds no lock. What was written is on the disk when it has been
 /// given a name, by this layout or a clone.

@@ -9,7 +9,7 @@ use crate::base_image::BaseImage;
 use crate::catalog::FileCatalog;
 use crate::layer::LayerPlan;
 use crate::lock::Lock;
-use crate::oci::{ImageSpec, LayerBlob, Layout};
+use crate::oci::{ImageSpec, Layout};
 use crate::recipe::Recipe;
 use crate::render::EPOCH;
 use crate::select::UnmatchedPattern;
@@ -38,28 +38,12 @@ pub struct ImagePlan {
     pub(super) read: BTreeSet<PathBuf>,
     /// The image that is its lowest base, if that is one.
     pub(super) base: Option<Arc<BaseImage>>,
-    /// What is packed already.
-    pub(super) ahead: Option<Ahead>,
-}
-
-/// Layers that were packed before the layout that they are for was written to.
-#[derive(Debug)]
-pub(super) struct Ahead {
-    pub(super) layout: Layout,
-    /// One a layer; none where it was packed for an earlier image.
-    pub(super) blobs: Vec<Option<LayerBlob>>,
 }
 
 impl ImagePlan {
     /// The architecture it is for.
     pub fn arch(&self) -> Arch {
         self.image.arch
-    }
-
-    /// The layers, each with its blob where it was packed ahead.
-    pub(super) fn layers_ahead(&self) -> impl Iterator<Item = (&LayerPlan, Option<&LayerBlob>)> {
-        let blobs = self.ahead.iter().flat_map(|ahead| &ahead.blobs).map(Option::as_ref);
-        self.layers.iter().zip(blobs.chain(std::iter::repeat(None)))
     }
 
     /// The patterns of the recipe that matched nothing on this architecture.
@@ -69,40 +53,21 @@ impl ImagePlan {
 }
 
 impl Forge<'_> {
-    /// Prepares and plans several architectures at once. Of what each alone has, only its plan is kept. With a layout
-    /// for what is packed `ahead`, the layers of one are packed there while the next is prepared; it must be there until
-    /// [`Forge::pack_all`] has ended.
+    /// Prepares and plans several architectures at once. Of what each alone has, only its plan is kept.
     pub fn plan_all(
         &self,
         recipe: &Recipe,
         lock: &Lock,
         archs: &[Arch],
-        ahead: Option<&Layout>,
     ) -> Result<Vec<ImagePlan>, ForgeError> {
-        if let [arch] = archs {
-            return Ok(vec![self.plan(recipe, lock, &self.prepare(recipe, lock, *arch)?)?]);
-        }
         self.side_by_side(archs, |forge, arch| {
-            // What its packages hold goes as soon as it is packed.
-            let forge = Forge { scratch: forge.scratch.another(), ..forge.telling(forge.progress) };
-            let mut plan = forge.plan(recipe, lock, &forge.prepare(recipe, lock, arch)?)?;
-            if let Some(ahead) = ahead {
-                forge.pack_ahead(&mut plan, ahead)?;
+            let prepared = forge.prepare(recipe, lock, arch)?;
+            let plan = forge.plan(recipe, lock, &prepared)?;
+            if archs.len() > 1 {
+                forge.loaded.let_packages_go(&lock.packages_of(arch));
             }
-            forge.loaded.let_packages_go(&lock.packages_of(arch));
             Ok(plan)
         })
-    }
-
-    /// Packs what was not packed before, and lets go of the packages that only those layers are made of.
-    fn pack_ahead(&self, plan: &mut ImagePlan, ahead: &Layout) -> Result<(), ForgeError> {
-        let blobs = plan.layers.iter().map(|layer| self.layer_ahead(ahead, layer, &plan.archives));
-        let blobs: Vec<Option<LayerBlob>> = blobs.collect::<Result<_, _>>()?;
-        plan.ahead = Some(Ahead { layout: ahead.clone(), blobs });
-        let left = plan.layers_ahead().filter(|(_, blob)| blob.is_none());
-        let packages = left.flat_map(|(layer, _)| &layer.packages).map(|part| part.package.as_str());
-        plan.archives = plan.archives.archives(packages);
-        Ok(())
     }
 
     /// Packs what was planned for several architectures, several at once.
@@ -154,7 +119,6 @@ impl Forge<'_> {
             unmatched: selection.unmatched.clone(),
             read,
             base: image.clone(),
-            ahead: None,
             layers,
         })
     }

@@ -164,7 +164,8 @@ impl Forge<'_> {
         Some(built)
     }
 
-    /// Keeps images of a call for later builds, each unless something that it follows from has changed while it was built.
+    /// Keeps images of a call for later builds, each unless something that it follows from has changed while it was
+    /// built.
     pub fn keep(&self, recipe: &Recipe, call: &Call, built: &[(&Built, &ImageInputs)]) {
         for (built, inputs) in built {
             let now = ImageInputs::of(call, recipe, inputs.arch, self.options.newest);

@@ -15,7 +15,7 @@ use crate::cache::{Cache, Lookup};
 use crate::catalog::FileCatalog;
 use crate::digest::Digest;
 use crate::layer::LayerPlan;
-use crate::oci::{LayerBlob, Layout, PackError, Packed, created_by, layer_form, pack};
+use crate::oci::{LayerBlob, Layout, Packed, created_by, layer_form, pack};
 use crate::render::Content;
 
 /// The kind of derived entry. Another form of what a key is made of, or of a tarball's bytes, needs another name.
@@ -62,49 +62,6 @@ impl Forge<'_> {
             self.progress.advance(plan.size());
             return Ok(blob);
         }
-        self.pack_anew(layout, plan, catalog, key)
-    }
-
-    /// Packs a layer into a layout that is not the one that is meant; none where it was packed before.
-    pub(super) fn layer_ahead(
-        &self,
-        ahead: &Layout,
-        plan: &LayerPlan,
-        catalog: &FileCatalog,
-    ) -> Result<Option<LayerBlob>, ForgeError> {
-        let key = key(plan, catalog);
-        let packing = key.map(|key| self.loaded.packing.of(&key));
-        let _turn = packing.as_ref().map(|packing| packing.lock().unwrap_or_else(PoisonError::into_inner));
-        if key.is_some_and(|key| self.cache.derived(LAYERS, &key).is_some()) {
-            return Ok(None);
-        }
-        self.progress.expect(plan.size());
-        self.pack_anew(ahead, plan, catalog, key).map(Some)
-    }
-
-    /// Moves a layer that was packed ahead to where it is meant to be.
-    pub(super) fn hand_over(
-        &self,
-        ahead: &Layout,
-        layout: &Layout,
-        blob: &LayerBlob,
-    ) -> Result<LayerBlob, ForgeError> {
-        // Architectures may have the same.
-        let packing = self.loaded.packing.of(&blob.digest);
-        let _turn = packing.lock().unwrap_or_else(PoisonError::into_inner);
-        if !is_sound(&self.cache, layout, &blob.digest, blob.size) {
-            layout.take(&ahead.blob_path(&blob.digest), &blob.digest).map_err(PackError::from)?;
-        }
-        Ok(blob.clone())
-    }
-
-    fn pack_anew(
-        &self,
-        layout: &Layout,
-        plan: &LayerPlan,
-        catalog: &FileCatalog,
-        key: Option<Digest>,
-    ) -> Result<LayerBlob, ForgeError> {
         let packed = pack(layout, plan, catalog, &self.cache, self.progress)?;
         // A file of the host may have changed while it was packed.
         if let Some(key) = key.filter(|before| self::key(plan, catalog) == Some(*before)) {

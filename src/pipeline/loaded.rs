@@ -49,20 +49,13 @@ impl Loaded {
         self.apk.forget();
     }
 
-    /// Lets go of packages that only one architecture can have, and of what is kept of others' contents: what that gave
-    /// to layers is known by then.
+    /// Lets go of packages that only one architecture can have.
     pub(super) fn let_packages_go(&self, packages: &BTreeMap<&str, &LockedPackage>) {
         for listed in [&self.packages, &self.outlines] {
             let mut listed = listed.0.lock().unwrap_or_else(PoisonError::into_inner);
-            for package in packages.values() {
-                if !["all", "noarch"].contains(&&*package.architecture) {
-                    listed.remove(&package.content);
-                } else if let Some(common) = listed.get_mut(&package.content) {
-                    for (_, package) in common {
-                        package.kept = None;
-                    }
-                }
-            }
+            let own =
+                packages.values().filter(|package| !["all", "noarch"].contains(&&*package.architecture));
+            own.for_each(|package| _ = listed.remove(&package.content));
         }
     }
 }

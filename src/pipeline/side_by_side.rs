@@ -62,7 +62,7 @@ impl Forge<'_> {
     }
 
     /// The same, telling somebody else.
-    pub(super) fn telling<'p>(&self, progress: &'p dyn Progress) -> Forge<'p> {
+    fn telling<'p>(&self, progress: &'p dyn Progress) -> Forge<'p> {
         Forge {
             cache: self.cache.clone(),
             scratch: self.scratch.clone(),

@@ -33,7 +33,8 @@ impl<'a> Iterator for Paragraphs<'a> {
 }
 
 impl<'a> Paragraphs<'a> {
-    /// As [`Iterator::next`], with the paragraph's [`Paragraph::fields`] added to `fields`: the text is gone through once.
+    /// As [`Iterator::next`], with the paragraph's [`Paragraph::fields`] added to `fields`: the text is gone through
+    /// once.
     pub fn next_with_fields(&mut self, fields: &mut Vec<(&'a str, &'a str)>) -> Option<Paragraph<'a>> {
         self.next_with(|these| fields.extend(these))
     }

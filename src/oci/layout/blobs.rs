@@ -76,7 +76,7 @@ impl Layout {
     }
 
     /// As [`Layout::adopt`], of a file from elsewhere, which it leaves there at most where file systems differ.
-    pub fn take(&self, file: &Path, digest: &Digest) -> Result<(), OciError> {
+    pub(in crate::oci) fn take(&self, file: &Path, digest: &Digest) -> Result<(), OciError> {
         let path = self.blob_path(digest);
         if fs::rename(file, &path).is_ok() {
             let file = File::open(&path).map_err(OciError::io("read", &path))?;

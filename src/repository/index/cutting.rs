@@ -100,7 +100,8 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
-/// Sends what is unpacked, a piece of whole paragraphs at a time; an error, at the end, where it is not what it should be.
+/// Sends what is unpacked, a piece of whole paragraphs at a time; an error, at the end, where it is not what it should
+/// be.
 fn unpack<'b>(
     open: impl FnOnce() -> io::Result<Box<dyn Read + 'b>>,
     limit: u64,

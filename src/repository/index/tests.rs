@@ -84,22 +84,33 @@ fn what_is_kept_of_an_index_may_be_damaged() {
     assert!(!cut(&text.replace("Size: 7", "Size: x"), &origin).1);
 }
 
-/// Cut down a piece at a time, with a limit for what is unpacked.
+/// Cut down a piece at a time, with a limit for what is unpacked: a piece may end in a paragraph, which may be larger than
+/// several, in the line between two, or after it.
 #[test]
 fn a_text_of_several_pieces() {
-    let many: Vec<String> = (0..9)
-        .map(|n| paragraph(&format!("p{n}"), "1", &format!("Description: {}\n", "d".repeat(300_000))))
-        .collect();
-    let text = many.concat();
     let origin = origin(OriginKind::Archive, "sid");
     let whose = Whose { origin: &origin, deb_arch: "s390x" };
-    let unpacked = |limit: usize| {
-        let mut kept = Vec::new();
-        let unpack = || Ok(Box::new(text.as_bytes()) as Box<dyn Read>);
-        cut_unpacked(unpack, limit as u64, whose, &mut kept).is_ok().then_some(kept)
+    let described = |n: usize, size: usize| {
+        paragraph(&format!("p{n}"), "1", &format!("Description: {}\n", "d".repeat(size)))
     };
-    assert_eq!(unpacked(text.len()), Some(cut(&text, &origin).0));
-    assert_eq!(unpacked(text.len() - 1), None);
+    let first = |size: usize| (1 << 20) - described(0, 0).len() + size;
+    let texts = [
+        (0..9).map(|n| described(n, 300_000)).collect(),
+        described(0, 5) + &described(1, 3 << 20) + &described(2, 5),
+        described(0, first(0)) + &described(1, 5),
+        described(0, first(1)) + &described(1, 5),
+        described(0, first(2)) + &described(1, 5),
+        described(0, first(2)).trim_end().to_owned(),
+    ];
+    for text in texts {
+        let unpacked = |limit: usize| {
+            let mut kept = Vec::new();
+            let unpack = || Ok(Box::new(text.as_bytes()) as Box<dyn Read>);
+            cut_unpacked(unpack, limit as u64, whose, &mut kept).is_ok().then_some(kept)
+        };
+        assert_eq!(unpacked(text.len()), Some(cut(&text, &origin).0));
+        assert_eq!(unpacked(text.len() - 1), None);
+    }
 }
 
 fn versions(index: &PackageIndex, name: &str) -> Vec<String> {
