@@ -33,7 +33,7 @@ fn rig() -> Rig {
 const WITH_FILE: &str =
     "[[layer]]\nname = \"file\"\nfiles = [{ path = \"/file\", source = \"of-{arch}\" }]\n";
 
-/// What is in the directory that the program runs in and in that for temporary files, without the lock.
+/// Every file where the program runs and where it has temporary ones, without the lock and the home.
 fn left(rig: &Rig) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut left = rig.listing("");
     left.retain(|path, _| {
@@ -42,7 +42,7 @@ fn left(rig: &Rig) -> BTreeMap<PathBuf, Vec<u8>> {
     left
 }
 
-/// Files and directories anywhere that are on their way to their names.
+/// Files anywhere that are on their way to their names, or in directories that are.
 fn partial(rig: &Rig) -> Vec<PathBuf> {
     let is_partial = |path: &PathBuf| {
         let mut names = path.components().map(|part| part.as_os_str().to_string_lossy().into_owned());

@@ -1,6 +1,7 @@
 //! What a program takes: time on the clock and of the processor, and memory at most.
 
 use std::process::{Child, Command};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 /// What one run took, or the medians of several.
@@ -61,11 +62,16 @@ const AT_HAND: u64 = 1 << 30;
 pub(crate) fn settle() {
     let done = Command::new("sync").status();
     assert!(done.is_ok_and(|status| status.success()), "sync fails");
-    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    let bytes = AT_HAND.min(kilobytes.unwrap_or(0) * 1024 / 2);
+    let available: Option<u64> = kilobytes("/proc/meminfo", "MemAvailable:");
+    let bytes = AT_HAND.min(available.unwrap_or(0) * 1024 / 2);
     std::hint::black_box(vec![1_u8; usize::try_from(bytes).unwrap()]);
+}
+
+/// A figure of a file below `/proc` that tells kilobytes.
+fn kilobytes<T: FromStr>(path: &str, name: &str) -> Option<T> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let figure = text.lines().find_map(|line| line.strip_prefix(name))?;
+    figure.trim().strip_suffix(" kB")?.parse().ok()
 }
 
 /// The middle one; the mean of two.
@@ -80,10 +86,7 @@ fn peak(child: &mut Child) -> f64 {
     let status = format!("/proc/{}/status", child.id());
     let (mut peak, mut pause) = (0.0, Duration::from_micros(500));
     loop {
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-        peak = kilobytes.map_or(peak, |kilobytes| kilobytes * 1024.0);
+        peak = kilobytes(&status, "VmHWM:").map_or(peak, |kilobytes: f64| kilobytes * 1024.0);
         if child.try_wait().unwrap().is_some() {
             return peak;
         }
