@@ -4,6 +4,8 @@ use std::process::{Child, Command};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
+use memmap2::{Advice, MmapMut};
+
 /// What one run took, or the medians of several.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Took {
@@ -58,13 +60,17 @@ const AT_HAND: u64 = 1 << 30;
 
 /// Sees to it that what went before does not slow down what comes next: waits until all that was written is on the disk,
 /// and takes memory once and gives it back. A virtual machine's memory that was free for a while may have gone back to
-/// the host, and comes from there again page by page, ten times as slowly.
+/// the host, and comes from there again page by page, ten times as slowly. It goes in pieces of some megabytes, and of
+/// such are made the pages of large files; what is asked for by small pages is found between them, where it never went.
 pub(crate) fn settle() {
     let done = Command::new("sync").status();
     assert!(done.is_ok_and(|status| status.success()), "sync fails");
     let available: Option<u64> = kilobytes("/proc/meminfo", "MemAvailable:");
     let bytes = AT_HAND.min(available.unwrap_or(0) * 1024 / 2);
-    std::hint::black_box(vec![1_u8; usize::try_from(bytes).unwrap()]);
+    let mut memory = MmapMut::map_anon(usize::try_from(bytes).unwrap().max(1)).unwrap();
+    // Where there are none it is by small pages.
+    let _ = memory.advise(Advice::HugePage);
+    memory.fill(1);
 }
 
 /// A figure of a file below `/proc` that tells kilobytes.

@@ -35,7 +35,7 @@ pub use content_id::{ContentId, ContentIdError, Verdict};
 pub use mapped::{DerivedWriter, Mapped};
 pub use partial::Partial;
 pub use pruning::Pruned;
-pub use sound::{SoundFile, Stamp};
+pub use sound::{SoundFile, SoundReader, Stamp};
 
 /// The bytes of a derived entry's checksum.
 const CHECKSUM: usize = 8;
@@ -232,23 +232,6 @@ impl Cache {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Lookup::Missing),
             Err(source) => Err(CacheError::Read { path, source }),
         }
-    }
-
-    /// The bytes of a blob, checked; none if it is missing or was corrupt, in which case it is removed.
-    pub fn read_blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, CacheError> {
-        let path = self.blob_path(digest);
-        match self.read(&path) {
-            Ok(bytes) if Digest::of(&bytes) == *digest => Ok(Some(bytes)),
-            Ok(_) => self.remove(digest).map(|()| None),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(CacheError::Read { path, source }),
-        }
-    }
-
-    /// The bytes of a file that were compared with its name; none where somebody touched it since.
-    pub fn read_sound(&self, file: &SoundFile) -> Option<Vec<u8>> {
-        let bytes = fs::read(file.path()).ok()?;
-        file.untouched().map(|_| bytes)
     }
 
     /// Forgets a blob.

@@ -1,6 +1,6 @@
 //! Compressed indexes to text, within bounds.
 
-use std::io::{self, BufRead, Cursor, Read};
+use std::io::{self, BufRead, Read};
 
 use liblzma::stream::MtStreamBuilder;
 
@@ -55,11 +55,11 @@ impl Compression {
         }
     }
 
-    /// As [`Compression::reader`], xz on all cores: an error for a file of several streams. The bytes go with it.
-    pub(super) fn fast_reader(self, bytes: Vec<u8>) -> io::Result<Box<dyn Read>> {
+    /// As [`Compression::reader`], xz on all cores: an error for a file of several streams.
+    pub(super) fn fast_reader<'b>(self, bytes: impl BufRead + 'b) -> io::Result<Box<dyn Read + 'b>> {
         match self {
-            Compression::Xz => Ok(Box::new(OneStream(xz_decoder(Cursor::new(bytes))?))),
-            other => other.reader(Cursor::new(bytes)),
+            Compression::Xz => Ok(Box::new(OneStream(xz_decoder(bytes)?))),
+            other => other.reader(bytes),
         }
     }
 
@@ -121,16 +121,23 @@ fn unpack_xz(bytes: &[u8], limit: u64) -> io::Result<Vec<u8>> {
 }
 
 /// A decoder whose file must end with its first stream.
-struct OneStream(liblzma::bufread::XzDecoder<Cursor<Vec<u8>>>);
+struct OneStream<R: BufRead>(liblzma::bufread::XzDecoder<R>);
 
-impl Read for OneStream {
+impl<R: BufRead> Read for OneStream<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.0.read(buffer)? {
-            0 if !buffer.is_empty() && !is_padding(self.0.get_mut().fill_buf()?) => {
-                Err(io::Error::other("it has several streams"))
+        let read = self.0.read(buffer)?;
+        while read == 0 && !buffer.is_empty() {
+            let rest = self.0.get_mut().fill_buf()?;
+            if rest.is_empty() {
+                break;
             }
-            read => Ok(read),
+            if !is_padding(rest) {
+                return Err(io::Error::other("it has several streams"));
+            }
+            let padding = rest.len();
+            self.0.get_mut().consume(padding);
         }
+        Ok(read)
     }
 }
 
@@ -204,11 +211,20 @@ mod tests {
             let error = compression.unpack(&packed, text.len() as u64 - 1).unwrap_err();
             assert_eq!(error.to_string(), "it has more than the 1199999 bytes accepted", "{compression:?}");
             let mut read = Vec::new();
-            compression.fast_reader(packed.clone()).unwrap().read_to_end(&mut read).unwrap();
+            compression.fast_reader(packed.as_slice()).unwrap().read_to_end(&mut read).unwrap();
             assert_eq!(read, text, "{compression:?}");
             let twice = [packed.clone(), packed.clone()].concat();
-            let several = compression.fast_reader(twice.clone()).unwrap().read_to_end(&mut read);
+            let several = compression.fast_reader(twice.as_slice()).unwrap().read_to_end(&mut read);
             assert_eq!(several.is_err(), compression == Compression::Xz, "{compression:?}");
+            if compression == Compression::Xz {
+                // Padding may be longer than what is read at once.
+                for (more, is_one) in [(&[][..], true), (&packed, false)] {
+                    let padded = [&packed, &[0; 400][..], more].concat();
+                    let bytes = io::BufReader::with_capacity(64, padded.as_slice());
+                    let unpacked = compression.fast_reader(bytes).unwrap().read_to_end(&mut Vec::new());
+                    assert_eq!(unpacked.is_ok(), is_one);
+                }
+            }
             assert_eq!(compression.unpack(&twice, 1 << 30).unwrap().len(), 2 * text.len(), "{compression:?}");
             if compression != Compression::None {
                 assert!(compression.unpack(&packed[..packed.len() / 2], 1 << 30).is_err(), "{compression:?}");

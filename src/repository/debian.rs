@@ -5,10 +5,11 @@
 //! compared with its size and SHA-256 before anything unpacks or parses it. Left out: flat repositories,
 //! source packages, translations, and incremental updates (an index is fetched once per change, whole).
 
+use std::io::BufReader;
 use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, SoundFile};
 use crate::deb::release::{Release, ReleaseFile};
 use crate::digest::Digest;
 use crate::transport::{Expected, Transport, TransportError, is_remote};
@@ -21,6 +22,9 @@ use super::{IndexOrigin, IndexText, Note, OriginKind, RepositoryError, Source};
 
 /// The largest index fetched, in bytes; unpacked ones may be eight times as large.
 const MAX_INDEX: u64 = 256 << 20;
+
+/// Bytes of a packed index that are read at once.
+const AT_ONCE: usize = 1 << 17;
 
 /// What loading an index takes.
 #[derive(Clone, Copy, Debug)]
@@ -211,20 +215,18 @@ impl SuiteRelease {
         if let Some(text) = kept {
             return Ok((origin, text));
         }
-        let (kind, bytes) = self.packed(path, access)?;
+        let (kind, packed) = self.packed(path, access, SoundFile::reader)?;
         // What cannot be kept is read as it is, and again the next time.
         let file = self.release.files.get(&format!("{path}{}", kind.ending()));
         let kept = file.and_then(|file| access.cache.derived_writer(KEPT, &key(&file.digest)).ok());
         let cut = kept.and_then(|kept| {
-            // They are large, and go when they are unpacked.
-            let unpack = || kind.fast_reader(bytes);
+            let unpack = || kind.fast_reader(BufReader::with_capacity(AT_ONCE, packed));
             IndexText::unpacked(unpack, self.limit(path), (&origin, deb_arch), kept)
         });
         if let Some(text) = cut {
             return Ok((origin, text));
         }
-        // They went with what should have read them.
-        let (kind, bytes) = self.packed(path, access)?;
+        let (kind, bytes) = self.packed(path, access, SoundFile::bytes)?;
         Ok((origin, IndexText::vouched(self.unpack(path, kind, &bytes)?)))
     }
 
@@ -297,7 +299,7 @@ impl SuiteRelease {
         access: Access<'_>,
         read: &mut dyn FnMut(&mut dyn std::io::Read) -> std::io::Result<()>,
     ) -> Result<(), RepositoryError> {
-        let (kind, bytes) = self.packed(path, access)?;
+        let (kind, bytes) = self.packed(path, access, SoundFile::bytes)?;
         let failed = |error: std::io::Error| RepositoryError::Unpack {
             uri: self.uri.clone(),
             suite: self.source.suite.clone(),
@@ -308,8 +310,14 @@ impl SuiteRelease {
         read(&mut text).map_err(failed)
     }
 
-    /// An index as it was fetched, from the cache or the mirror: whichever copy fits what InRelease says.
-    fn packed(&self, path: &str, access: Access<'_>) -> Result<(Compression, Vec<u8>), RepositoryError> {
+    /// An index as it was fetched, from the cache or the mirror: whichever copy fits what InRelease says. `open` has none
+    /// where somebody deletes or changes the file meanwhile.
+    fn packed<T>(
+        &self,
+        path: &str,
+        access: Access<'_>,
+        open: impl Fn(&SoundFile) -> Option<T>,
+    ) -> Result<(Compression, T), RepositoryError> {
         let mut copies = self.copies(path);
         let text = self.release.files.get(path).map(|text| text.size);
         let rate = is_remote(&self.uri).then(|| access.transport.rate());
@@ -317,8 +325,8 @@ impl SuiteRelease {
         let is_last = |kind: Compression| kind == Compression::None && rate.is_some();
         copies.sort_by_key(|(kind, file)| (is_last(*kind), kind.microseconds(file.size, text, rate)));
         for (kind, file) in &copies {
-            if let Some(bytes) = access.cache.read_blob(&file.digest)? {
-                return Ok((*kind, bytes));
+            if let Some(packed) = access.cache.sound_blob(file.digest)?.as_ref().and_then(&open) {
+                return Ok((*kind, packed));
             }
         }
         let base = format!("{}/dists/{}", self.uri, self.source.suite);
@@ -329,8 +337,8 @@ impl SuiteRelease {
             let plain = format!("{base}/{path}{}", kind.ending());
             let urls = self.release.by_hash.then_some(by_hash).into_iter().chain([plain]);
             for url in urls {
-                match fetch(&url, file, access) {
-                    Ok(Some(bytes)) => return Ok((*kind, bytes)),
+                match fetch(&url, file, access, &open) {
+                    Ok(Some(packed)) => return Ok((*kind, packed)),
                     Ok(None) => tried.push(format!("`{url}` was deleted from the cache as it came")),
                     Err(RepositoryError::Transport(
                         error @ (TransportError::Missing { .. }
@@ -360,14 +368,20 @@ impl SuiteRelease {
     }
 }
 
-/// Downloads an index into the cache and reads it from there; none if somebody deletes or changes it, twice.
-fn fetch(url: &str, file: &ReleaseFile, access: Access<'_>) -> Result<Option<Vec<u8>>, RepositoryError> {
+/// Downloads an index into the cache and opens it there; none if somebody deletes or changes it, twice.
+fn fetch<T>(
+    url: &str,
+    file: &ReleaseFile,
+    access: Access<'_>,
+    open: impl Fn(&SoundFile) -> Option<T>,
+) -> Result<Option<T>, RepositoryError> {
     let expected = Expected { digest: Some(file.digest), size: file.size };
     let underway = access.cache.underway(file.digest);
     let _turn = underway.lock().unwrap_or_else(PoisonError::into_inner);
+    let find = || access.cache.sound_blob(file.digest).map(|found| found.as_ref().and_then(&open));
     // Suites and architectures may have the same index.
-    if let Some(bytes) = access.cache.read_blob(&file.digest)? {
-        return Ok(Some(bytes));
+    if let Some(packed) = find()? {
+        return Ok(Some(packed));
     }
     for _ in 0..2 {
         let partial = access.cache.partial(file.digest)?;
@@ -379,13 +393,10 @@ fn fetch(url: &str, file: &ReleaseFile, access: Access<'_>) -> Result<Option<Vec
             Err(error) if error.is_vanished() => continue,
             result => result?,
         };
-        let bytes = match access.cache.read_sound(&fetched) {
-            // Another process may have put the same there.
-            None => access.cache.read_blob(&file.digest)?,
-            bytes => bytes,
-        };
-        if bytes.is_some() {
-            return Ok(bytes);
+        // Another process may have put the same there.
+        let packed = open(&fetched).map_or_else(find, |packed| Ok(Some(packed)))?;
+        if packed.is_some() {
+            return Ok(packed);
         }
     }
     Ok(None)

@@ -49,11 +49,29 @@ impl Deref for Mapped {
 /// A derived entry while it is written; [`DerivedWriter::finish`] stores it, and if that is not called nothing is left.
 #[derive(Debug)]
 pub struct DerivedWriter {
-    file: BufWriter<NamedTempFile>,
-    sum: Sum,
+    file: BufWriter<Summed>,
     path: PathBuf,
     /// Counts what is added to the cache, in bytes.
     added: Arc<AtomicU64>,
+}
+
+/// Sums what is written to a file up, which is done fast where much is written at once.
+#[derive(Debug)]
+struct Summed {
+    file: NamedTempFile,
+    sum: Sum,
+}
+
+impl Write for Summed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.sum.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 impl Cache {
@@ -81,20 +99,14 @@ impl Cache {
     pub fn derived_writer(&self, kind: &str, key: &Digest) -> Result<DerivedWriter, CacheError> {
         let path = self.derived_path(kind, key);
         let file = new_file(path.parent().unwrap_or(&self.root))?;
-        Ok(DerivedWriter {
-            file: BufWriter::with_capacity(1 << 18, file),
-            sum: Sum::of(kind, key),
-            path,
-            added: Arc::clone(&self.added),
-        })
+        let file = BufWriter::with_capacity(1 << 18, Summed { file, sum: Sum::of(kind, key) });
+        Ok(DerivedWriter { file, path, added: Arc::clone(&self.added) })
     }
 }
 
 impl Write for DerivedWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.sum.update(&bytes[..written]);
-        Ok(written)
+        self.file.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -105,10 +117,11 @@ impl Write for DerivedWriter {
 impl DerivedWriter {
     /// Stores the entry; gives it as [`Cache::derived_mapped`] does.
     pub fn finish(self) -> Result<Mapped, CacheError> {
-        let DerivedWriter { mut file, sum, path, added } = self;
+        let DerivedWriter { file, path, added } = self;
+        let summed = file.into_inner().map_err(|error| CacheError::write(&path)(error.into_error()))?;
+        let Summed { mut file, sum } = summed;
         let size = sum.length + CHECKSUM as u64;
         file.write_all(&sum.finish()).map_err(CacheError::write(&path))?;
-        let file = file.into_inner().map_err(|error| CacheError::write(&path)(error.into_error()))?;
         let opened = File::open(file.path()).map_err(CacheError::read(file.path()))?;
         // Not synced: what a crash leaves of it is found out by its checksum.
         persist(file, &path, false)?;

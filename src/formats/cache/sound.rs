@@ -1,14 +1,14 @@
 //! Files whose bytes were compared with their name once, and need not be again until somebody touches them.
 
 use std::fs::{File, Metadata};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::digest::Digest;
 
-use super::Cache;
+use super::{Cache, CacheError, ContentId, Lookup};
 
 /// The kind of derived entry that has the stamp that a file had when its bytes were compared.
 const SOUND: &str = "sound-2";
@@ -102,9 +102,58 @@ impl SoundFile {
     pub fn untouched(&self) -> Option<Stamp> {
         Some(self.stamp).filter(|stamp| stamp.is_at(&self.path))
     }
+
+    /// Its bytes; none where somebody has touched it.
+    pub fn bytes(&self) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.reader()?.read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// Its bytes, as they are read; none where somebody has touched it.
+    pub fn reader(&self) -> Option<SoundReader> {
+        let file = File::open(&self.path).ok()?;
+        let reader = SoundReader { file, stamp: self.stamp };
+        reader.is_untouched().then_some(reader)
+    }
+}
+
+/// Reads a file whose bytes were compared with its name. That nobody touched it meanwhile shows at its end, where it is
+/// an error if somebody did: until then nothing counts.
+#[derive(Debug)]
+pub struct SoundReader {
+    file: File,
+    stamp: Stamp,
+}
+
+impl SoundReader {
+    fn is_untouched(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| Stamp::of(&metadata) == self.stamp)
+    }
+}
+
+impl Read for SoundReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        if read == 0 && !buffer.is_empty() && !self.is_untouched() {
+            return Err(io::Error::other("it was changed as it was read"));
+        }
+        Ok(read)
+    }
 }
 
 impl Cache {
+    /// As [`Cache::verified_blob`], with what it was like when its bytes were compared; none if it is missing or was
+    /// corrupt, in which case it is removed.
+    pub fn sound_blob(&self, id: impl Into<ContentId>) -> Result<Option<SoundFile>, CacheError> {
+        let id = id.into();
+        let Ok(before) = Stamp::at(&self.blob_path(id)) else { return Ok(None) };
+        match self.verified_blob(id)? {
+            Lookup::Found(path) => Ok(SoundFile::moved(before, path).ok()),
+            Lookup::Missing | Lookup::Corrupt => Ok(None),
+        }
+    }
+
     /// Whether the file at a path, in the cache or elsewhere, has the bytes of its name: as `judge` finds, unless it
     /// found them to be before and the file was not touched since.
     ///
@@ -212,5 +261,30 @@ mod tests {
         }
         fs::remove_file(&path).unwrap();
         assert!(later.is_sound(&name, &path, || unreachable!()).is_err());
+    }
+
+    #[test]
+    fn what_is_touched_as_it_is_read_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = Cache::open(directory.path()).unwrap();
+        let (digest, path) = cache.insert(b"hello").unwrap();
+        let sound = cache.sound_blob(digest).unwrap().unwrap();
+        assert_eq!(sound.bytes().unwrap(), b"hello");
+        let mut reader = sound.reader().unwrap();
+        reader.read_exact(&mut [0; 2]).unwrap();
+        fs::write(&path, "hellp").unwrap();
+        assert!(reader.read_to_end(&mut Vec::new()).is_err());
+        assert!(sound.reader().is_none() && sound.bytes().is_none());
+        assert_eq!(cache.sound_blob(digest).unwrap(), None);
+        assert!(!path.exists());
+        // Another in its place is not what is read.
+        cache.insert(b"hello").unwrap();
+        let sound = cache.sound_blob(digest).unwrap().unwrap();
+        let mut reader = sound.reader().unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "other").unwrap();
+        let mut text = String::new();
+        let is_told = reader.read_to_string(&mut text).is_err();
+        assert!(is_told || text == "hello");
     }
 }

@@ -37,6 +37,9 @@ const PIECE: usize = 1 << 20;
 /// So many pieces are unpacked before the first is read.
 const PIECES: usize = 4;
 
+/// Bytes of paragraphs that are written at once, or a few more.
+const TOGETHER: usize = 1 << 18;
+
 /// Why a text was not cut down.
 #[derive(Debug)]
 pub(super) enum CutError {
@@ -133,10 +136,13 @@ fn unpack<'b>(
 
 struct Cutter<'w, W> {
     whose: Whose<'w>,
+    /// The names of the fields that are kept, at the place of their length.
+    kept: Vec<Vec<&'static str>>,
     out: &'w mut W,
     /// Bytes written.
-    at: u64,
-    paragraph: String,
+    written: u64,
+    /// Paragraphs that are written together.
+    pending: String,
     /// Their names and versions are in the keys.
     rows: Vec<Entry>,
     /// With the place among the rows; their names are in the keys, their versions in the text.
@@ -148,7 +154,8 @@ struct Cutter<'w, W> {
 impl<'w, W: Write> Cutter<'w, W> {
     fn new(whose: Whose<'w>, out: &'w mut W) -> Self {
         let (rows, provided) = (Vec::new(), Vec::new());
-        Cutter { whose, out, at: 0, paragraph: String::new(), rows, provided, keys: String::new() }
+        let (pending, keys) = (String::with_capacity(2 * TOGETHER), String::new());
+        Cutter { whose, kept: kept_by_length(), out, written: 0, pending, rows, provided, keys }
     }
 
     /// Adds whole paragraphs.
@@ -163,29 +170,31 @@ impl<'w, W: Write> Cutter<'w, W> {
 
     fn add_paragraph(&mut self, paragraph: &Paragraph<'_>, fields: &[(&str, &str)]) -> Result<(), CutError> {
         let package = Package::read(fields, self.whose)?;
-        let start = u32::try_from(self.at);
+        let at = self.at();
+        let start = u32::try_from(at);
         // A field may get a space.
-        let end = u32::try_from(self.at + 2 * paragraph.text().len() as u64);
+        let end = u32::try_from(at + 2 * paragraph.text().len() as u64);
         let (Ok(start), Ok(_)) = (start, end) else {
             return Err(IndexError::TooLarge { origin: self.whose.origin.to_string() }.into());
         };
-        self.paragraph.clear();
+        let before = self.pending.len();
         let mut provides = 0;
         for (field, value) in fields.iter().copied() {
-            let is_one = |kept: &&str| kept.eq_ignore_ascii_case(field);
-            if !FIELDS.iter().any(is_one) && !mention::FIELDS.iter().any(is_one) {
+            let alike = self.kept.get(field.len()).into_iter().flatten();
+            if !alike.into_iter().any(|kept| kept.eq_ignore_ascii_case(field)) {
                 continue;
             }
-            self.paragraph.extend([field, ": "]);
+            self.pending.extend([field, ": "]);
             if package.provides.is_some_and(|known| std::ptr::eq(known, value)) {
-                provides = start + number(self.paragraph.len());
+                provides = start + number(self.pending.len() - before);
             }
-            self.paragraph.extend([value, "\n"]);
+            self.pending.extend([value, "\n"]);
         }
+        let len = number(self.pending.len() - before);
         self.add_provided(package.provides.unwrap_or_default(), provides);
         let (name, version) = (self.key(package.name), self.key(package.version));
         self.rows.push(Entry {
-            paragraph: Span { start, len: number(self.paragraph.len()) },
+            paragraph: Span { start, len },
             name,
             version,
             essential: package.essential,
@@ -193,9 +202,22 @@ impl<'w, W: Write> Cutter<'w, W> {
             size: package.size,
             sha256: package.sha256,
         });
-        self.paragraph.push('\n');
-        self.out.write_all(self.paragraph.as_bytes())?;
-        self.at += self.paragraph.len() as u64;
+        self.pending.push('\n');
+        if self.pending.len() >= TOGETHER {
+            self.write_pending()?;
+        }
+        Ok(())
+    }
+
+    /// Where the next paragraph begins.
+    fn at(&self) -> u64 {
+        self.written + self.pending.len() as u64
+    }
+
+    fn write_pending(&mut self) -> io::Result<()> {
+        self.out.write_all(self.pending.as_bytes())?;
+        self.written = self.at();
+        self.pending.clear();
         Ok(())
     }
 
@@ -229,8 +251,9 @@ impl<'w, W: Write> Cutter<'w, W> {
     }
 
     /// Writes the keys and the tables: the packages by name, the newest first, of equal versions the first.
-    fn finish(self) -> Result<(), CutError> {
-        let Cutter { whose, rows, mut provided, keys, out, at: text, .. } = self;
+    fn finish(mut self) -> Result<(), CutError> {
+        self.write_pending()?;
+        let Cutter { whose, rows, mut provided, keys, out, written: text, .. } = self;
         let too_large = |_| IndexError::TooLarge { origin: whose.origin.to_string() };
         u32::try_from(text + keys.len() as u64).map_err(too_large)?;
         let start = u32::try_from(text).map_err(too_large)?;
@@ -238,18 +261,20 @@ impl<'w, W: Write> Cutter<'w, W> {
 
         let key = |span: Span| &keys[span.start as usize..(span.start + span.len) as usize];
         let newest_first = |a: &Entry, b: &Entry| version::compare(key(b.version), key(a.version));
-        let mut order: Vec<u32> = (0..number(rows.len())).collect();
         let row = |at: &u32| &rows[*at as usize];
-        order.par_sort_by(|a, b| {
+        let mut order: Vec<(u128, u32)> =
+            (0..).zip(&rows).map(|(at, row)| (first_bytes(key(row.name)), at)).collect();
+        order.par_sort_by(|(first_of_a, a), (first_of_b, b)| {
             let (a, b) = (row(a), row(b));
-            key(a.name).cmp(key(b.name)).then_with(|| newest_first(a, b))
+            let by_name = first_of_a.cmp(first_of_b).then_with(|| key(a.name).cmp(key(b.name)));
+            by_name.then_with(|| newest_first(a, b))
         });
-        order.dedup_by(|later, first| {
+        order.dedup_by(|(_, later), (_, first)| {
             let (later, first) = (row(later), row(first));
             key(later.name) == key(first.name) && newest_first(first, later) == Ordering::Equal
         });
         let mut places = vec![None; rows.len()];
-        for (place, at) in order.iter().enumerate() {
+        for (place, (_, at)) in order.iter().enumerate() {
             places[*at as usize] = Some(number(place));
         }
         provided.retain_mut(|provided| match places[provided.entry as usize] {
@@ -259,11 +284,12 @@ impl<'w, W: Write> Cutter<'w, W> {
             }
             None => false,
         });
-        provided.par_sort_by(|a, b| key(a.name).cmp(key(b.name)).then_with(|| a.entry.cmp(&b.entry)));
+        let name = |provided: &Provided| key(provided.name);
+        provided.par_sort_by_cached_key(|one| (first_bytes(name(one)), name(one), one.entry));
 
         // The keys follow the text.
         let written = |span: Span| Span { start: start + span.start, ..span };
-        let entries = order.iter().map(row).map(|entry| Entry {
+        let entries = order.iter().map(|(_, at)| row(at)).map(|entry| Entry {
             name: written(entry.name),
             version: written(entry.version),
             ..*entry
@@ -272,6 +298,24 @@ impl<'w, W: Write> Cutter<'w, W> {
             provided.into_iter().map(|provided| Provided { name: written(provided.name), ..provided });
         Ok(write_tables(out, start, entries, provided)?)
     }
+}
+
+fn kept_by_length() -> Vec<Vec<&'static str>> {
+    let mut kept: Vec<Vec<&str>> = Vec::new();
+    for field in FIELDS.into_iter().chain(mention::FIELDS) {
+        kept.resize(kept.len().max(field.len() + 1), Vec::new());
+        kept[field.len()].push(field);
+    }
+    kept
+}
+
+/// The first bytes of a text as a number: of two that differ, the one of the lesser text is less. Comparing numbers
+/// settles most of what is to be sorted.
+fn first_bytes(text: &str) -> u128 {
+    let mut bytes = [0; size_of::<u128>()];
+    let len = text.len().min(bytes.len());
+    bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
+    u128::from_be_bytes(bytes)
 }
 
 /// A length or a place in a text that is known to be below 4 GiB.
