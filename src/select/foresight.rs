@@ -23,8 +23,8 @@ use super::mentions::package_names;
 use super::packages::{self, Role};
 use super::patterns::{Glob, compile};
 use super::rules::{RuntimeRules, is_c_library};
-use super::selector::loader_for;
 use super::strip::StripRules;
+use super::visible::loader_for;
 use super::{SelectError, Wants, packages::named};
 
 /// Tells what will be wanted.

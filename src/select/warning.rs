@@ -1,0 +1,167 @@
+//! What is worth a word about a selection, and fails nothing.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::root_path::RootPath;
+
+use super::Unproven;
+
+/// Something worth knowing about a selection.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Warning {
+    /// A link whose target is in no package that was looked into.
+    Dangling {
+        /// The link.
+        link: RootPath,
+        /// Its target as written.
+        target: String,
+    },
+    /// A plug-in that would not load.
+    PluginLacks {
+        /// The plug-in.
+        plugin: RootPath,
+        /// The library it lacks.
+        needed: String,
+        /// The pattern that excludes the library.
+        excluded_by: Option<String>,
+    },
+    /// A script whose interpreter no locked package has.
+    NoInterpreter {
+        /// The script.
+        script: RootPath,
+        /// The interpreter.
+        interpreter: String,
+    },
+    /// Two packages ship the same path and neither replaces the other's.
+    Contested {
+        /// The path.
+        path: RootPath,
+        /// The package whose file is taken.
+        taken: String,
+        /// The package whose file is not.
+        dropped: String,
+    },
+    /// A program for glibc on a distro that has musl.
+    ForeignLoader {
+        /// The program.
+        program: RootPath,
+        /// The loader that it names.
+        interp: String,
+    },
+    /// Something that may fail for want of a symbol, or a plug-in that will not load.
+    Unproven(Unproven),
+    /// A script that calls what the image lacks.
+    NoCommands {
+        /// The script.
+        script: RootPath,
+        /// The commands.
+        commands: Vec<String>,
+    },
+    /// A run-time rule whose packages are not locked.
+    RuleLacks {
+        /// The rule's name.
+        rule: String,
+        /// What fired it; none where that is the image's environment.
+        by: Option<RootPath>,
+        /// The packages.
+        packages: Vec<String>,
+    },
+    /// A library that an ELF file says it opens, and that the image lacks.
+    OpensMissing {
+        /// The ELF file.
+        by: RootPath,
+        /// The names that it tries.
+        sonames: Vec<String>,
+        /// What it is for.
+        feature: Option<String>,
+        /// Whether the file does not work without.
+        required: bool,
+    },
+    /// Libraries that an ELF file opens if they are there, and that the image lacks.
+    CanUse {
+        /// The ELF file.
+        by: RootPath,
+        /// The first name that it tries of each.
+        sonames: Vec<String>,
+    },
+    /// A library that an ELF file names and nobody selected.
+    Unselected {
+        /// The ELF file.
+        by: RootPath,
+        /// The name.
+        soname: String,
+        /// Where the library is.
+        path: RootPath,
+        /// The package that has it.
+        package: String,
+    },
+    /// A file that looks like ELF and is not whole.
+    DamagedElf {
+        /// The file.
+        path: RootPath,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Warning::Dangling { link, target } => write!(f, "{link} leads to {target}, which is not there"),
+            Warning::PluginLacks { plugin, needed, excluded_by: None } => {
+                write!(f, "the plug-in {plugin} lacks `{needed}` and will not load")
+            }
+            Warning::PluginLacks { plugin, needed, excluded_by: Some(glob) } => {
+                write!(
+                    f,
+                    "the plug-in {plugin} lacks `{needed}`, which the recipe excludes with `{glob}`, and will not load"
+                )
+            }
+            Warning::NoInterpreter { script, interpreter } => {
+                write!(f, "the script {script} is run by {interpreter}, which is not there")
+            }
+            Warning::Contested { path, taken, dropped } => {
+                write!(
+                    f,
+                    "{path} is in {taken} and in {dropped}, and neither replaces the other; {taken}'s is taken"
+                )
+            }
+            Warning::ForeignLoader { program, interp } => {
+                write!(
+                    f,
+                    "{program} is made for glibc's loader {interp}; its libraries are sought by musl's rules"
+                )
+            }
+            Warning::Unproven(unproven) => unproven.fmt(f),
+            Warning::NoCommands { script, commands } => {
+                write!(f, "the script {script} calls `{}`, which the image lacks", commands.join("`, `"))
+            }
+            Warning::RuleLacks { rule, by, packages } => {
+                let by = by.as_ref().map_or("the image's environment", RootPath::as_str);
+                write!(
+                    f,
+                    "{by} fires the rule `{rule}`, whose packages are not locked: {}",
+                    packages.join(", ")
+                )
+            }
+            Warning::CanUse { by, sonames } => {
+                write!(f, "{by} can use `{}`, which the image lacks", sonames.join("`, `"))
+            }
+            Warning::OpensMissing { by, sonames, feature, .. } => {
+                let names = sonames.join("` or `");
+                write!(f, "{by} does not work without `{names}`, which the image lacks")?;
+                feature.as_ref().map_or(Ok(()), |feature| write!(f, " ({feature})"))
+            }
+            Warning::Unselected { by, soname, path, package } => {
+                write!(
+                    f,
+                    "{by} names `{soname}`, which {package} has and nothing selected; if it is needed: \
+                     include = [\"{path}\"]"
+                )
+            }
+            Warning::DamagedElf { path, reason } => write!(f, "{path} is a damaged ELF file: {reason}"),
+        }
+    }
+}
