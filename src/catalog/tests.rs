@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::arch::{Arch, ElfMachine};
 use crate::cache::{Lookup, Stamp};
+use crate::hint::Hint as _;
 use crate::loader::{self, Search};
 use crate::tarball::{Metadata, Writer};
 
