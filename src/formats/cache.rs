@@ -234,6 +234,17 @@ impl Cache {
         }
     }
 
+    /// The bytes of a blob, checked; none if it is missing or was corrupt, in which case it is removed.
+    pub fn read_blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, CacheError> {
+        let path = self.blob_path(digest);
+        match self.read(&path) {
+            Ok(bytes) if Digest::of(&bytes) == *digest => Ok(Some(bytes)),
+            Ok(_) => self.remove(digest).map(|()| None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(CacheError::Read { path, source }),
+        }
+    }
+
     /// Forgets a blob.
     pub fn remove(&self, id: impl Into<ContentId>) -> Result<(), CacheError> {
         let path = self.blob_path(id);

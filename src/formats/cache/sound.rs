@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::digest::Digest;
 
-use super::{Cache, CacheError, ContentId, Lookup};
+use super::Cache;
 
 /// The kind of derived entry that has the stamp that a file had when its bytes were compared.
 const SOUND: &str = "sound-2";
@@ -105,21 +105,20 @@ impl SoundFile {
 
     /// Its bytes; none where somebody has touched it.
     pub fn bytes(&self) -> Option<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.reader()?.read_to_end(&mut bytes).ok()?;
-        Some(bytes)
+        let bytes = std::fs::read(&self.path).ok()?;
+        self.untouched().map(|_| bytes)
     }
 
-    /// Its bytes, as they are read; none where somebody has touched it.
+    /// Its bytes, as they are read; none where somebody has written to it.
     pub fn reader(&self) -> Option<SoundReader> {
         let file = File::open(&self.path).ok()?;
         let reader = SoundReader { file, stamp: self.stamp };
-        reader.is_untouched().then_some(reader)
+        reader.is_unwritten().then_some(reader)
     }
 }
 
-/// Reads a file whose bytes were compared with its name. That nobody touched it meanwhile shows at its end, where it is
-/// an error if somebody did: until then nothing counts.
+/// Reads a file whose bytes were compared with its name. If somebody writes to it meanwhile, its end is an error: until
+/// then nothing counts. It may be deleted, or another be put in its place.
 #[derive(Debug)]
 pub struct SoundReader {
     file: File,
@@ -127,15 +126,15 @@ pub struct SoundReader {
 }
 
 impl SoundReader {
-    fn is_untouched(&self) -> bool {
-        self.file.metadata().is_ok_and(|metadata| Stamp::of(&metadata) == self.stamp)
+    fn is_unwritten(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| Stamp::of(&metadata).is_written_as(self.stamp))
     }
 }
 
 impl Read for SoundReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(buffer)?;
-        if read == 0 && !buffer.is_empty() && !self.is_untouched() {
+        if read == 0 && !buffer.is_empty() && !self.is_unwritten() {
             return Err(io::Error::other("it was changed as it was read"));
         }
         Ok(read)
@@ -143,17 +142,6 @@ impl Read for SoundReader {
 }
 
 impl Cache {
-    /// As [`Cache::verified_blob`], with what it was like when its bytes were compared; none if it is missing or was
-    /// corrupt, in which case it is removed.
-    pub fn sound_blob(&self, id: impl Into<ContentId>) -> Result<Option<SoundFile>, CacheError> {
-        let id = id.into();
-        let Ok(before) = Stamp::at(&self.blob_path(id)) else { return Ok(None) };
-        match self.verified_blob(id)? {
-            Lookup::Found(path) => Ok(SoundFile::moved(before, path).ok()),
-            Lookup::Missing | Lookup::Corrupt => Ok(None),
-        }
-    }
-
     /// Whether the file at a path, in the cache or elsewhere, has the bytes of its name: as `judge` finds, unless it
     /// found them to be before and the file was not touched since.
     ///
@@ -264,27 +252,40 @@ mod tests {
     }
 
     #[test]
-    fn what_is_touched_as_it_is_read_is_an_error() {
+    fn what_is_written_to_as_it_is_read_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
-        let cache = Cache::open(directory.path()).unwrap();
-        let (digest, path) = cache.insert(b"hello").unwrap();
-        let sound = cache.sound_blob(digest).unwrap().unwrap();
-        assert_eq!(sound.bytes().unwrap(), b"hello");
-        let mut reader = sound.reader().unwrap();
+        let path = directory.path().join("file");
+        let sound = || {
+            let _ = fs::remove_file(&path);
+            fs::write(&path, "hello").unwrap();
+            SoundFile::moved(Stamp::at(&path).unwrap(), path.clone()).unwrap()
+        };
+        let read_on = |mut reader: SoundReader| {
+            let mut text = String::new();
+            reader.read_to_string(&mut text).map(|_| text)
+        };
+        assert_eq!(sound().bytes().unwrap(), b"hello");
+
+        let written = sound();
+        let mut reader = written.reader().unwrap();
         reader.read_exact(&mut [0; 2]).unwrap();
-        fs::write(&path, "hellp").unwrap();
-        assert!(reader.read_to_end(&mut Vec::new()).is_err());
-        assert!(sound.reader().is_none() && sound.bytes().is_none());
-        assert_eq!(cache.sound_blob(digest).unwrap(), None);
-        assert!(!path.exists());
-        // Another in its place is not what is read.
-        cache.insert(b"hello").unwrap();
-        let sound = cache.sound_blob(digest).unwrap().unwrap();
-        let mut reader = sound.reader().unwrap();
+        fs::write(&path, "hello!").unwrap();
+        assert!(read_on(reader).is_err());
+        assert!(written.reader().is_none() && written.bytes().is_none());
+
+        // That another takes its place, that it is deleted or noted to be of use, does not change what is read.
+        let replaced = sound();
+        let reader = replaced.reader().unwrap();
+        fs::write(directory.path().join("other"), "other, and longer").unwrap();
+        fs::rename(directory.path().join("other"), &path).unwrap();
+        assert_eq!(read_on(reader).unwrap(), "hello");
+        assert!(replaced.reader().is_none());
+        let reader = sound().reader().unwrap();
+        File::open(&path)
+            .unwrap()
+            .set_times(fs::FileTimes::new().set_accessed(SystemTime::UNIX_EPOCH))
+            .unwrap();
         fs::remove_file(&path).unwrap();
-        fs::write(&path, "other").unwrap();
-        let mut text = String::new();
-        let is_told = reader.read_to_string(&mut text).is_err();
-        assert!(is_told || text == "hello");
+        assert_eq!(read_on(reader).unwrap(), "hello");
     }
 }
