@@ -1215,6 +1215,50 @@ fn the_closure_is_what_the_loader_does() {
         .says(&["warning: the plug-in /usr/lib/app/plugins/two.so lacks `libgone.so.3` and will not load"])
         .check("warning: image `r` (linux/amd64): the plug-in /usr/lib/app/plugins/two.so lacks `libgone.so.3` and will not load"),
         case(
+            "a library that comes along with a named package of the same source may be for others; one that is named must link",
+            &layer(r#""app""#, ""),
+            "Package: app
+             Source: src
+             Depends: libapp1
+             /usr/bin/app elf program needed=libapp.so.1
+
+             Package: libapp1
+             Source: src
+             /usr/lib/{triplet}/libapp.so.1 elf soname=libapp.so.1
+             /usr/lib/{triplet}/libapp-desktop.so.1 elf soname=libapp-desktop.so.1 needed=libdesktop.so.0",
+            "/usr/bin/app: file 0755 of app
+             /usr/lib/x86_64-linux-gnu/libapp-desktop.so.1: file 0755 of libapp1
+             /usr/lib/x86_64-linux-gnu/libapp.so.1: file 0755 of libapp1",
+        )
+        .says(&["warning: the plug-in /usr/lib/x86_64-linux-gnu/libapp-desktop.so.1 lacks `libdesktop.so.0` and will not load"])
+        .check("warning: image `r` (linux/amd64): the plug-in /usr/lib/x86_64-linux-gnu/libapp-desktop.so.1 lacks `libdesktop.so.0` and will not load"),
+        case(
+            "the same, named by the recipe",
+            &layer(r#""libapp1""#, ""),
+            "Package: libapp1
+             /usr/lib/{triplet}/libapp-desktop.so.1 elf soname=libapp-desktop.so.1 needed=libdesktop.so.0",
+            "",
+        )
+        .fails(1, &["/usr/lib/x86_64-linux-gnu/libapp-desktop.so.1 (from libapp1) needs `libdesktop.so.0`"]),
+        case(
+            "a module that Lua loads by a link comes with its package, Lua's own library does not",
+            &layer(r#""app""#, ""),
+            "Package: app
+             Depends: lua-module, liblua5.4-0
+             /usr/bin/app elf program
+
+             Package: lua-module
+             /usr/lib/{triplet}/liblua5.4-module.so.0.0.0 elf soname=liblua5.4-module.so.0
+             /usr/lib/{triplet}/lua/5.4/module.so -> ../../liblua5.4-module.so.0.0.0
+
+             Package: liblua5.4-0
+             /usr/lib/{triplet}/liblua5.4.so.0 elf soname=liblua5.4.so.0
+             /usr/lib/{triplet}/liblua5.4-c++.so.0 elf soname=liblua5.4-c++.so.0",
+            "/usr/bin/app: file 0755 of app
+             /usr/lib/x86_64-linux-gnu/liblua5.4-module.so.0.0.0: file 0755 of lua-module
+             /usr/lib/x86_64-linux-gnu/lua/5.4/module.so: symlink -> ../../liblua5.4-module.so.0.0.0",
+        ),
+        case(
             "where the recipe excludes what a plug-in needs, the warning names the pattern",
             &layer(r#""app""#, "exclude = [\"/usr/lib/**/libx11.so.*\"]"),
             "Package: app

@@ -195,6 +195,29 @@ fn owners_are_asked_for_and_those_of_another_user_are_theirs() {
 }
 
 #[test]
+fn find_tells_who_has_no_number_yet_from_who_has() {
+    let found = postinst(
+        "adduser --system --group --no-create-home --home /var/lib/app app\n\
+         mkdir -p /var/lib/app/data\n\
+         find /var/lib/app ! -uid \"$(id -u app)\" -print0 | xargs -0 -r chown app\n\
+         find /var/lib/app -gid \"$(id -g app)\" -exec rmdir {} +",
+    );
+    assert_eq!(found.undone, []);
+    let owned = found.effects.iter().filter_map(|effect| match effect {
+        Effect::Owner { path, user, .. } => Some((path.as_str(), user.as_deref())),
+        _ => None,
+    });
+    let owned: Vec<_> = owned.collect();
+    assert_eq!(owned, [("/var/lib/app", Some("app")), ("/var/lib/app/data", Some("app"))]);
+    // Whether it is its own is not known.
+    let found = postinst(
+        "adduser --system app\nmkdir /var/lib/app\nchown app /var/lib/app\n\
+         find /var/lib/app -uid $(id -u app) -exec rmdir {} +",
+    );
+    assert_eq!(found.undone.len(), 1, "{found:?}");
+}
+
+#[test]
 fn the_mask_of_new_files_counts() {
     let found = postinst(
         "umask 066\ntouch /etc/secret\necho x > /etc/other\nmkdir /etc/dir\numask 022\n: > /etc/open",

@@ -323,21 +323,19 @@ impl<'a> Setup<'a> {
     }
 
     /// The files of a package in one of the directories of declarations, stripped ones too.
-    fn declared(&self, package: &str, directory: &str) -> Vec<RootPath> {
+    fn declared(&self, package: &str, (directory, ending): Declared) -> Vec<RootPath> {
         let directory = fixed(directory);
         let files = self.catalog.files_of(package).map(|file| &self.catalog.get(file).1.entry.path);
         let mut declared: Vec<RootPath> = files
-            .filter(move |path| {
-                path.as_str().strip_suffix(".conf").is_some() && path.parent().as_ref() == Some(&directory)
-            })
+            .filter(move |path| path.as_str().ends_with(ending) && path.parent().as_ref() == Some(&directory))
             .cloned()
             .collect();
         declared.sort();
         declared
     }
 
-    fn declarations(&self, package: &str, directory: &str) -> Vec<String> {
-        let declared = self.declared(package, directory);
+    fn declarations(&self, package: &str, kind: Declared) -> Vec<String> {
+        let declared = self.declared(package, kind);
         let texts = declared.iter().filter_map(|path| self.contents.get(path).cloned());
         texts.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
     }
@@ -443,9 +441,12 @@ impl<'a> Setup<'a> {
     }
 }
 
-const SYSUSERS: &str = "/usr/lib/sysusers.d";
-const TMPFILES: &str = "/usr/lib/tmpfiles.d";
-const UNITS: &str = "/usr/lib/systemd/system";
+/// Where packages declare something, and how the names of such files end.
+type Declared = (&'static str, &'static str);
+
+const SYSUSERS: Declared = ("/usr/lib/sysusers.d", ".conf");
+const TMPFILES: Declared = ("/usr/lib/tmpfiles.d", ".conf");
+const UNITS: Declared = ("/usr/lib/systemd/system", ".service");
 
 fn effects_in<'e>(effects: &'e BTreeMap<String, PackageEffects>, package: &str) -> &'e [Effect] {
     effects.get(package).map_or(&[], |all| &all.effects)

@@ -51,7 +51,7 @@ impl Selector<'_> {
     /// Walks `DT_NEEDED` from a chosen file, choosing every library on the way. What was chosen on such a
     /// way was walked there, with the search path of what needs it.
     ///
-    /// A program that lacks a library, or a library that somebody asked for, is an error; a plug-in is not.
+    /// A program that lacks a library, or a library that the recipe asks for, is an error; a plug-in is not.
     pub(super) fn link(&mut self, path: &RootPath, facts: &Arc<ElfFacts>, reason: Option<&Reason>) {
         let Some(search) = self.add_root(path, facts, reason) else { return };
         if let Some(interp) = &facts.interp {
@@ -85,7 +85,11 @@ impl Selector<'_> {
             return None;
         }
         let is_program = facts.interp.is_some() || facts.kind == ElfKind::Executable;
-        let is_asked_for = matches!(reason, Some(Reason::Named | Reason::Included(_)));
+        let is_asked_for = match reason {
+            Some(Reason::Included(_)) => true,
+            Some(Reason::Named) => self.is_brought_or_named(path),
+            _ => false,
+        };
         let strict = is_program || (is_asked_for && self.search.in_default_dirs(path));
         let search = self.search_for(path, facts);
         let is_foreign =
@@ -93,6 +97,12 @@ impl Selector<'_> {
         let root = ElfRoot { path: path.clone(), strict, is_program, is_foreign, search: Rc::clone(&search) };
         self.elf_roots.push(root);
         Some(search)
+    }
+
+    /// Whether the recipe brings a file, or names its package. That a package counts as named with another of the same
+    /// source is not enough: it may have libraries that its own open by name if all that they need is there.
+    fn is_brought_or_named(&self, path: &RootPath) -> bool {
+        self.inputs.own.files.contains_key(path) || self.is_named(&self.package_at(path))
     }
 
     /// The loader that a file is for: the one that it names, else the distro's. A program for glibc on a distro

@@ -250,7 +250,18 @@ fn ships_modules(package: &PackageFiles) -> bool {
     ];
     package.manifest.files.iter().any(|file| {
         let path = file.entry.path.as_str();
-        file.entry.kind != EntryKind::Directory && PARTS.iter().any(|part| path.contains(part))
+        let is_module =
+            PARTS.iter().any(|part| path.contains(part)) || is_lua_module(file.entry.path.file_name());
+        file.entry.kind != EntryKind::Directory && is_module
+    })
+}
+
+/// Whether a library has the name that Debian gives to one that Lua loads, by a link from its own directory
+/// (`dh_lua`): `liblua5.4-NAME.so.0`. Lua's own are `liblua5.4.so.0` and, for C++, `liblua5.4-c++.so.0`.
+fn is_lua_module(library: &str) -> bool {
+    let named = library.strip_prefix("liblua5.").and_then(|rest| rest.split_once('-'));
+    named.is_some_and(|(minor, name)| {
+        minor.bytes().all(|byte| byte.is_ascii_digit()) && name.contains(".so.") && !name.starts_with("c++.")
     })
 }
 

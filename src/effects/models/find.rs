@@ -3,8 +3,9 @@
 //! What depends on times, sizes or the file system is unknown.
 
 use super::super::machine::Machine;
-use super::{all_known, run, vague};
+use super::{run, vague};
 use crate::root_path::RootPath;
+use crate::shell::text::is_known;
 use crate::shell::{Call, Match, Node, Pattern, Reply, World};
 
 /// How deep expressions may stand in one another.
@@ -235,6 +236,10 @@ impl Walk<'_, '_, '_> {
                 let owner = self.machine.owner(&found.place);
                 let own = if *is_group { owner.group } else { owner.user }?;
                 let accounts = &self.machine.accounts;
+                if !is_known(name) {
+                    // Numbers that are settled are known: it is that of somebody else.
+                    return accounts.number(&own, *is_group).map(|_| false);
+                }
                 let numbers = (accounts.number(&own, *is_group), accounts.number(name, *is_group));
                 Some(own == *name || matches!(numbers, (Some(a), Some(b)) if a == b))
             }
@@ -339,8 +344,15 @@ fn formatted(format: &str, found: &Found) -> Option<String> {
     Some(text)
 }
 
+/// Whether all is known that files are chosen by, but for the number of an owner.
+fn is_clear(argv: &[String]) -> bool {
+    let before = std::iter::once("").chain(argv.iter().map(String::as_str));
+    let mut words = argv.iter().zip(before);
+    words.all(|(word, before)| is_known(word) || matches!(before, "-uid" | "-gid"))
+}
+
 pub(super) fn find(machine: &mut Machine<'_>, call: &Call) -> Reply {
-    if !all_known(call) {
+    if !is_clear(&call.argv) {
         return vague();
     }
     let (search, expression) = match Search::read(call.argv.iter().skip(1).map(String::as_str)) {

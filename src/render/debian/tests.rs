@@ -254,6 +254,18 @@ fn accounts_of_scripts_and_sysusers_go_up_the_layers() {
 }
 
 #[test]
+fn what_services_are_started_with_is_made() {
+    let files = ["/usr/bin/a", "/usr/lib/systemd/system/a.service", "/usr/lib/systemd/system/a.conf"];
+    let mut world = World { layers: vec![vec![package("a", &files)]], ..World::default() };
+    let mut unit = |name: &str, text: &str| {
+        world.contents.insert(path(&format!("/usr/lib/systemd/system/{name}")), text.as_bytes().to_vec());
+    };
+    unit("a.service", "[Service]\nRuntimeDirectory=ant\nRuntimeDirectoryMode=0750\n");
+    unit("a.conf", "[Service]\nRuntimeDirectory=bee\n");
+    assert_eq!(world.lay().0, [["/run/ant/ 750 0:0"]]);
+}
+
+#[test]
 fn alternatives_are_chosen_among_what_is_there_and_again_in_upper_layers() {
     let slave = Slave {
         link: path("/usr/share/man/man1/vi.1.gz"),
