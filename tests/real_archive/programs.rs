@@ -83,3 +83,21 @@ fn real_mirror_jq() {
 fn real_mirror_openssh_client() {
     works("openssh-client", "", &[(&["ssh", "-V"], "OpenSSH_"), (&["ssh", "-Q", "cipher"], "aes256-ctr")]);
 }
+
+#[test]
+fn real_mirror_openssh_server() {
+    let start = "ssh-keygen -q -t ed25519 -N '' -f /tmp/key && /usr/sbin/sshd -t -h /tmp/key && echo ready";
+    works("openssh-server", "", &[(&["sh", "-c", start], "ready\n")]);
+}
+
+#[test]
+fn real_mirror_lua_modules() {
+    let modules = "print(require('lfs').attributes('/usr/bin').mode, require('lxp')._VERSION)";
+    works("prosody", "", &[(&["lua5.4", "-e", modules], "directory\tLuaExpat")]);
+}
+
+#[test]
+fn real_mirror_nss() {
+    // It makes keys with what NSS opens for that; it says nothing, and its status tells.
+    works("libnss3-tools", "", &[(&["certutil", "-N", "-d", "/tmp", "--empty-password"], "")]);
+}
