@@ -52,6 +52,8 @@ pub(super) struct Machine<'a> {
     changes: BTreeMap<RootPath, Option<Item>>,
     pub(super) effects: Vec<Effect>,
     pub(super) skipped: BTreeSet<String>,
+    /// Paths that commands without a model were given: who knows what they make there.
+    told: BTreeSet<RootPath>,
     pub(super) accounts: AccountNames,
     /// Answers to debconf's questions that differ from the defaults.
     pub(super) answers: BTreeMap<String, String>,
@@ -75,6 +77,7 @@ impl<'a> Machine<'a> {
             changes: BTreeMap::new(),
             effects: Vec::new(),
             skipped: BTreeSet::new(),
+            told: BTreeSet::new(),
             accounts,
             answers: BTreeMap::new(),
             substitutions: BTreeMap::new(),
@@ -396,6 +399,17 @@ impl<'a> Machine<'a> {
     /// Where a path leads, links followed.
     pub(super) fn resolved(&self, call: &Call, path: &str) -> Option<RootPath> {
         crate::shell::resolve(self, &call.directory, path)
+    }
+
+    /// Notes a command without a model, which may make something at the paths that it is given.
+    pub(super) fn tell(&mut self, call: &Call) {
+        let paths = call.argv.iter().skip(1).filter(|word| word.starts_with('/'));
+        self.told.extend(paths.filter_map(|path| RootPath::parse(path).ok()));
+    }
+
+    /// Whether something may be at a path where nothing is known to be.
+    pub(super) fn may_have(&self, path: &str) -> bool {
+        RootPath::parse(path).is_ok_and(|path| self.told.contains(&path))
     }
 
     /// Everything at and below a directory, links not followed, parents first.

@@ -321,12 +321,14 @@ fn absent(machine: &mut Machine<'_>, call: &Call, name: &str) -> Reply {
         found.and_then(|path| machine.resolved(call, path.as_str()))
     };
     let Some(path) = path.filter(|path| matches!(machine.node(path), Some(Node::File { .. }))) else {
+        machine.tell(call);
         let reason = "there is no model of this command, and no package of the image has it";
         return Reply::Unknown(reason.to_owned());
     };
     let text = machine.read(&path).filter(|text| is_known(text));
     let text = text.filter(|text| interpreter(text).is_some_and(is_shell));
     let Some(text) = text.filter(|_| machine.nested < MOST_NESTED) else {
+        machine.tell(call);
         return Reply::Unknown("there is no model of this command".to_owned());
     };
     let arguments: Vec<&str> = call.argv.iter().skip(1).map(String::as_str).collect();

@@ -218,6 +218,17 @@ fn find_tells_who_has_no_number_yet_from_who_has() {
 }
 
 #[test]
+fn what_a_command_without_a_model_may_have_made_fails_nobody() {
+    let found = postinst(
+        "keygen -o /etc/app.key 42\nchmod 0400 /etc/app.key\nchown root:adm /etc/app.key\nmkdir /var/lib/app",
+    );
+    assert_eq!(found.undone.len(), 1, "{:?}", found.undone);
+    assert_eq!(found.effects.len(), 1, "{:?}", found.effects);
+    let found = postinst("keygen -o /etc/app.key 42\nchmod 0400 /etc/other.key\nmkdir /var/lib/app");
+    assert_eq!(found.undone.len(), 2, "{:?}", found.undone);
+}
+
+#[test]
 fn the_mask_of_new_files_counts() {
     let found = postinst(
         "umask 066\ntouch /etc/secret\necho x > /etc/other\nmkdir /etc/dir\numask 022\n: > /etc/open",

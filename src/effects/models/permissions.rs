@@ -71,6 +71,11 @@ const CHANGE: &[Flag] = &[
     ('\0', "dereference", false),
 ];
 
+/// Whether a command without a model may have made what is not there. It is not to fail for that.
+fn is_doubtful(machine: &Machine<'_>, call: &Call, path: &str) -> bool {
+    machine.may_have(path) && machine.resolved(call, path).is_none()
+}
+
 pub(super) fn chmod(machine: &mut Machine<'_>, call: &Call) -> Reply {
     answer(changed_mode(machine, call))
 }
@@ -99,7 +104,7 @@ fn changed_mode(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
         (None, None) => return Ok(1),
     };
     let mut status = 0;
-    for path in operands {
+    for path in operands.iter().filter(|path| !is_doubtful(machine, call, path)).collect::<Vec<_>>() {
         let Some(path) = machine.resolved(call, path) else {
             status = 1;
             continue;
@@ -150,7 +155,7 @@ fn changed_owner(machine: &mut Machine<'_>, call: &Call, group_only: bool) -> Re
         machine.skipped.insert(format!("{owner} is not known when it is made an owner"));
     }
     let mut status = 0;
-    for path in paths {
+    for path in paths.iter().filter(|path| !is_doubtful(machine, call, path)).collect::<Vec<_>>() {
         let there = if arguments.has("h") {
             place(machine, call, path).filter(|path| machine.node(path).is_some())
         } else {
