@@ -104,7 +104,10 @@ fn changed_mode(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
         (None, None) => return Ok(1),
     };
     let mut status = 0;
-    for path in operands.iter().filter(|path| !is_doubtful(machine, call, path)).collect::<Vec<_>>() {
+    for path in operands {
+        if is_doubtful(machine, call, path) {
+            continue;
+        }
         let Some(path) = machine.resolved(call, path) else {
             status = 1;
             continue;
@@ -155,7 +158,10 @@ fn changed_owner(machine: &mut Machine<'_>, call: &Call, group_only: bool) -> Re
         machine.skipped.insert(format!("{owner} is not known when it is made an owner"));
     }
     let mut status = 0;
-    for path in paths.iter().filter(|path| !is_doubtful(machine, call, path)).collect::<Vec<_>>() {
+    for path in paths {
+        if is_doubtful(machine, call, path) {
+            continue;
+        }
         let there = if arguments.has("h") {
             place(machine, call, path).filter(|path| machine.node(path).is_some())
         } else {

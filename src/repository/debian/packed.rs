@@ -8,10 +8,9 @@ use std::sync::PoisonError;
 
 use crate::cache::{SoundFile, SoundReader};
 use crate::deb::release::ReleaseFile;
-use crate::transport::{Expected, TransportError, is_remote};
-
 use crate::repository::RepositoryError;
 use crate::repository::compression::Compression;
+use crate::transport::{Expected, TransportError, is_remote};
 
 use super::{Access, SuiteRelease};
 
