@@ -34,6 +34,7 @@ mod simple;
 mod state;
 mod test_command;
 pub mod text;
+mod variables;
 mod words;
 
 pub use glob::{Match, Pattern};
