@@ -619,6 +619,25 @@ fn policies_includes_and_excludes() {
             ],
         ),
         case(
+            "a library that lacks one of its own is told with the programs that load it, which are what to do without",
+            &layer(r#""app""#, ""),
+            "Package: app
+             Depends: libx1
+             /usr/bin/one elf program needed=libx.so.1
+             /usr/bin/two elf program needed=libx.so.1
+
+             Package: libx1
+             /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1 needed=libgone.so.1",
+            "",
+        )
+        .fails(
+            1,
+            &[
+                "/libx.so.1 (from libx1, loaded by /usr/bin/one and 1 more) needs `libgone.so.1`",
+                "hint: or do without what cannot work: `exclude = [\"/usr/bin/one\", \"/usr/bin/two\"]`",
+            ],
+        ),
+        case(
             "an excluded file of a lower layer is still there for the upper, and the other way round",
             &format!(
                 "{}[[layer]]\nname = \"top\"\npackages = [\"tool\"]\n",

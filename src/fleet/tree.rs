@@ -6,11 +6,11 @@
 //! common above it. Then bases that stand side by side are joined by one below them, and those that save least make room
 //! for others, where that saves more. All weights are bytes; the same input gives the same tree.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::PER_IMAGE;
 use super::bits::Bits;
 
 mod costs;

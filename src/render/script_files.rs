@@ -203,7 +203,9 @@ impl<'t, 'a> Files<'t, 'a> {
 
     fn make(&mut self, file: &MadeFile) {
         self.touched.insert(file.entry.path.clone());
-        self.tree.remove(&file.entry.path);
+        if file.entry.kind != EntryKind::Directory {
+            self.tree.remove(&file.entry.path);
+        }
         self.tree.make(self.layer, file);
     }
 

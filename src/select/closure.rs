@@ -5,6 +5,7 @@
 //! that found it. So where a library seems to be missing, every program and plug-in of the layer is loaded for
 //! itself ([`Search::load`]), and only what is missing then is.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -156,6 +157,7 @@ impl Selector<'_> {
             self.unlinked.insert(Unlinked {
                 file: by.clone(),
                 package: self.package_at(by),
+                programs: BTreeSet::from([by.clone()]),
                 needed: interp.to_owned(),
                 excluded_by,
                 unfit: Vec::new(),
@@ -170,7 +172,7 @@ impl Selector<'_> {
         if !std::mem::take(&mut self.doubtful) {
             return;
         }
-        let mut unlinked = Vec::new();
+        let mut unlinked: BTreeMap<(RootPath, String), Unlinked> = BTreeMap::new();
         let mut lacking = Vec::new();
         let mut forgotten = Vec::new();
         for ElfRoot { path, strict, search, .. } in &self.elf_roots {
@@ -186,30 +188,28 @@ impl Selector<'_> {
                 {
                     forgotten.push(package);
                 } else if *strict {
-                    let package = self.package_at(&file);
-                    let unfit = missing.unfit.clone();
-                    let elsewhere = if excluded_by.is_none() && unfit.is_empty() {
-                        self.elsewhere(&needed)
-                    } else {
-                        None
-                    };
-                    let provider = None;
-                    unlinked.push(Unlinked {
-                        file,
-                        package,
-                        needed,
-                        excluded_by,
-                        unfit,
-                        elsewhere,
-                        provider,
+                    let one = unlinked.entry((file.clone(), needed.clone())).or_insert_with(|| {
+                        let unfit = missing.unfit.clone();
+                        let is_nowhere = excluded_by.is_none() && unfit.is_empty();
+                        Unlinked {
+                            package: self.package_at(&file),
+                            programs: BTreeSet::new(),
+                            elsewhere: is_nowhere.then(|| self.elsewhere(&needed)).flatten(),
+                            provider: None,
+                            file,
+                            needed,
+                            excluded_by,
+                            unfit,
+                        }
                     });
+                    one.programs.insert(path.clone());
                 } else {
                     lacking.push(Lacking { plugin: file, needed, excluded_by });
                 }
             }
         }
         self.wants.extend(forgotten);
-        self.unlinked.extend(unlinked);
+        self.unlinked.extend(unlinked.into_values());
         self.lacking.extend(lacking);
     }
 

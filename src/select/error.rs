@@ -69,6 +69,8 @@ pub struct Unlinked {
     pub file: RootPath,
     /// The package of that file.
     pub package: String,
+    /// What cannot work without it: the file itself, or the programs that load the file.
+    pub programs: BTreeSet<RootPath>,
     /// The name it asks for.
     pub needed: String,
     /// The pattern that excludes it, where it would be there.
@@ -128,7 +130,8 @@ fn unlinked_text(all: &[Unlinked]) -> String {
     let mut lines: Vec<String> = all
         .iter()
         .map(|one| {
-            let Unlinked { file, package, needed, excluded_by, unfit, elsewhere, provider: _ } = one;
+            let Unlinked { file, package, programs, needed, excluded_by, unfit, elsewhere, provider: _ } =
+                one;
             let why = match (excluded_by, unfit.first(), elsewhere) {
                 (Some(glob), ..) => format!("the recipe excludes with `{glob}`"),
                 (None, Some(unfit), _) => {
@@ -139,7 +142,14 @@ fn unlinked_text(all: &[Unlinked]) -> String {
                 }
                 (None, None, None) => "no locked package puts where the loader looks".to_owned(),
             };
-            format!("{file} (from {package}) needs `{needed}`, which {why}")
+            let loader = match programs.first().filter(|_| !programs.contains(file)) {
+                Some(program) if programs.len() > 1 => {
+                    format!(", loaded by {program} and {} more", programs.len() - 1)
+                }
+                Some(program) => format!(", loaded by {program}"),
+                None => String::new(),
+            };
+            format!("{file} (from {package}{loader}) needs `{needed}`, which {why}")
         })
         .collect();
     if lines.len() > 1 {
@@ -174,7 +184,8 @@ impl Hint for SelectError {
                     "" => "name the package that has the library in the layer's `packages`".to_owned(),
                     all => format!("add to the layer's `packages`: {all}"),
                 };
-                let files: BTreeSet<&RootPath> = all.iter().map(|one| &one.file).collect();
+                // A library that a program loads would be missed in its turn.
+                let files: BTreeSet<&RootPath> = all.iter().flat_map(|one| &one.programs).collect();
                 let files: Vec<String> = files.into_iter().map(|file| format!("\"{file}\"")).collect();
                 let without = format!("or do without what cannot work: `exclude = [{}]`", files.join(", "));
                 vec![way_out, without]

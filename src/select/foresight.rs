@@ -35,6 +35,8 @@ pub struct Foresight<'a> {
     search: Search,
     strip: StripRules,
     rules: RuntimeRules<'a>,
+    /// What is on every system: [`packages::essential`].
+    essential: BTreeSet<String>,
     /// The recipe's own layers.
     layers: Vec<Ahead>,
     seen: BTreeMap<String, PackageFiles>,
@@ -109,6 +111,7 @@ impl<'a> Foresight<'a> {
             search: loader_for(distro, arch, None).ok_or_else(no_port)?,
             strip,
             rules,
+            essential: packages::essential(packages),
             layers: Vec::new(),
             seen: BTreeMap::new(),
             libraries: HashMap::new(),
@@ -139,7 +142,7 @@ impl<'a> Foresight<'a> {
             });
             foresight.begin(named, own, number);
         }
-        if let Some(number) = foresight.layers.iter().position(|layer| layer.keep == Keep::Needed) {
+        if let Some(number) = foresight.layers.iter().position(|layer| layer.keep != Keep::Listed) {
             let fired = foresight.rules.fired_by_environment(&recipe.image.env);
             foresight.walk(number, fired.into_iter().map(Step::Fire).collect());
         }
@@ -191,7 +194,10 @@ impl<'a> Foresight<'a> {
         let at = self.layers.len() - 1;
         let mut steps = Vec::new();
         match self.layers[at].keep {
-            Keep::All => self.layers[at].closure.clone().iter().for_each(|name| self.want(name)),
+            Keep::All => {
+                let closure = self.layers[at].closure.clone();
+                steps.extend(closure.into_iter().map(|name| Step::Reach(name, Role::Named)));
+            }
             Keep::Needed => steps.extend(named.into_iter().map(|name| Step::Reach(name, Role::Named))),
             Keep::Listed => named.iter().for_each(|name| self.want(name)),
         }
@@ -227,7 +233,7 @@ impl<'a> Foresight<'a> {
     /// As [`super::selector::Selector::expand`].
     fn reach(&mut self, number: usize, name: &str, role: Role) -> Vec<Step> {
         let layer = &mut self.layers[number];
-        if layer.keep != Keep::Needed || layer.roles.get(name).is_some_and(|known| *known >= role) {
+        if layer.keep == Keep::Listed || layer.roles.get(name).is_some_and(|known| *known >= role) {
             return Vec::new();
         }
         layer.roles.insert(name.to_owned(), role);
@@ -318,7 +324,7 @@ impl<'a> Foresight<'a> {
         let mut steps: Vec<Step> = needed.map(|library| Step::Need(library.to_owned())).collect();
         let locked = package.and_then(|name| self.packages.get(name));
         let is_c_library = locked.is_some_and(|locked| is_c_library(locked));
-        if self.layers[number].keep == Keep::Needed && !is_c_library {
+        if self.layers[number].keep != Keep::Listed && !is_c_library {
             steps.extend(self.rules.fired_by(path, Some(facts)).into_iter().map(Step::Fire));
         }
         steps
@@ -329,11 +335,17 @@ impl<'a> Foresight<'a> {
         if !self.layers[number].fired.insert(rule) {
             return Vec::new();
         }
-        let rule = self.rules.rule(rule);
+        let (rule, layer) = (self.rules.rule(rule), &self.layers[number]);
+        let gives = |name: &&String| {
+            layer.keep != Keep::All || layer.closure.contains(*name) || self.essential.contains(*name)
+        };
+        let packages: Vec<String> = rule.packages.iter().filter(gives).cloned().collect();
         if rule.files.is_empty() {
-            return rule.packages.iter().map(|name| Step::Reach(name.clone(), Role::Reached)).collect();
+            return packages.into_iter().map(|name| Step::Reach(name, Role::Reached)).collect();
         }
-        rule.packages.iter().for_each(|name| self.want(name));
+        for name in &packages {
+            self.want(name);
+        }
         Vec::new()
     }
 

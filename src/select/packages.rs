@@ -33,12 +33,14 @@ pub(super) enum Role {
 const GOVERNED: &[&str] = &["/gconv/", "/glibc-hwcaps/", "/sasl2/", "/security/pam_userdb.so"];
 
 impl Selector<'_> {
-    /// Rule of `all`: every file of the layer's packages and of all they depend on.
+    /// Rule of `all`: every file of the layer's packages and of all they depend on. On Essential packages they depend
+    /// without saying so (Debian Policy 3.5): of those the rules of `needed` take what is used.
     pub(super) fn keep_all(&mut self) {
         let closure = self.layer().closure.clone();
         for name in &closure {
             self.catalogued(name);
             if let Some(package) = self.inputs.catalog.package(name) {
+                self.roles.insert(name.clone(), Role::Named);
                 self.lack_files(package, Role::Named);
             }
             for file in self.inputs.catalog.files_of(name) {
@@ -48,6 +50,13 @@ impl Selector<'_> {
                 }
             }
         }
+        for package in closure.iter().filter_map(|name| self.inputs.catalog.package(name)) {
+            let requires = self.inputs.packages.get(package.name.as_str()).map(|locked| &locked.requires);
+            if requires.into_iter().flatten().any(|name| self.opens_libraries(package, name)) {
+                self.fire_by_opening(package);
+            }
+        }
+        self.fire_by_environment();
     }
 
     /// Rules of `needed`: starts from the packages that the layer names.
@@ -319,6 +328,12 @@ pub(super) fn closure(
         }
     }
     seen
+}
+
+/// The Essential packages and all they depend on, which every package may count on.
+pub(super) fn essential(packages: &BTreeMap<&str, &LockedPackage>) -> BTreeSet<String> {
+    let essential = packages.values().filter(|package| package.essential);
+    closure(&essential.map(|package| package.name.clone()).collect(), packages)
 }
 
 /// The helpers that a package depends on, by itself or through packages that are none.

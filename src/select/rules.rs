@@ -11,7 +11,7 @@ use globset::{GlobMatcher, GlobSet, GlobSetBuilder};
 use crate::catalog::PackageFiles;
 use crate::elf::ElfFacts;
 use crate::lock::LockedPackage;
-use crate::recipe::{Pattern, Rule, RuleTool};
+use crate::recipe::{Keep, Pattern, Rule, RuleTool};
 use crate::root_path::RootPath;
 
 use super::packages::Role;
@@ -44,6 +44,8 @@ pub(super) struct RuntimeRules<'a> {
     fired: BTreeMap<usize, Option<RootPath>>,
     /// The environment that rules give.
     pub(super) env: BTreeMap<String, String>,
+    /// Those of which the current layer took no more than what its own packages have.
+    held_back: BTreeSet<usize>,
     /// What rules make, by layer.
     pub(super) made: BTreeMap<RootPath, (usize, MadeByRule)>,
     /// The tools that rules ask for, by layer.
@@ -86,6 +88,13 @@ impl<'a> RuntimeRules<'a> {
             });
         }
         Ok(all)
+    }
+
+    /// Starts on another layer, for which what the one below did not take counts again.
+    pub(super) fn enter_layer(&mut self) {
+        for rule in std::mem::take(&mut self.held_back) {
+            self.fired.remove(&rule);
+        }
     }
 
     /// The rules that a file fires, be it again.
@@ -204,9 +213,16 @@ impl Selector<'_> {
         for tool in &rule.tools {
             self.runtime.tools.entry(*tool).or_insert_with(|| (layer, reason.clone()));
         }
-        let locked: Vec<&String> =
-            rule.packages.iter().filter(|name| self.inputs.packages.contains_key(name.as_str())).collect();
-        if locked.is_empty() && !rule.packages.is_empty() {
+        let packages: Vec<&String> = rule.packages.iter().filter(|name| self.gives_to_rules(name)).collect();
+        if packages.len() < rule.packages.len() {
+            self.runtime.held_back.insert(number);
+        }
+        let locked: Vec<&String> = packages
+            .iter()
+            .copied()
+            .filter(|name| self.inputs.packages.contains_key(name.as_str()))
+            .collect();
+        if locked.is_empty() && !packages.is_empty() {
             let (rule, packages) = (rule.name.clone(), rule.packages.clone());
             self.warnings.insert(Warning::RuleLacks { rule, by: by.cloned(), packages });
         }
@@ -217,6 +233,13 @@ impl Selector<'_> {
                 self.take_matching(number, package, &reason);
             }
         }
+    }
+
+    /// Whether a rule may ask for a package in the current layer: where all of its packages and their dependencies are
+    /// kept, no others than these come but what is on every system.
+    fn gives_to_rules(&self, package: &str) -> bool {
+        let is_kept = self.layer().closure.contains(package) || self.essential.contains(package);
+        self.keep() != Keep::All || is_kept
     }
 
     /// Reaches a package that a rule asks for.

@@ -15,7 +15,7 @@ use super::bonds::Bonds;
 use super::closure::{ElfRoot, ElfWork};
 use super::layers::LayerRules;
 use super::mentions::Opened;
-use super::packages::{Role, is_command};
+use super::packages::{self, Role, is_command};
 use super::rules::RuntimeRules;
 use super::strip::StripRules;
 use super::visible::loader_for;
@@ -47,6 +47,8 @@ pub(super) struct Selector<'a> {
     pub(super) roles: BTreeMap<String, Role>,
     /// Helpers that are reached as interpreters of kept scripts.
     pub(super) interpreters: BTreeSet<String>,
+    /// What is on every system: [`packages::essential`].
+    pub(super) essential: BTreeSet<String>,
     /// Files that are run though they are where scripts need not be.
     pub(super) run: BTreeSet<RootPath>,
     pub(super) wants: BTreeSet<String>,
@@ -109,6 +111,7 @@ impl<'a> Selector<'a> {
             library_path,
             roles: BTreeMap::new(),
             interpreters: BTreeSet::new(),
+            essential: packages::essential(inputs.packages),
             run: BTreeSet::new(),
             wants: BTreeSet::new(),
             outlines: BTreeSet::new(),
@@ -244,9 +247,15 @@ impl<'a> Selector<'a> {
         self.inputs.distro.format() == PackageFormat::Deb
     }
 
-    /// Whether a file that is pulled brings its package along in the current layer.
+    /// Whether what a file needs is followed beyond what it is linked with, and brings its package along in the current
+    /// layer.
     pub(super) fn keeps_whole_packages(&self) -> bool {
-        self.stacked[self.layers.len() - 1].layer.keep == Keep::Needed
+        self.keep() != Keep::Listed
+    }
+
+    /// What the current layer keeps of its packages.
+    pub(super) fn keep(&self) -> Keep {
+        self.stacked[self.layers.len() - 1].layer.keep
     }
 
     /// Notes a link that no package has, by which something chosen is found: one of the distro's merged `/usr`,

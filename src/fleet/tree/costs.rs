@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
-
 use super::super::bits::Bits;
 use super::super::{PER_BASE, PER_IMAGE, PER_LAYER};
 

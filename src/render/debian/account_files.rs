@@ -29,7 +29,7 @@ impl<'a> Setup<'a> {
     }
 
     /// The account files, where the image is to have them.
-    fn account_files(&self) -> Made {
+    pub(super) fn account_files(&self) -> Made {
         let defines = |recipe: &&Recipe| !recipe.users.is_empty() || !recipe.groups.is_empty();
         let wanted = self.recipe.skeleton || self.begun.iter().any(defines);
         let mut files = if wanted { self.accounts.files() } else { Made::new() };

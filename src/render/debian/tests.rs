@@ -254,6 +254,34 @@ fn accounts_of_scripts_and_sysusers_go_up_the_layers() {
 }
 
 #[test]
+fn a_home_that_is_made_leaves_what_is_in_it() {
+    let files = ["/var/lib/bee/keys/", "/var/lib/bee/data/seed"];
+    let mut world = World { layers: vec![vec![package("b", &files)]], ..World::default() };
+    let user = Effect::User {
+        name: "bee".into(),
+        uid: Some(300),
+        group: None,
+        groups: vec![],
+        home: Some("/var/lib/bee".into()),
+        shell: None,
+        gecos: None,
+        create_home: true,
+        system: true,
+    };
+    let keys = Effect::Mode { path: path("/var/lib/bee/keys"), mode: ModeChange::Bits(0o700), recursive: false };
+    world.effects("b", &[user, chown("/var/lib/bee/data", "bee", "", true), keys]);
+    assert_eq!(
+        world.lay().0[0],
+        [
+            "/var/lib/bee/ 755 300:300",
+            "/var/lib/bee/data/ 755 300:0",
+            "/var/lib/bee/keys/ 700 0:0",
+            "chown [300, 0] /var/lib/bee/data/seed",
+        ]
+    );
+}
+
+#[test]
 fn what_services_are_started_with_is_made() {
     let files = ["/usr/bin/a", "/usr/lib/systemd/system/a.service", "/usr/lib/systemd/system/a.conf"];
     let mut world = World { layers: vec![vec![package("a", &files)]], ..World::default() };
