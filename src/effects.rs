@@ -15,6 +15,27 @@ mod models;
 mod scripts;
 mod triggers;
 
+/// The configuration of the name service switch.
+pub const NSSWITCH_CONF: &str = "/etc/nsswitch.conf";
+
+/// What that holds on a Debian system to which no package of a name service has added anything (base-files).
+pub const NSSWITCH: &str = "\
+passwd:         files
+group:          files
+shadow:         files
+gshadow:        files
+
+hosts:          files dns
+networks:       files
+
+protocols:      db files
+services:       db files
+ethers:         db files
+rpc:            db files
+
+netgroup:       nis
+";
+
 pub use files::{CatalogFiles, ImageFiles};
 pub use memo::EffectsMemo;
 pub use scripts::{effects_of, effects_of_all};

@@ -221,6 +221,14 @@ impl Recipe {
         rules.filter(|rule| rule.on.is_empty() || rule.on.iter().any(|on| on == id)).collect()
     }
 
+    /// The classes of files that are left out: those that no package is for that it or a base names, unless it says
+    /// otherwise.
+    pub fn stripped(&self) -> Vec<StripClass> {
+        let stacked = self.stacked();
+        let named = stacked.iter().flat_map(|one| &one.layer.packages).filter_map(PackageSpec::name);
+        self.strip.classes(&named.collect())
+    }
+
     /// The packages that run-time rules may ask for.
     pub fn on_demand_packages(&self) -> std::collections::BTreeSet<&str> {
         self.runtime_rules().into_iter().flat_map(|rule| &rule.packages).map(String::as_str).collect()

@@ -1029,6 +1029,56 @@ fn scripts() {
                /usr/share/perl/strict.pm: file 0644 "strict""##,
         ),
         case(
+            "the modules come as well where the interpreter itself is named",
+            &layer(r#""perl-base", "app""#, "exclude = [\"/usr/lib\"]"),
+            PERL,
+            r##"/usr/bin/app: file 0755 "#!/usr/bin/perl"
+               /usr/bin/perl: file 0755 of perl-base
+               /usr/share/perl/strict.pm: file 0644 "strict""##,
+        ),
+        case(
+            "and where a lower layer names it",
+            &format!(
+                "{}[[layer]]\nname = \"top\"\npackages = [\"app\"]\nexclude = [\"/usr/lib\"]\n",
+                layer(r#""perl-base""#, "")
+            ),
+            PERL,
+            r##"-- main
+               /usr/bin/perl: file 0755 of perl-base
+               -- top
+               /usr/bin/app: file 0755 "#!/usr/bin/perl"
+               /usr/share/perl/strict.pm: file 0644 "strict""##,
+        ),
+        case(
+            "`all` keeps its packages and what scripts use of Essential ones, on which everything depends",
+            &layer(r#""app""#, "keep = \"all\""),
+            "Package: app
+             Depends: app-data
+             /usr/bin/app 0755 #!/bin/sh\\nsed s/a/b/ | tool
+
+             Package: app-data
+             /usr/share/app/data 0644 data
+
+             Package: dash
+             Essential: yes
+             /bin/dash elf program soname=dash
+             /bin/sh -> dash
+
+             Package: sed
+             Essential: yes
+             /bin/sed elf program soname=sed
+             /usr/bin/other elf program soname=other
+
+             Package: tool
+             /usr/bin/tool elf program soname=tool",
+            r##"/bin: symlink -> usr/bin
+               /usr/bin/app: file 0755 "#!/bin/sh\nsed s/a/b/ | tool"
+               /usr/bin/dash: file 0755 of dash
+               /usr/bin/sed: file 0755 of sed
+               /usr/bin/sh: symlink -> dash
+               /usr/share/app/data: file 0644 "data""##,
+        ),
+        case(
             "modules are as far as the script's package depends on them, by itself or through others",
             &layer(r#""through", "essential""#, "exclude = [\"/usr/lib\"]"),
             PERL,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::accounts::AccountNames;
 use super::files::ImageFiles;
-use super::{Effect, Owner, Slave};
+use super::{Effect, NSSWITCH, NSSWITCH_CONF, Owner, Slave};
 use crate::root_path::RootPath;
 use crate::shell::text::{UNKNOWN, encode};
 use crate::shell::{Call, Node, World};
@@ -242,6 +242,12 @@ impl<'a> Machine<'a> {
             "/etc/group" => Some(self.accounts.group()),
             _ => None,
         }
+    }
+
+    /// What a file holds that no package has and an Essential one makes when it is configured.
+    fn standing_file(&self, path: &RootPath) -> Option<&'static str> {
+        let is_there = !self.facts.is_apk && !self.facts.is_essential && path.as_str() == NSSWITCH_CONF;
+        is_there.then_some(NSSWITCH)
     }
 
     /// A file of this content; why it cannot be made.

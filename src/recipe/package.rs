@@ -141,6 +141,17 @@ impl PackageSpec {
         }
     }
 
+    /// The name that the recipe asks for.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            PackageSpec::Archive { name, .. } => Some(name),
+            PackageSpec::Apk { relation, .. } => {
+                Some(&relation.name).filter(|_| !relation.conflict).map(String::as_str)
+            }
+            PackageSpec::Local(_) => None,
+        }
+    }
+
     fn read(text: &Text<'_>, dir: &Path, findings: &Findings<'_>) -> Option<Self> {
         let spec = text.text.trim();
         if spec.contains('/') {

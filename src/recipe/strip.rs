@@ -132,6 +132,75 @@ impl StripClass {
     }
 }
 
+/// What compiles and links.
+const COMPILERS: &[&str] = &[
+    "*-dev",
+    "build-base",
+    "build-essential",
+    "clang",
+    "clang-*",
+    "cpp",
+    "cpp-*",
+    "fp-compiler*",
+    "g++",
+    "g++-*",
+    "gcc",
+    "gcc-*",
+    "gdc*",
+    "gfortran*",
+    "ghc*",
+    "gnat*",
+    "go",
+    "golang*",
+    "ldc",
+    "ocaml",
+    "ocaml-nox",
+    "rust",
+    "rustc*",
+    "tcc",
+];
+
+/// The packages, by their names' beginning or end, that a class of files is for: where one of them is named, it is to
+/// find what it reads.
+const fn readers(class: StripClass) -> &'static [&'static str] {
+    match class {
+        StripClass::Man => &["man-db", "mandoc"],
+        StripClass::Info => &["info", "pinfo", "texinfo"],
+        StripClass::Pod => &["perl-doc"],
+        StripClass::Headers | StripClass::Static => COMPILERS,
+        StripClass::Pkgconfig => &["*-dev", "build-base", "pkg-config", "pkgconf"],
+        StripClass::Completions => &["bash-completion", "fish", "zsh"],
+        StripClass::Lintian => &["lintian"],
+        StripClass::Bug => &["reportbug"],
+        StripClass::DocBase => &["doc-base"],
+        StripClass::Gdb => &["gdb", "gdb-*"],
+        StripClass::Metainfo => &["appstream"],
+        StripClass::Systemd => &["systemd"],
+        StripClass::Init => &["openrc", "runit", "sysvinit-core"],
+        StripClass::Cron => &["anacron", "bcron", "cron", "cronie", "systemd-cron"],
+        StripClass::Logrotate => &["logrotate"],
+        StripClass::Apparmor => &["apparmor"],
+        StripClass::Ufw => &["ufw"],
+        StripClass::Udev => &["eudev", "udev"],
+        StripClass::Initramfs => &["dracut*", "initramfs-tools*", "mkinitfs"],
+        StripClass::Docs
+        | StripClass::Locales
+        | StripClass::Menus
+        | StripClass::Icons
+        | StripClass::Bitcode
+        | StripClass::Debug
+        | StripClass::Caches => &[],
+    }
+}
+
+/// Whether a package is one of those that a class is for.
+fn reads(class: StripClass, package: &str) -> bool {
+    readers(class).iter().any(|reader| match reader.split_once('*') {
+        Some((start, end)) => package.starts_with(start) && package.ends_with(end),
+        None => package == *reader,
+    })
+}
+
 /// The locale that always stays: without it Java cannot name files.
 const ALWAYS: &str = "C.UTF-8";
 
@@ -140,6 +209,8 @@ const ALWAYS: &str = "C.UTF-8";
 pub struct Strip {
     /// The classes that stay in the image.
     pub kept: BTreeSet<StripClass>,
+    /// The classes that go, whatever packages the recipe names.
+    pub stripped: BTreeSet<StripClass>,
     /// The locales that stay although their class goes, sorted; `C.UTF-8` is always among them.
     pub locales: Vec<String>,
     /// Whether copyright files stay although documentation goes.
@@ -148,7 +219,12 @@ pub struct Strip {
 
 impl Default for Strip {
     fn default() -> Self {
-        Strip { kept: BTreeSet::new(), locales: vec![ALWAYS.to_owned()], copyright: true }
+        Strip {
+            kept: BTreeSet::new(),
+            stripped: BTreeSet::new(),
+            locales: vec![ALWAYS.to_owned()],
+            copyright: true,
+        }
     }
 }
 
@@ -158,9 +234,14 @@ impl Strip {
         Strip { kept: StripClass::ALL.into(), ..Strip::default() }
     }
 
-    /// Whether files of a class are left out.
-    pub fn strips(&self, class: StripClass) -> bool {
-        !self.kept.contains(&class)
+    /// The classes that are left out of an image with these packages named: those that none of them is for, unless the
+    /// recipe says otherwise.
+    pub fn classes(&self, named: &BTreeSet<&str>) -> Vec<StripClass> {
+        let goes = |class: &StripClass| {
+            let is_read = || named.iter().any(|package| reads(*class, package));
+            !self.kept.contains(class) && (self.stripped.contains(class) || !is_read())
+        };
+        StripClass::ALL.into_iter().filter(goes).collect()
     }
 
     /// Reads `strip = false` or `[strip]`.
@@ -172,13 +253,15 @@ impl Strip {
         let Some(mut table) = value.table("`[strip]`") else { return strip };
         strip.copyright = table.boolean("copyright", true);
         for class in StripClass::ALL {
-            let kept = match class {
-                StripClass::Locales => !strip.read_locales(&mut table),
-                _ => !table.boolean(class.name(), true),
+            let goes = match class {
+                StripClass::Locales => Some(strip.read_locales(&mut table)),
+                _ => table.take(class.name()).and_then(|value| value.boolean()),
             };
-            if kept {
-                strip.kept.insert(class);
-            }
+            match goes {
+                Some(true) => strip.stripped.insert(class),
+                Some(false) => strip.kept.insert(class),
+                None => false,
+            };
         }
         table.finish();
         strip

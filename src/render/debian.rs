@@ -34,6 +34,7 @@ use super::{
 mod account_files;
 mod alternatives;
 mod database;
+pub(super) mod nsswitch;
 mod shells;
 mod sysusers;
 mod tmpfiles;
@@ -203,7 +204,7 @@ impl<'a> Setup<'a> {
     ) -> Result<LayerSetup, RenderError> {
         self.layer = number;
         self.contents.extend(contents);
-        self.take_tools(selected.tools.keys().copied());
+        self.tools.extend(selected.tools.keys().copied());
         let brought = self.brought(selected);
         self.tree.lay(number, selected, self.catalog);
         self.tree.lay_made(number, laid);
@@ -276,7 +277,7 @@ impl<'a> Setup<'a> {
     /// What packages' scripts would do and was left out, in the order of layers and packages.
     pub fn undone(&self) -> Vec<String> {
         let understood = self.undone.iter().map(ToString::to_string);
-        understood.chain(self.failures.iter().cloned()).collect()
+        understood.chain(self.failures.iter().cloned()).chain(self.unmade()).collect()
     }
 
     /// The host's files whose content was looked at.
@@ -310,10 +311,12 @@ impl<'a> Setup<'a> {
         let docs = fixed("/usr/share/doc");
         for (path, chosen) in &selected.files {
             let (package, file) = self.catalog.get(chosen.file);
-            if file.entry.kind == EntryKind::Directory || path.is_within(&docs) {
+            let whole = matches!(chosen.reason, Reason::Named | Reason::All | Reason::Reached);
+            // Documentation is there for another package too, unless the recipe names this one.
+            let is_asked_for = matches!(chosen.reason, Reason::Named | Reason::All);
+            if file.entry.kind == EntryKind::Directory || (path.is_within(&docs) && !is_asked_for) {
                 continue;
             }
-            let whole = matches!(chosen.reason, Reason::Named | Reason::All | Reason::Reached);
             *brought.entry(package.name.as_str()).or_default() |= whole;
         }
         brought.retain(|name, whole| match self.done.get(name) {

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::FileCatalog;
-use crate::effects::{Effect, Owner};
+use crate::effects::{Effect, NSSWITCH, NSSWITCH_CONF, Owner};
 use crate::loader::resolve;
 use crate::root_path::RootPath;
 use crate::tarball::{EntryKind, Metadata};
 
+use super::debian::nsswitch::with_services;
 use super::image_tree::{ImageTree, Item, Origin};
 use super::mode::changed;
 use super::{Accounts, Changes, Content, Made, MadeFile};
@@ -110,6 +111,9 @@ impl<'t, 'a> Files<'t, 'a> {
                 self.symlink(path, target);
                 Ok(())
             }
+            Effect::File { path, content, .. } if path.as_str() == NSSWITCH_CONF => {
+                self.name_services(path, content)
+            }
             Effect::File { path, content, mode } => {
                 self.file(path, content.clone(), *mode);
                 Ok(())
@@ -135,10 +139,15 @@ impl<'t, 'a> Files<'t, 'a> {
         }
     }
 
-    /// Makes a directory with its owner unless something is there.
+    /// Makes a directory with its owner unless something is there. A package's is left as it is, as adduser(8) and
+    /// useradd(8) leave it.
     pub(super) fn home(&mut self, path: &RootPath, owner: [u32; 2], mode: u32) {
         let path = self.tree.place(path);
-        if self.wanted(&path) && self.tree.get(&path).is_none_or(|item| item.origin == Origin::Implied) {
+        let is_free = match self.tree.get(&path) {
+            None => true,
+            Some(item) => item.origin == Origin::Implied && self.catalog.at(&path).is_empty(),
+        };
+        if self.wanted(&path) && is_free {
             let mut made = MadeFile::directory(path.clone(), mode);
             [made.entry.metadata.uid, made.entry.metadata.gid] = owner;
             self.make(&made);
@@ -305,6 +314,20 @@ impl<'t, 'a> Files<'t, 'a> {
         });
         if self.wanted(&path) && !left_out && !is_there && aim != path {
             self.make(&MadeFile::symlink(path, target));
+        }
+    }
+
+    /// What a package adds to the name service switch, where the image has one.
+    fn name_services(&mut self, path: &RootPath, changed: &[u8]) -> Result<(), Failure> {
+        let there = self.tree.made_content(path).or_else(|| self.contents.get(path).cloned());
+        match there {
+            Some(image) => {
+                let (image, changed) = (String::from_utf8_lossy(&image), String::from_utf8_lossy(changed));
+                self.file(path, with_services(&image, NSSWITCH, &changed).into_bytes(), None);
+                Ok(())
+            }
+            None if self.tree.leads(path) => Err(format!("its name services are not added to {path}")),
+            None => Ok(()),
         }
     }
 

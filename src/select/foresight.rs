@@ -102,7 +102,7 @@ impl<'a> Foresight<'a> {
         let (strip, rules) = if is_idle {
             (StripRules::none(), RuntimeRules::default())
         } else {
-            let strip = StripRules::new(&recipe.strip, distro).map_err(|error| SelectError::strip(&error))?;
+            let strip = StripRules::new(recipe).map_err(|error| SelectError::strip(&error))?;
             (strip, RuntimeRules::new(recipe.runtime_rules(), names.0, names.1)?)
         };
         let mut foresight = Foresight {

@@ -5,10 +5,12 @@
 //! those that are mere additions (`-doc`, `-openrc`) are in the lock only where something asked for them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::arch::Arch;
 use crate::catalog::{CataloguedFile, PackageFiles};
 use crate::distro::{Distro, PackageFormat, is_install_helper};
+use crate::elf::{ElfFacts, ElfKind};
 use crate::loader::Search;
 use crate::lock::LockedPackage;
 use crate::recipe::{Keep, PackageSpec, Recipe, Stacked};
@@ -159,7 +161,9 @@ impl Selector<'_> {
     pub(super) fn reach_interpreter(&mut self, owner: &str, script_package: &str) {
         let packages = self.inputs.packages;
         let Some(source) = packages.get(owner).map(|locked| &locked.source) else { return };
-        if !self.keeps_whole_packages() || !self.is_helper(owner) || !self.helpers_have_modules() {
+        // Where the helper itself is named, here or below, its modules may be in one of the family that nobody named.
+        let is_helper = is_install_helper(self.inputs.distro, owner);
+        if !self.keeps_whole_packages() || !is_helper || !self.helpers_have_modules() {
             return;
         }
         let family: Vec<String> = helpers_of(self.inputs.distro, script_package, packages)
@@ -220,8 +224,10 @@ pub(super) fn waits_for_nothing(search: &Search, package: &PackageFiles) -> bool
 }
 
 pub(super) fn ships_library(search: &Search, package: &PackageFiles) -> bool {
+    // Objects that are to be linked into programs (crt1.o) are no libraries.
+    let is_library = |facts: &Arc<ElfFacts>| facts.kind == ElfKind::SharedObject;
     let mut files = package.manifest.files.iter();
-    files.any(|file| file.elf.is_some() && search.in_default_dirs(&file.entry.path))
+    files.any(|file| file.elf.as_ref().is_some_and(is_library) && search.in_default_dirs(&file.entry.path))
 }
 
 pub(super) fn has_elf(package: &PackageFiles) -> bool {

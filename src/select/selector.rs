@@ -99,8 +99,7 @@ impl<'a> Selector<'a> {
         let no_port = || SelectError::NoPort { distro: inputs.distro, arch: inputs.arch };
         let arch_name = inputs.distro.arch_name(inputs.arch).ok_or_else(no_port)?;
         let triplet = inputs.distro.triplet(inputs.arch).ok_or_else(no_port)?;
-        let strip = StripRules::new(&inputs.recipe.strip, inputs.distro)
-            .map_err(|error| SelectError::strip(&error))?;
+        let strip = StripRules::new(inputs.recipe).map_err(|error| SelectError::strip(&error))?;
         let search = loader_for(inputs.distro, inputs.arch, inputs.musl_path).ok_or_else(no_port)?;
         let library_path = inputs.recipe.image.env.get("LD_LIBRARY_PATH");
         let library_path = library_path.map(|value| search.library_path(value)).unwrap_or_default();

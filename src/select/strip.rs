@@ -6,8 +6,11 @@
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::distro::{Distro, PackageFormat};
-use crate::recipe::{Strip, StripClass};
+use crate::recipe::{Recipe, Strip, StripClass};
 use crate::root_path::RootPath;
+
+/// What Perl's `diagnostics` reads when it runs.
+const DIAGNOSTICS: &str = "perldiag.pod";
 
 /// The patterns of a class on every distro. Locales and copyright files have rules of their own, in [`StripRules::class_of`].
 const fn patterns(class: StripClass) -> &'static [&'static str] {
@@ -23,7 +26,12 @@ const fn patterns(class: StripClass) -> &'static [&'static str] {
         ],
         StripClass::Info => &["/usr/share/info/**"],
         StripClass::Locales => &["/usr/share/locale/*/**", "/usr/lib/locale/*/**"],
-        StripClass::Headers => &["/usr/include/**", "/**/*.h"],
+        // Below /usr/share such a name may be anything's, the drivers' of CUPS for one.
+        StripClass::Headers => &[
+            "/usr/include/**",
+            "/{opt,usr/lib,usr/libexec,usr/local,usr/src}/**/*.h",
+            "/usr/share/**/include/**/*.h",
+        ],
         StripClass::Pod => &["/**/*.pod"],
         StripClass::Static => &["/usr/lib/**/*.a"],
         StripClass::Pkgconfig => &["/usr/lib/**/pkgconfig/**", "/usr/share/pkgconfig/**"],
@@ -96,11 +104,15 @@ pub struct StripRules {
 }
 
 impl StripRules {
-    /// Compiles the classes that `strip` does not keep.
-    pub fn new(strip: &Strip, distro: Distro) -> Result<Self, globset::Error> {
+    /// Compiles the classes that a recipe leaves out.
+    pub fn new(recipe: &Recipe) -> Result<Self, globset::Error> {
+        StripRules::of(&recipe.strip, &recipe.stripped(), recipe.conventions())
+    }
+
+    fn of(strip: &Strip, left_out: &[StripClass], distro: Distro) -> Result<Self, globset::Error> {
         let mut set = GlobSetBuilder::new();
         let mut classes = Vec::new();
-        for class in StripClass::ALL.into_iter().filter(|class| strip.strips(*class)) {
+        for class in left_out.iter().copied() {
             let more = match distro.format() {
                 PackageFormat::Deb => &[][..],
                 PackageFormat::Apk => patterns_of_alpine(class),
@@ -125,7 +137,7 @@ impl StripRules {
 
     /// The class that strips a path; none where the path stays.
     pub fn class_of(&self, path: &RootPath) -> Option<StripClass> {
-        if self.keep_copyright && is_copyright(path) {
+        if (self.keep_copyright && is_copyright(path)) || path.file_name() == DIAGNOSTICS {
             return None;
         }
         self.set
@@ -172,7 +184,7 @@ mod tests {
 
     fn class_on(distro: &str, path: &str) -> Option<StripClass> {
         let strip = Strip { locales: vec!["en".into()], ..Strip::default() };
-        let rules = StripRules::new(&strip, distro.parse().unwrap()).unwrap();
+        let rules = StripRules::of(&strip, &StripClass::ALL, distro.parse().unwrap()).unwrap();
         rules.class_of(&RootPath::parse(path).unwrap())
     }
 
@@ -190,6 +202,10 @@ mod tests {
             ("/usr/share/locale/eno/LC_MESSAGES/bash.mo", Some(StripClass::Locales)),
             ("/usr/lib/locale/C.utf8/LC_CTYPE", None),
             ("/usr/lib/python3/site.h", Some(StripClass::Headers)),
+            ("/usr/share/R/include/R.h", Some(StripClass::Headers)),
+            ("/usr/share/cups/ppdc/hp.h", None),
+            ("/usr/share/perl/5.40.1/pod/perldiag.pod", None),
+            ("/usr/share/perl/5.40.1/perlfaq.pod", Some(StripClass::Pod)),
             ("/usr/lib/x86_64-linux-gnu/libz.a", Some(StripClass::Static)),
             ("/usr/lib/x86_64-linux-gnu/libz.so.1", None),
             ("/usr/bin/bash", None),

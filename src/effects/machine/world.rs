@@ -97,7 +97,7 @@ impl World for Machine<'_> {
         if let Some(node) = self.files.node(path) {
             return Some(node);
         }
-        if self.account_file(path).is_some() {
+        if self.account_file(path).is_some() || self.standing_file(path).is_some() {
             return Some(Node::File { mode: 0o644, size: None });
         }
         let is_there = |path: &str| {
@@ -132,7 +132,10 @@ impl World for Machine<'_> {
         match self.content(path) {
             Content::Text(text) => Some(text),
             Content::Of(path) if self.account_file(&path).is_some() => self.account_file(&path),
-            Content::Of(path) => self.files.read(&path).map(|bytes| decode(&bytes)),
+            Content::Of(path) => {
+                let standing = || self.standing_file(&path).map(ToOwned::to_owned);
+                self.files.read(&path).map(|bytes| decode(&bytes)).or_else(standing)
+            }
         }
     }
 

@@ -15,6 +15,8 @@ use super::symbols::Symbols;
 
 /// Longer strings are no names of files, in bytes.
 const MAX_LENGTH: usize = 255;
+/// Longer ones are no command lines either.
+const MAX_LINE: usize = 1024;
 /// More are not kept of one file.
 const MAX_COUNT: usize = 4096;
 
@@ -39,7 +41,7 @@ const MOST_EXPORTS: usize = 64;
 /// The paths and sonames, sorted, each once. `strings` is where the dynamic string table lies in the file.
 pub(super) fn mentions(bytes: &[u8], segments: &[ProgramHeader], strings: Range<usize>) -> Vec<String> {
     let is_name = |text: &str| text.len() >= 4 && (is_path(text) || is_soname(text));
-    named(bytes, segments, strings, likely_strings, is_name)
+    named(bytes, segments, (strings, MAX_LENGTH), likely_strings, is_name)
 }
 
 /// Single words of a program that runs commands by name, sorted, each once; but for those that are also the names of
@@ -54,14 +56,15 @@ pub(super) fn words(
     if symbols.exports.len() > MOST_EXPORTS || !RUNNERS.iter().any(|runner| imports.contains(runner)) {
         return Vec::new();
     }
-    named(bytes, segments, strings, all_strings, |text| is_word(text) && !imports.contains(text))
+    let is_own = |text: &str| is_word(text) && !imports.contains(text);
+    named(bytes, segments, (strings, MAX_LENGTH), all_strings, is_own)
 }
 
 /// What runs a command line in a shell.
 const SHELL_RUNNERS: [&str; 3] = ["popen", "system", "wordexp"];
 
 /// The commands of what a program hands to a shell, sorted, each once: the first words of the strings that redirect
-/// output or pipe it, as no plain text does, or that ask for a command's place.
+/// output or pipe it, as no plain text does, that ask for a command's place, or in which an option follows the first.
 pub(super) fn commands(
     bytes: &[u8],
     segments: &[ProgramHeader],
@@ -72,9 +75,10 @@ pub(super) fn commands(
     if !runs {
         return Vec::new();
     }
-    let lines = named(bytes, segments, strings, all_strings, is_command_line);
+    let lines = named(bytes, segments, (strings, MAX_LINE), all_strings, is_command_line);
     let parts = lines.iter().flat_map(|line| line.split(['|', '&', ';']));
-    let words = parts.filter_map(|part| part.split_whitespace().find(|word| !word.contains('=')));
+    let leads = |word: &str| !word.contains('=') && word != "exec";
+    let words = parts.filter_map(|part| part.split_whitespace().find(|word| leads(word)));
     let found: BTreeSet<&str> = words.filter(|word| is_word(word)).collect();
     owned(&found)
 }
@@ -82,7 +86,19 @@ pub(super) fn commands(
 fn is_command_line(text: &str) -> bool {
     const OPERATORS: [&str; 6] = [" | ", "2>", ">/dev/null", "> /dev/null", ">&2", "</dev/null"];
     let asks_place = text.strip_prefix("which ").is_some_and(is_word);
-    asks_place || text.contains(' ') && OPERATORS.iter().any(|operator| text.contains(operator))
+    asks_place
+        || begins_with_option(text)
+        || text.contains(' ') && OPERATORS.iter().any(|operator| text.contains(operator))
+}
+
+/// `rm -rf x`, `exec tool --flag`: no text begins so, unless it tells how a command is used.
+fn begins_with_option(text: &str) -> bool {
+    let mut words = text.strip_prefix("exec ").unwrap_or(text).split(' ');
+    let command = words.next().is_some_and(is_word);
+    let option = words.next().and_then(|word| word.strip_prefix('-'));
+    let is_option = option
+        .is_some_and(|option| option.trim_start_matches('-').starts_with(|c: char| c.is_ascii_alphabetic()));
+    command && is_option && words.next().is_some()
 }
 
 /// Where the whole strings of some data are, in their order.
@@ -115,7 +131,7 @@ fn likely_strings(data: &[u8]) -> impl Iterator<Item = Range<usize>> {
 fn named<'d, I: Iterator<Item = Range<usize>>>(
     bytes: &'d [u8],
     segments: &[ProgramHeader],
-    strings: Range<usize>,
+    (strings, longest): (Range<usize>, usize),
     look: impl Fn(&'d [u8]) -> I,
     is_of_kind: impl Fn(&str) -> bool,
 ) -> Vec<String> {
@@ -133,7 +149,7 @@ fn named<'d, I: Iterator<Item = Range<usize>>>(
         for place in look(data) {
             let at = range.start + place.start;
             let text = &data[place];
-            if (2..=MAX_LENGTH).contains(&text.len())
+            if (2..=longest).contains(&text.len())
                 && let Ok(text) = std::str::from_utf8(text)
                 && is_of_kind(text)
                 && !skipped.iter().flatten().any(|range| range.contains(&at))
@@ -256,7 +272,8 @@ mod tests {
             kind: SymbolKind::Function,
             binding: Binding::Lazy,
         };
-        let data = b"which tool\0which one of them\0find the way\0LC_ALL=C sort %s | uniq -c >/dev/null 2>&1\0a > b\0%s 2>&1\0";
+        let data = b"which tool\0which one of them\0find the way\0LC_ALL=C sort %s | uniq -c >/dev/null 2>&1\0a > b\0%s 2>&1\0\
+                     rm -rf %s\0exec cc-x86_64 -O2 %s\0note - see x\0sync -n\0Print -x y\0";
         let segment = ProgramHeader {
             p_type: PT_LOAD,
             p_flags: PF_R,
@@ -265,7 +282,7 @@ mod tests {
         };
         let runs = Symbols { imports: vec![import("popen")], ..Symbols::default() };
         let found = commands(data, std::slice::from_ref(&segment), 0..0, &runs);
-        assert_eq!(found, ["sort", "uniq", "which"]);
+        assert_eq!(found, ["cc-x86_64", "rm", "sort", "uniq", "which"]);
         let runs_none = Symbols { imports: vec![import("execvp")], ..Symbols::default() };
         assert_eq!(commands(data, &[segment], 0..0, &runs_none), [] as [&str; 0]);
     }

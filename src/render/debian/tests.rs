@@ -268,7 +268,8 @@ fn a_home_that_is_made_leaves_what_is_in_it() {
         create_home: true,
         system: true,
     };
-    let keys = Effect::Mode { path: path("/var/lib/bee/keys"), mode: ModeChange::Bits(0o700), recursive: false };
+    let keys =
+        Effect::Mode { path: path("/var/lib/bee/keys"), mode: ModeChange::Bits(0o700), recursive: false };
     world.effects("b", &[user, chown("/var/lib/bee/data", "bee", "", true), keys]);
     assert_eq!(
         world.lay().0[0],
@@ -279,6 +280,19 @@ fn a_home_that_is_made_leaves_what_is_in_it() {
             "chown [300, 0] /var/lib/bee/data/seed",
         ]
     );
+    // Where the package has it, it is not the user's.
+    world.layers = vec![vec![package("b", &["/var/lib/bee/", "/var/lib/bee/keys/"])]];
+    assert_eq!(world.lay().0[0], ["/var/lib/bee/keys/ 700 0:0"]);
+}
+
+#[test]
+fn a_package_that_is_named_need_have_no_files() {
+    let mut world =
+        World { layers: vec![vec![package("p", &["/usr/share/doc/p/copyright"])]], ..World::default() };
+    world.effects("p", &[Effect::Directory { path: path("/var/lib/p"), mode: Some(0o750), owner: None }]);
+    assert_eq!(world.lay().0[0], ["/var/lib/p/ 750 0:0"]);
+    world.partial.push("p");
+    assert_eq!(world.lay().0[0], Vec::<String>::new());
 }
 
 #[test]

@@ -27,24 +27,30 @@ pub(super) fn is_source(path: &RootPath) -> bool {
 }
 
 impl Setup<'_> {
-    /// Notes what run-time rules ask for in a layer, and what of that is not made.
-    pub(super) fn take_tools(&mut self, tools: impl Iterator<Item = RuleTool>) {
-        for tool in tools {
-            let what = match tool {
-                RuleTool::GdkPixbuf => "the list of GDK-Pixbuf's loaders",
-                RuleTool::GlibSchemas => "the compiled settings schemas of GLib",
-                // GIO looks through its modules where it has no list; the others are made.
-                RuleTool::CaCertificates
-                | RuleTool::Gconv
-                | RuleTool::Gio
-                | RuleTool::JavaCacerts
-                | RuleTool::Nsswitch
-                | RuleTool::Pam => "",
-            };
-            if self.tools.insert(tool) && !what.is_empty() {
-                self.failures.push(format!("{what} is not made"));
+    /// What run-time rules ask for and is not made, where the image has something to make it of.
+    pub(super) fn unmade(&self) -> Vec<String> {
+        let tools = self.tools.iter().filter_map(|tool| match tool {
+            RuleTool::GdkPixbuf => Some(("the list of GDK-Pixbuf's loaders", "/loaders/", ".so")),
+            RuleTool::GlibSchemas => {
+                Some(("the compiled settings schemas of GLib", "/glib-2.0/schemas/", ".gschema.xml"))
             }
-        }
+            // GIO looks through its modules where it has no list; the others are made.
+            RuleTool::CaCertificates
+            | RuleTool::Gconv
+            | RuleTool::Gio
+            | RuleTool::JavaCacerts
+            | RuleTool::Nsswitch
+            | RuleTool::Pam => None,
+        });
+        let usr = fixed("/usr");
+        let is_there = |directory: &str, ending: &str| {
+            let mut below = self.tree.within(&usr).map(|(path, _)| path.as_str());
+            below.any(|path| path.ends_with(ending) && path.contains(directory))
+        };
+        tools
+            .filter(|(_, directory, ending)| is_there(directory, ending))
+            .map(|(what, ..)| format!("{what} is not made"))
+            .collect()
     }
 
     /// All of them, as the image stands.

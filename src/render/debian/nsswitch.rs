@@ -1,0 +1,90 @@
+//! `/etc/nsswitch.conf` (nsswitch.conf(5)), to which packages of name services add themselves when they are installed.
+//!
+//! A package's script sees the file as it is on a system with nothing added ([`NSSWITCH`](crate::effects::NSSWITCH)).
+//! What it adds to that is added to what the image has, so that several packages do not undo each other's work.
+
+/// The image's file with what a package adds: `changed` is what its script makes of `base`. Lines of the image keep
+/// their form; a service stands behind the one that it stood behind in the script's file, if that is there.
+pub(in crate::render) fn with_services(image: &str, base: &str, changed: &str) -> String {
+    let mut lines: Vec<String> = image.lines().map(ToOwned::to_owned).collect();
+    for (database, services) in changed.lines().filter_map(database) {
+        let known: Vec<&str> = base
+            .lines()
+            .filter_map(self::database)
+            .filter(|(name, _)| *name == database)
+            .flat_map(|(_, all)| all)
+            .collect();
+        let own =
+            lines.iter().position(|line| self::database(line).is_some_and(|(name, _)| name == database));
+        let mut here: Vec<String> = own
+            .and_then(|at| self::database(&lines[at]))
+            .map(|(_, services)| services.into_iter().map(ToOwned::to_owned).collect())
+            .unwrap_or_default();
+        let before = here.len();
+        for (place, service) in services.iter().enumerate() {
+            if is_action(service) || known.contains(service) || here.iter().any(|there| there == service) {
+                continue;
+            }
+            let mut neighbours = services[..place].iter().rev().filter(|service| !is_action(service));
+            let at = neighbours.find_map(|one| here.iter().position(|there| there == one));
+            let at = at.map_or(0, |at| at + 1);
+            // What is to happen after a service (`[NOTFOUND=return]`) stays with it.
+            let at = at + here[at..].iter().take_while(|word| is_action(word)).count();
+            here.insert(at, (*service).to_owned());
+            let actions = services[place + 1..].iter().take_while(|word| is_action(word));
+            for (offset, action) in actions.enumerate() {
+                here.insert(at + 1 + offset, (*action).to_owned());
+            }
+        }
+        if here.len() > before {
+            let line = format!("{:<15} {}", format!("{database}:"), here.join(" "));
+            match own {
+                Some(at) => lines[at] = line,
+                None => lines.push(line),
+            }
+        }
+    }
+    lines.into_iter().map(|line| line + "\n").collect()
+}
+
+/// A database and its services, with what is to happen after each; none for other lines.
+fn database(line: &str) -> Option<(&str, Vec<&str>)> {
+    let line = line.split('#').next().unwrap_or_default();
+    let (name, services) = line.split_once(':')?;
+    Some((name.trim(), services.split_whitespace().collect()))
+}
+
+fn is_action(word: &str) -> bool {
+    word.starts_with('[')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: &str =
+        "passwd:         files\nhosts:          files dns\nservices: db files\nnetgroup: nis\n";
+
+    #[test]
+    fn services_are_added_beside_each_other() {
+        let image = "# who\npasswd: files\n\nhosts: files dns\nservices:       files\n";
+        let sss = "passwd: files sss\nhosts: files dns\nservices: db files sss\nnetgroup: nis sss\nautomount: sss\n";
+        let mdns = "passwd: files\nhosts: files mdns4_minimal [NOTFOUND=return] dns\nservices: db files\nnetgroup: nis\n";
+        let with_one = with_services(image, BASE, sss);
+        assert_eq!(
+            with_one,
+            "# who\npasswd:         files sss\n\nhosts: files dns\nservices:       files sss\n\
+             netgroup:       sss\nautomount:      sss\n"
+        );
+        let with_both = with_services(&with_one, BASE, mdns);
+        assert!(
+            with_both.contains("\nhosts:          files mdns4_minimal [NOTFOUND=return] dns\n"),
+            "{with_both}"
+        );
+        assert_eq!(with_services(&with_both, BASE, mdns), with_both);
+        let first = with_services(image, BASE, "passwd: sss files\n");
+        assert!(first.contains("passwd:         sss files\n"), "{first}");
+        let after = with_services(&with_both, BASE, "hosts: files mymachines dns\n");
+        assert!(after.contains("files mymachines mdns4_minimal [NOTFOUND=return] dns"), "{after}");
+    }
+}
