@@ -169,6 +169,7 @@ const OTHERS: &[(&str, Model)] = &[
     ("a2enconf", apache::switch),
     ("a2enmod", apache::switch),
     ("a2ensite", apache::switch),
+    ("a2query", apache::query),
     ("aa-status", tools::fails),
     ("aa-enabled", tools::fails),
     ("add-shell", programs::add_shell),

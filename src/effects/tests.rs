@@ -118,6 +118,19 @@ fn apaches_switches_make_links() {
     }
     let off = links("a2enmod setenvif; a2dismod -m setenvif");
     assert_eq!(off, ["module/disabled_by_maint/setenvif"]);
+    // What Apache's own script has enabled counts, until another takes its place.
+    let switched = links(
+        "echo x > $d/mpm_prefork.load\n\
+         a2query -m mime || a2query -q -m mpm_event && a2dismod -m -q mpm_$(a2query -M) && a2enmod -m -q mpm_prefork\n\
+         a2query -m | grep -q '^mpm_prefork (enabled' && echo -n > /var/lib/apache2/$(a2query -M)",
+    );
+    let made = [
+        "module/disabled_by_maint/mpm_event",
+        "mods-enabled/mpm_prefork.load -> ../mods-available/mpm_prefork.load",
+        "module/enabled_by_maint/mpm_prefork",
+        "prefork",
+    ];
+    assert_eq!(switched, made);
 }
 
 #[test]

@@ -161,6 +161,8 @@ impl Selector<'_> {
                     self.opened.insert(Opened { by: path.clone(), soname });
                 }
                 None if is_wanted && self.want_libraries(&note.soname) => {}
+                // What a file merely may use is not missed.
+                None if !is_wanted => {}
                 None => {
                     let (by, sonames) = (path.clone(), note.soname.clone());
                     let feature = note.feature.clone().or_else(|| note.description.clone());

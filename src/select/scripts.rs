@@ -31,6 +31,12 @@ const COMMAND_DIRECTORIES: [&str; 6] =
 /// Below these, a script that may be run is run by something.
 const RUN_DIRECTORIES: [&str; 3] = ["/usr/lib/", "/usr/libexec/", "/lib/"];
 
+/// Whether a script is a module of Python's before all: it can be run as well, which nobody needs where only the
+/// library is.
+fn is_module(script: &RootPath) -> bool {
+    script.as_str().starts_with("/usr/lib/python3") && script.file_name().rsplit('.').next() == Some("py")
+}
+
 /// The packages to look into first for a command.
 pub(super) fn usual_packages(command: &str) -> &'static [&'static str] {
     USUAL_PACKAGES.iter().find(|(usual, _)| *usual == command).map_or(&[][..], |(_, all)| all)
@@ -92,7 +98,7 @@ impl Selector<'_> {
             for owner in &owners {
                 self.reach_interpreter(owner, package);
             }
-        } else if !self.want_interpreter(interpreter, package) {
+        } else if !self.want_interpreter(interpreter, package) && !is_module(script) {
             self.warnings.insert(Warning::NoInterpreter {
                 script: script.clone(),
                 interpreter: interpreter.to_owned(),

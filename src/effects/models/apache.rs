@@ -1,10 +1,14 @@
 //! Apache's switches of Debian, `a2enmod` and its like: links from what is enabled to what is available, and marks of who
 //! has switched it (a2enmod(8)). A module brings those that it depends on.
 //!
+//! What another package's script has switched is not seen. That of Apache itself enables the MPM `event`; what is switched
+//! off here is so whoever switched it on.
+//!
 //! Left out: patterns, and instances of Apache other than the first.
 
 use std::collections::BTreeSet;
 
+use super::super::Effect;
 use super::super::machine::{Content, Machine};
 use super::{all_known, doubtful};
 use crate::root_path::RootPath;
@@ -78,6 +82,62 @@ pub(super) fn switch(machine: &mut Machine<'_>, call: &Call) -> Reply {
     Reply::Done { status: Some(status), stdout: switch.stdout, variables: Vec::new() }
 }
 
+/// The MPM that Apache's own script enables.
+const MPM: &str = "mpm_event";
+
+/// The names of what is enabled, sorted.
+fn enabled(machine: &Machine<'_>, kind: Kind) -> Vec<String> {
+    let directory = RootPath::parse(&format!("/etc/apache2/{}-enabled", kind.directory)).ok();
+    let files = directory.map(|directory| machine.list(&directory)).unwrap_or_default();
+    let mut names: Vec<String> =
+        files.iter().filter_map(|file| file.strip_suffix(kind.suffix)).map(str::to_owned).collect();
+    let is_default = || {
+        let load = kind.available(&format!("{MPM}{}", kind.suffix));
+        kind.name == MODULE.name && load.is_some_and(|load| machine.node(&load).is_some())
+    };
+    if !names.iter().any(|name| name.starts_with("mpm_")) && is_default() {
+        names.push(MPM.to_owned());
+        names.sort();
+    }
+    names
+}
+
+/// `a2query [-q] -m [MODULE]`, with `-c` and `-s` for configurations and sites; `a2query -M` (a2query(1)).
+pub(super) fn query(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    if !all_known(call) {
+        return doubtful();
+    }
+    let words: Vec<&str> = call.argv.iter().skip(1).map(String::as_str).collect();
+    let is_quiet = words.contains(&"-q");
+    let words: Vec<&str> = words.into_iter().filter(|word| *word != "-q").collect();
+    let answer = |status: i32, stdout: String| {
+        let stdout = if is_quiet { String::new() } else { stdout };
+        Reply::Done { status: Some(status), stdout, variables: Vec::new() }
+    };
+    let kind = match words.first() {
+        Some(&"-m") => MODULE,
+        Some(&"-c") => CONF,
+        Some(&"-s") => SITE,
+        Some(&"-M") => {
+            let modules = enabled(machine, MODULE);
+            let mpm = modules.iter().find_map(|name| name.strip_prefix("mpm_")).unwrap_or("invalid");
+            return answer(0, format!("{mpm}\n"));
+        }
+        _ => return Reply::Unknown("there is no model of this call".to_owned()),
+    };
+    let enabled = enabled(machine, kind);
+    let told = |name: &str| format!("{name} (enabled by maintainer script)\n");
+    match words.get(1) {
+        None => answer(0, enabled.iter().map(|name| told(name)).collect()),
+        Some(name) => {
+            let name = name.strip_prefix("mod_").unwrap_or(name);
+            let name = name.strip_suffix(kind.suffix).unwrap_or(name);
+            let is_on = enabled.iter().any(|one| one == name);
+            answer(i32::from(!is_on), if is_on { told(name) } else { String::new() })
+        }
+    }
+}
+
 impl Switch {
     /// None where it is refused.
     fn on(&mut self, machine: &mut Machine<'_>, kind: Kind, name: &str) -> Option<()> {
@@ -121,18 +181,17 @@ impl Switch {
     }
 
     fn off(&mut self, machine: &mut Machine<'_>, kind: Kind, name: &str) -> Option<()> {
-        let link = kind.enabled(&format!("{name}{}", kind.suffix))?;
-        if machine.node(&link).is_none() {
-            // Nothing to do; unless it is not there at all.
-            return kind
-                .available(&format!("{name}{}", kind.suffix))
-                .filter(|path| machine.node(path).is_some())
-                .map(|_| ());
+        let file = format!("{name}{}", kind.suffix);
+        let link = kind.enabled(&file)?;
+        if machine.node(&link).is_none() && machine.node(&kind.available(&file)?).is_none() {
+            return None;
         }
-        machine.remove(&link, false);
-        let settings = kind.enabled(&format!("{name}.conf"))?;
-        if machine.node(&settings).is_some() {
-            machine.remove(&settings, false);
+        for link in [link, kind.enabled(&format!("{name}.conf"))?] {
+            if machine.node(&link).is_some() {
+                machine.remove(&link, false);
+            } else {
+                machine.effect(Effect::Remove { path: link, recursive: false });
+            }
         }
         self.stdout.push_str(&format!("{} {name} disabled.\n", kind.name));
         self.mark(machine, kind, name)
