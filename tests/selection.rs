@@ -1054,7 +1054,7 @@ fn scripts() {
             &layer(r#""app""#, "keep = \"all\""),
             "Package: app
              Depends: app-data
-             /usr/bin/app 0755 #!/bin/sh\\nsed s/a/b/ | tool
+             /usr/bin/app 0755 #!/bin/sh\\nsed s/a/b/
 
              Package: app-data
              /usr/share/app/data 0644 data
@@ -1072,7 +1072,7 @@ fn scripts() {
              Package: tool
              /usr/bin/tool elf program soname=tool",
             r##"/bin: symlink -> usr/bin
-               /usr/bin/app: file 0755 "#!/bin/sh\nsed s/a/b/ | tool"
+               /usr/bin/app: file 0755 "#!/bin/sh\nsed s/a/b/"
                /usr/bin/dash: file 0755 of dash
                /usr/bin/sed: file 0755 of sed
                /usr/bin/sh: symlink -> dash
@@ -1220,7 +1220,7 @@ fn the_closure_is_what_the_loader_does() {
              /usr/lib/app/libq.so elf soname=libq.so",
             "",
         )
-        .fails(1, &["/usr/lib/app/libp.so (from app) needs `libq.so`, which no locked package puts where the loader looks"]),
+        .fails(1, &["/usr/lib/app/libp.so (from app, loaded by /usr/bin/app) needs `libq.so`, which no locked package puts where the loader looks"]),
         case(
             "RPATH does",
             &layer(r#""app""#, ""),

@@ -41,6 +41,7 @@ impl Selector<'_> {
         let closure = self.layer().closure.clone();
         for name in &closure {
             self.catalogued(name);
+            self.bring_without_files(name);
             if let Some(package) = self.inputs.catalog.package(name) {
                 self.roles.insert(name.clone(), Role::Named);
                 self.lack_files(package, Role::Named);
@@ -66,8 +67,20 @@ impl Selector<'_> {
         for name in self.layer().named.clone() {
             self.bonds.root_to_package(&name);
             self.expand(&name, Role::Named);
+            self.bring_without_files(&name);
         }
         self.fire_by_environment();
+    }
+
+    /// A package that has no files is in the layer all the same: its scripts may be what it is for.
+    fn bring_without_files(&mut self, name: &str) {
+        let is_empty = self.inputs.catalog.package(name).is_some_and(|package| {
+            let mut files = package.manifest.files.iter();
+            !package.is_outline && files.all(|file| file.entry.kind == EntryKind::Directory)
+        });
+        if is_empty {
+            self.whole.insert((self.layers.len() - 1, name.to_owned()));
+        }
     }
 
     /// Takes from a package what its role gives, and goes on to what it depends on. Does nothing the

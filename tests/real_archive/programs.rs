@@ -101,3 +101,36 @@ fn real_mirror_nss() {
     // It makes keys with what NSS opens for that; it says nothing, and its status tells.
     works("libnss3-tools", "", &[(&["certutil", "-N", "-d", "/tmp", "--empty-password"], "")]);
 }
+
+#[test]
+fn real_mirror_modules_of_an_interpreter_in_a_lower_layer() {
+    let upper = "[[layer]]\nname = \"top\"\npackages = [\"supervisor\"]";
+    works("python3-minimal", upper, &[(&["supervisord", "--version"], "4.")]);
+}
+
+#[test]
+fn real_mirror_compiler() {
+    // The headers of a layer above are there as well: the recipe names what reads them.
+    let library = "[[layer]]\nname = \"library\"\npackages = [\"libc6-dev\"]";
+    let program = "#include <stdio.h>\nint main(void) { return puts(\"compiled\") < 0; }";
+    let script = format!("cd /tmp && echo '{program}' > a.c && gcc -O1 a.c -o a && ./a");
+    works("gcc", library, &[(&["sh", "-c", &script], "compiled\n")]);
+}
+
+#[test]
+fn real_mirror_apache_with_php() {
+    let modules = "APACHE_CONFDIR=/etc/apache2 && . /etc/apache2/envvars && apache2 -t -D DUMP_MODULES 2>&1";
+    let module = "[[layer]]\nname = \"module\"\npackages = [\"libapache2-mod-php\"]";
+    let commands: [Says<'_>; 2] =
+        [(&["sh", "-c", modules], "mpm_prefork_module"), (&["sh", "-c", modules], "php_module")];
+    works("apache2", module, &commands);
+}
+
+#[test]
+fn real_mirror_name_services_and_directories_of_a_daemon() {
+    let looks = "grep -h ^passwd: /etc/nsswitch.conf; stat -c '%a %U %n' /var/lib/sss /var/lib/sss/secrets; \
+                 ls /etc/*will-install";
+    let tools = "[[layer]]\nname = \"tools\"\npackages = [\"grep\", \"coreutils\"]";
+    let said = "passwd:         files sss\n755 root /var/lib/sss\n700 root /var/lib/sss/secrets\nls: ";
+    works("sssd-common", tools, &[(&["sh", "-c", looks], said)]);
+}

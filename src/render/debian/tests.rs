@@ -281,7 +281,7 @@ fn a_home_that_is_made_leaves_what_is_in_it() {
         ]
     );
     // Where the package has it, it is not the user's.
-    world.layers = vec![vec![package("b", &["/var/lib/bee/", "/var/lib/bee/keys/"])]];
+    world.layers = vec![vec![package("b", &["/usr/bin/b", "/var/lib/bee/", "/var/lib/bee/keys/"])]];
     assert_eq!(world.lay().0[0], ["/var/lib/bee/keys/ 700 0:0"]);
 }
 
