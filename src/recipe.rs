@@ -221,12 +221,14 @@ impl Recipe {
         rules.filter(|rule| rule.on.is_empty() || rule.on.iter().any(|on| on == id)).collect()
     }
 
-    /// The classes of files that are left out: those that no package is for that it or a base names, unless it says
-    /// otherwise.
-    pub fn stripped(&self) -> Vec<StripClass> {
+    /// The classes of files that are left out of a layer, counted as in [`Recipe::stacked`]: those that no package is
+    /// for that it or a layer below names, unless the recipe says otherwise. A layer that lists files names packages
+    /// only to say where they are.
+    pub fn stripped(&self, number: usize) -> Vec<StripClass> {
         let stacked = self.stacked();
-        let named = stacked.iter().flat_map(|one| &one.layer.packages).filter_map(PackageSpec::name);
-        self.strip.classes(&named.collect())
+        let layers = stacked.iter().take(number + 1).map(|one| one.layer);
+        let named = layers.filter(|layer| layer.keep != Keep::Listed).flat_map(|layer| &layer.packages);
+        self.strip.classes(&named.filter_map(PackageSpec::name).collect())
     }
 
     /// The packages that run-time rules may ask for.

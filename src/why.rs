@@ -111,7 +111,7 @@ impl<'a> Explainer<'a> {
             inputs,
             arch_name: inputs.distro.arch_name(inputs.arch).unwrap_or_default(),
             triplet: inputs.distro.triplet(inputs.arch).unwrap_or_default(),
-            strip: StripRules::new(inputs.recipe).ok(),
+            strip: StripRules::new(inputs.recipe, inputs.recipe.layers_below()).ok(),
         }
     }
 

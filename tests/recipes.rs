@@ -1276,7 +1276,7 @@ fn the_recipe_of_the_manual_is_understood() {
     assert!(matches!(&link.source, FileSource::Symlink(target) if target.as_str() == "pulseaudio"));
 
     assert_eq!(recipe.strip.locales, ["C.UTF-8", "en"]);
-    let stripped = recipe.stripped();
+    let stripped = recipe.stripped(0);
     assert!(!stripped.contains(&StripClass::Man) && stripped.contains(&StripClass::Docs));
     assert_eq!((recipe.users[0].uid, recipe.users[0].groups.len()), (Some(100), 2));
     assert_eq!(recipe.groups[0].name, "pulse-access");
@@ -1343,7 +1343,7 @@ check-valid-until = false
     assert_eq!(recipe.snapshot.as_deref(), Some("20261101T000000Z"));
     assert!(recipe.strict && !recipe.skeleton);
     assert_eq!(recipe.strip, Strip::nothing());
-    assert_eq!(recipe.stripped(), []);
+    assert_eq!(recipe.stripped(0), []);
     let path = recipe.layers[0].files[0].path("s390x", "s390x-linux-gnu").unwrap();
     assert_eq!(path.as_str(), "/usr/lib/s390x-linux-gnu/x");
     let ports: Vec<String> = recipe.image.expose.iter().map(ToString::to_string).collect();
@@ -1366,7 +1366,7 @@ fn a_strip_class_stays_where_what_reads_it_is_named() {
         let text = format!(
             "name = \"x\"\nfrom = \"debian:trixie\"\n[[layer]]\nname = \"l\"\npackages = [{packages}]\n{more}"
         );
-        Recipe::parse(&text, Path::new("x.toml")).unwrap().stripped()
+        Recipe::parse(&text, Path::new("x.toml")).unwrap().stripped(0)
     };
     let stays = |packages: &str, more: &str| {
         let left: Vec<StripClass> = stripped(packages, more);
@@ -1379,6 +1379,11 @@ fn a_strip_class_stays_where_what_reads_it_is_named() {
     assert_eq!(stays("\"nginx\"", ""), [] as [&str; 0]);
     assert_eq!(stays("\"cron\", \"logrotate=1\"", ""), ["cron", "logrotate"]);
     assert_eq!(stays("\"gcc-14\"", ""), ["headers", "static"]);
+    assert_eq!(stays("\"gcc-14-base\"", ""), [] as [&str; 0]);
+    assert_eq!(stays("\"cron\"", "keep = \"listed\"\ninclude = [\"/x\"]\n"), [] as [&str; 0]);
+    // What a layer names is nothing to those below.
+    let upper = "[[layer]]\nname = \"upper\"\npackages = [\"gdb\"]\n";
+    assert_eq!(stays("\"nginx\"", upper), [] as [&str; 0]);
     assert_eq!(stays("\"libssl-dev>=3\"", ""), ["headers", "static", "pkgconfig"]);
     assert_eq!(stays("\"golang-go\"", "[strip]\nheaders = true\ndocs = false\n"), ["docs", "static"]);
 }

@@ -250,6 +250,11 @@ impl<'a> Machine<'a> {
         is_there.then_some(NSSWITCH)
     }
 
+    /// Whether other packages than the script's have a file.
+    pub(super) fn is_of_others(&self, path: &RootPath) -> bool {
+        self.files.node(path).is_some() && !self.files.paths_of(&self.facts.package).contains(path)
+    }
+
     /// A file of this content; why it cannot be made.
     pub(super) fn make_file(
         &mut self,

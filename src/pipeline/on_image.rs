@@ -82,7 +82,7 @@ pub(super) fn stand_on(
     let mut given = Given { image: image.name.clone(), ..Given::default() };
     catalog.insert(image.files.clone())?;
     // A pattern that cannot be used is told by selection.
-    let strip = StripRules::new(recipe).ok();
+    let strip = StripRules::new(recipe, recipe.layers_below()).ok();
     for installed in image.installed.values() {
         let Some(locked) = packages.get(installed.name.as_str()) else { continue };
         catalog.insert(image.package(installed, &links))?;

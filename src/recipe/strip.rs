@@ -195,8 +195,10 @@ const fn readers(class: StripClass) -> &'static [&'static str] {
 
 /// Whether a package is one of those that a class is for.
 fn reads(class: StripClass, package: &str) -> bool {
+    const NO_PROGRAMS: [&str; 4] = ["-base", "-common", "-data", "-doc"];
+    let is_program = || !NO_PROGRAMS.iter().any(|ending| package.ends_with(ending));
     readers(class).iter().any(|reader| match reader.split_once('*') {
-        Some((start, end)) => package.starts_with(start) && package.ends_with(end),
+        Some((start, end)) => package.starts_with(start) && package.ends_with(end) && is_program(),
         None => package == *reader,
     })
 }

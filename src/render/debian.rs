@@ -34,7 +34,7 @@ use super::{
 mod account_files;
 mod alternatives;
 mod database;
-pub(super) mod nsswitch;
+mod nsswitch;
 mod shells;
 mod sysusers;
 mod tmpfiles;
@@ -257,6 +257,7 @@ impl<'a> Setup<'a> {
         }
         let (mut made, changes, others) = files.finish();
         self.failures.extend(failures.into_iter().chain(others));
+        self.add_name_services(&mut made);
         self.make_alternatives(&mut made, &excludes);
         self.make_account_files(&mut made);
         made.retain(|path, file| laid.get(path) != Some(file));

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::FileCatalog;
-use crate::effects::{Effect, NSSWITCH, NSSWITCH_CONF, Owner};
+use crate::effects::{Effect, NSSWITCH_CONF, Owner};
 use crate::loader::resolve;
 use crate::root_path::RootPath;
 use crate::tarball::{EntryKind, Metadata};
 
-use super::debian::nsswitch::with_services;
 use super::image_tree::{ImageTree, Item, Origin};
 use super::mode::changed;
 use super::{Accounts, Changes, Content, Made, MadeFile};
@@ -101,19 +100,15 @@ impl<'t, 'a> Files<'t, 'a> {
                 })
             }
             Effect::Rename { from, to } => self.rename(from, to),
-            Effect::Remove { path, recursive } => {
-                self.remove(path, *recursive);
-                Ok(())
-            }
+            Effect::Remove { path, recursive } => self.remove(path, *recursive),
             _ if !whole => Ok(()),
             Effect::Directory { path, mode, owner } => self.directory(path, *mode, owner.as_ref()),
             Effect::Symlink { path, target } => {
                 self.symlink(path, target);
                 Ok(())
             }
-            Effect::File { path, content, .. } if path.as_str() == NSSWITCH_CONF => {
-                self.name_services(path, content)
-            }
+            // Several packages add to it, and it may come with a layer above.
+            Effect::File { path, .. } if path.as_str() == NSSWITCH_CONF => Ok(()),
             Effect::File { path, content, mode } => {
                 self.file(path, content.clone(), *mode);
                 Ok(())
@@ -317,20 +312,6 @@ impl<'t, 'a> Files<'t, 'a> {
         }
     }
 
-    /// What a package adds to the name service switch, where the image has one.
-    fn name_services(&mut self, path: &RootPath, changed: &[u8]) -> Result<(), Failure> {
-        let there = self.tree.made_content(path).or_else(|| self.contents.get(path).cloned());
-        match there {
-            Some(image) => {
-                let (image, changed) = (String::from_utf8_lossy(&image), String::from_utf8_lossy(changed));
-                self.file(path, with_services(&image, NSSWITCH, &changed).into_bytes(), None);
-                Ok(())
-            }
-            None if self.tree.leads(path) => Err(format!("its name services are not added to {path}")),
-            None => Ok(()),
-        }
-    }
-
     fn file(&mut self, path: &RootPath, content: Vec<u8>, mode: Option<u32>) {
         let path = self.tree.resolve(path).unwrap_or_else(|| self.tree.place(path));
         if !self.wanted(&path) {
@@ -397,15 +378,21 @@ impl<'t, 'a> Files<'t, 'a> {
         }
     }
 
-    fn remove(&mut self, path: &RootPath, recursive: bool) {
+    fn remove(&mut self, path: &RootPath, recursive: bool) -> Result<(), Failure> {
         let path = self.tree.place(path);
-        let Some(item) = self.tree.get(&path).filter(|item| item.layer == self.layer) else { return };
+        let Some(item) = self.tree.get(&path) else { return Ok(()) };
         let is_directory = item.kind == EntryKind::Directory;
         if !self.wanted(&path) || (is_directory && !recursive && self.tree.within(&path).nth(1).is_some()) {
-            return;
+            return Ok(());
+        }
+        if item.layer != self.layer {
+            let is_scripts = matches!(item.origin, Origin::Made(_)) && !is_directory;
+            let stays = format!("{path} stays, which it removes: a layer below has it");
+            return if is_scripts { Err(stays) } else { Ok(()) };
         }
         for (path, _) in self.tree.remove(&path) {
             self.touched.insert(path);
         }
+        Ok(())
     }
 }

@@ -33,7 +33,6 @@ pub struct Foresight<'a> {
     packages: &'a BTreeMap<&'a str, &'a LockedPackage>,
     distro: Distro,
     search: Search,
-    strip: StripRules,
     rules: RuntimeRules<'a>,
     /// What is on every system: [`packages::essential`].
     essential: BTreeSet<String>,
@@ -55,6 +54,7 @@ struct Ahead {
     named: BTreeSet<String>,
     /// Those that it names and all they depend on. What else is locked is for run-time rules to ask for.
     closure: BTreeSet<String>,
+    strip: StripRules,
     include: Vec<Glob>,
     exclude: Vec<Glob>,
     /// What packages give that are reached.
@@ -99,17 +99,15 @@ impl<'a> Foresight<'a> {
         let mut layers = stacked.iter().skip(recipe.layers_below()).map(|stacked| stacked.layer);
         let is_idle = layers.all(|layer| layer.packages.is_empty())
             && own.files.values().all(|elf| elf.layer < recipe.layers_below());
-        let (strip, rules) = if is_idle {
-            (StripRules::none(), RuntimeRules::default())
+        let rules = if is_idle {
+            RuntimeRules::default()
         } else {
-            let strip = StripRules::new(recipe).map_err(|error| SelectError::strip(&error))?;
-            (strip, RuntimeRules::new(recipe.runtime_rules(), names.0, names.1)?)
+            RuntimeRules::new(recipe.runtime_rules(), names.0, names.1)?
         };
         let mut foresight = Foresight {
             packages,
             distro,
             search: loader_for(distro, arch, None).ok_or_else(no_port)?,
-            strip,
             rules,
             essential: packages::essential(packages),
             layers: Vec::new(),
@@ -132,6 +130,7 @@ impl<'a> Foresight<'a> {
                 keep: layer.keep,
                 named: all_named.union(&named).cloned().collect(),
                 closure: packages::closure(&named, packages),
+                strip: StripRules::new(recipe, number).map_err(|error| SelectError::strip(&error))?,
                 include: compile(layer, &layer.include, names, merged_usr)?,
                 exclude: compile(layer, &layer.exclude, names, merged_usr)?,
                 roles: BTreeMap::new(),
@@ -244,7 +243,8 @@ impl<'a> Foresight<'a> {
         };
         let mut steps = self.taken(number, &package, role);
         let Some(locked) = self.packages.get(name).copied() else { return steps };
-        let hands_on = role == Role::Named && packages::is_meta(self.distro, &self.strip, &package);
+        let hands_on =
+            role == Role::Named && packages::is_meta(self.distro, &self.layers[number].strip, &package);
         for dependency in &locked.requires {
             let source = self.packages.get(dependency.as_str()).map(|locked| &locked.source);
             let is_part = source == Some(&locked.source);
@@ -286,7 +286,7 @@ impl<'a> Foresight<'a> {
     fn taken(&self, number: usize, package: &PackageFiles, role: Role) -> Vec<Step> {
         self.of_elf_files(number, package, |file| {
             (role == Role::Named || packages::comes_with_package(&self.search, file))
-                && self.strip.class_of(&file.entry.path).is_none()
+                && self.layers[number].strip.class_of(&file.entry.path).is_none()
         })
     }
 

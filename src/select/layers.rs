@@ -8,6 +8,7 @@ use crate::root_path::RootPath;
 
 use super::patterns::Glob;
 use super::selector::{Chosen, Selector};
+use super::strip::StripRules;
 use super::{Inputs, Reason, SelectError, packages};
 
 /// One layer's rules, ready to be asked.
@@ -18,6 +19,8 @@ pub(super) struct LayerRules {
     pub(super) named: BTreeSet<String>,
     /// Those and all they depend on.
     pub(super) closure: BTreeSet<String>,
+    /// What it leaves out whatever it names.
+    pub(super) strip: StripRules,
     pub(super) include: Vec<Glob>,
     pub(super) exclude: Vec<Glob>,
     /// Which of these excludes the paths that were asked for.
@@ -39,6 +42,7 @@ impl Selector<'_> {
                 name: selected.name.clone(),
                 named,
                 closure: BTreeSet::new(),
+                strip: StripRules::none(),
                 include: Vec::new(),
                 exclude: Vec::new(),
                 excluded: RefCell::default(),
@@ -86,8 +90,10 @@ impl Selector<'_> {
         let layer = stacked.layer;
         let include = self.compile(layer, &layer.include)?;
         let exclude = self.compile(layer, &layer.exclude)?;
+        let strip =
+            StripRules::new(self.inputs.recipe, number).map_err(|error| SelectError::strip(&error))?;
         let (name, excluded) = (layer.name.clone(), RefCell::default());
-        self.layers.push(LayerRules { name, named, closure, include, exclude, excluded });
+        self.layers.push(LayerRules { name, named, closure, strip, include, exclude, excluded });
         for name in self.layer().named.clone() {
             self.catalogued(&name);
         }

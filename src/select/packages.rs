@@ -5,12 +5,10 @@
 //! those that are mere additions (`-doc`, `-openrc`) are in the lock only where something asked for them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::arch::Arch;
 use crate::catalog::{CataloguedFile, PackageFiles};
 use crate::distro::{Distro, PackageFormat, is_install_helper};
-use crate::elf::{ElfFacts, ElfKind};
 use crate::loader::Search;
 use crate::lock::LockedPackage;
 use crate::recipe::{Keep, PackageSpec, Recipe, Stacked};
@@ -217,7 +215,7 @@ impl Selector<'_> {
     }
 
     fn is_meta(&self, package: &PackageFiles) -> bool {
-        is_meta(self.inputs.distro, &self.strip, package)
+        is_meta(self.inputs.distro, &self.layer().strip, package)
     }
 }
 
@@ -237,10 +235,8 @@ pub(super) fn waits_for_nothing(search: &Search, package: &PackageFiles) -> bool
 }
 
 pub(super) fn ships_library(search: &Search, package: &PackageFiles) -> bool {
-    // Objects that are to be linked into programs (crt1.o) are no libraries.
-    let is_library = |facts: &Arc<ElfFacts>| facts.kind == ElfKind::SharedObject;
     let mut files = package.manifest.files.iter();
-    files.any(|file| file.elf.as_ref().is_some_and(is_library) && search.in_default_dirs(&file.entry.path))
+    files.any(|file| file.elf.is_some() && search.in_default_dirs(&file.entry.path))
 }
 
 pub(super) fn has_elf(package: &PackageFiles) -> bool {

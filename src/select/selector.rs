@@ -17,7 +17,6 @@ use super::layers::LayerRules;
 use super::mentions::Opened;
 use super::packages::{self, Role, is_command};
 use super::rules::RuntimeRules;
-use super::strip::StripRules;
 use super::visible::loader_for;
 use super::words::Called;
 use super::{Damaged, Inputs, Lacked, PassedLink, Reason, SelectError, Selected, Unlinked, Warning};
@@ -82,7 +81,6 @@ pub(super) struct Selector<'a> {
     pub(super) settled_roots: Vec<ElfRoot>,
     pub(super) doubtful: bool,
     pub(super) arch_name: &'static str,
-    pub(super) strip: StripRules,
     /// The layers of the recipe's bases and its own.
     pub(super) stacked: Vec<Stacked<'a>>,
     pub(super) layers: Vec<LayerRules>,
@@ -99,7 +97,6 @@ impl<'a> Selector<'a> {
         let no_port = || SelectError::NoPort { distro: inputs.distro, arch: inputs.arch };
         let arch_name = inputs.distro.arch_name(inputs.arch).ok_or_else(no_port)?;
         let triplet = inputs.distro.triplet(inputs.arch).ok_or_else(no_port)?;
-        let strip = StripRules::new(inputs.recipe).map_err(|error| SelectError::strip(&error))?;
         let search = loader_for(inputs.distro, inputs.arch, inputs.musl_path).ok_or_else(no_port)?;
         let library_path = inputs.recipe.image.env.get("LD_LIBRARY_PATH");
         let library_path = library_path.map(|value| search.library_path(value)).unwrap_or_default();
@@ -132,7 +129,6 @@ impl<'a> Selector<'a> {
             settled_roots: Vec::new(),
             doubtful: false,
             arch_name,
-            strip,
             stacked: inputs.recipe.stacked(),
             layers: Vec::new(),
             chosen: BTreeMap::new(),
@@ -147,7 +143,7 @@ impl<'a> Selector<'a> {
     }
 
     pub(super) fn is_stripped(&self, path: &RootPath) -> bool {
-        self.strip.class_of(path).is_some()
+        self.layer().strip.class_of(path).is_some()
     }
 
     /// A package's files, or a wish for them.

@@ -31,6 +31,7 @@ const fn patterns(class: StripClass) -> &'static [&'static str] {
             "/usr/include/**",
             "/{opt,usr/lib,usr/libexec,usr/local,usr/src}/**/*.h",
             "/usr/share/**/include/**/*.h",
+            "/usr/share/perl/**/*.h",
         ],
         StripClass::Pod => &["/**/*.pod"],
         StripClass::Static => &["/usr/lib/**/*.a"],
@@ -104,9 +105,9 @@ pub struct StripRules {
 }
 
 impl StripRules {
-    /// Compiles the classes that a recipe leaves out.
-    pub fn new(recipe: &Recipe) -> Result<Self, globset::Error> {
-        StripRules::of(&recipe.strip, &recipe.stripped(), recipe.conventions())
+    /// Compiles the classes that a recipe leaves out of a layer ([`Recipe::stripped`]).
+    pub fn new(recipe: &Recipe, layer: usize) -> Result<Self, globset::Error> {
+        StripRules::of(&recipe.strip, &recipe.stripped(layer), recipe.conventions())
     }
 
     fn of(strip: &Strip, left_out: &[StripClass], distro: Distro) -> Result<Self, globset::Error> {

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::distro::{essential_package_with, essential_packages};
 use crate::loader::resolve;
+use crate::recipe::Keep;
 use crate::root_path::RootPath;
 use crate::tarball::EntryKind;
 
@@ -153,7 +154,11 @@ impl Selector<'_> {
                     self.reach_interpreter(&owner, package);
                 }
             }
-        } else if !self.want_command(command, package, need) && need == Need::Certain {
+        } else if !self.want_command(command, package, need)
+            && need == Need::Certain
+            // Of all scripts of all packages, many are nobody's to run.
+            && self.keep() == Keep::Needed
+        {
             self.called.insert(Called { script: script.clone(), command: command.to_owned() });
         }
     }

@@ -133,6 +133,14 @@ pub(super) fn query(machine: &mut Machine<'_>, call: &Call) -> Reply {
             let name = name.strip_prefix("mod_").unwrap_or(name);
             let name = name.strip_suffix(kind.suffix).unwrap_or(name);
             let is_on = enabled.iter().any(|one| one == name);
+            let available = kind.available(&format!("{name}{}", kind.suffix));
+            if !is_on
+                && !name.starts_with("mpm_")
+                && available.is_some_and(|path| machine.is_of_others(&path))
+            {
+                // Its own package's script may have switched it on.
+                return Reply::Done { status: None, stdout: String::new(), variables: Vec::new() };
+            }
             answer(i32::from(!is_on), if is_on { told(name) } else { String::new() })
         }
     }

@@ -91,14 +91,15 @@ fn is_command_line(text: &str) -> bool {
         || text.contains(' ') && OPERATORS.iter().any(|operator| text.contains(operator))
 }
 
-/// `rm -rf x`, `exec tool --flag`: no text begins so, unless it tells how a command is used.
+/// `rm -rf x`, `exec tool --flag x`: no text begins so, unless it tells how a command is used.
 fn begins_with_option(text: &str) -> bool {
     let mut words = text.strip_prefix("exec ").unwrap_or(text).split(' ');
     let command = words.next().is_some_and(is_word);
     let option = words.next().and_then(|word| word.strip_prefix('-'));
     let is_option = option
         .is_some_and(|option| option.trim_start_matches('-').starts_with(|c: char| c.is_ascii_alphabetic()));
-    command && is_option && words.next().is_some()
+    let tells_usage = ["[", "<", "..."].iter().any(|mark| text.contains(mark));
+    command && is_option && words.next().is_some() && !tells_usage
 }
 
 /// Where the whole strings of some data are, in their order.
@@ -273,7 +274,7 @@ mod tests {
             binding: Binding::Lazy,
         };
         let data = b"which tool\0which one of them\0find the way\0LC_ALL=C sort %s | uniq -c >/dev/null 2>&1\0a > b\0%s 2>&1\0\
-                     rm -rf %s\0exec cc-x86_64 -O2 %s\0note - see x\0sync -n\0Print -x y\0";
+                     rm -rf %s\0exec cc-x86_64 -O2 %s\0note - see x\0tar -x FILE...\0sync -n\0Print -x y\0";
         let segment = ProgramHeader {
             p_type: PT_LOAD,
             p_flags: PF_R,

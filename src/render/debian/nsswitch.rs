@@ -3,9 +3,40 @@
 //! A package's script sees the file as it is on a system with nothing added ([`NSSWITCH`](crate::effects::NSSWITCH)).
 //! What it adds to that is added to what the image has, so that several packages do not undo each other's work.
 
+use crate::effects::{Effect, NSSWITCH, NSSWITCH_CONF};
+
+use super::{Made, MadeFile, Setup, effects_in, fixed};
+
+impl Setup<'_> {
+    /// Adds what the packages of this layer and of those below add, where the image has the file and no recipe gives it.
+    pub(super) fn add_name_services(&self, made: &mut Made) {
+        let path = fixed(NSSWITCH_CONF);
+        let names = (self.distro.arch_name(self.arch), self.distro.triplet(self.arch));
+        let (arch, triplet) = (names.0.unwrap_or_default(), names.1.unwrap_or_default());
+        let mut files = self.begun.iter().flat_map(|recipe| &recipe.layers).flat_map(|layer| &layer.files);
+        if files.any(|file| file.path(arch, triplet).is_ok_and(|given| given == path)) {
+            return;
+        }
+        let Some(image) = self.tree.made_content(&path) else { return };
+        let image = String::from_utf8_lossy(&image).into_owned();
+        let wholly = self.done.iter().filter(|(_, whole)| **whole).map(|(name, _)| *name);
+        let changed =
+            wholly.flat_map(|name| effects_in(self.effects, name)).filter_map(|effect| match effect {
+                Effect::File { path: own, content, .. } if *own == path => {
+                    Some(String::from_utf8_lossy(content))
+                }
+                _ => None,
+            });
+        let whole = changed.fold(image.clone(), |image, changed| with_services(&image, NSSWITCH, &changed));
+        if whole != image {
+            made.insert(path.clone(), MadeFile::file(path, 0o644, whole.into_bytes()));
+        }
+    }
+}
+
 /// The image's file with what a package adds: `changed` is what its script makes of `base`. Lines of the image keep
 /// their form; a service stands behind the one that it stood behind in the script's file, if that is there.
-pub(in crate::render) fn with_services(image: &str, base: &str, changed: &str) -> String {
+fn with_services(image: &str, base: &str, changed: &str) -> String {
     let mut lines: Vec<String> = image.lines().map(ToOwned::to_owned).collect();
     for (database, services) in changed.lines().filter_map(database) {
         let known: Vec<&str> = base

@@ -61,6 +61,8 @@ struct World {
     recipe: &'static str,
     /// Packages of which a rule took single files.
     partial: Vec<&'static str>,
+    /// What a run-time rule makes of `/etc/nsswitch.conf`, in which layer.
+    rule_makes: Option<(usize, &'static str)>,
 }
 
 impl World {
@@ -94,7 +96,11 @@ impl World {
             let wanted = setup.wants(layer);
             let given = self.contents.iter().filter(|(path, _)| wanted.contains(*path));
             let given = given.map(|(path, bytes)| (path.clone(), bytes.clone())).collect();
-            let laid = setup.layer(number, layer, &Made::new(), given).unwrap();
+            let made = self.rule_makes.filter(|(layer, _)| *layer == number).map(|(_, text)| {
+                let conf = path("/etc/nsswitch.conf");
+                (conf.clone(), MadeFile::file(conf, 0o644, text.as_bytes().to_vec()))
+            });
+            let laid = setup.layer(number, layer, &made.into_iter().collect(), given).unwrap();
             let mut lines = show(&laid.made);
             lines.extend(laid.changes.owners.iter().map(|(path, owner)| format!("chown {owner:?} {path}")));
             lines.extend(laid.changes.modes.iter().map(|(path, mode)| format!("chmod {mode:o} {path}")));
@@ -283,6 +289,48 @@ fn a_home_that_is_made_leaves_what_is_in_it() {
     // Where the package has it, it is not the user's.
     world.layers = vec![vec![package("b", &["/usr/bin/b", "/var/lib/bee/", "/var/lib/bee/keys/"])]];
     assert_eq!(world.lay().0[0], ["/var/lib/bee/keys/ 700 0:0"]);
+}
+
+#[test]
+fn name_services_are_added_to_the_file_of_any_layer() {
+    let adds = |what: &str| Effect::File {
+        path: path("/etc/nsswitch.conf"),
+        content: crate::effects::NSSWITCH.replace("passwd:         files", what).into_bytes(),
+        mode: None,
+    };
+    let one = |name: &str| package(name, &[&format!("/usr/lib/{name}")]);
+    let mut world = World { layers: vec![vec![one("a"), one("b")], vec![one("c")]], ..World::default() };
+    world.effects("a", &[adds("passwd: files one")]);
+    world.effects("c", &[adds("passwd: two files")]);
+    assert_eq!(world.lay().0, [Vec::<String>::new(), vec![]]);
+    // As a run-time rule makes it, in the lower layer or in the upper.
+    world.rule_makes = Some((0, "passwd: files\n"));
+    let conf = "/etc/nsswitch.conf 644 0:0 passwd:         ";
+    let lines = |layer: &[String]| -> Vec<String> {
+        layer.iter().filter(|line| line.contains("nsswitch")).map(|line| line.trim_end().to_owned()).collect()
+    };
+    let (layers, _) = world.lay();
+    assert_eq!(lines(&layers[0]), [format!("{conf}files one")]);
+    assert_eq!(lines(&layers[1]), [format!("{conf}two files one")]);
+    world.rule_makes = Some((1, "passwd: files\n"));
+    let (layers, _) = world.lay();
+    assert_eq!(lines(&layers[0]), [] as [&str; 0]);
+    assert_eq!(lines(&layers[1]), [format!("{conf}two files one")]);
+}
+
+#[test]
+fn what_a_layer_below_has_made_stays_and_is_told() {
+    let mut world = World {
+        layers: vec![vec![package("a", &["/usr/bin/a"])], vec![package("b", &["/usr/bin/b"])]],
+        ..World::default()
+    };
+    let link = path("/etc/enabled/a");
+    world.effects("a", &[Effect::Symlink { path: link.clone(), target: "/usr/bin/a".into() }]);
+    let gone = Effect::Remove { path: path("/etc/enabled/none"), recursive: false };
+    world.effects("b", &[Effect::Remove { path: link, recursive: false }, gone]);
+    assert_eq!(world.lay().1, ["b: /etc/enabled/a stays, which it removes: a layer below has it"]);
+    world.layers = vec![world.layers.concat()];
+    assert_eq!(world.lay(), (vec![vec!["rm /etc/enabled/a".to_owned()]], vec![]));
 }
 
 #[test]
