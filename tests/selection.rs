@@ -1050,6 +1050,33 @@ fn scripts() {
                /usr/share/perl/strict.pm: file 0644 "strict""##,
         ),
         case(
+            "what a layer that keeps all does not bring for its libraries comes with who needs them above",
+            &format!(
+                "{}[[layer]]\nname = \"top\"\npackages = [\"app\"]\n{}",
+                layer(r#""libx1""#, "keep = \"all\""),
+                "[[rule]]\nname = \"data\"\nwhen = { sonames = [\"liby.so.1\"] }\npackages = [\"data\"]\nfiles = [\"/usr/share/data\"]\n"
+            ),
+            "Package: app
+             Depends: libx1
+             /usr/bin/app elf program needed=libx.so.1
+
+             Package: libx1
+             Depends: liby1
+             /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1 needed=liby.so.1
+
+             Package: liby1
+             /usr/lib/{triplet}/liby.so.1 elf soname=liby.so.1
+
+             Package: data
+             /usr/share/data 0644 data",
+            r#"-- main
+               /usr/lib/x86_64-linux-gnu/libx.so.1: file 0755 of libx1
+               /usr/lib/x86_64-linux-gnu/liby.so.1: file 0755 of liby1
+               -- top
+               /usr/bin/app: file 0755 of app
+               /usr/share/data: file 0644 "data""#,
+        ),
+        case(
             "`all` keeps its packages and what scripts use of Essential ones, on which everything depends",
             &layer(r#""app""#, "keep = \"all\""),
             "Package: app

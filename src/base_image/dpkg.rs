@@ -16,8 +16,9 @@ use crate::root_path::RootPath;
 
 const INFO: &str = "/var/lib/dpkg/info/";
 const STATUS_D: &str = "/var/lib/dpkg/status.d/";
-/// What dpkg remembers of diversions and of owners and modes.
-const REMEMBERED: [&str; 3] = ["/var/lib/dpkg/diversions", "/var/lib/dpkg/statoverride", "/etc/shells"];
+/// What dpkg remembers of diversions and of owners and modes, and what packages' scripts add to.
+const REMEMBERED: [&str; 4] =
+    ["/var/lib/dpkg/diversions", "/var/lib/dpkg/statoverride", "/etc/nsswitch.conf", "/etc/shells"];
 /// The fields of relations that locks have.
 const RELATIONS: [&str; 6] = ["Pre-Depends", "Depends", "Provides", "Conflicts", "Breaks", "Replaces"];
 /// Fields that dpkg adds to what a package says of itself.

@@ -136,9 +136,9 @@ impl StripClass {
 const COMPILERS: &[&str] = &[
     "*-dev",
     "build-base",
-    "build-essential",
     "clang",
-    "clang-*",
+    "clang-1*",
+    "clang-2*",
     "cpp",
     "cpp-*",
     "fp-compiler*",

@@ -386,7 +386,11 @@ impl<'t, 'a> Files<'t, 'a> {
             return Ok(());
         }
         if item.layer != self.layer {
-            let is_scripts = matches!(item.origin, Origin::Made(_)) && !is_directory;
+            let is_scripts = match &item.origin {
+                Origin::Made(_) => !is_directory,
+                Origin::Package(file) => self.catalog.is_given(*file) && !is_directory,
+                Origin::Implied => false,
+            };
             let stays = format!("{path} stays, which it removes: a layer below has it");
             return if is_scripts { Err(stays) } else { Ok(()) };
         }

@@ -185,8 +185,10 @@ impl Hint for SelectError {
                     all => format!("add to the layer's `packages`: {all}"),
                 };
                 // A library that a program loads would be missed in its turn.
-                let files: BTreeSet<&RootPath> = all.iter().flat_map(|one| &one.programs).collect();
-                let files: Vec<String> = files.into_iter().map(|file| format!("\"{file}\"")).collect();
+                let programs: BTreeSet<&RootPath> = all.iter().flat_map(|one| &one.programs).collect();
+                let told = programs.iter().take(MOST_TOLD).map(|file| format!("\"{file}\""));
+                let rest = (programs.len() > MOST_TOLD).then(|| "...".to_owned());
+                let files: Vec<String> = told.chain(rest).collect();
                 let without = format!("or do without what cannot work: `exclude = [{}]`", files.join(", "));
                 vec![way_out, without]
             }

@@ -133,34 +133,7 @@ impl Selector<'_> {
                 subjects.push(Subject { process, role: Role::Plugin, by_musl, bind_now });
             }
         }
-        let mut findings = prove(&subjects);
-        findings.retain(|finding| !self.has_host(finding, &subjects));
-        findings
-    }
-
-    /// Whether what a plug-in lacks is in a library that something else of the image loads: that is what opens the
-    /// plug-in (an interpreter in a library, say). Parts of the C library are made for debuggers too.
-    fn has_host(&self, finding: &Finding, subjects: &[Subject<'_>]) -> bool {
-        let LinkFault::Symbols(symbols) = &finding.fault else { return false };
-        if finding.is_error {
-            return false;
-        }
-        let is_of_c_library =
-            self.file_at(&finding.file).is_some_and(|(_, package, _)| self.is_c_library(package));
-        let has_all = |has: &PackedSymbols| {
-            symbols.iter().all(|symbol| {
-                let version = symbol.version.as_ref().map(|(version, _)| version.as_str());
-                has.define(&symbol.name, version)
-            })
-        };
-        let others = subjects.iter().filter(|subject| {
-            subject.process.objects.first().is_some_and(|first| first.file != finding.subject)
-        });
-        let mut seen = BTreeSet::new();
-        let mut hosts = others
-            .flat_map(|subject| subject.process.objects.iter().skip(1))
-            .filter(|object| object.file != finding.file && seen.insert(&object.file));
-        is_of_c_library || hosts.any(|object| has_all(&object.facts.symbols))
+        prove(&subjects)
     }
 
     fn explained(&self, finding: Finding) -> Unproven {

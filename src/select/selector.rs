@@ -86,7 +86,7 @@ pub(super) struct Selector<'a> {
     pub(super) layers: Vec<LayerRules>,
     pub(super) chosen: BTreeMap<RootPath, Chosen>,
     pub(super) queue: VecDeque<RootPath>,
-    /// What layers that list files have, and what an upper layer needs with all it leads to.
+    /// What layers have that list files or keep all, and what an upper layer needs with all it leads to.
     followed: HashSet<RootPath>,
     /// The packages that a layer has for their own sake, though lower layers have files of theirs.
     pub(super) whole: BTreeSet<(usize, String)>,
@@ -196,8 +196,9 @@ impl<'a> Selector<'a> {
             if below < layer && is_whole && !is_directory {
                 self.whole.insert((layer, package.name.clone()));
             }
-            let is_listed = self.stacked[below].layer.keep == Keep::Listed;
-            if is_listed && self.keeps_whole_packages() && self.followed.insert(path.clone()) {
+            // Only where it was looked at for all that it needs, that is there too.
+            let is_settled = self.stacked[below].layer.keep == Keep::Needed;
+            if !is_settled && self.keep() == Keep::Needed && self.followed.insert(path.clone()) {
                 self.queue.push_back(path.clone());
             }
             return;

@@ -28,7 +28,7 @@ pub(crate) struct Bench {
 
 /// What the recipe of a package is called: images may not have all names that packages may.
 pub(crate) fn called(package: &str) -> String {
-    package.replace('+', "p")
+    package.replace('+', "p").replace(' ', "-with-")
 }
 
 /// What the program did.
@@ -163,13 +163,14 @@ impl Bench {
         self.directory.path().join(name)
     }
 
-    /// Writes a recipe of one layer with one package; `more` is said of the layer.
+    /// Writes a recipe of one layer with a package, or several with spaces between; `more` is said of the layer.
     pub(crate) fn recipe(&self, from: &str, package: &str, more: &str) -> String {
         let name = called(package);
+        let packages = package.replace(' ', "\", \"");
         let file = format!("{name}.toml");
         let text = format!(
             "name = \"{name}\"\nfrom = \"{from}\"\n\n\
-             [[layer]]\nname = \"{name}\"\npackages = [\"{package}\"]\n{more}\n"
+             [[layer]]\nname = \"{name}\"\npackages = [\"{packages}\"]\n{more}\n"
         );
         fs::write(self.path(&file), text).unwrap();
         file

@@ -3,21 +3,21 @@
 //! Their names are resolved, locales and certificates found by rules that are not here yet; what is asserted
 //! is that each starts, does some work, and that the real loader finds every library of every file.
 
-use crate::real_archive::bench::{Bench, Ran, tell_sizes, unpacked};
+use crate::real_archive::bench::{Bench, Ran, called, tell_sizes, unpacked};
 use crate::real_archive::root::{can_run, link_all, sandbox};
 
 /// A command, and what it has to say on stdout or stderr.
 type Says<'a> = (&'a [&'a str], &'a str);
 
-/// Builds, checks and links an image of one package, then runs its programs.
+/// Builds, checks and links an image of a package, or of several with spaces between, then runs its programs.
 #[track_caller]
 fn works(package: &str, layer: &str, commands: &[Says<'_>]) -> Option<u64> {
     let bench = Bench::new().filter(|_| can_run())?;
     let recipe = bench.recipe("debian:trixie", package, layer);
     let built = bench.build(&[&recipe, "--arch", "amd64"]);
     tell_sizes(&built);
-    bench.run(&["check", &format!("oci:images:{package}")]).ended(0, &["nothing is wrong"]);
-    let root = bench.unpack(package);
+    bench.run(&["check", &format!("oci:images:{}", called(package))]).ended(0, &["nothing is wrong"]);
+    let root = bench.unpack(&called(package));
     let (count, failures) = link_all(&root, "/lib64/ld-linux-x86-64.so.2");
     assert!(count > 2 && failures.is_empty(), "{package}, {count}: {failures:#?}");
     for (command, expected) in commands {
@@ -120,16 +120,15 @@ fn real_mirror_compiler() {
 #[test]
 fn real_mirror_apache_with_php() {
     let modules = "APACHE_CONFDIR=/etc/apache2 && . /etc/apache2/envvars && apache2 -t -D DUMP_MODULES 2>&1";
-    let module = "[[layer]]\nname = \"module\"\npackages = [\"libapache2-mod-php\"]";
     let commands: [Says<'_>; 2] =
         [(&["sh", "-c", modules], "mpm_prefork_module"), (&["sh", "-c", modules], "php_module")];
-    works("apache2", module, &commands);
+    works("apache2 libapache2-mod-php", "", &commands);
 }
 
 #[test]
 fn real_mirror_name_services_and_directories_of_a_daemon() {
     let looks = "grep -h ^passwd: /etc/nsswitch.conf; stat -c '%a %U %n' /var/lib/sss /var/lib/sss/secrets; \
-                 ls /etc/*will-install";
+                 ls /etc/*will-install || :";
     let tools = "[[layer]]\nname = \"tools\"\npackages = [\"grep\", \"coreutils\"]";
     let said = "passwd:         files sss\n755 root /var/lib/sss\n700 root /var/lib/sss/secrets\nls: ";
     works("sssd-common", tools, &[(&["sh", "-c", looks], said)]);

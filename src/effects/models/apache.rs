@@ -12,7 +12,7 @@ use super::super::Effect;
 use super::super::machine::{Content, Machine};
 use super::{all_known, doubtful};
 use crate::root_path::RootPath;
-use crate::shell::{Call, Reply, World};
+use crate::shell::{Call, Reply, World, resolve};
 
 /// What is switched.
 #[derive(Clone, Copy)]
@@ -153,11 +153,18 @@ impl Switch {
         let is_on = |machine: &Machine<'_>, module: &str| {
             MODULE.enabled(&format!("{module}.load")).is_some_and(|path| machine.node(&path).is_some())
         };
-        let threaded = || ["mpm_event", "mpm_worker"].iter().any(|module| is_on(machine, module));
+        let threaded = || {
+            let is_default = MODULE.available(&format!("{MPM}.load"));
+            let is_default = is_default.is_some_and(|load| machine.is_of_others(&load));
+            ["mpm_event", "mpm_worker"].iter().any(|module| is_on(machine, module))
+                || (is_default && !is_on(machine, "mpm_prefork"))
+        };
         let name = if is_module && name == "cgi" && threaded() { "cgid" } else { name };
         let file = format!("{name}{}", kind.suffix);
         let available = kind.available(&file)?;
-        let text = machine.read(&available)?;
+        // It may be a link to what another package has.
+        let place = resolve(machine, &RootPath::root(), available.as_str())?;
+        let text = machine.read(&place).unwrap_or_default();
         let depends = listed(&text, "Depends");
         if is_module {
             if !self.begun.insert(name.to_owned()) {

@@ -162,7 +162,8 @@ pub fn prove(subjects: &[Subject<'_>]) -> Vec<Finding> {
                 hosts.extend(index.files_of(subject));
                 proof.program(subject);
             }
-            Role::Plugin => hosts.extend(index.files_of(subject).first()),
+            // What opens a plug-in may be a plug-in's library: an interpreter that a server has as one, say.
+            Role::Plugin => hosts.extend(index.files_of(subject)),
         }
     }
     for subject in subjects.iter().filter(|subject| subject.role == Role::Plugin) {

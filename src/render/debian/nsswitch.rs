@@ -9,7 +9,7 @@ use super::{Made, MadeFile, Setup, effects_in, fixed};
 
 impl Setup<'_> {
     /// Adds what the packages of this layer and of those below add, where the image has the file and no recipe gives it.
-    pub(super) fn add_name_services(&self, made: &mut Made) {
+    pub(super) fn add_name_services(&mut self, made: &mut Made) {
         let path = fixed(NSSWITCH_CONF);
         let names = (self.distro.arch_name(self.arch), self.distro.triplet(self.arch));
         let (arch, triplet) = (names.0.unwrap_or_default(), names.1.unwrap_or_default());
@@ -17,8 +17,11 @@ impl Setup<'_> {
         if files.any(|file| file.path(arch, triplet).is_ok_and(|given| given == path)) {
             return;
         }
-        let Some(image) = self.tree.made_content(&path) else { return };
-        let image = String::from_utf8_lossy(&image).into_owned();
+        // Scripts see the file of a base image, if that has one.
+        let given = self.given.get(&path).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        let there = self.tree.made_content(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let Some(image) = there.or_else(|| given.clone()) else { return };
+        let base = given.as_deref().unwrap_or(NSSWITCH);
         let wholly = self.done.iter().filter(|(_, whole)| **whole).map(|(name, _)| *name);
         let changed =
             wholly.flat_map(|name| effects_in(self.effects, name)).filter_map(|effect| match effect {
@@ -27,9 +30,11 @@ impl Setup<'_> {
                 }
                 _ => None,
             });
-        let whole = changed.fold(image.clone(), |image, changed| with_services(&image, NSSWITCH, &changed));
+        let whole = changed.fold(image.clone(), |image, changed| with_services(&image, base, &changed));
         if whole != image {
-            made.insert(path.clone(), MadeFile::file(path, 0o644, whole.into_bytes()));
+            let file = MadeFile::file(path.clone(), 0o644, whole.into_bytes());
+            self.tree.make(self.layer, &file);
+            made.insert(path, file);
         }
     }
 }
@@ -68,7 +73,9 @@ fn with_services(image: &str, base: &str, changed: &str) -> String {
             }
         }
         if here.len() > before {
+            let comment = own.and_then(|at| lines[at].split_once('#')).map(|(_, text)| format!(" #{text}"));
             let line = format!("{:<15} {}", format!("{database}:"), here.join(" "));
+            let line = line + &comment.unwrap_or_default();
             match own {
                 Some(at) => lines[at] = line,
                 None => lines.push(line),
@@ -98,13 +105,13 @@ mod tests {
 
     #[test]
     fn services_are_added_beside_each_other() {
-        let image = "# who\npasswd: files\n\nhosts: files dns\nservices:       files\n";
+        let image = "# who\npasswd: files # own\n\nhosts: files dns\nservices:       files\n";
         let sss = "passwd: files sss\nhosts: files dns\nservices: db files sss\nnetgroup: nis sss\nautomount: sss\n";
         let mdns = "passwd: files\nhosts: files mdns4_minimal [NOTFOUND=return] dns\nservices: db files\nnetgroup: nis\n";
         let with_one = with_services(image, BASE, sss);
         assert_eq!(
             with_one,
-            "# who\npasswd:         files sss\n\nhosts: files dns\nservices:       files sss\n\
+            "# who\npasswd:         files sss # own\n\nhosts: files dns\nservices:       files sss\n\
              netgroup:       sss\nautomount:      sss\n"
         );
         let with_both = with_services(&with_one, BASE, mdns);
@@ -114,7 +121,7 @@ mod tests {
         );
         assert_eq!(with_services(&with_both, BASE, mdns), with_both);
         let first = with_services(image, BASE, "passwd: sss files\n");
-        assert!(first.contains("passwd:         sss files\n"), "{first}");
+        assert!(first.contains("passwd:         sss files # own\n"), "{first}");
         let after = with_services(&with_both, BASE, "hosts: files mymachines dns\n");
         assert!(after.contains("files mymachines mdns4_minimal [NOTFOUND=return] dns"), "{after}");
     }
