@@ -1,6 +1,6 @@
 //! `/etc/nsswitch.conf` (nsswitch.conf(5)), to which packages of name services add themselves when they are installed.
 //!
-//! A package's script sees the file as it is on a system with nothing added ([`NSSWITCH`](crate::effects::NSSWITCH)).
+//! A package's script sees the file as it is on a system with nothing added ([`NSSWITCH`]).
 //! What it adds to that is added to what the image has, so that several packages do not undo each other's work.
 
 use crate::effects::{Effect, NSSWITCH, NSSWITCH_CONF};
