@@ -523,7 +523,9 @@ fn the_closure_is_musls() {
         ),
         "",
     )
-    .fails("/usr/lib/libb.so (from app-libs) needs `libx.so`, which no locked package")
+    .fails(
+        "/usr/lib/libb.so (from app-libs, loaded by /usr/bin/tool) needs `libx.so`, which no locked package",
+    )
     .holds();
 }
 

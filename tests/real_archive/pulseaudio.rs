@@ -12,13 +12,9 @@ use crate::tools::{Daemon, have, is_root};
 fn unpacked(bench: &Bench) -> std::path::PathBuf {
     let built = bench.build(&["pulseaudio.toml", "--arch", "amd64"]);
     tell_sizes(&built);
-    // What libsystemd and libudev open for what this daemon never asks of them.
+    // libsystemd and libudev may use more than the daemon asks of them, and say that they do without.
     let warnings = built["images"][0]["warnings"].as_array().unwrap();
-    let can_use = |library: &str| {
-        let is_so = |text: &str| text.contains(library) && text.contains(" can use `");
-        warnings.iter().any(|warning| is_so(warning.as_str().unwrap()))
-    };
-    assert!(warnings.len() == 2 && can_use("libsystemd.so.0") && can_use("libudev.so.1"), "{warnings:#?}");
+    assert!(warnings.is_empty(), "{warnings:#?}");
     bench.run(&["check", "oci:images:pulseaudio"]).ended(0, &["nothing is wrong"]);
     bench.unpack("pulseaudio")
 }
