@@ -39,7 +39,7 @@ use contents::Blobs;
 use fits::{check_distro, check_merged};
 
 /// The kind of derived entry. Another form of [`Scanned`] needs another name.
-const IMAGES: &str = "base-image-1";
+const IMAGES: &str = "base-image-2";
 
 /// Where dpkg keeps its own database.
 pub const DPKG_STATUS: &str = "/var/lib/dpkg/status";
