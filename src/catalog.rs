@@ -34,7 +34,7 @@ mod programs;
 mod scan;
 mod scratch;
 
-pub use contents::{read_contents, small_contents};
+pub use contents::{is_at_hand, read_contents, small_contents};
 pub use error::CatalogError;
 pub use layer::{LayerSource, catalogue_layer, in_image};
 pub use merged_usr::MergedUsr;

@@ -56,7 +56,7 @@ use made_links::MadeLinks;
 use on_image::{merged_usr, stand_on};
 use programs::{own_elfs, own_packages};
 use script_effects::ScriptEffects;
-use scripts::{Words, script_words};
+use scripts::{Scripts, WordsMemo};
 
 pub use error::ForgeError;
 pub use fleet::{
@@ -244,7 +244,7 @@ impl Forge<'_> {
         let mut effects = ScriptEffects::default();
         let mut made_links = MadeLinks::default();
         let mut loader_configuration = LoaderConfiguration::default();
-        let mut scripts = Words::new();
+        let of_image = WordsMemo::default();
         let own = own_elfs(recipe, arch);
         let own_packages = own_packages(lock, arch);
         // What an image has is not fetched, nor looked into for what it would want.
@@ -289,19 +289,15 @@ impl Forge<'_> {
                 own: &own,
                 own_packages: &own_packages,
                 loader_configuration: &loader_configuration.files,
-                scripts: &scripts,
+                scripts: &Scripts { catalog, of_archives: &self.loaded.words, of_image: &of_image },
             };
             let outcome = select(inputs).map_err(|error| self.with_providers(recipe, arch, error));
-            match outcome.map_err(|source| ForgeError::Select { arch, source })? {
+            match outcome.map_err(|error| ForgeError::of_selection(arch, error))? {
                 Outcome::Selection(selection) => {
                     let AtHand { catalog, outlines, .. } = at_hand;
                     return Ok(Prepared { arch, catalog, outlines, effects, selection, base, image });
                 }
                 Outcome::Wants(more) => wants = more,
-                Outcome::Reads(paths) => {
-                    scripts.extend(script_words(catalog, &paths, &self.loaded.words)?);
-                    wants = Wants::default();
-                }
             }
         }
     }

@@ -5,15 +5,16 @@
 //! answers [`Outcome::Wants`], and the pipeline fetches and asks again. Most of that [`Foresight`] tells before. Which
 //! packages are catalogued when the answer is given follows from the recipe and the lock, and so does the answer.
 //!
-//! What scripts call is read from their text: where that is not at hand, the answer is [`Outcome::Reads`].
+//! What scripts call is read from their text, which [`ReadScripts`] does for it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
-use crate::catalog::{FileCatalog, FileRef, OwnElfs};
+use crate::catalog::{CatalogError, FileCatalog, FileRef, OwnElfs};
 use crate::distro::Distro;
 use crate::lock::LockedPackage;
 use crate::recipe::{Keep, Recipe, RuleTool};
@@ -50,6 +51,7 @@ pub use mentions::package_names as library_packages;
 pub use packages::{is_command, named as named_packages};
 pub use proof::Unproven;
 pub use reason::Reason;
+pub use scripts::is_read;
 pub use strip::StripRules;
 pub use visible::loader_for;
 pub use warning::Warning;
@@ -84,8 +86,14 @@ pub struct Inputs<'a> {
     /// The files that may say where glibc's loader looks ([`crate::loader::configures_dirs`]): the recipe's, and
     /// those of the packages at hand, which count if they are chosen.
     pub loader_configuration: &'a BTreeMap<RootPath, String>,
-    /// The words of scripts read so far; none for a file that is no script of a shell.
-    pub scripts: &'a BTreeMap<RootPath, Option<Arc<ScriptWords>>>,
+    /// Reads scripts of the packages at hand.
+    pub scripts: &'a dyn ReadScripts,
+}
+
+/// Reads what scripts call.
+pub trait ReadScripts: Debug {
+    /// The words of the file at a path, its owner's; no words where it cannot be understood, or is not at hand.
+    fn words(&self, path: &RootPath) -> Result<Arc<ScriptWords>, CatalogError>;
 }
 
 /// The answer of [`select`].
@@ -95,8 +103,6 @@ pub enum Outcome {
     Selection(Selection),
     /// These locked packages must be catalogued first.
     Wants(Wants),
-    /// The words of these files must be read first.
-    Reads(BTreeSet<RootPath>),
 }
 
 /// Packages that are to be catalogued.

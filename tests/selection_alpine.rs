@@ -11,14 +11,17 @@ use std::sync::Arc as Shared;
 use crate::support::Package;
 use rootforge::apk::archive::Marks;
 use rootforge::arch::Arch;
-use rootforge::catalog::{CataloguedFile, Control, FileCatalog, Manifest, MergedUsr, OwnElfs, PackageFiles};
+use rootforge::catalog::{
+    CatalogError, CataloguedFile, Control, FileCatalog, Manifest, MergedUsr, OwnElfs, PackageFiles,
+};
 use rootforge::digest::Digest;
 use rootforge::distro::Distro;
 use rootforge::elf;
 use rootforge::lock::LockedPackage;
 use rootforge::recipe::Recipe;
 use rootforge::root_path::RootPath;
-use rootforge::select::{Given, Inputs, Outcome, Selection, likely_packages, select};
+use rootforge::select::{Given, Inputs, Outcome, ReadScripts, Selection, likely_packages, select};
+use rootforge::shell::ScriptWords;
 
 /// Links that busybox would have.
 const APPLETS: &[(&str, &str)] = &[("/usr/bin/env", "/bin/busybox"), ("/bin/ls", "/bin/busybox")];
@@ -116,6 +119,16 @@ impl Case {
     }
 }
 
+/// Reads none: what scripts call is not what these cases are about.
+#[derive(Debug)]
+struct Unread;
+
+impl ReadScripts for Unread {
+    fn words(&self, _: &RootPath) -> Result<Shared<ScriptWords>, CatalogError> {
+        Ok(Shared::default())
+    }
+}
+
 /// Asks until nothing more is wanted: what was fetched, and the outcome.
 fn selection(
     recipe: &Recipe,
@@ -132,8 +145,6 @@ fn selection(
     let mut catalog = FileCatalog::new(MergedUsr::new(distro.directory_links(arch)));
     let mut wants = likely_packages(recipe, arch, &by_name);
     let mut fetched = BTreeSet::new();
-    // None is read here: what scripts call is not what these cases are about.
-    let mut scripts = BTreeMap::new();
     loop {
         for name in wants {
             let package = packages.iter().find(|package| package.name() == name).unwrap();
@@ -156,16 +167,12 @@ fn selection(
             own: &OwnElfs::default(),
             own_packages: &BTreeMap::new(),
             loader_configuration: &BTreeMap::new(),
-            scripts: &scripts,
+            scripts: &Unread,
         };
         match select(inputs) {
             Ok(Outcome::Wants(more)) => {
                 wants = more.files;
                 wants.extend(more.outlines);
-            }
-            Ok(Outcome::Reads(paths)) => {
-                scripts.extend(paths.into_iter().map(|path| (path, None)));
-                wants = BTreeSet::new();
             }
             Ok(Outcome::Selection(selection)) => return (fetched, Ok((catalog, selection))),
             Err(error) => return (fetched, Err(error.to_string())),

@@ -94,6 +94,21 @@ pub fn read_contents<T, E: From<CatalogError>>(
     left.next().map_or(Ok(()), |(position, _)| Err(missing(*position).into()))
 }
 
+/// Whether the content of a file is to be had without decompressing its package.
+pub fn is_at_hand(package: &PackageFiles, position: u32) -> bool {
+    let is_kept = || package.kept.as_ref().is_some_and(|kept| kept.has(position));
+    package.source.is_none() && (is_kept() || derived(package, position).is_some())
+}
+
+fn derived_key(package: &PackageFiles, position: u32) -> Digest {
+    Digest::of(format!("{} {position}", package.content).as_bytes())
+}
+
+/// What was read before of a file, if it is kept in the cache.
+fn derived(package: &PackageFiles, position: u32) -> Option<Vec<u8>> {
+    package.cache.as_ref()?.derived(CONTENTS, &derived_key(package, position))
+}
+
 /// The content of some of a package's files, which are small: as it was read before, if that is kept.
 ///
 /// A position must be that of a regular file.
@@ -101,11 +116,10 @@ pub fn small_contents(
     package: &PackageFiles,
     positions: &BTreeSet<u32>,
 ) -> Result<BTreeMap<u32, Vec<u8>>, CatalogError> {
-    let key = |position: u32| Digest::of(format!("{} {position}", package.content).as_bytes());
     let mut contents = BTreeMap::new();
     let mut unread = BTreeMap::new();
     for position in positions {
-        match package.cache.as_ref().and_then(|cache| cache.derived(CONTENTS, &key(*position))) {
+        match derived(package, *position) {
             Some(bytes) => {
                 contents.insert(*position, bytes);
             }
@@ -124,7 +138,7 @@ pub fn small_contents(
     for (position, bytes) in &read {
         if let Some(cache) = package.cache.as_ref().filter(|_| bytes.len() <= SMALL) {
             // What cannot be kept is read again.
-            let _ = cache.put_derived(CONTENTS, &key(*position), bytes);
+            let _ = cache.put_derived(CONTENTS, &derived_key(package, *position), bytes);
         }
     }
     contents.extend(read);

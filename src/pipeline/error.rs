@@ -75,6 +75,15 @@ pub enum ForgeError {
     Oci(#[from] OciError),
 }
 
+impl ForgeError {
+    pub(super) fn of_selection(arch: Arch, error: SelectError) -> Self {
+        match error {
+            SelectError::Unread(error) => ForgeError::Catalog(*error),
+            source => ForgeError::Select { arch, source },
+        }
+    }
+}
+
 /// A package that a base has at a version with which nothing can be resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fixed {

@@ -1,56 +1,66 @@
-//! The words of the scripts that selection asks for.
+//! The words of the scripts that selection reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::cache::ContentId;
-use crate::catalog::{CatalogError, FileCatalog};
+use crate::catalog::{CatalogError, FileCatalog, PackageFiles, is_at_hand, small_contents};
 use crate::root_path::RootPath;
+use crate::select::{ReadScripts, is_read};
 use crate::shell::{ScriptWords, words};
 
-use super::contents::contents;
-
-/// The words of files; none for what cannot be understood, and for what is no file.
-pub(super) type Words = BTreeMap<RootPath, Option<Arc<ScriptWords>>>;
-
-/// The words of packages' files that were read: by package, and the file's position in it. Its clones share them.
-///
-/// They are of use only where selection asks for them. Told before, they would change what it wants first.
+/// The words of files that were read: by package, and the file's position in it. Its clones share them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct WordsMemo(Arc<Mutex<BTreeMap<Place, Option<Arc<ScriptWords>>>>>);
+pub(super) struct WordsMemo(Arc<Mutex<BTreeMap<Place, Arc<ScriptWords>>>>);
 
 type Place = (ContentId, u32);
 
-/// The words of the files at some paths.
-pub(super) fn script_words(
-    catalog: &FileCatalog,
-    paths: &BTreeSet<RootPath>,
-    memo: &WordsMemo,
-) -> Result<Words, CatalogError> {
-    let places: BTreeMap<&RootPath, Place> =
-        paths.iter().filter_map(|path| Some((path, place(catalog, path)?))).collect();
-    let mut read = Words::new();
-    {
-        let known = memo.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known =
-            places.iter().filter_map(|(path, place)| Some(((*path).clone(), known.get(place)?.clone())));
-        read.extend(known);
+impl WordsMemo {
+    fn get(&self, place: &Place) -> Option<Arc<ScriptWords>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(place).cloned()
     }
-    let missing: Vec<&RootPath> = paths.iter().filter(|path| !read.contains_key(*path)).collect();
-    let mut texts = contents(catalog, missing.iter().copied())?;
-    for path in missing {
-        let found = texts.remove(path).and_then(|text| words(&text)).map(Arc::new);
-        if let Some(place) = places.get(path) {
-            memo.0.lock().unwrap_or_else(PoisonError::into_inner).insert(*place, found.clone());
-        }
-        read.insert(path.clone(), found);
-    }
-    Ok(read)
 }
 
-/// What names the content of the file at a path; none where that is not a package's archive alone.
-fn place(catalog: &FileCatalog, path: &RootPath) -> Option<Place> {
-    let (package, file) = catalog.get(*catalog.at(path).first()?);
-    let index = package.manifest.content_index(file).filter(|_| package.source.is_none())?;
-    Some((package.content, index))
+/// Reads the scripts of a catalogue.
+#[derive(Debug)]
+pub(super) struct Scripts<'f> {
+    pub(super) catalog: &'f FileCatalog,
+    /// What was read of archives, for whomever they are.
+    pub(super) of_archives: &'f WordsMemo,
+    /// What was read of the image that this stands on.
+    pub(super) of_image: &'f WordsMemo,
+}
+
+impl ReadScripts for Scripts<'_> {
+    fn words(&self, path: &RootPath) -> Result<Arc<ScriptWords>, CatalogError> {
+        let Some(file) = self.catalog.at(path).first() else { return Ok(Arc::default()) };
+        let (package, file) = self.catalog.get(*file);
+        let Some(index) = package.manifest.content_index(file) else { return Ok(Arc::default()) };
+        let memo = if package.source.is_none() { self.of_archives } else { self.of_image };
+        let place = (package.content, index);
+        if let Some(known) = memo.get(&place) {
+            return Ok(known);
+        }
+        read(package, index, memo)?;
+        Ok(memo.get(&place).unwrap_or_default())
+    }
+}
+
+/// Reads a file. If its package must be decompressed for that, so that it is not again, the others that may be asked for
+/// are read too.
+fn read(package: &PackageFiles, index: u32, memo: &WordsMemo) -> Result<(), CatalogError> {
+    let is_at_hand = is_at_hand(package, index);
+    let scripts = package.manifest.files.iter().filter(|file| is_read(file));
+    let scripts = scripts.filter_map(|file| package.manifest.content_index(file));
+    let unknown = scripts.filter(|index| memo.get(&(package.content, *index)).is_none());
+    let others = unknown.filter(|_| !is_at_hand);
+    let wanted: BTreeSet<u32> = others.chain([index]).collect();
+    let read = small_contents(package, &wanted)?;
+    let found = read.into_iter().map(|(index, text)| {
+        // What cannot be understood has none.
+        ((package.content, index), Arc::new(words(&text).unwrap_or_default()))
+    });
+    let found: Vec<_> = found.collect();
+    memo.0.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+    Ok(())
 }

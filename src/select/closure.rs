@@ -10,9 +10,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::elf::{ElfFacts, ElfKind};
-use crate::loader::{Process, Requester, Search, configured_dirs, musl_arch, resolve};
+use crate::loader::{Found, Process, Requester, Search, configured_dirs, musl_arch, resolve};
 use crate::root_path::RootPath;
 
+use super::links::Trace;
 use super::selector::{Lacking, Selector};
 use super::{Reason, Unlinked, Warning};
 
@@ -35,6 +36,14 @@ pub(super) struct ElfRoot {
     /// A program for glibc, where musl's loader runs it.
     pub(super) is_foreign: bool,
     pub(super) search: Rc<Search>,
+}
+
+/// A library that was found.
+#[derive(Debug)]
+pub(super) struct Library {
+    found: Found,
+    /// How its name leads to it.
+    trace: Trace,
 }
 
 /// A file being loaded, and the one that asked for it.
@@ -124,9 +133,8 @@ impl Selector<'_> {
     }
 
     /// Finds and chooses one library; none where it is missing or leads nowhere new.
-    fn load(&mut self, search: &Search, by: &Rc<Loaded>, needed: &str) -> Option<Rc<Loaded>> {
-        let found = search.find(&self.visible(), needed, &chain(by), &self.library_path);
-        let Some(found) = found else {
+    fn load(&mut self, search: &Rc<Search>, by: &Rc<Loaded>, needed: &str) -> Option<Rc<Loaded>> {
+        let Some(library) = self.find_library(search, by, needed) else {
             let is_excluded =
                 search.find(&self.unexcluded(), needed, &chain(by), &self.library_path).is_some();
             if is_excluded || !self.want_for(&by.file, needed) {
@@ -134,15 +142,37 @@ impl Selector<'_> {
             }
             return None;
         };
+        let Library { found, trace } = library.as_ref();
         let reason = Reason::Library { by: by.file.clone(), needed: needed.to_owned() };
         if !search.in_default_dirs(&found.link) {
             // A system directory has a name that leads through no link of the distro.
             found.links.iter().for_each(|link| self.pass(link, &reason));
         }
-        self.pull_along(&found.link, &reason);
+        self.pull_traced(trace, &reason);
         self.pull(&found.file, reason);
         let facts = Arc::clone(self.file_at(&found.file)?.2.elf.as_ref()?);
-        Some(Rc::new(Loaded { path: found.link, file: found.file, facts, by: Some(Rc::clone(by)) }))
+        let (path, file) = (found.link.clone(), found.file.clone());
+        Some(Rc::new(Loaded { path, file, facts, by: Some(Rc::clone(by)) }))
+    }
+
+    /// Seeks a library. What is sought in the system's directories alone is found by all alike, and sought once: what a
+    /// layer sees does not change while it is at work.
+    fn find_library(&mut self, search: &Rc<Search>, by: &Rc<Loaded>, needed: &str) -> Option<Rc<Library>> {
+        let chain = chain(by);
+        let brings_none = |one: &Requester<'_>| one.facts.runpath.is_empty() && one.facts.rpath.is_empty();
+        let is_systems = Rc::ptr_eq(search, &self.search)
+            && !needed.contains('/')
+            && !by.facts.nodeflib
+            && chain.iter().all(brings_none);
+        if let Some(known) = self.libraries.get(needed).filter(|_| is_systems) {
+            return known.clone();
+        }
+        let found = search.find(&self.visible(), needed, &chain, &self.library_path);
+        let library = found.map(|found| Rc::new(Library { trace: self.trace(&found.link), found }));
+        if is_systems {
+            self.libraries.insert(needed.to_owned(), library.clone());
+        }
+        library
     }
 
     fn load_interpreter(&mut self, by: &RootPath, interp: &str) {
@@ -242,6 +272,7 @@ impl Selector<'_> {
         }
         self.search = Rc::new(self.search.as_ref().clone().with_extra_dirs(dirs));
         self.elf_seen.clear();
+        self.libraries.clear();
         let roots = std::mem::take(&mut self.elf_roots);
         self.queue.extend(roots.into_iter().map(|root| root.path));
         // What the recipe brings is in no catalogue, and in nobody's queue.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::arch::Arch;
+use crate::catalog::CatalogError;
 use crate::distro::Distro;
 use crate::hint::Hint;
 use crate::root_path::RootPath;
@@ -24,6 +25,9 @@ pub enum SelectError {
     /// The base image lacks files of packages that no repository has.
     #[error("{}", lacked_text(.0))]
     Lacked(Vec<Lacked>),
+    /// A script could not be read.
+    #[error(transparent)]
+    Unread(Box<CatalogError>),
     /// A pattern cannot be compiled.
     #[error("layer `{layer}`: the pattern `{pattern}` cannot be used: {reason}")]
     Pattern {
@@ -176,6 +180,7 @@ fn provided(all: &[Unlinked]) -> String {
 impl Hint for SelectError {
     fn hints(&self) -> Vec<String> {
         match self {
+            SelectError::Unread(error) => error.hints(),
             SelectError::Unlinked(all) if all.iter().any(|one| one.excluded_by.is_some()) => {
                 vec!["exclude the file that needs it too, or keep the library".into()]
             }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::arch::Arch;
 use crate::catalog::{CataloguedFile, MergedUsr, OwnElfs, PackageFiles};
-use crate::distro::{Distro, is_install_helper};
+use crate::distro::{Distro, PackageFormat, is_install_helper};
 use crate::elf::ElfFacts;
 use crate::loader::Search;
 use crate::lock::LockedPackage;
@@ -23,6 +23,7 @@ use super::mentions::package_names;
 use super::packages::{self, Role};
 use super::patterns::{Glob, compile};
 use super::rules::{RuntimeRules, is_c_library};
+use super::scripts::{interpreters_of, usual_packages};
 use super::strip::StripRules;
 use super::visible::loader_for;
 use super::{SelectError, Wants, packages::named};
@@ -80,6 +81,8 @@ enum Step {
     Need(String),
     /// A run-time rule fires.
     Fire(usize),
+    /// A script of a package is run by an interpreter.
+    Interpret(String, String),
 }
 
 impl<'a> Foresight<'a> {
@@ -225,6 +228,7 @@ impl<'a> Foresight<'a> {
                 Step::Load(name, library) => self.load(number, &name, &library),
                 Step::Need(library) => self.need(number, library),
                 Step::Fire(rule) => self.fire(number, rule),
+                Step::Interpret(package, interpreter) => self.interpret(number, &package, &interpreter),
             });
         }
     }
@@ -282,9 +286,9 @@ impl<'a> Foresight<'a> {
         is_install_helper(self.distro, name) && !self.layers[number].named.contains(name)
     }
 
-    /// What the ELF files lead to that a reached package gives.
+    /// What the programs and scripts lead to that a reached package gives.
     fn taken(&self, number: usize, package: &PackageFiles, role: Role) -> Vec<Step> {
-        self.of_elf_files(number, package, |file| {
+        self.of_files(number, package, |file| {
             (role == Role::Named || packages::comes_with_package(&self.search, file))
                 && self.layers[number].strip.class_of(&file.entry.path).is_none()
         })
@@ -298,23 +302,52 @@ impl<'a> Foresight<'a> {
             && paths.any(|path| layer.include.iter().any(|glob| glob.covers(path)) && !layer.excludes(path))
     }
 
-    /// What the ELF files of a package lead to that a layer lists.
+    /// What the programs and scripts of a package lead to that a layer lists.
     fn listed(&self, number: usize, package: &PackageFiles) -> Vec<Step> {
         let include = &self.layers[number].include;
-        self.of_elf_files(number, package, |file| include.iter().any(|glob| glob.covers(&file.entry.path)))
+        self.of_files(number, package, |file| include.iter().any(|glob| glob.covers(&file.entry.path)))
     }
 
-    fn of_elf_files(
+    fn of_files(
         &self,
         number: usize,
         package: &PackageFiles,
         is_in: impl Fn(&CataloguedFile) -> bool,
     ) -> Vec<Step> {
         let files = package.manifest.files.iter();
-        let files = files.filter(|file| file.elf.is_some() && is_in(file));
+        let files = files.filter(|file| (file.elf.is_some() || file.shebang.is_some()) && is_in(file));
         let files = files.filter(|file| !self.layers[number].excludes(&file.entry.path));
-        let facts = files.filter_map(|file| Some((&file.entry.path, file.elf.as_deref()?)));
-        facts.flat_map(|(path, facts)| self.leads(number, path, Some(&package.name), facts)).collect()
+        let mut steps = Vec::new();
+        let mut interpreters = BTreeSet::new();
+        for file in files {
+            let facts = file.elf.iter();
+            steps.extend(
+                facts.flat_map(|facts| self.leads(number, &file.entry.path, Some(&package.name), facts)),
+            );
+            interpreters.extend(interpreters_of(file));
+        }
+        let scripts = interpreters.into_iter();
+        steps.extend(scripts.map(|one| Step::Interpret(package.name.clone(), one.to_owned())));
+        steps
+    }
+
+    /// As [`super::selector::Selector::pull_interpreter`], as far as the name of an interpreter tells its package.
+    fn interpret(&mut self, number: usize, package: &str, interpreter: &str) -> Vec<Step> {
+        let name = interpreter.rsplit('/').next().unwrap_or(interpreter);
+        let mut usual = usual_packages(name).iter().copied().chain([name]);
+        let Some(owner) = usual.find_map(|name| self.packages.get(name).copied()) else {
+            return Vec::new();
+        };
+        self.want(&owner.name);
+        let is_helper = self.is_helper(number, &owner.name);
+        if self.distro.format() != PackageFormat::Deb {
+            return if is_helper { Vec::new() } else { vec![Step::Reach(owner.name.clone(), Role::Reached)] };
+        }
+        let family = packages::helpers_of(self.distro, package, self.packages);
+        let source = |name: &str| self.packages.get(name).map(|locked| &locked.source);
+        let family = family.into_iter().filter(|name| is_helper && source(name) == Some(&owner.source));
+        let reached = std::iter::once(owner.name.as_str()).chain(family);
+        reached.map(|name| Step::Reach(name.to_owned(), Role::Reached)).collect()
     }
 
     /// What an ELF file leads to: the libraries that it needs, its loader, and the rules that it fires.

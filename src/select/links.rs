@@ -12,7 +12,8 @@ use super::{Reason, Warning};
 const MAX_LINKS: usize = 40;
 
 /// What a path comes to.
-struct Trace {
+#[derive(Debug)]
+pub(super) struct Trace {
     /// The links of packages on the way, in order; the last may be the path itself.
     links: Vec<RootPath>,
     /// The other links on the way: the distro's, and those that would be made.
@@ -21,6 +22,7 @@ struct Trace {
     end: End,
 }
 
+#[derive(Debug)]
 enum End {
     Directory,
     File(RootPath),
@@ -65,10 +67,14 @@ impl Selector<'_> {
 
     /// Chooses the links that a path goes through.
     pub(super) fn pull_along(&mut self, path: &RootPath, reason: &Reason) {
-        let trace = self.trace(path);
+        self.pull_traced(&self.trace(path), reason);
+    }
+
+    /// As [`Selector::pull_along`], of a path that was traced.
+    pub(super) fn pull_traced(&mut self, trace: &Trace, reason: &Reason) {
         trace.passed.iter().for_each(|link| self.pass(link, reason));
-        for link in trace.links {
-            self.pull(&link, reason.clone());
+        for link in &trace.links {
+            self.pull(link, reason.clone());
         }
     }
 
@@ -83,7 +89,7 @@ impl Selector<'_> {
     }
 
     /// Resolves a path a component at a time, as the kernel does.
-    fn trace(&self, path: &RootPath) -> Trace {
+    pub(super) fn trace(&self, path: &RootPath) -> Trace {
         let tree = self.visible();
         let mut links = Vec::new();
         let mut passed = Vec::new();

@@ -13,13 +13,14 @@ use super::{Outcome, PluginCost, SelectError, SelectedLayer, Selection, Unmatche
 impl Selector<'_> {
     /// The selection, once nothing more is wanted.
     pub(super) fn finish(mut self) -> Result<Outcome, SelectError> {
-        let (files, outlines) = (std::mem::take(&mut self.wants), std::mem::take(&mut self.outlines));
-        let wants = Wants { files, outlines };
-        if !wants.is_empty() {
-            return Ok(Outcome::Wants(wants));
+        if let Some(error) = self.unread.take() {
+            return Err(SelectError::Unread(Box::new(error)));
         }
-        if !self.reads.is_empty() {
-            return Ok(Outcome::Reads(self.reads));
+        let (files, outlines) = (std::mem::take(&mut self.wants), std::mem::take(&mut self.outlines));
+        let for_words = Wants { files: std::mem::take(&mut self.wanted_for_words), ..Wants::default() };
+        let all = [Wants { files, outlines }, for_words];
+        if let Some(wants) = all.into_iter().find(|wants| !wants.is_empty()) {
+            return Ok(Outcome::Wants(wants));
         }
         self.judge()?;
         let unmatched = self.unmatched();

@@ -352,7 +352,7 @@ pub(super) fn essential(packages: &BTreeMap<&str, &LockedPackage>) -> BTreeSet<S
 }
 
 /// The helpers that a package depends on, by itself or through packages that are none.
-fn helpers_of<'a>(
+pub(super) fn helpers_of<'a>(
     distro: Distro,
     package: &'a str,
     packages: &BTreeMap<&'a str, &'a LockedPackage>,

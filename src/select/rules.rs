@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use globset::{GlobMatcher, GlobSet, GlobSetBuilder};
+use globset::{Glob, GlobMatcher, GlobSet, GlobSetBuilder};
 
 use crate::catalog::PackageFiles;
 use crate::elf::ElfFacts;
@@ -25,13 +25,32 @@ const C_LIBRARIES: [&str; 2] = ["glibc", "musl"];
 #[derive(Debug)]
 struct Compiled<'a> {
     rule: &'a Rule,
-    sonames: GlobSet,
-    strings: GlobSet,
-    paths: Vec<GlobMatcher>,
     except: Vec<GlobMatcher>,
     opens: Vec<GlobMatcher>,
     files: Vec<GlobMatcher>,
     beside: Vec<GlobMatcher>,
+}
+
+/// The globs of all rules for one kind of thing. Each thing is held against all of them at once.
+#[derive(Debug, Default)]
+struct Triggers {
+    globs: GlobSet,
+    /// Whose each is.
+    rules: Vec<usize>,
+}
+
+impl Triggers {
+    fn new(globs: Vec<(usize, Glob)>) -> Result<Self, globset::Error> {
+        let mut set = GlobSetBuilder::new();
+        for (_, glob) in &globs {
+            set.add(glob.clone());
+        }
+        Ok(Triggers { globs: set.build()?, rules: globs.into_iter().map(|(rule, _)| rule).collect() })
+    }
+
+    fn fired_by(&self, text: &str) -> impl Iterator<Item = usize> {
+        self.globs.matches(text).into_iter().map(|glob| self.rules[glob])
+    }
 }
 
 /// The rules of a selection, and what has become of them.
@@ -40,6 +59,9 @@ pub(super) struct RuntimeRules<'a> {
     rules: Vec<Compiled<'a>>,
     /// Which rules an imported symbol fires.
     by_import: HashMap<&'a str, Vec<usize>>,
+    by_soname: Triggers,
+    by_string: Triggers,
+    by_path: Triggers,
     /// What fired each rule so far; nothing of the image's environment.
     fired: BTreeMap<usize, Option<RootPath>>,
     /// The environment that rules give.
@@ -56,37 +78,43 @@ impl<'a> RuntimeRules<'a> {
     /// Compiles the rules that hold for a recipe.
     pub(super) fn new(rules: Vec<&'a Rule>, arch_name: &str, triplet: &str) -> Result<Self, SelectError> {
         let mut all = RuntimeRules::default();
+        let (mut sonames, mut strings, mut files) = (Vec::new(), Vec::new(), Vec::new());
         for rule in rules {
             let wrong = |error: globset::Error| SelectError::Rule {
                 rule: rule.name.clone(),
                 pattern: error.glob().unwrap_or_default().to_owned(),
                 reason: error.kind().to_string(),
             };
-            let set = |globs: &[String]| -> Result<GlobSet, globset::Error> {
-                let mut set = GlobSetBuilder::new();
-                for glob in globs {
-                    set.add(globset::Glob::new(glob)?);
-                }
-                set.build()
-            };
             let paths = |patterns: &[Pattern]| -> Result<Vec<GlobMatcher>, globset::Error> {
                 patterns.iter().map(|pattern| pattern.expand(arch_name, triplet)).collect()
             };
             let number = all.rules.len();
+            for (globs, texts) in [(&mut sonames, &rule.when.sonames), (&mut strings, &rule.when.strings)] {
+                for text in texts {
+                    globs.push((number, Glob::new(text).map_err(wrong)?));
+                }
+            }
+            let at_paths = paths(&rule.when.files).map_err(wrong)?;
+            files.extend(at_paths.into_iter().map(|glob| (number, glob.glob().clone())));
             for import in &rule.when.imports {
                 all.by_import.entry(import).or_default().push(number);
             }
             all.rules.push(Compiled {
                 rule,
-                sonames: set(&rule.when.sonames).map_err(wrong)?,
-                strings: set(&rule.when.strings).map_err(wrong)?,
-                paths: paths(&rule.when.files).map_err(wrong)?,
                 except: paths(&rule.except).map_err(wrong)?,
                 opens: paths(&rule.when.opens).map_err(wrong)?,
                 files: paths(&rule.files).map_err(wrong)?,
                 beside: paths(&rule.beside).map_err(wrong)?,
             });
         }
+        let wrong = |error: globset::Error| SelectError::Rule {
+            rule: "of all".to_owned(),
+            pattern: error.glob().unwrap_or_default().to_owned(),
+            reason: error.kind().to_string(),
+        };
+        all.by_soname = Triggers::new(sonames).map_err(wrong)?;
+        all.by_string = Triggers::new(strings).map_err(wrong)?;
+        all.by_path = Triggers::new(files).map_err(wrong)?;
         Ok(all)
     }
 
@@ -99,21 +127,13 @@ impl<'a> RuntimeRules<'a> {
 
     /// The rules that a file fires, be it again.
     pub(super) fn fired_by(&self, path: &RootPath, facts: Option<&ElfFacts>) -> BTreeSet<usize> {
-        let mut found: BTreeSet<usize> = BTreeSet::new();
+        let mut found: BTreeSet<usize> = self.by_path.fired_by(path.as_str()).collect();
         if let Some(facts) = facts {
             for symbol in facts.symbols.imported() {
                 found.extend(self.by_import.get(symbol).into_iter().flatten());
             }
-        }
-        for (number, rule) in self.rules.iter().enumerate() {
-            let at_path = || rule.paths.iter().any(|glob| glob.is_match(path.as_str()));
-            let by_elf = |facts: &ElfFacts| {
-                facts.needed.iter().any(|name| rule.sonames.is_match(name))
-                    || facts.mentions.iter().any(|text| rule.strings.is_match(text))
-            };
-            if !found.contains(&number) && (at_path() || facts.is_some_and(by_elf)) {
-                found.insert(number);
-            }
+            found.extend(facts.needed.iter().flat_map(|name| self.by_soname.fired_by(name)));
+            found.extend(facts.mentions.iter().flat_map(|text| self.by_string.fired_by(text)));
         }
         found.retain(|number| !self.rules[*number].except.iter().any(|glob| glob.is_match(path.as_str())));
         found

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::catalog::CataloguedFile;
 use crate::loader::resolve;
 use crate::root_path::RootPath;
 use crate::shell::has_words;
@@ -37,6 +38,32 @@ fn is_module(script: &RootPath) -> bool {
     script.as_str().starts_with("/usr/lib/python3") && script.file_name().rsplit('.').next() == Some("py")
 }
 
+/// Whether a script that may be run is, by the directory that it lies in.
+fn is_run_where_it_is(script: &RootPath) -> bool {
+    is_command(script) || RUN_DIRECTORIES.iter().any(|directory| script.as_str().starts_with(directory))
+}
+
+/// The programs that a script's first line names: its interpreter, and the command that `env` is to run.
+fn interpreters(shebang: &str) -> Vec<&str> {
+    let mut words = shebang.split_ascii_whitespace();
+    let Some(interpreter) = words.next() else { return Vec::new() };
+    let is_env = interpreter.rsplit('/').next() == Some("env");
+    let command = words.find(|word| is_env && !word.starts_with('-') && !word.contains('='));
+    std::iter::once(interpreter).chain(command).collect()
+}
+
+/// The interpreters of a file that is run where it is, if it is a script.
+pub(super) fn interpreters_of(file: &CataloguedFile) -> Vec<&str> {
+    let is_run = file.entry.metadata.mode & 0o111 != 0 && is_run_where_it_is(&file.entry.path);
+    file.shebang.as_deref().filter(|_| is_run).map(interpreters).unwrap_or_default()
+}
+
+/// Whether selection reads a file, if it is chosen, for what it calls. It may read others too: what is run wherever it
+/// is, and what is sourced.
+pub fn is_read(file: &CataloguedFile) -> bool {
+    interpreters_of(file).last().is_some_and(|program| has_words(program))
+}
+
 /// The packages to look into first for a command.
 pub(super) fn usual_packages(command: &str) -> &'static [&'static str] {
     USUAL_PACKAGES.iter().find(|(usual, _)| *usual == command).map_or(&[][..], |(_, all)| all)
@@ -45,24 +72,14 @@ pub(super) fn usual_packages(command: &str) -> &'static [&'static str] {
 impl Selector<'_> {
     /// Rule 5, for a chosen file that begins with `#!`.
     pub(super) fn interpret(&mut self, script: &RootPath, mode: u32, shebang: &str, package: &str) {
-        let runs = is_command(script)
-            || RUN_DIRECTORIES.iter().any(|directory| script.as_str().starts_with(directory))
-            || self.run.contains(script);
-        if mode & 0o111 == 0 || !runs {
+        if mode & 0o111 == 0 || !(is_run_where_it_is(script) || self.run.contains(script)) {
             return;
         }
-        let mut words = shebang.split_ascii_whitespace();
-        let Some(interpreter) = words.next() else { return };
-        self.pull_interpreter(script, interpreter, package);
-        let mut program = interpreter;
-        if interpreter.rsplit('/').next() == Some("env") {
-            let command = words.find(|word| !word.starts_with('-') && !word.contains('='));
-            if let Some(command) = command {
-                self.pull_interpreter(script, command, package);
-                program = command;
-            }
+        let interpreters = interpreters(shebang);
+        for interpreter in &interpreters {
+            self.pull_interpreter(script, interpreter, package);
         }
-        if has_words(program) {
+        if interpreters.last().is_some_and(|program| has_words(program)) {
             self.follow_words(script, package);
         }
     }

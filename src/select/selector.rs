@@ -1,9 +1,9 @@
 //! The state of a selection in progress: what is chosen, what is still to be looked at, what is wanted.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 
-use crate::catalog::{CataloguedFile, FileRef, PackageFiles};
+use crate::catalog::{CatalogError, CataloguedFile, FileRef, PackageFiles};
 use crate::distro::PackageFormat;
 use crate::elf::{ElfFacts, ElfKind};
 use crate::loader::Search;
@@ -12,7 +12,7 @@ use crate::root_path::RootPath;
 use crate::tarball::EntryKind;
 
 use super::bonds::Bonds;
-use super::closure::{ElfRoot, ElfWork};
+use super::closure::{ElfRoot, ElfWork, Library};
 use super::layers::LayerRules;
 use super::mentions::Opened;
 use super::packages::{self, Role, is_command};
@@ -53,8 +53,10 @@ pub(super) struct Selector<'a> {
     pub(super) wants: BTreeSet<String>,
     /// The packages of which an outline is wanted.
     pub(super) outlines: BTreeSet<String>,
-    /// Scripts whose words are not known yet.
-    pub(super) reads: BTreeSet<RootPath>,
+    /// The packages that are wanted for what scripts call, if nothing else is: the command may be in that.
+    pub(super) wanted_for_words: BTreeSet<String>,
+    /// Why a script could not be read, the first of them.
+    pub(super) unread: Option<CatalogError>,
     /// The packages whose files were asked for.
     pub(super) looked_into: BTreeSet<String>,
     pub(super) runtime: RuntimeRules<'a>,
@@ -75,6 +77,8 @@ pub(super) struct Selector<'a> {
     /// Links that no package has, by which something chosen is found, and the layer that first needs them.
     pub(super) passed: BTreeMap<RootPath, (usize, PassedLink)>,
     pub(super) elf_seen: HashSet<ElfWork>,
+    /// The libraries of the system's directories that were sought in the current layer.
+    pub(super) libraries: HashMap<String, Option<Rc<Library>>>,
     /// What was linked in the current layer, and whether something seemed to be missing.
     pub(super) elf_roots: Vec<ElfRoot>,
     /// What was linked in the layers below.
@@ -111,7 +115,8 @@ impl<'a> Selector<'a> {
             run: BTreeSet::new(),
             wants: BTreeSet::new(),
             outlines: BTreeSet::new(),
-            reads: BTreeSet::new(),
+            wanted_for_words: BTreeSet::new(),
+            unread: None,
             looked_into: BTreeSet::new(),
             runtime: RuntimeRules::new(inputs.recipe.runtime_rules(), arch_name, triplet)?,
             bonds: Bonds::default(),
@@ -125,6 +130,7 @@ impl<'a> Selector<'a> {
             lacking: BTreeSet::new(),
             passed: BTreeMap::new(),
             elf_seen: HashSet::new(),
+            libraries: HashMap::new(),
             elf_roots: Vec::new(),
             settled_roots: Vec::new(),
             doubtful: false,

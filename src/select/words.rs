@@ -4,6 +4,7 @@
 //! one that the image lacks in the end is told of. Helpers count here: that a script calls `sed` is a use of it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::distro::{essential_package_with, essential_packages};
 use crate::loader::resolve;
@@ -44,25 +45,22 @@ impl Selector<'_> {
             return;
         }
         let inputs = self.inputs;
-        let mut commands: BTreeSet<&str> = BTreeSet::new();
-        let mut sought: BTreeSet<&str> = BTreeSet::new();
-        let mut functions: BTreeSet<&str> = BTreeSet::new();
+        let mut commands: BTreeSet<String> = BTreeSet::new();
+        let mut sought: BTreeSet<String> = BTreeSet::new();
+        let mut functions: BTreeSet<String> = BTreeSet::new();
         let mut seen = BTreeSet::from([script.clone()]);
         let mut stack = vec![script.clone()];
-        let mut is_whole = true;
         let (mut is_certain, mut is_guessed) = (true, false);
         while let Some(path) = stack.pop() {
-            let Some(words) = inputs.scripts.get(&path) else {
-                self.reads.insert(path);
-                is_whole = false;
-                continue;
-            };
-            let Some(words) = words else { continue };
+            let words = inputs.scripts.words(&path).unwrap_or_else(|error| {
+                self.unread.get_or_insert(error);
+                Arc::default()
+            });
             is_certain &= !words.sources_unknown;
             is_guessed |= words.guessed;
-            commands.extend(words.commands.iter().map(String::as_str));
-            sought.extend(words.sought.iter().map(String::as_str));
-            functions.extend(words.functions.iter().map(String::as_str));
+            commands.extend(words.commands.iter().cloned());
+            sought.extend(words.sought.iter().cloned());
+            functions.extend(words.functions.iter().cloned());
             for source in &words.sources {
                 let Some(file) = self.source(source, &path, package) else {
                     is_certain = false;
@@ -73,18 +71,16 @@ impl Selector<'_> {
                 }
             }
         }
-        if is_whole {
-            for command in commands.difference(&functions) {
-                // A function that nobody knows of may have the name.
-                let need = if sought.contains(command) || !(is_certain || command.starts_with('/')) {
-                    Need::Optional
-                } else if is_guessed {
-                    Need::Guessed
-                } else {
-                    Need::Certain
-                };
-                self.call(script, command, package, need);
-            }
+        for command in commands.difference(&functions) {
+            // A function that nobody knows of may have the name.
+            let need = if sought.contains(command) || !(is_certain || command.starts_with('/')) {
+                Need::Optional
+            } else if is_guessed {
+                Need::Guessed
+            } else {
+                Need::Certain
+            };
+            self.call(script, command, package, need);
         }
     }
 
@@ -188,7 +184,7 @@ impl Selector<'_> {
         let name = command.rsplit('/').next().unwrap_or(command);
         let essential = essential_package_with(self.inputs.distro, name);
         if let Some(essential) = essential.filter(|name| self.is_uncatalogued(name)) {
-            self.wants.insert(essential.to_owned());
+            self.wanted_for_words.insert(essential.to_owned());
             return true;
         }
         if need == Need::Optional {
@@ -197,7 +193,7 @@ impl Selector<'_> {
         let usual = usual_packages(name).iter().filter(|name| self.is_uncatalogued(name));
         let usual: Vec<String> = usual.map(|name| (*name).to_owned()).collect();
         if !usual.is_empty() {
-            self.wants.extend(usual);
+            self.wanted_for_words.extend(usual);
             return true;
         }
         let direct: Vec<String> = self
@@ -210,7 +206,7 @@ impl Selector<'_> {
             .cloned()
             .collect();
         let any = !direct.is_empty();
-        self.wants.extend(direct);
+        self.wanted_for_words.extend(direct);
         any
     }
 }

@@ -11,7 +11,8 @@ use crate::tarball::{Entry, Metadata};
 
 const DIRECTORY: &str = "/usr/lib/x86_64-linux-gnu";
 
-/// A package: its name, what it depends on, and its files with the libraries that they need.
+/// A package: its name, what it depends on, and its files with the libraries that they need. Those in `/usr/sbin` are
+/// scripts, and need their interpreter.
 #[derive(Clone, Debug)]
 struct Sample {
     name: String,
@@ -46,7 +47,7 @@ impl Sample {
         let file = |(path, needed): &(String, Vec<String>)| CataloguedFile {
             entry: Entry {
                 path: RootPath::parse(path).unwrap(),
-                metadata: Metadata::default(),
+                metadata: Metadata { mode: 0o755, ..Metadata::default() },
                 kind: if path.ends_with(".so.2") {
                     EntryKind::Symlink { target: path.replace(".so.2", ".so.1") }
                 } else {
@@ -54,9 +55,9 @@ impl Sample {
                 },
             },
             index: 0,
-            elf: (path.ends_with(".so.1") || path.contains("/x.so") || path.contains("bin/"))
+            elf: (path.ends_with(".so.1") || path.contains("/x.so") || path.contains("/bin/"))
                 .then(|| Arc::new(facts(needed))),
-            shebang: None,
+            shebang: needed.first().filter(|_| path.contains("/sbin/")).cloned(),
             damaged_elf: None,
             marks: crate::apk::archive::Marks::default(),
         };
@@ -165,6 +166,35 @@ fn libraries_are_looked_into_once_something_needs_them() {
     assert_eq!(foreseen(&samples, &all, |_| 0).files.len(), samples.len() - 1);
 }
 
+#[test]
+fn interpreters_are_looked_into_with_what_they_lead_to() {
+    let samples = named(&[
+        (
+            "app",
+            &["perl"],
+            &[("/usr/sbin/app", &["/bin/bash -e"]), ("/usr/sbin/b", &["/usr/bin/env perl -w"])],
+        ),
+        ("bash", &["base-files", "libtinfo6"], &[("/usr/bin/bash", &["libtinfo.so.6"])]),
+        ("libtinfo6", &[], &[("LIB/libtinfo.so.6.so.1", &[])]),
+        ("coreutils", &[], &[("/usr/bin/env", &[])]),
+        ("perl", &["perl-base"], &[("/usr/share/perl", &[])]),
+        ("perl-base", &[], &[("/usr/bin/perl", &[])]),
+        ("base-files", &[], &[("/etc/issue", &[])]),
+        ("python3-minimal", &[], &[("/usr/bin/python3", &[])]),
+    ]);
+    let samples: Vec<Sample> = samples
+        .into_iter()
+        .map(|sample| Sample { source: sample.name.replace("-base", ""), ..sample })
+        .collect();
+    for keep in ["needed", "all"] {
+        let layer = format!("[[layer]]\nname = \"l\"\npackages = [\"app\"]\nkeep = \"{keep}\"\n");
+        let wants = foreseen(&samples, &layer, |_| 0);
+        let names = ["app", "bash", "coreutils", "perl", "perl-base"].map(str::to_owned);
+        assert_eq!(wants.files, BTreeSet::from(names), "{keep}");
+        assert_eq!(wants.outlines, BTreeSet::from(["libtinfo6".to_owned()]), "{keep}");
+    }
+}
+
 fn sample(name: usize) -> impl Strategy<Value = Sample> {
     let library = (0..7_usize, 1..3).prop_map(|(n, version)| format!("lib{n}.so.{version}"));
     let libraries = || prop::collection::vec(library.clone(), 0..3);
@@ -172,6 +202,7 @@ fn sample(name: usize) -> impl Strategy<Value = Sample> {
         Just(format!("{DIRECTORY}/lib{name}.so.1")),
         Just(format!("/usr/lib/p{name}/x.so")),
         Just(format!("/usr/bin/p{name}")),
+        Just(format!("/usr/sbin/p{name}")),
         Just(format!("/usr/share/p{name}")),
         (0..7_usize).prop_map(|n| format!("{DIRECTORY}/lib{n}.so.1")),
         (0..7_usize).prop_map(|n| format!("{DIRECTORY}/lib{n}.so.2")),
