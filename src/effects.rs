@@ -49,8 +49,8 @@ pub struct PackageEffects {
     pub effects: Vec<Effect>,
     /// What was not understood.
     pub undone: Vec<Undone>,
-    /// Commands known to leave nothing that matters in an image.
-    pub skipped: Vec<String>,
+    /// Programs that they call to make what is each machine's own, such as its keys: an image must not have it.
+    pub at_run_time: Vec<String>,
 }
 
 /// A step of a script that was not understood.

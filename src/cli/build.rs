@@ -248,6 +248,10 @@ fn summary(built: &Built, verbose: bool) -> String {
     for step in &summary.undone {
         let _ = write!(text, "\nleft undone: {step}");
     }
+    for (package, programs) in &summary.at_run_time {
+        let programs = programs.join("`, `");
+        let _ = write!(text, "\nto be made where it runs: what {package}'s scripts make by `{programs}`");
+    }
     text
 }
 
@@ -270,6 +274,7 @@ fn result(arguments: &Arguments, session: &Session, built: &[Built], moved: &Mov
                         .collect::<Vec<_>>(),
                     "warnings": built.summary.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
                     "undone": built.summary.undone,
+                    "at_run_time": built.summary.at_run_time,
                 })
             })
             .collect();

@@ -51,7 +51,8 @@ pub(super) struct Machine<'a> {
     /// What the script changed; none where it took something away.
     changes: BTreeMap<RootPath, Option<Item>>,
     pub(super) effects: Vec<Effect>,
-    pub(super) skipped: BTreeSet<String>,
+    /// Programs that make what is each machine's own.
+    pub(super) at_run_time: BTreeSet<String>,
     /// Paths that commands without a model were given: who knows what they make there.
     told: BTreeSet<RootPath>,
     pub(super) accounts: AccountNames,
@@ -76,7 +77,7 @@ impl<'a> Machine<'a> {
             facts: Rc::new(facts),
             changes: BTreeMap::new(),
             effects: Vec::new(),
-            skipped: BTreeSet::new(),
+            at_run_time: BTreeSet::new(),
             told: BTreeSet::new(),
             accounts,
             answers: BTreeMap::new(),

@@ -196,7 +196,7 @@ fn evaluated(package: &PackageFiles, image: &dyn ImageFiles, before: &[&Effect])
         package: package.name.clone(),
         effects: machine.effects,
         undone,
-        skipped: machine.skipped.into_iter().collect(),
+        at_run_time: machine.at_run_time.into_iter().collect(),
     }
 }
 

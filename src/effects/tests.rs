@@ -43,6 +43,14 @@ fn path(text: &str) -> RootPath {
 }
 
 #[test]
+fn what_is_a_machines_own_is_told_and_not_made() {
+    let found =
+        postinst("/usr/bin/ssh-keygen -q -f /etc/ssh/key && chmod 600 /etc/ssh/key; ssh-keygen -A; true");
+    assert_eq!(found.at_run_time, ["ssh-keygen"]);
+    assert_eq!(postinst("systemctl daemon-reload").at_run_time, Vec::<String>::new());
+}
+
+#[test]
 fn a_daemon_gets_its_user_and_its_directory() {
     let found = postinst(
         "if [ \"$1\" = configure ]; then\n\

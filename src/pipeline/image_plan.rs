@@ -94,7 +94,7 @@ impl Forge<'_> {
     /// The image of what was prepared, as it would be packed. It is dated as its newest index; where it has none, as all
     /// that rootforge makes.
     pub fn plan(&self, recipe: &Recipe, lock: &Lock, prepared: &Prepared) -> Result<ImagePlan, ForgeError> {
-        let Prepared { arch, catalog, outlines, selection, image, .. } = prepared;
+        let Prepared { arch, catalog, outlines, effects, selection, image, .. } = prepared;
         let parts = Parts::of(recipe, lock, prepared, self.options.newest);
         let Planned { layers, undone, read } = layer_plans(parts)?;
         if recipe.strict && !undone.is_empty() {
@@ -114,7 +114,14 @@ impl Forge<'_> {
                 layers: Vec::new(),
                 annotations: BTreeMap::new(),
             },
-            summary: Summary::of(&layers, &lock.packages_of(*arch), looked_into, selection, undone),
+            summary: Summary::of(
+                &layers,
+                &lock.packages_of(*arch),
+                looked_into,
+                selection,
+                undone,
+                &effects.packages,
+            ),
             env: selection.env.clone(),
             unmatched: selection.unmatched.clone(),
             read,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::PackageFiles;
+use crate::effects::PackageEffects;
 use crate::layer::LayerPlan;
 use crate::lock::LockedPackage;
 use crate::select::{PluginCost, Selection, Warning};
@@ -33,6 +34,8 @@ pub struct Summary {
     pub plugins: Vec<PluginCost>,
     /// What packages' scripts would do and the image lacks: package, script and line.
     pub undone: Vec<String>,
+    /// Programs that packages' scripts call to make what is each machine's own, by package.
+    pub at_run_time: BTreeMap<String, Vec<String>>,
 }
 
 /// The space a package takes in an image, in bytes.
@@ -52,6 +55,7 @@ impl Summary {
         looked_into: impl Iterator<Item = &'p PackageFiles>,
         selection: &Selection,
         undone: Vec<String>,
+        effects: &BTreeMap<String, PackageEffects>,
     ) -> Self {
         let mut sizes: BTreeMap<&str, u64> = BTreeMap::new();
         let mut files = 0;
@@ -75,7 +79,12 @@ impl Summary {
             .flat_map(|package| &package.manifest.files)
             .filter(|file| file.entry.kind != EntryKind::Directory)
             .count();
+        let at_run_time = sizes.iter().filter_map(|size| {
+            let programs = &effects.get(&size.package)?.at_run_time;
+            (!programs.is_empty()).then(|| (size.package.clone(), programs.clone()))
+        });
         Summary {
+            at_run_time: at_run_time.collect(),
             packages: sizes.len(),
             locked: packages
                 .values()

@@ -174,8 +174,6 @@ pub(super) fn trigger(machine: &mut Machine<'_>, call: &Call) -> Reply {
     let name = call.argv.iter().skip(1).rfind(|word| !word.starts_with('-')).cloned().unwrap_or_default();
     if let Some(tool) = tool_of_trigger(&name) {
         machine.effect(Effect::Tool(tool));
-    } else {
-        machine.skipped.insert(call.argv.join(" "));
     }
     Reply::status(0)
 }

@@ -147,16 +147,6 @@ fn changed_owner(machine: &mut Machine<'_>, call: &Call, group_only: bool) -> Re
         };
         owner(Some(user), Some(group)).unwrap_or_default()
     };
-    let accounts = &machine.accounts;
-    let is_there = |name: &Option<String>, known: &dyn Fn(&str) -> bool| {
-        name.as_deref().is_none_or(|name| known(name) || name.parse::<u32>().is_ok())
-    };
-    if !is_there(&owner.user, &|name| accounts.users.contains_key(name))
-        || !is_there(&owner.group, &|name| accounts.groups.contains_key(name))
-    {
-        // Whoever makes it comes before this package: a dependency's script, or a file of sysusers.d.
-        machine.skipped.insert(format!("{owner} is not known when it is made an owner"));
-    }
     let mut status = 0;
     for path in paths {
         if is_doubtful(machine, call, path) {
