@@ -28,7 +28,7 @@ pub use glibc::hwcaps_levels;
 pub use musl::{musl_arch, musl_name, musl_path_file};
 pub use process::{Loaded, Missing, Process};
 pub use proof::{Finding, LinkFault, MissingSymbol, Role, Subject, prove};
-pub use tree::{FileTree, Node, Resolved, follow, resolve};
+pub use tree::{FileTree, Node, Remembered, Resolved, follow, resolve};
 
 use tree::{walk_on, walk_to_dir};
 

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::FileCatalog;
 use crate::elf::PackedSymbols;
-use crate::loader::{FileTree, Finding, LinkFault, Node, Role, Search, Subject, hwcaps_levels, prove};
+use crate::loader::{
+    FileTree, Finding, LinkFault, Node, Remembered, Role, Search, Subject, hwcaps_levels, prove,
+};
 use crate::root_path::RootPath;
 
 use super::selector::Selector;
@@ -108,6 +110,7 @@ impl Selector<'_> {
 
     fn findings(&self) -> Vec<Finding> {
         let kept = Kept(self);
+        let kept = Remembered::new(&kept);
         let bind_now = self.inputs.recipe.image.env.get("LD_BIND_NOW").is_some_and(|value| !value.is_empty());
         let levels = hwcaps_levels(self.chosen.keys());
         let mut subjects = Vec::new();

@@ -40,17 +40,30 @@ struct Triggers {
 }
 
 impl Triggers {
-    fn new(globs: Vec<(usize, Glob)>) -> Result<Self, globset::Error> {
-        let mut set = GlobSetBuilder::new();
-        for (_, glob) in &globs {
-            set.add(glob.clone());
-        }
-        Ok(Triggers { globs: set.build()?, rules: globs.into_iter().map(|(rule, _)| rule).collect() })
+    fn new(globs: Vec<(usize, Glob)>, rules: &[Compiled<'_>]) -> Result<Self, SelectError> {
+        let build = |globs: &[(usize, Glob)]| {
+            let mut set = GlobSetBuilder::new();
+            for (_, glob) in globs {
+                set.add(glob.clone());
+            }
+            set.build()
+        };
+        let set = build(&globs).map_err(|error| {
+            // Whose it is shows where each is alone.
+            let faulty = globs.iter().find(|one| build(std::slice::from_ref(one)).is_err());
+            wrong(faulty.map_or("", |(rule, _)| &rules[*rule].rule.name), &error)
+        })?;
+        Ok(Triggers { globs: set, rules: globs.into_iter().map(|(rule, _)| rule).collect() })
     }
 
     fn fired_by(&self, text: &str) -> impl Iterator<Item = usize> {
         self.globs.matches(text).into_iter().map(|glob| self.rules[glob])
     }
+}
+
+fn wrong(rule: &str, error: &globset::Error) -> SelectError {
+    let pattern = error.glob().unwrap_or_default().to_owned();
+    SelectError::Rule { rule: rule.to_owned(), pattern, reason: error.kind().to_string() }
 }
 
 /// The rules of a selection, and what has become of them.
@@ -80,11 +93,7 @@ impl<'a> RuntimeRules<'a> {
         let mut all = RuntimeRules::default();
         let (mut sonames, mut strings, mut files) = (Vec::new(), Vec::new(), Vec::new());
         for rule in rules {
-            let wrong = |error: globset::Error| SelectError::Rule {
-                rule: rule.name.clone(),
-                pattern: error.glob().unwrap_or_default().to_owned(),
-                reason: error.kind().to_string(),
-            };
+            let wrong = |error: globset::Error| wrong(&rule.name, &error);
             let paths = |patterns: &[Pattern]| -> Result<Vec<GlobMatcher>, globset::Error> {
                 patterns.iter().map(|pattern| pattern.expand(arch_name, triplet)).collect()
             };
@@ -107,14 +116,9 @@ impl<'a> RuntimeRules<'a> {
                 beside: paths(&rule.beside).map_err(wrong)?,
             });
         }
-        let wrong = |error: globset::Error| SelectError::Rule {
-            rule: "of all".to_owned(),
-            pattern: error.glob().unwrap_or_default().to_owned(),
-            reason: error.kind().to_string(),
-        };
-        all.by_soname = Triggers::new(sonames).map_err(wrong)?;
-        all.by_string = Triggers::new(strings).map_err(wrong)?;
-        all.by_path = Triggers::new(files).map_err(wrong)?;
+        all.by_soname = Triggers::new(sonames, &all.rules)?;
+        all.by_string = Triggers::new(strings, &all.rules)?;
+        all.by_path = Triggers::new(files, &all.rules)?;
         Ok(all)
     }
 

@@ -1,5 +1,8 @@
 //! The tree of files that a loader sees, and how links in it are followed.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use crate::elf::ElfFacts;
 use crate::root_path::RootPath;
 
@@ -23,6 +26,31 @@ pub enum Node<'a> {
 pub trait FileTree {
     /// What is at a path, read literally: no component is followed as a link. The root always exists.
     fn node(&self, path: &RootPath) -> Option<Node<'_>>;
+}
+
+/// A tree that stays as it is for as long as this lives, and is asked for each path once: to load many programs asks for
+/// the same directories again and again.
+pub struct Remembered<'t> {
+    tree: &'t dyn FileTree,
+    nodes: RefCell<HashMap<RootPath, Option<Node<'t>>>>,
+}
+
+impl<'t> Remembered<'t> {
+    /// Nothing is known of a tree yet.
+    pub fn new(tree: &'t dyn FileTree) -> Self {
+        Remembered { tree, nodes: RefCell::default() }
+    }
+}
+
+impl FileTree for Remembered<'_> {
+    fn node(&self, path: &RootPath) -> Option<Node<'_>> {
+        if let Some(known) = self.nodes.borrow().get(path) {
+            return *known;
+        }
+        let node = self.tree.node(path);
+        self.nodes.borrow_mut().insert(path.clone(), node);
+        node
+    }
 }
 
 /// Where a path leads.
