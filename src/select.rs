@@ -14,12 +14,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
-use crate::catalog::{CatalogError, FileCatalog, FileRef, OwnElfs};
+use crate::catalog::{CatalogError, FileCatalog, FileRef, OwnElfs, PackageFiles};
 use crate::distro::Distro;
 use crate::lock::LockedPackage;
 use crate::recipe::{Keep, Recipe, RuleTool};
 use crate::root_path::RootPath;
-use crate::shell::ScriptWords;
+use crate::shell::{ScriptWords, TextKind};
 
 mod bonds;
 mod closure;
@@ -38,6 +38,7 @@ mod rules;
 mod scripts;
 mod selector;
 mod strip;
+mod texts;
 mod visible;
 mod warning;
 mod words;
@@ -94,6 +95,13 @@ pub struct Inputs<'a> {
 pub trait ReadScripts: Debug {
     /// The words of the file at a path, its owner's; no words where it cannot be understood, or is not at hand.
     fn words(&self, path: &RootPath) -> Result<Arc<ScriptWords>, CatalogError>;
+    /// Which of some commands a package's texts name, by the texts' positions in it.
+    fn named(
+        &self,
+        package: &PackageFiles,
+        texts: &BTreeMap<u32, TextKind>,
+        commands: &BTreeSet<String>,
+    ) -> Result<BTreeSet<(u32, String)>, CatalogError>;
 }
 
 /// The answer of [`select`].

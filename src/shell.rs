@@ -25,6 +25,7 @@ mod compound;
 mod expand;
 mod getopts;
 mod glob;
+mod named;
 mod nesting;
 mod parameter;
 mod parse;
@@ -38,9 +39,10 @@ mod variables;
 mod words;
 
 pub use glob::{Match, Pattern};
+pub use named::{TextKind, named_commands};
 pub use parse::SyntaxError;
 pub use state::resolve;
-pub use words::{ScriptWords, has_words, words};
+pub use words::{ScriptWords, has_words, is_language, is_shell, words};
 
 use state::Shell;
 

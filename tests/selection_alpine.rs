@@ -21,7 +21,7 @@ use rootforge::lock::LockedPackage;
 use rootforge::recipe::Recipe;
 use rootforge::root_path::RootPath;
 use rootforge::select::{Given, Inputs, Outcome, ReadScripts, Selection, likely_packages, select};
-use rootforge::shell::ScriptWords;
+use rootforge::shell::{ScriptWords, TextKind};
 
 /// Links that busybox would have.
 const APPLETS: &[(&str, &str)] = &[("/usr/bin/env", "/bin/busybox"), ("/bin/ls", "/bin/busybox")];
@@ -126,6 +126,15 @@ struct Unread;
 impl ReadScripts for Unread {
     fn words(&self, _: &RootPath) -> Result<Shared<ScriptWords>, CatalogError> {
         Ok(Shared::default())
+    }
+
+    fn named(
+        &self,
+        _: &PackageFiles,
+        _: &BTreeMap<u32, TextKind>,
+        _: &BTreeSet<String>,
+    ) -> Result<BTreeSet<(u32, String)>, CatalogError> {
+        Ok(BTreeSet::new())
     }
 }
 

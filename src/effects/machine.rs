@@ -68,6 +68,8 @@ pub(super) struct Machine<'a> {
     temporary: BTreeSet<RootPath>,
     /// As whom commands run, unless as root.
     pub(super) user: Option<String>,
+    /// Whose files are that pass, and may be moved to where they stay.
+    passing_owners: BTreeMap<RootPath, Owner>,
 }
 
 impl<'a> Machine<'a> {
@@ -86,6 +88,7 @@ impl<'a> Machine<'a> {
             called: 0,
             temporary: BTreeSet::new(),
             user: None,
+            passing_owners: BTreeMap::new(),
         }
     }
 
@@ -148,6 +151,9 @@ impl<'a> Machine<'a> {
             found.user = found.user.take().or_else(|| user.cloned());
             found.group = found.group.take().or_else(|| group.cloned());
         };
+        if let Some(Owner { user, group }) = self.passing_owners.get(path) {
+            add(user.as_ref(), group.as_ref());
+        }
         let mut is_new = false;
         for effect in self.effects.iter().rev() {
             match effect {
@@ -335,6 +341,12 @@ impl<'a> Machine<'a> {
                     }
                     _ => None,
                 });
+                let passing = self.passing_owners.remove(from).map(|Owner { user, group }| Effect::Owner {
+                    path: to.clone(),
+                    user,
+                    group,
+                    recursive: false,
+                });
                 let owned: Vec<Effect> = self
                     .effects
                     .iter()
@@ -351,9 +363,9 @@ impl<'a> Machine<'a> {
                     })
                     .collect();
                 self.remove(from, false);
-                let mode = set.or((mode != 0o644 && mode != 0o600).then_some(mode));
+                let mode = set.or((mode != 0o644).then_some(mode));
                 let made = self.make_file(to, content, mode, None);
-                for effect in owned {
+                for effect in owned.into_iter().chain(passing) {
                     self.effect(effect);
                 }
                 made
@@ -379,6 +391,18 @@ impl<'a> Machine<'a> {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// Gives a path to somebody; what is none of both stays.
+    pub(super) fn set_owner(&mut self, path: RootPath, owner: Owner, recursive: bool) {
+        let Owner { user, group } = owner;
+        if self.passes(&path) {
+            let known = self.passing_owners.entry(path).or_default();
+            known.user = user.or(known.user.take());
+            known.group = group.or(known.group.take());
+        } else {
+            self.effect(Effect::Owner { path, user, group, recursive });
         }
     }
 

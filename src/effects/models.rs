@@ -251,7 +251,6 @@ const OTHERS: &[(&str, Model)] = &[
     ("update-fonts-dir", tools::left_out),
     ("update-fonts-scale", tools::left_out),
     ("update-grub", tools::skipped),
-    ("update-gsfontmap", tools::left_out),
     ("update-icon-caches", tools::left_out),
     ("update-info-dir", tools::skipped),
     ("update-initramfs", tools::skipped),

@@ -43,6 +43,41 @@ fn path(text: &str) -> RootPath {
 }
 
 #[test]
+fn a_temporary_file_keeps_whose_it_is_where_it_goes() {
+    let owner = |found: &PackageEffects, at: &str| {
+        let of = |effect: &Effect| match effect {
+            Effect::Owner { path, user, group, .. } if path.as_str() == at => {
+                Some(Owner { user: user.clone(), group: group.clone() })
+            }
+            Effect::Copy { to, owner, .. } if to.as_str() == at => owner.clone(),
+            _ => None,
+        };
+        found.effects.iter().rev().find_map(of)
+    };
+    let mail = Some(Owner { user: Some("root".into()), group: Some("mail".into()) });
+    let made =
+        "new=$(mktemp)\necho 'a = b' > $new\nchown root:mail $new\nchmod 0640 $new\nsed -i s/a/c/ $new\n";
+    for (finish, mode) in [("ucf $new /etc/x.conf", 0o640), ("mv $new /etc/x.conf", 0o640)] {
+        let found = postinst(&format!("{made}{finish}"));
+        assert_eq!(found.undone, [], "{finish}");
+        assert_eq!(owner(&found, "/etc/x.conf"), mail, "{finish}");
+        let is_file = |effect: &Effect| {
+            matches!(effect, Effect::File { path, mode: Some(found), content }
+            if path.as_str() == "/etc/x.conf" && *found == mode && content == b"c = b\n")
+        };
+        assert!(found.effects.iter().any(is_file), "{finish}: {found:?}");
+    }
+    // What mktemp makes is for one alone.
+    let found = postinst("new=$(mktemp)\necho secret > \"$new\"\nmv \"$new\" /etc/x.conf");
+    assert!(matches!(&found.effects[..], [Effect::File { mode: Some(0o600), .. }]), "{found:?}");
+    // The group of a user's login.
+    let found =
+        postinst("useradd --system --user-group daemon2 && mkdir /var/lib/d && chown daemon2: /var/lib/d");
+    let login = Owner { user: Some("daemon2".into()), group: Some("daemon2".into()) };
+    assert_eq!(owner(&found, "/var/lib/d"), Some(login));
+}
+
+#[test]
 fn what_is_a_machines_own_is_told_and_not_made() {
     let found =
         postinst("/usr/bin/ssh-keygen -q -f /etc/ssh/key && chmod 600 /etc/ssh/key; ssh-keygen -A; true");

@@ -4,16 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::cache::ContentId;
-use crate::catalog::{CatalogError, FileCatalog, PackageFiles, is_at_hand, small_contents};
+use crate::catalog::{CatalogError, FileCatalog, PackageFiles, is_at_hand, read_contents, small_contents};
+use crate::digest::Digest;
 use crate::root_path::RootPath;
 use crate::select::{ReadScripts, is_read};
-use crate::shell::{ScriptWords, words};
+use crate::shell::{ScriptWords, TextKind, named_commands, words};
 
 /// The words of files that were read: by package, and the file's position in it. Its clones share them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct WordsMemo(Arc<Mutex<BTreeMap<Place, Arc<ScriptWords>>>>);
 
 type Place = (ContentId, u32);
+
+/// The kind of derived entry that the commands are which a package's texts name.
+const NAMED: &str = "named-1";
 
 impl WordsMemo {
     fn get(&self, place: &Place) -> Option<Arc<ScriptWords>> {
@@ -43,6 +47,38 @@ impl ReadScripts for Scripts<'_> {
         }
         read(package, index, memo)?;
         Ok(memo.get(&place).unwrap_or_default())
+    }
+
+    fn named(
+        &self,
+        package: &PackageFiles,
+        texts: &BTreeMap<u32, TextKind>,
+        commands: &BTreeSet<String>,
+    ) -> Result<BTreeSet<(u32, String)>, CatalogError> {
+        // What an image has of its own packages is complete, as far as its maker meant it to be.
+        if package.source.is_some() {
+            return Ok(BTreeSet::new());
+        }
+        let question = format!("{} {texts:?} {commands:?}", package.content);
+        let key = Digest::of(question.as_bytes());
+        let known = package.cache.as_ref().and_then(|cache| cache.derived(NAMED, &key));
+        if let Some(known) = known.and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
+            return Ok(known);
+        }
+        let sought: BTreeSet<&str> = commands.iter().map(String::as_str).collect();
+        let mut found = BTreeSet::new();
+        read_contents(package, texts, |position, kind, content| {
+            let mut bytes = Vec::new();
+            content.read_to_end(&mut bytes).map_err(|source| CatalogError::unread(package, source))?;
+            let named = named_commands(&String::from_utf8_lossy(&bytes), *kind, &sought);
+            found.extend(named.into_iter().map(|command| (position, command.to_owned())));
+            Ok::<_, CatalogError>(())
+        })?;
+        if let (Some(cache), Ok(bytes)) = (&package.cache, serde_json::to_vec(&found)) {
+            // What cannot be kept is read again.
+            let _ = cache.put_derived(NAMED, &key, &bytes);
+        }
+        Ok(found)
     }
 }
 

@@ -228,7 +228,7 @@ impl<'a> Foresight<'a> {
                 Step::Load(name, library) => self.load(number, &name, &library),
                 Step::Need(library) => self.need(number, library),
                 Step::Fire(rule) => self.fire(number, rule),
-                Step::Interpret(package, interpreter) => self.interpret(number, &package, &interpreter),
+                Step::Interpret(package, interpreter) => self.interpret(&package, &interpreter),
             });
         }
     }
@@ -332,14 +332,14 @@ impl<'a> Foresight<'a> {
     }
 
     /// As [`super::selector::Selector::pull_interpreter`], as far as the name of an interpreter tells its package.
-    fn interpret(&mut self, number: usize, package: &str, interpreter: &str) -> Vec<Step> {
+    fn interpret(&mut self, package: &str, interpreter: &str) -> Vec<Step> {
         let name = interpreter.rsplit('/').next().unwrap_or(interpreter);
         let mut usual = usual_packages(name).iter().copied().chain([name]);
         let Some(owner) = usual.find_map(|name| self.packages.get(name).copied()) else {
             return Vec::new();
         };
         self.want(&owner.name);
-        let is_helper = self.is_helper(number, &owner.name);
+        let is_helper = is_install_helper(self.distro, &owner.name);
         if self.distro.format() != PackageFormat::Deb {
             return if is_helper { Vec::new() } else { vec![Step::Reach(owner.name.clone(), Role::Reached)] };
         }

@@ -76,6 +76,7 @@ impl Selector<'_> {
         self.run.clear();
         self.elf_seen.clear();
         self.libraries.clear();
+        self.texts_asked.clear();
         self.runtime.enter_layer();
         self.settled_roots.append(&mut self.elf_roots);
         // As a base does, a layer that lists files names packages only to say where they are.

@@ -1,7 +1,8 @@
 //! What a chosen ELF file names in its data: paths of files (rule 7), and libraries that it opens by itself.
 //!
-//! An absolute path that the file's own package or a direct dependency of it holds is pulled; those of helpers, of
-//! which single files are taken, are not. A library by
+//! An absolute path that the file's own package holds, or a direct dependency of it or of a package that the layer names,
+//! is pulled; so is that of an Essential package's command other than a shell. Those of helpers, of which single files
+//! are taken, are not. A library by
 //! `.note.dlopen` (the ELF note metadata of systemd's `ELF_DLOPEN_METADATA`) is pulled where it is required or
 //! recommended and a locked package has it. So is one by its mere name, where a direct dependency has it that no ELF
 //! file of the package is linked with. What else looks like a library's name is told, not pulled.
@@ -10,10 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::catalog::PackageFiles;
-use crate::distro::PackageFormat;
+use crate::distro::{PackageFormat, essential_package_with};
 use crate::elf::{DlopenPriority, ElfFacts};
 use crate::loader::Requester;
 use crate::root_path::RootPath;
+use crate::shell::is_shell;
 use crate::tarball::EntryKind;
 
 use super::packages::is_command;
@@ -97,13 +99,30 @@ impl Selector<'_> {
     fn follow_path(&mut self, by: &RootPath, mention: &str, package: &str, depends: &BTreeSet<&str>) {
         let Ok(mentioned) = RootPath::parse(mention) else { return };
         let mentioned = self.inputs.catalog.merged_usr().canonical(&mentioned);
+        if is_command(&mentioned) && self.is_essential_tool(mentioned.file_name()) {
+            self.call(by, mention, package, Need::Optional);
+            return;
+        }
         let Some((_, owner, file)) = self.file_at(&mentioned) else { return };
         let is_own = owner.name == package && !self.is_helper(package);
-        let is_held = is_own || depends.contains(owner.name.as_str());
+        let is_held = is_own || depends.contains(owner.name.as_str()) || self.is_asked_for(&owner.name);
         if is_held && file.entry.kind != EntryKind::Directory && !self.is_stripped(&mentioned) {
             self.pull(&mentioned, Reason::Mention { by: by.clone() });
             self.is_run(&mentioned);
         }
+    }
+
+    /// Whether a command is an Essential package's. What names a shell starts whatever is in it, which other strings tell.
+    fn is_essential_tool(&self, command: &str) -> bool {
+        let owner = essential_package_with(self.inputs.distro, command);
+        !is_shell(command) && owner.is_some_and(|owner| self.inputs.packages.contains_key(owner))
+    }
+
+    /// Whether a package that the layer names depends on another for other reasons than to be installed.
+    fn is_asked_for(&self, package: &str) -> bool {
+        let packages = self.inputs.packages;
+        let named = self.layer().named.iter().filter_map(|name| packages.get(name.as_str()));
+        !self.is_helper(package) && named.flat_map(|named| &named.requires).any(|name| name == package)
     }
 
     /// Pulls a library that a file names and no ELF file of its package is linked with, though the package depends on

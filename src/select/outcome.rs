@@ -35,6 +35,7 @@ impl Selector<'_> {
         self.warn_of_plugins();
         self.warn_of_opened();
         self.warn_of_commands();
+        self.warn_of_unrun();
         Ok(Outcome::Selection(self.by_layers(unmatched)))
     }
 

@@ -108,16 +108,18 @@ impl Selector<'_> {
                         self.bonds.package_to_package(&name, dependency);
                         stack.push((dependency.clone(), Role::Reached));
                     }
-                } else if self.follows(dependency) {
-                    self.bonds.package_to_package(&name, dependency);
-                    stack.push((dependency.clone(), Role::Reached));
-                } else if (source != Some(&locked.source) || is_bridge(package))
-                    && self.opens_libraries(package, dependency)
-                {
-                    self.bonds.package_to_package(&name, dependency);
-                    stack.push((dependency.clone(), Role::Reached));
-                    self.take_libraries(dependency);
-                    self.fire_by_opening(package);
+                } else {
+                    let follows = self.follows(dependency);
+                    let may_open = source != Some(&locked.source) || is_bridge(package);
+                    let opens = may_open && self.opens_libraries(package, dependency);
+                    if follows || opens {
+                        self.bonds.package_to_package(&name, dependency);
+                        stack.push((dependency.clone(), Role::Reached));
+                    }
+                    if opens {
+                        self.take_libraries(dependency);
+                        self.fire_by_opening(package);
+                    }
                 }
             }
         }
@@ -143,7 +145,7 @@ impl Selector<'_> {
                 .inputs
                 .catalog
                 .package(dependency)
-                .is_some_and(|library| ships_library(&self.search, library))
+                .is_some_and(|library| offers_library(&self.search, library))
     }
 
     /// Takes the libraries that a package has on the loader's path, and the links by which they are found.
@@ -237,6 +239,17 @@ pub(super) fn waits_for_nothing(search: &Search, package: &PackageFiles) -> bool
 pub(super) fn ships_library(search: &Search, package: &PackageFiles) -> bool {
     let mut files = package.manifest.files.iter();
     files.any(|file| file.elf.is_some() && search.in_default_dirs(&file.entry.path))
+}
+
+/// Whether a package has a library on the loader's path, or the link by which one is found that another has.
+fn offers_library(search: &Search, package: &PackageFiles) -> bool {
+    let is_link = |file: &CataloguedFile| {
+        let path = &file.entry.path;
+        matches!(file.entry.kind, EntryKind::Symlink { .. })
+            && path.file_name().contains(".so")
+            && search.in_default_dirs(path)
+    };
+    ships_library(search, package) || package.manifest.files.iter().any(is_link)
 }
 
 pub(super) fn has_elf(package: &PackageFiles) -> bool {

@@ -1,14 +1,14 @@
 //! Scripts in selection (rule 5): an executable script in a directory of commands or libraries pulls its
 //! interpreter, and with it the modules that the script's package depends on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::CataloguedFile;
 use crate::loader::resolve;
 use crate::root_path::RootPath;
 use crate::shell::has_words;
 
-use super::packages::is_command;
+use super::packages::{Role, is_command};
 use super::selector::Selector;
 use super::{Inputs, Reason, Warning};
 
@@ -103,6 +103,40 @@ impl Selector<'_> {
                 self.is_run(&file);
             }
         }
+    }
+
+    /// Tells of scripts of named packages that may be run from where nothing is known to run them, by interpreters that
+    /// the image lacks.
+    pub(super) fn warn_of_unrun(&mut self) {
+        let mut lacking: BTreeMap<String, Vec<RootPath>> = BTreeMap::new();
+        for (path, file) in self.chosen_files() {
+            let is_executable = file.entry.metadata.mode & 0o111 != 0 && !is_run_where_it_is(path);
+            if !is_executable || file.shebang.is_none() || !self.is_of_named(path) {
+                continue;
+            }
+            let named = file.shebang.as_deref().map(interpreters).unwrap_or_default();
+            let is_there = |command: &str| {
+                self.find_command(command)
+                    .is_some_and(|(_, file)| self.is_chosen(&file) || self.is_own(&file))
+            };
+            // Others are service managers' that images are not for.
+            let is_usual = |command: &&str| has_words(command) || command.ends_with("/env");
+            if let Some(lacks) = named.into_iter().find(|command| is_usual(command) && !is_there(command)) {
+                lacking.entry(lacks.to_owned()).or_default().push(path.clone());
+            }
+        }
+        let unrun = lacking.into_iter().map(|(interpreter, scripts)| Warning::Unrun { interpreter, scripts });
+        self.warnings.extend(unrun);
+    }
+
+    /// Whether a path is of a package that a layer names, or that has its name from one.
+    fn is_of_named(&self, path: &RootPath) -> bool {
+        let package = self.package_at(path);
+        self.is_named(&package) || self.roles.get(&package) == Some(&Role::Named)
+    }
+
+    fn is_own(&self, path: &RootPath) -> bool {
+        self.inputs.own.files.contains_key(path)
     }
 
     fn pull_interpreter(&mut self, script: &RootPath, interpreter: &str, package: &str) {

@@ -55,6 +55,8 @@ pub(super) struct Selector<'a> {
     pub(super) outlines: BTreeSet<String>,
     /// The packages that are wanted for what scripts call, if nothing else is: the command may be in that.
     pub(super) wanted_for_words: BTreeSet<String>,
+    /// What was asked of packages' texts: the package, the commands sought, and how many texts.
+    pub(super) texts_asked: BTreeSet<(String, BTreeSet<String>, usize)>,
     /// Why a script could not be read, the first of them.
     pub(super) unread: Option<CatalogError>,
     /// The packages whose files were asked for.
@@ -116,6 +118,7 @@ impl<'a> Selector<'a> {
             wants: BTreeSet::new(),
             outlines: BTreeSet::new(),
             wanted_for_words: BTreeSet::new(),
+            texts_asked: BTreeSet::new(),
             unread: None,
             looked_into: BTreeSet::new(),
             runtime: RuntimeRules::new(inputs.recipe.runtime_rules(), arch_name, triplet)?,
@@ -308,6 +311,9 @@ impl<'a> Selector<'a> {
             }
             self.take_of_reached();
             self.run_by_made_links();
+            if self.queue.is_empty() {
+                self.follow_texts();
+            }
             if self.queue.is_empty() {
                 break;
             }

@@ -34,6 +34,13 @@ pub enum Warning {
         /// The interpreter.
         interpreter: String,
     },
+    /// Scripts that may be run, though nothing is known to, by an interpreter that is not there.
+    Unrun {
+        /// The interpreter.
+        interpreter: String,
+        /// The scripts.
+        scripts: Vec<RootPath>,
+    },
     /// Two packages ship the same path and neither replaces the other's.
     Contested {
         /// The path.
@@ -121,6 +128,13 @@ impl fmt::Display for Warning {
             }
             Warning::NoInterpreter { script, interpreter } => {
                 write!(f, "the script {script} is run by {interpreter}, which is not there")
+            }
+            Warning::Unrun { interpreter, scripts } => {
+                let few: Vec<&str> = scripts.iter().take(3).map(RootPath::as_str).collect();
+                let few = few.join(", ");
+                let more = scripts.len().saturating_sub(3);
+                let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+                write!(f, "{interpreter} is not there, which would run {few}{more}")
             }
             Warning::Contested { path, taken, dropped } => {
                 write!(

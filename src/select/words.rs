@@ -10,6 +10,7 @@ use crate::distro::{essential_package_with, essential_packages};
 use crate::loader::resolve;
 use crate::recipe::Keep;
 use crate::root_path::RootPath;
+use crate::shell::is_language;
 use crate::tarball::EntryKind;
 
 use super::Reason;
@@ -141,13 +142,15 @@ impl Selector<'_> {
         if let Some((path, file)) = found.filter(may_call) {
             let reason = Reason::Word { by: script.clone(), word: command.to_owned() };
             self.pull_along(&path, &reason);
-            // An Essential package's interpreter is enough for what stands in a command line.
+            // An Essential package's interpreter, with the modules beside it, is enough for what stands in a command line.
             let owners = BTreeSet::from([self.package_at(&path), self.package_at(&file)]);
             self.pull(&file, reason);
             self.is_run(&file);
             for owner in owners {
                 if self.inputs.packages.get(owner.as_str()).is_none_or(|owner| !owner.essential) {
                     self.reach_interpreter(&owner, package);
+                } else if is_language(command) && self.helpers_have_modules() {
+                    self.expand(&owner, Role::Reached);
                 }
             }
         } else if !self.want_command(command, package, need)

@@ -150,9 +150,19 @@ pub struct ScriptWords {
     pub guessed: bool,
 }
 
+/// Whether a program is a shell, by its name or path.
+pub fn is_shell(program: &str) -> bool {
+    SHELLS.contains(&program.rsplit('/').next().unwrap_or(program))
+}
+
+/// Whether a program interprets a language whose scripts hand lines to a shell, by its name or path.
+pub fn is_language(program: &str) -> bool {
+    is_understood(program)
+}
+
 /// Whether the scripts of an interpreter are looked into, by its name or path.
 pub fn has_words(program: &str) -> bool {
-    SHELLS.contains(&program.rsplit('/').next().unwrap_or(program)) || is_understood(program)
+    is_shell(program) || is_language(program)
 }
 
 /// The command words of a script; none where it is of a language that is not looked into, or too intricate.

@@ -335,6 +335,8 @@ fn managed(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
         directory(machine, call, above, true, None, None);
     }
     let to = place(machine, call, to);
-    let mode = machine.resolved(call, from).map(|path| machine.mode(&path));
-    copy_file(machine, call, from, to, mode, None)
+    let source = machine.resolved(call, from);
+    let mode = source.as_ref().map(|path| machine.mode(path));
+    let owner = source.map(|path| machine.owner(&path)).filter(|owner| !owner.is_root());
+    copy_file(machine, call, from, to, mode, owner)
 }

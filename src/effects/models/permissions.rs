@@ -145,7 +145,10 @@ fn changed_owner(machine: &mut Machine<'_>, call: &Call, group_only: bool) -> Re
         } else {
             who.split_once(':').or_else(|| who.split_once('.')).unwrap_or((who, ""))
         };
-        owner(Some(user), Some(group)).unwrap_or_default()
+        // `USER:` is the user with the group of its login.
+        let login = (group.is_empty() && who.ends_with(':')).then(|| machine.accounts.primary_group(user));
+        let group = login.flatten().unwrap_or_else(|| group.to_owned());
+        owner(Some(user), Some(&group)).unwrap_or_default()
     };
     let mut status = 0;
     for path in paths {
@@ -161,10 +164,7 @@ fn changed_owner(machine: &mut Machine<'_>, call: &Call, group_only: bool) -> Re
             status = i32::from(!arguments.has("f"));
             continue;
         };
-        if !machine.passes(&path) {
-            let Owner { user, group } = owner.clone();
-            machine.effect(Effect::Owner { path, user, group, recursive: arguments.has("R") });
-        }
+        machine.set_owner(path, owner.clone(), arguments.has("R"));
     }
     Ok(status)
 }

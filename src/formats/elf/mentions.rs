@@ -38,10 +38,23 @@ const RUNNERS: [&str; 8] = [
 /// A program with more exports is the host of plug-ins or scripts: its words are those of a language.
 const MOST_EXPORTS: usize = 64;
 
-/// The paths and sonames, sorted, each once. `strings` is where the dynamic string table lies in the file.
+/// The directories of commands.
+const COMMANDS: [&str; 4] = ["/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/"];
+
+/// The paths and sonames, sorted, each once; of a line that begins with a command's path, that. `strings` is where the dynamic string table lies in the file.
 pub(super) fn mentions(bytes: &[u8], segments: &[ProgramHeader], strings: Range<usize>) -> Vec<String> {
-    let is_name = |text: &str| text.len() >= 4 && (is_path(text) || is_soname(text));
-    named(bytes, segments, (strings, MAX_LENGTH), likely_strings, is_name)
+    let is_name =
+        |text: &str| text.len() >= 4 && (is_path(text) || is_soname(text) || led_by(text).is_some());
+    let found = named(bytes, segments, (strings, MAX_LENGTH), likely_strings, is_name);
+    let names: BTreeSet<&str> = found.iter().map(|text| led_by(text).unwrap_or(text)).collect();
+    owned(&names)
+}
+
+/// The path of the command that a line begins with.
+fn led_by(line: &str) -> Option<&str> {
+    let (path, _) = line.split_once(' ')?;
+    let is_in = |directory: &str| path.strip_prefix(directory).is_some_and(|name| !name.contains('/'));
+    (is_path(path) && COMMANDS.into_iter().any(is_in)).then_some(path)
 }
 
 /// Single words of a program that runs commands by name, sorted, each once; but for those that are also the names of
@@ -202,7 +215,7 @@ mod tests {
     #[test]
     fn whole_strings_that_name_files() {
         let named = "/usr/sbin/unix_chkpwd\0libgcc_s.so.1\0plain\0/usr/lib/%s/x\0/home/x\0prefix=/usr/lib\0\
-                     /lib64/x\0.so.1\0a.so.\0x.sound\0libpython3.13.so\0/usr/sbin/unix_chkpwd\0dir/liba.so\0/etc/a b\0";
+                     /lib64/x\0.so.1\0a.so.\0x.sound\0libpython3.13.so\0/usr/sbin/unix_chkpwd\0dir/liba.so\0/etc/a b\0/bin/ping -4 %s\0";
         let code = "/usr/bin/in-code\0";
         let strings = "libdynstr.so.1\0";
         let bytes = [strings, named, code, "/usr/bin/writable\0"].concat();
@@ -220,10 +233,13 @@ mod tests {
             segment(constants + code.len(), 18, PF_R | PF_W),
         ];
         let found = mentions(bytes.as_bytes(), &segments, 0..strings.len());
-        assert_eq!(found, ["/lib64/x", "/usr/sbin/unix_chkpwd", "libgcc_s.so.1", "libpython3.13.so"]);
+        assert_eq!(
+            found,
+            ["/bin/ping", "/lib64/x", "/usr/sbin/unix_chkpwd", "libgcc_s.so.1", "libpython3.13.so"]
+        );
         // Constants among the code, as older linkers put them.
         let found = mentions(bytes.as_bytes(), &[segment(0, constants + code.len(), PF_R | PF_X)], 0..0);
-        assert!(found.contains(&"/usr/bin/in-code".to_owned()) && found.len() == 6, "{found:?}");
+        assert!(found.contains(&"/usr/bin/in-code".to_owned()) && found.len() == 7, "{found:?}");
     }
 
     proptest! {

@@ -26,13 +26,28 @@ pub(super) fn is_source(path: &RootPath) -> bool {
                 || path.is_within(&fixed(certificates::LOCAL))))
 }
 
+/// What is made of several packages' files by programs that are left out, and is missed.
+const MISSED: [(&str, &str); 3] = [
+    ("update-catalog", "the catalogs of SGML are"),
+    ("update-perl-sax-parsers", "the list of Perl's parsers for SAX is"),
+    ("update-xmlcatalog", "the catalogs of XML are"),
+];
+
 impl Setup<'_> {
-    /// What run-time rules ask for and is not made, where the image has something to make it of.
+    /// What programs that scripts call would make, and what run-time rules ask for, and is not made though the image has
+    /// something to make it of.
     pub(super) fn unmade(&self) -> Vec<String> {
+        let missed = MISSED.iter().filter_map(|(program, what)| {
+            let calls =
+                |effect: &Effect| matches!(effect, Effect::Tool(Tool::Other(name)) if name == program);
+            let by = self.done.keys().filter(|name| self.effects_of(name).iter().any(calls));
+            let by: Vec<&str> = by.copied().collect();
+            (!by.is_empty()).then(|| format!("{what} not made (`{program}`, for {})", by.join(", ")))
+        });
         let tools = self.tools.iter().filter_map(|tool| match tool {
-            RuleTool::GdkPixbuf => Some(("the list of GDK-Pixbuf's loaders", "/loaders/", ".so")),
+            RuleTool::GdkPixbuf => Some(("the list of GDK-Pixbuf's loaders is", "/loaders/", ".so")),
             RuleTool::GlibSchemas => {
-                Some(("the compiled settings schemas of GLib", "/glib-2.0/schemas/", ".gschema.xml"))
+                Some(("the compiled settings schemas of GLib are", "/glib-2.0/schemas/", ".gschema.xml"))
             }
             // GIO looks through its modules where it has no list; the others are made.
             RuleTool::CaCertificates
@@ -47,10 +62,8 @@ impl Setup<'_> {
             let mut below = self.tree.within(&usr).map(|(path, _)| path.as_str());
             below.any(|path| path.ends_with(ending) && path.contains(directory))
         };
-        tools
-            .filter(|(_, directory, ending)| is_there(directory, ending))
-            .map(|(what, ..)| format!("{what} is not made"))
-            .collect()
+        let tools = tools.filter(|(_, directory, ending)| is_there(directory, ending));
+        tools.map(|(what, ..)| format!("{what} not made")).chain(missed).collect()
     }
 
     /// All of them, as the image stands.
