@@ -41,10 +41,18 @@ const DIRECTORIES: &[(&str, u32)] = &[
     ("/usr/lib", 0o755),
     ("/usr/sbin", 0o755),
     ("/var", 0o755),
-    // Essential packages bring it, and services that log to a file take it for granted.
+    // Essential packages bring these, and services that log to a file, or make a directory of their own when they start,
+    // take them for granted.
+    ("/var/cache", 0o755),
+    ("/var/lib", 0o755),
     ("/var/log", 0o755),
+    ("/var/mail", 0o2775),
+    ("/var/spool", 0o755),
     ("/var/tmp", 0o1777),
 ];
+
+/// Whose of these are a group's, by its number among Debian's base accounts.
+const OF_GROUPS: [(&str, u32); 1] = [("/var/mail", 8)];
 
 /// Links that Debian and its like have beside those of the merged `/usr`.
 const LINKS: &[(&str, &str)] = &[("/var/lock", "/run/lock"), ("/var/run", "/run")];
@@ -106,7 +114,11 @@ pub fn skeleton(distro: Distro, arch: Arch) -> Made {
 
 /// The directories and links of a family.
 fn foundation(family: Family) -> impl Iterator<Item = MadeFile> {
-    let directories = family.directories().iter().map(|(path, mode)| MadeFile::directory(fixed(path), *mode));
+    let directories = family.directories().iter().map(|(path, mode)| {
+        let mut made = MadeFile::directory(fixed(path), *mode);
+        made.entry.metadata.gid = OF_GROUPS.iter().find(|(of, _)| of == path).map_or(0, |(_, group)| *group);
+        made
+    });
     directories.chain(family.links().iter().map(|(path, target)| MadeFile::symlink(fixed(path), target)))
 }
 
@@ -147,6 +159,8 @@ mod tests {
         let distro: Distro = "debian:trixie".parse().unwrap();
         let made = skeleton(distro, Arch::Amd64);
         assert_eq!(made[&fixed("/tmp")].entry.metadata.mode, 0o1777);
+        let mail = &made[&fixed("/var/mail")].entry.metadata;
+        assert_eq!((mail.mode, mail.uid, mail.gid), (0o2775, 0, 8));
         assert_eq!(made[&fixed("/lib64")].entry.kind, EntryKind::Symlink { target: "usr/lib64".into() });
         assert!(!skeleton(distro, Arch::S390x).contains_key(&fixed("/lib64")));
     }
