@@ -1129,7 +1129,8 @@ fn scripts() {
             PERL,
             r##"/usr/share/modules/cgi: file 0755 "#!/usr/bin/perl"
                /usr/share/perl5/Mod.pm: file 0644 "mod""##,
-        ),
+        )
+        .says(&["warning: /usr/bin/perl is not there, which would run /usr/share/modules/cgi"]),
         case(
             "scripts elsewhere, and those that cannot be run, bring nothing",
             &layer(r#""app""#, ""),
@@ -1142,6 +1143,33 @@ fn scripts() {
              /usr/bin/ruby elf program",
             r##"/usr/lib/app/module.rb: file 0644 "#!/usr/bin/ruby"
                /usr/share/app/example.rb: file 0755 "#!/usr/bin/ruby""##,
+        )
+        .says(&["warning: /usr/bin/ruby is not there, which would run /usr/share/app/example.rb"]),
+        case(
+            "commands that settings and modules name are of direct dependencies",
+            &layer(r#""app""#, ""),
+            "Package: app
+             Depends: tool, other
+             /etc/app.conf 0644 run=/usr/bin/tool
+             /usr/share/app/mod.py 0644 call('second') and 'unknown'
+
+             Package: tool
+             Depends: further
+             /usr/bin/tool elf program
+             /usr/bin/unnamed elf program
+
+             Package: other
+             Depends: second
+
+             Package: second
+             /usr/bin/second elf program
+
+             Package: further
+             /usr/bin/unknown elf program",
+            "/etc/app.conf: file 0644 \"run=/usr/bin/tool\"
+             /usr/bin/second: file 0755 of tool|second|further
+             /usr/bin/tool: file 0755 of tool|second|further
+             /usr/share/app/mod.py: file 0644 \"call('second') and 'unknown'\"",
         ),
         case(
             "an interpreter that no package has is named",
@@ -1538,6 +1566,7 @@ fn paths_of_packages_and_of_the_recipe() {
              /usr/bin/app: file 0755 of app
              /usr/lib/os-release: file 0644 66b47b11
              /var/lock: symlink -> /run/lock
+             /var/mail/: dir 2775 0:8
              /var/run: symlink -> /run
              /var/tmp/: dir 1777",
         ),

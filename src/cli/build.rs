@@ -1,5 +1,6 @@
 //! `rootforge build`: recipe in, image out.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -8,7 +9,7 @@ use rootforge::oci::{ImageRef, Layout, Output, ScratchLayout, push};
 use rootforge::pipeline::{Built, Call, ImageInputs, Recalled};
 use rootforge::progress::Progress;
 use rootforge::recipe::Recipe;
-use rootforge::select::UnmatchedPattern;
+use rootforge::select::{UnmatchedPattern, Warning};
 
 use super::error::Failure;
 use super::locking::locked;
@@ -221,6 +222,9 @@ impl Staging {
     }
 }
 
+/// How many of many lines of a kind are told.
+const FEW: usize = 5;
+
 /// The figures of one architecture, with what was worth a warning.
 fn summary(built: &Built, verbose: bool) -> String {
     let summary = &built.summary;
@@ -242,8 +246,20 @@ fn summary(built: &Built, verbose: bool) -> String {
         .map(|size| format!("{} {}", size.package, megabytes(size.bytes)))
         .collect();
     let _ = write!(text, "\n  largest: {}", sizes.join(", "));
-    for warning in &summary.warnings {
+    // Some servers have a hundred plug-ins, most of which nobody asked for.
+    let lacks = |warning: &&Warning| matches!(warning, Warning::PluginLacks { .. });
+    let lacking = summary.warnings.iter().filter(lacks).count();
+    let told = if verbose || lacking <= 2 * FEW { lacking } else { FEW };
+    let passed_over = summary.warnings.iter().filter(lacks).skip(told).collect::<BTreeSet<_>>();
+    for warning in summary.warnings.iter().filter(|warning| !passed_over.contains(warning)) {
         let _ = write!(text, "\nwarning: {warning}");
+    }
+    if !passed_over.is_empty() {
+        let _ = write!(
+            text,
+            "\nwarning: of plug-ins that lack libraries there are {} more, which `--verbose` tells",
+            passed_over.len()
+        );
     }
     for step in &summary.undone {
         let _ = write!(text, "\nleft undone: {step}");

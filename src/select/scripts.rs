@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::CataloguedFile;
+use crate::distro::is_install_helper;
 use crate::loader::resolve;
 use crate::root_path::RootPath;
 use crate::shell::has_words;
@@ -129,10 +130,12 @@ impl Selector<'_> {
         self.warnings.extend(unrun);
     }
 
-    /// Whether a path is of a package that a layer names, or that has its name from one.
+    /// Whether a path is of a package that a layer names, or that has its name from one, and that is for more than to
+    /// install others.
     fn is_of_named(&self, path: &RootPath) -> bool {
         let package = self.package_at(path);
-        self.is_named(&package) || self.roles.get(&package) == Some(&Role::Named)
+        let is_named = self.is_named(&package) || self.roles.get(&package) == Some(&Role::Named);
+        is_named && !is_install_helper(self.inputs.distro, &package)
     }
 
     fn is_own(&self, path: &RootPath) -> bool {

@@ -67,7 +67,9 @@ impl Selector<'_> {
         let near: BTreeSet<&str> = behind.map(String::as_str).chain(direct.iter().copied()).collect();
         let near = near.into_iter().filter(|name| *name != package && !self.is_helper(name)).collect();
         let commands = self.commands_of(&near).into_iter().filter(|path| !self.is_chosen(path));
-        commands.map(|path| path.file_name().to_owned()).collect()
+        let names = commands.map(|path| path.file_name().to_owned());
+        // `HEAD` and `GET` are words of a protocol before all.
+        names.filter(|name| name.bytes().any(|byte| byte.is_ascii_lowercase())).collect()
     }
 
     /// The chosen texts of a package by their positions in it.

@@ -118,6 +118,22 @@ fn real_mirror_compiler() {
 }
 
 #[test]
+fn real_mirror_commands_that_only_texts_name() {
+    // gpg stands in a module of Python's, rsync in settings, the paths of ping and gzip in programs.
+    let backup: &[&str] = &["duplicity", "backup", "--no-encryption", "/etc", "file:///tmp/backup"];
+    works("duplicity", "", &[(backup, "Errors 0\n")]);
+    works("rsnapshot", "", &[(&["rsync", "--version"], "rsync  version 3.")]);
+    let tools = "[[layer]]\nname = \"tools\"\npackages = [\"bash\", \"coreutils\"]";
+    let rotate = "cd /tmp && echo text > log && printf '/tmp/log {\\ncompress\\nrotate 1\\n}\\n' > conf && chmod 600 conf && \
+                  logrotate -f -s state conf && ls log*";
+    works(
+        "logrotate monitoring-plugins-basic",
+        tools,
+        &[(&["bash", "-c", rotate], "log.1.gz\n"), (&["ping", "-V"], "ping from iputils")],
+    );
+}
+
+#[test]
 fn real_mirror_apache_with_php() {
     let modules = "APACHE_CONFDIR=/etc/apache2 && . /etc/apache2/envvars && apache2 -t -D DUMP_MODULES 2>&1";
     let commands: [Says<'_>; 2] =
