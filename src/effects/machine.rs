@@ -315,6 +315,7 @@ impl<'a> Machine<'a> {
         for one in below {
             self.changes.remove(&one);
         }
+        self.passing_owners.retain(|one, _| !one.is_within(path));
         self.forget(path);
         if self.files.node(path).is_some() {
             self.changes.insert(path.clone(), None);

@@ -41,7 +41,8 @@ const MOST_EXPORTS: usize = 64;
 /// The directories of commands.
 const COMMANDS: [&str; 4] = ["/bin/", "/sbin/", "/usr/bin/", "/usr/sbin/"];
 
-/// The paths and sonames, sorted, each once; of a line that begins with a command's path, that. `strings` is where the dynamic string table lies in the file.
+/// The paths and sonames, sorted, each once; of a line that begins with a command's path, that. `strings` is where the
+/// dynamic string table lies in the file.
 pub(super) fn mentions(bytes: &[u8], segments: &[ProgramHeader], strings: Range<usize>) -> Vec<String> {
     let is_name =
         |text: &str| text.len() >= 4 && (is_path(text) || is_soname(text) || led_by(text).is_some());
