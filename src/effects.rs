@@ -11,6 +11,7 @@ mod accounts;
 mod files;
 mod machine;
 mod memo;
+mod mode;
 mod models;
 mod scripts;
 mod triggers;
@@ -38,6 +39,7 @@ netgroup:       nis
 
 pub use files::{CatalogFiles, ImageFiles};
 pub use memo::EffectsMemo;
+pub use mode::ModeChange;
 pub use scripts::{effects_of, effects_of_all};
 
 /// What one package's scripts do on a fresh installation.
@@ -97,15 +99,6 @@ pub struct Owner {
     pub user: Option<String>,
     /// The group.
     pub group: Option<String>,
-}
-
-/// What `chmod` is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ModeChange {
-    /// A number: all permission bits.
-    Bits(u32),
-    /// Clauses such as `u+rwX,go-w`.
-    Symbolic(String),
 }
 
 /// A further link that goes with an alternative.

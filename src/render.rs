@@ -22,7 +22,6 @@ mod dpkg;
 mod host_files;
 mod image_tree;
 mod ld_so_cache;
-mod mode;
 mod pam;
 mod script_files;
 mod skeleton;

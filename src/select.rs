@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::arch::Arch;
 use crate::catalog::{CatalogError, FileCatalog, FileRef, OwnElfs, PackageFiles};
 use crate::distro::Distro;
+use crate::loader::Remembered;
 use crate::lock::LockedPackage;
 use crate::recipe::{Keep, Recipe, RuleTool};
 use crate::root_path::RootPath;
@@ -217,7 +218,10 @@ pub struct UnmatchedPattern {
 ///
 /// Where a program of the image would not find a library, all such libraries are reported together.
 pub fn select(inputs: Inputs<'_>) -> Result<Outcome, SelectError> {
-    let mut selector = selector::Selector::new(inputs)?;
+    // The same directories are walked for each library that is sought.
+    let tree = visible::Everything(inputs);
+    let tree = Remembered::new(&tree);
+    let mut selector = selector::Selector::new(inputs, &tree)?;
     selector.stand_on_base();
     for layer in &inputs.recipe.layers {
         selector.enter()?;

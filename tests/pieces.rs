@@ -42,7 +42,7 @@ fn archive(version: &str) -> Archive {
 
 /// How many pieces the cache knows the places of.
 fn places(rig: &Rig) -> usize {
-    std::fs::read_dir(rig.cache().join("derived/piece-place-1")).into_iter().flatten().count()
+    std::fs::read_dir(rig.cache().join("derived/piece-place-2")).into_iter().flatten().count()
 }
 
 fn blob(rig: &Rig, hex: &str) -> PathBuf {

@@ -410,6 +410,34 @@ fn scripts_and_applets() {
 }
 
 #[test]
+fn what_programs_name() {
+    case(
+        "a plug-in of what is reached names a program of its own package, which busybox has nothing to do with",
+        &layer(r#""app", "busybox""#, ""),
+        "Package: app
+         Depends: tool
+         /usr/bin/app elf program interp=/lib/ld-musl-x86_64.so.1 needed=libtool.so.1,libc.musl-x86_64.so.1
+
+         Package: tool
+         Depends: musl
+         /usr/lib/libtool.so.1 elf soname=libtool.so.1 needed=libc.musl-x86_64.so.1
+         /usr/lib/tool/plug.so elf names=/usr/bin/tool-helper needed=libc.musl-x86_64.so.1
+         /usr/bin/tool-helper elf program interp=/lib/ld-musl-x86_64.so.1 needed=libc.musl-x86_64.so.1
+         /usr/bin/tool-admin elf program interp=/lib/ld-musl-x86_64.so.1 needed=libc.musl-x86_64.so.1",
+        "/bin/busybox of busybox
+         /etc/securetty of busybox
+         /lib/ld-musl-x86_64.so.1 of musl
+         /lib/libc.musl-x86_64.so.1 of musl
+         /usr/bin/app of app
+         /usr/bin/tool-helper of tool
+         /usr/lib/libtool.so.1 of tool
+         /usr/lib/tool/plug.so of tool
+         /usr/share/udhcpc/default.script of busybox",
+    )
+    .holds();
+}
+
+#[test]
 fn names() {
     case(
         "a name that a package provides names it, and naming passes on within one origin",

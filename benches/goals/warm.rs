@@ -1,6 +1,7 @@
 //! Builds when most is known already: nothing changed, a settings file, a package; locks, and the plan of a fleet.
 
-use std::io::Read as _;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -147,7 +148,7 @@ impl<'g> Job<'g> {
     }
 
     /// Where the cache has the place of the piece of a layer that a file is in: the blob's digest as text, then numbers of
-    /// seven bits a byte, the place in the blob and the length first.
+    /// seven bits a byte, first the place in the blob, the checksum and the size of the tar.
     fn piece_of(&self, file: &str) -> PathBuf {
         let number = |bytes: &mut dyn Iterator<Item = u8>| {
             let mut number = 0_u64;
@@ -164,13 +165,15 @@ impl<'g> Job<'g> {
             let (text, numbers) = place[1..].split_at(usize::from(place[0]));
             let digest = std::str::from_utf8(text).unwrap().trim_start_matches("sha256:");
             let mut numbers = numbers.iter().copied();
-            let [start, len] = [(); 2].map(|()| usize::try_from(number(&mut numbers)).unwrap());
-            let blob = std::fs::read(self.room.path(&format!("cache/blobs/sha256/{digest}"))).unwrap();
-            let mut tar = Vec::new();
-            flate2::read::MultiGzDecoder::new(&blob[start..start + len]).read_to_end(&mut tar).unwrap();
-            memchr::memmem::find(&tar, format!("{file}\0").as_bytes()).is_some()
+            let [start, _, size] = [(); 3].map(|()| number(&mut numbers));
+            let mut blob = File::open(self.room.path(&format!("cache/blobs/sha256/{digest}"))).unwrap();
+            blob.seek(SeekFrom::Start(start)).unwrap();
+            let piece = flate2::read::MultiGzDecoder::new(blob).take(size);
+            // Programs have the names of others in them: what counts is an entry.
+            let mut piece = tar::Archive::new(piece);
+            piece.entries().unwrap().any(|entry| entry.unwrap().path().unwrap() == Path::new(file))
         };
-        below(&self.room.path("cache/derived/piece-place-1")).into_iter().find(has).unwrap()
+        below(&self.room.path("cache/derived/piece-place-2")).into_iter().find(has).unwrap()
     }
 
     fn lock(&self) -> f64 {

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Effect;
+use super::{Effect, Owner};
 use crate::distro::PackageFormat;
 use crate::recipe::{base_groups, base_users};
-use crate::shell::text::UNKNOWN;
+use crate::shell::text::{UNKNOWN, is_known};
 
 /// A user, as far as scripts may ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +77,14 @@ impl AccountNames {
             self.users.get(name).and_then(|user| user.uid)
         };
         known.or_else(|| name.parse().ok())
+    }
+
+    /// Whether there are such accounts; any may have a number, and what is not known may be the name of one.
+    pub(super) fn know(&self, owner: &Owner) -> bool {
+        let may_be = |name: &String| name.parse::<u32>().is_ok() || !is_known(name);
+        let is_user = |name: &String| may_be(name) || self.users.contains_key(name);
+        let is_group = |name: &String| may_be(name) || self.groups.contains_key(name);
+        owner.user.iter().all(is_user) && owner.group.iter().all(is_group)
     }
 
     /// The name of an account by number or name.

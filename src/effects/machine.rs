@@ -11,6 +11,8 @@ use crate::root_path::RootPath;
 use crate::shell::text::{UNKNOWN, encode};
 use crate::shell::{Call, Node, World};
 
+mod attributes;
+mod moving;
 mod world;
 
 /// Below these nothing a script does stays in an image.
@@ -127,62 +129,6 @@ impl<'a> Machine<'a> {
         }
     }
 
-    pub(super) fn mode(&self, path: &RootPath) -> u32 {
-        if let Some(Node::File { mode, .. }) = self.node(path) {
-            return mode & 0o7777;
-        }
-        let made = self.effects.iter().rev().find_map(|effect| match effect {
-            Effect::Directory { path: own, mode, .. } if own == path => Some(mode.unwrap_or(0o755)),
-            Effect::Mode { path: own, mode: super::ModeChange::Bits(bits), recursive }
-                if own == path || *recursive && path.is_within(own) =>
-            {
-                Some(*bits)
-            }
-            Effect::StatOverride { path: own, mode, .. } if own == path => Some(*mode),
-            _ => None,
-        });
-        made.or_else(|| Some(self.files.metadata(path)?.0 & 0o7777)).unwrap_or(0o755)
-    }
-
-    /// Who owns what is at a path, by name or number: the script's last word, else the package's, else root.
-    pub(super) fn owner(&self, path: &RootPath) -> Owner {
-        let mut found = Owner::default();
-        let mut add = |user: Option<&String>, group: Option<&String>| {
-            found.user = found.user.take().or_else(|| user.cloned());
-            found.group = found.group.take().or_else(|| group.cloned());
-        };
-        if let Some(Owner { user, group }) = self.passing_owners.get(path) {
-            add(user.as_ref(), group.as_ref());
-        }
-        let mut is_new = false;
-        for effect in self.effects.iter().rev() {
-            match effect {
-                Effect::Owner { path: own, user, group, recursive }
-                    if own == path || *recursive && path.is_within(own) =>
-                {
-                    add(user.as_ref(), group.as_ref());
-                }
-                Effect::StatOverride { path: own, user, group, .. } if own == path => {
-                    add(Some(user), Some(group));
-                }
-                Effect::Directory { path: own, owner, .. } | Effect::Copy { to: own, owner, .. }
-                    if own == path =>
-                {
-                    if let Some(owner) = owner {
-                        add(owner.user.as_ref(), owner.group.as_ref());
-                    }
-                    is_new |= self.files.node(path).is_none();
-                }
-                Effect::File { path: own, .. } if own == path => is_new |= self.files.node(path).is_none(),
-                _ => {}
-            }
-        }
-        let packaged = if is_new { None } else { self.files.metadata(path).map(|(_, owner)| owner) };
-        let [user, group] = packaged.unwrap_or_default().map(|id| id.to_string());
-        add(Some(&user), Some(&group));
-        found
-    }
-
     /// A file that only a running system has, such as a secret: scripts find it, an image does not get it.
     pub(super) fn pretend_file(&mut self, path: &RootPath, mode: u32) {
         self.changes.insert(path.clone(), Some(Item::File(Content::Text(UNKNOWN.to_string()), mode)));
@@ -276,6 +222,7 @@ impl<'a> Machine<'a> {
         let item = Item::File(content.clone(), mode.unwrap_or(0o644));
         self.changes.insert(path.clone(), Some(item));
         if self.passes(path) {
+            self.passing_owners.extend(owner.map(|owner| (path.clone(), owner)));
             return Ok(());
         }
         match content {
@@ -322,98 +269,6 @@ impl<'a> Machine<'a> {
             if !self.passes(path) {
                 self.effect(Effect::Remove { path: path.clone(), recursive });
             }
-        }
-    }
-
-    /// Moves something.
-    pub(super) fn rename(&mut self, from: &RootPath, to: &RootPath) -> Result<(), String> {
-        if from == to {
-            return Ok(());
-        }
-        match self.changes.get(from).cloned() {
-            Some(Some(Item::File(content, mode))) => {
-                // A mode that was set on it stays with it.
-                let set = self.effects.iter().rev().find_map(|effect| match effect {
-                    Effect::Mode { path, mode: super::ModeChange::Bits(bits), .. } if path == from => {
-                        Some(*bits)
-                    }
-                    Effect::File { path, mode, .. } | Effect::Copy { to: path, mode, .. } if path == from => {
-                        *mode
-                    }
-                    _ => None,
-                });
-                let passing = self.passing_owners.remove(from).map(|Owner { user, group }| Effect::Owner {
-                    path: to.clone(),
-                    user,
-                    group,
-                    recursive: false,
-                });
-                let owned: Vec<Effect> = self
-                    .effects
-                    .iter()
-                    .filter_map(|effect| match effect {
-                        Effect::Owner { path, user, group, recursive } if path == from => {
-                            Some(Effect::Owner {
-                                path: to.clone(),
-                                user: user.clone(),
-                                group: group.clone(),
-                                recursive: *recursive,
-                            })
-                        }
-                        _ => None,
-                    })
-                    .collect();
-                self.remove(from, false);
-                let mode = set.or((mode != 0o644).then_some(mode));
-                let made = self.make_file(to, content, mode, None);
-                for effect in owned.into_iter().chain(passing) {
-                    self.effect(effect);
-                }
-                made
-            }
-            Some(Some(Item::Symlink(target))) => {
-                self.remove(from, false);
-                self.make_symlink(to, &target);
-                Ok(())
-            }
-            Some(Some(Item::Directory)) if !self.passes(to) => {
-                Err("it moves a directory that it has made".to_owned())
-            }
-            _ => {
-                let moved = match self.node(from) {
-                    Some(Node::Directory) => Item::Directory,
-                    Some(Node::Symlink(target)) => Item::Symlink(target),
-                    _ => Item::File(Content::Of(from.clone()), self.mode(from)),
-                };
-                self.changes.insert(to.clone(), Some(moved));
-                self.changes.insert(from.clone(), None);
-                if !self.passes(from) || !self.passes(to) {
-                    self.effect(Effect::Rename { from: from.clone(), to: to.clone() });
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Gives a path to somebody; what is none of both stays.
-    pub(super) fn set_owner(&mut self, path: RootPath, owner: Owner, recursive: bool) {
-        let Owner { user, group } = owner;
-        if self.passes(&path) {
-            let known = self.passing_owners.entry(path).or_default();
-            known.user = user.or(known.user.take());
-            known.group = group.or(known.group.take());
-        } else {
-            self.effect(Effect::Owner { path, user, group, recursive });
-        }
-    }
-
-    /// Remembers a file's permission bits.
-    pub(super) fn set_mode(&mut self, path: &RootPath, bits: u32) {
-        if let Some(Some(Item::File(_, mode))) = self.changes.get_mut(path) {
-            *mode = bits;
-        } else if matches!(self.node(path), Some(Node::File { .. })) {
-            let content = Content::Of(path.clone());
-            self.changes.insert(path.clone(), Some(Item::File(content, bits)));
         }
     }
 

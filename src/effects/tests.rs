@@ -47,7 +47,8 @@ fn a_temporary_file_keeps_whose_it_is_where_it_goes() {
     let owner = |found: &PackageEffects, at: &str| {
         let of = |effect: &Effect| match effect {
             Effect::Owner { path, user, group, .. } if path.as_str() == at => {
-                Some(Owner { user: user.clone(), group: group.clone() })
+                // What is not said stays as it is: root's.
+                Some(Owner { user: user.clone().or(Some("root".into())), group: group.clone() })
             }
             Effect::Copy { to, owner, .. } if to.as_str() == at => owner.clone(),
             _ => None,
@@ -67,6 +68,53 @@ fn a_temporary_file_keeps_whose_it_is_where_it_goes() {
         };
         assert!(found.effects.iter().any(is_file), "{finish}: {found:?}");
     }
+    // By a change of bits, over directories, from copy to copy, and made so.
+    for (script, mode, of) in [
+        ("t=$(mktemp); echo a >$t; chmod a+r $t; mv $t /etc/x.conf", None, None),
+        ("t=$(mktemp); echo a >$t; chmod u=rw,g=r $t; cp -p $t /etc/x.conf", Some(0o640), None),
+        (
+            "d=$(mktemp -d); echo a >$d/x; chown -R root:mail $d; chmod -R g+w $d; mv $d/x /etc/x.conf",
+            Some(0o664),
+            mail.clone(),
+        ),
+        (
+            "t=$(mktemp); echo a >$t; chown root:mail $t; cp -p $t $t.2; mv $t.2 /etc/x.conf",
+            Some(0o600),
+            mail.clone(),
+        ),
+        (
+            "t=$(mktemp); echo a >$t.2; install -m 640 -o root -g mail $t.2 $t; mv $t /etc/x.conf",
+            Some(0o640),
+            mail.clone(),
+        ),
+        // What takes the place of something is not given to whom that was.
+        (
+            "t=$(mktemp); u=$(mktemp); echo a >$u; chown root:mail $t; mv $u $t; mv $t /etc/x.conf",
+            Some(0o600),
+            None,
+        ),
+        (
+            "t=$(mktemp); echo a >$t; echo b >/etc/x.conf; chown root:mail /etc/x.conf; mv $t /etc/x.conf",
+            Some(0o600),
+            None,
+        ),
+    ] {
+        let found = postinst(script);
+        assert_eq!(found.undone, [], "{script}");
+        assert_eq!(owner(&found, "/etc/x.conf"), mail.clone().filter(|_| of.is_some()), "{script}");
+        let modes = found.effects.iter().filter_map(|effect| match effect {
+            Effect::File { mode, .. } | Effect::Copy { mode, .. } => Some(*mode),
+            _ => None,
+        });
+        assert_eq!(modes.collect::<Vec<_>>(), [mode], "{script}");
+    }
+    // On what nobody knows nothing is built, be it that it only passes.
+    for script in [
+        "t=$(mktemp); if [ \"$(mystery)\" = y ]; then chown root:mail $t; fi; mv $t /etc/x.conf",
+        "if [ \"$(mystery)\" = y ]; then :; else ssh-keygen -A; fi",
+    ] {
+        assert!(postinst(script).undone.iter().any(|undone| undone.reason.contains("not known")), "{script}");
+    }
     // What mktemp makes is for one alone.
     let found = postinst("new=$(mktemp)\necho secret > \"$new\"\nmv \"$new\" /etc/x.conf");
     assert!(matches!(&found.effects[..], [Effect::File { mode: Some(0o600), .. }]), "{found:?}");
@@ -75,6 +123,42 @@ fn a_temporary_file_keeps_whose_it_is_where_it_goes() {
         postinst("useradd --system --user-group daemon2 && mkdir /var/lib/d && chown daemon2: /var/lib/d");
     let login = Owner { user: Some("daemon2".into()), group: Some("daemon2".into()) };
     assert_eq!(owner(&found, "/var/lib/d"), Some(login));
+}
+
+#[test]
+fn an_account_that_nobody_defines_owns_nothing() {
+    let found = postinst(
+        "mkdir /var/lib/d\nchgrp bees /var/lib/d 2>/dev/null || addgroup --system bees\nchown bees /var/lib/d || useradd -r -g bees bees\n\
+         chown bees:bees /var/lib/d",
+    );
+    assert_eq!(found.undone, []);
+    let of = |effect: &Effect| match effect {
+        Effect::Group { name, .. } => Some(format!("group {name}")),
+        Effect::User { name, .. } => Some(format!("user {name}")),
+        Effect::Owner { user, group, .. } => Some(format!("{user:?} {group:?}")),
+        _ => None,
+    };
+    let told: Vec<String> = found.effects.iter().filter_map(of).collect();
+    assert_eq!(told, ["group bees", "user bees", "Some(\"bees\") Some(\"bees\")"]);
+}
+
+#[test]
+fn grep_looks_below_directories() {
+    let found = postinst(
+        "mkdir -p /etc/d/e\necho a=1 >/etc/d/e/f\ngrep -rq a=1 /etc/d && grep -r a= /etc/d >/etc/one\n\
+         grep -qr b=1 /etc/d /etc/none || grep -rl a=1 /etc/d >/etc/two",
+    );
+    assert_eq!(found.undone, []);
+    let content = |at: &str| {
+        found.effects.iter().find_map(|effect| match effect {
+            Effect::File { path, content, .. } if path.as_str() == at => {
+                String::from_utf8(content.clone()).ok()
+            }
+            _ => None,
+        })
+    };
+    assert_eq!(content("/etc/one").as_deref(), Some("/etc/d/e/f:a=1\n"));
+    assert_eq!(content("/etc/two").as_deref(), Some("/etc/d/e/f\n"));
 }
 
 #[test]

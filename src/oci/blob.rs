@@ -13,7 +13,8 @@ use std::sync::mpsc::{Receiver, RecvError, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use flate2::Crc;
-use libdeflater::{CompressionLvl, Compressor};
+use libdeflater::{CompressionLvl, Compressor, Decompressor};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
@@ -62,6 +63,7 @@ pub struct LayerWriter {
     written: u64,
     /// Of what was written since the last piece ended.
     crc: Crc,
+    members: Vec<u32>,
     ends: Vec<PieceEnd>,
 }
 
@@ -74,7 +76,7 @@ enum Pending {
 }
 
 /// Where a piece of a layer ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PieceEnd {
     /// The place in the blob, in bytes.
     pub(super) blob: u64,
@@ -82,6 +84,8 @@ pub(super) struct PieceEnd {
     pub(super) tar: u64,
     /// The CRC-32 of the piece as it is in the blob.
     pub(super) crc: u32,
+    /// The members or frames that it is made of, in bytes.
+    pub(super) members: Vec<u32>,
 }
 
 impl LayerWriter {
@@ -98,6 +102,7 @@ impl LayerWriter {
             taken: 0,
             written: 0,
             crc: Crc::new(),
+            members: Vec::new(),
             ends: Vec::new(),
         })
     }
@@ -134,18 +139,13 @@ impl LayerWriter {
         Ok(())
     }
 
-    /// Appends what is compressed already, between two pieces; its tar goes to [`LayerWriter::count`].
-    pub(super) fn append_compressed(&mut self, mut compressed: impl Read) -> io::Result<()> {
-        loop {
-            let mut bytes = Vec::with_capacity(GZIP_BLOCK);
-            if compressed.by_ref().take(GZIP_BLOCK as u64).read_to_end(&mut bytes)? == 0 {
-                return Ok(());
-            }
-            self.make_room()?;
-            let (sender, receiver) = sync_channel(1);
-            let _ = sender.send(Ok(bytes));
-            self.pending.push_back(Pending::Member(receiver));
-        }
+    /// Appends a member that was compressed elsewhere, between two pieces; its tar goes to [`LayerWriter::count`].
+    pub(super) fn append(&mut self, member: Vec<u8>) -> io::Result<()> {
+        self.make_room()?;
+        let (sender, receiver) = sync_channel(1);
+        let _ = sender.send(Ok(member));
+        self.pending.push_back(Pending::Member(receiver));
+        Ok(())
     }
 
     /// Takes account of tar that is not to be compressed.
@@ -170,11 +170,14 @@ impl LayerWriter {
             Some(Pending::Member(member)) => {
                 let member = wait(&member)??;
                 self.crc.update(&member);
+                // No block is as large as that.
+                self.members.push(u32::try_from(member.len()).map_err(io::Error::other)?);
                 self.written += member.len() as u64;
                 self.blob.write_all(&member)
             }
             Some(Pending::End(tar)) => {
-                self.ends.push(PieceEnd { blob: self.written, tar, crc: self.crc.sum() });
+                let members = std::mem::take(&mut self.members);
+                self.ends.push(PieceEnd { blob: self.written, tar, crc: self.crc.sum(), members });
                 self.crc.reset();
                 Ok(())
             }
@@ -255,6 +258,32 @@ pub(super) const fn block_size(compression: LayerCompression) -> usize {
         LayerCompression::Gzip => GZIP_BLOCK,
         LayerCompression::Zstd => ZSTD_BLOCK,
     }
+}
+
+/// A whole piece, cut and compressed as a [`LayerWriter`] does.
+pub(super) fn compress_piece(compression: LayerCompression, tar: &[u8]) -> io::Result<Vec<Vec<u8>>> {
+    tar.par_chunks(block_size(compression)).map(|block| compress(compression, block)).collect()
+}
+
+/// The tar of a piece of so many bytes; an error where it is of more or fewer.
+pub(super) fn decompress_piece<'m>(
+    compression: LayerCompression,
+    members: impl Iterator<Item = &'m [u8]>,
+    size: usize,
+) -> io::Result<Vec<u8>> {
+    let mut tar = Vec::new();
+    // Nobody has compared the size with anything yet.
+    tar.try_reserve_exact(size).map_err(io::Error::other)?;
+    tar.resize(size, 0);
+    let (mut gzip, mut taken) = (Decompressor::new(), 0);
+    for member in members {
+        let rest = &mut tar[taken..];
+        taken += match compression {
+            LayerCompression::Gzip => gzip.gzip_decompress(member, rest).map_err(io::Error::other)?,
+            LayerCompression::Zstd => zstd::bulk::decompress_to_buffer(member, rest)?,
+        };
+    }
+    if taken == size { Ok(tar) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
 /// A block as it stands in a layer's blob.

@@ -20,7 +20,7 @@ use crate::recipe::LayerCompression;
 use crate::render::{Content, MadeFile};
 use crate::tarball::{Entry, EntryKind, Writer};
 
-use super::blob::wait;
+use super::blob::{compress_piece, wait};
 use super::pieces::{KeptPiece, PiecePlace, piece_key};
 use super::{LayerBlob, LayerWriter, Layout, OciError};
 
@@ -113,13 +113,9 @@ pub fn pack(
         }
         let read = |piece: &Piece<'_>| piece.segment(catalog, cache);
         read_ahead(alike, read, |segment| {
-            let Segment { tar, compressed } = segment.map_err(failed)??;
-            match compressed {
-                Some(compressed) => blob.append_compressed(&*compressed).and_then(|()| blob.count(&tar)),
-                None => blob.write_all(&tar),
-            }
-            .map_err(failed)?;
-            blob.end_piece().map_err(failed)?;
+            let Segment { tar, members } = segment.map_err(failed)??;
+            members.into_iter().try_for_each(|member| blob.append(member)).map_err(failed)?;
+            blob.count(&tar).and_then(|()| blob.end_piece()).map_err(failed)?;
             progress.advance(tar.len() as u64);
             Ok::<_, PackError>(())
         })?;
@@ -131,7 +127,7 @@ pub fn pack(
     tar.finish().map_err(failed)?;
     let (blob, ends) = blob.complete_with_pieces(created_by(plan))?;
     let digest = blob.digest;
-    let places = ends.windows(2).map(|ends| PiecePlace::between(digest, ends[0], ends[1]));
+    let places = ends.windows(2).map(|ends| PiecePlace::between(digest, &ends[0], &ends[1]));
     // The newest layer that has a piece is the one that stays longest.
     Ok(Packed { pieces: pieces.iter().map(|piece| piece.key).zip(places).collect(), blob })
 }
@@ -145,10 +141,10 @@ struct Piece<'a> {
     size: u64,
 }
 
-/// A piece that is held: of the tarball, and as it is compressed if that is known.
+/// A piece that is held: of the tarball, and compressed.
 struct Segment {
     tar: Vec<u8>,
-    compressed: Option<Vec<u8>>,
+    members: Vec<Vec<u8>>,
 }
 
 impl<'a> Piece<'a> {
@@ -158,12 +154,13 @@ impl<'a> Piece<'a> {
 
     fn segment(&self, catalog: &FileCatalog, cache: &Cache) -> Result<Segment, PackError> {
         let kept = KeptPiece::find(&self.key, self.compression, cache).and_then(|kept| kept.read());
-        if let Some((compressed, tar)) = kept {
-            return Ok(Segment { tar, compressed: Some(compressed) });
+        if let Some((members, tar)) = kept {
+            return Ok(Segment { tar, members });
         }
         let mut tar = Vec::new();
         write_part(self.part, catalog, &mut tar)?;
-        Ok(Segment { tar, compressed: None })
+        let failed = |source| PackError::Write { layer: self.part.package.clone(), source };
+        Ok(Segment { members: compress_piece(self.compression, &tar).map_err(failed)?, tar })
     }
 
     /// Writes it as it is read.

@@ -7,7 +7,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use flate2::Crc;
 use serde::{Deserialize, Serialize};
 
-use super::blob::{Compression, LayerWriter, PieceEnd, layer_form};
+use super::blob::{Compression, LayerWriter, PieceEnd, decompress_piece, layer_form};
 use crate::cache::Cache;
 use crate::catalog::FileCatalog;
 use crate::digest::Digest;
@@ -15,7 +15,7 @@ use crate::layer::PackagePart;
 use crate::recipe::LayerCompression;
 
 /// The kind of derived entry that says where pieces lie. Another form of it or of their keys needs another name.
-const PLACES: &str = "piece-place-1";
+const PLACES: &str = "piece-place-2";
 
 /// Read at a time, in bytes.
 const AT_ONCE: usize = 1 << 18;
@@ -33,16 +33,22 @@ pub(super) fn piece_key(part: &PackagePart, compression: LayerCompression, catal
 pub(super) struct PiecePlace {
     blob: Digest,
     start: u64,
-    len: u64,
     crc: u32,
     tar: u64,
+    /// Its members or frames.
+    members: Vec<u32>,
 }
 
 impl PiecePlace {
     /// Between the ends of two pieces of a blob.
-    pub(super) fn between(blob: Digest, before: PieceEnd, end: PieceEnd) -> Self {
-        let (start, len, tar) = (before.blob, end.blob - before.blob, end.tar - before.tar);
-        PiecePlace { blob, start, len, crc: end.crc, tar }
+    pub(super) fn between(blob: Digest, before: &PieceEnd, end: &PieceEnd) -> Self {
+        let (start, tar) = (before.blob, end.tar - before.tar);
+        PiecePlace { blob, start, crc: end.crc, tar, members: end.members.clone() }
+    }
+
+    /// What it comes to in the blob, in bytes.
+    fn len(&self) -> u64 {
+        self.members.iter().map(|member| u64::from(*member)).sum()
     }
 
     /// Remembers it. Failing to is not an error: the piece is compressed again.
@@ -58,7 +64,7 @@ impl PiecePlace {
 pub(super) struct KeptPiece {
     file: File,
     place: PiecePlace,
-    compression: Compression,
+    compression: LayerCompression,
 }
 
 impl KeptPiece {
@@ -66,26 +72,30 @@ impl KeptPiece {
     pub(super) fn find(key: &Digest, compression: LayerCompression, cache: &Cache) -> Option<Self> {
         let place: PiecePlace = postcard::from_bytes(&cache.derived(PLACES, key)?).ok()?;
         let file = File::open(cache.blob(place.blob)?).ok()?;
-        Some(KeptPiece { file, place, compression: compression.into() })
+        Some(KeptPiece { file, place, compression })
     }
 
     /// As it is in the blob, from its start.
     fn reader(&self) -> io::Result<impl Read + '_> {
         (&self.file).seek(SeekFrom::Start(self.place.start))?;
-        Ok((&self.file).take(self.place.len))
+        Ok((&self.file).take(self.place.len()))
     }
 
-    /// What it is in the blob and in the tar; none where it is damaged. It is held as a whole.
-    pub(super) fn read(&self) -> Option<(Vec<u8>, Vec<u8>)> {
-        let mut compressed = Vec::with_capacity(usize::try_from(self.place.len).ok()?);
-        self.reader().ok()?.read_to_end(&mut compressed).ok()?;
-        if crc_of(&*compressed).ok()? != self.place.crc {
+    /// What it is in the blob, member by member, and in the tar; none where it is damaged. It is held as a whole.
+    pub(super) fn read(&self) -> Option<(Vec<Vec<u8>>, Vec<u8>)> {
+        let mut reader = self.reader().ok()?;
+        let (mut crc, mut members) = (Crc::new(), Vec::new());
+        for size in &self.place.members {
+            let member = next_member(&mut reader, *size).ok()?;
+            crc.update(&member);
+            members.push(member);
+        }
+        if crc.sum() != self.place.crc {
             return None;
         }
-        let mut tar = Vec::with_capacity(usize::try_from(self.place.tar).ok()?);
-        let content = self.compression.decompress(&*compressed).ok()?;
-        content.take(self.place.tar + 1).read_to_end(&mut tar).ok()?;
-        (tar.len() as u64 == self.place.tar).then_some((compressed, tar))
+        let size = usize::try_from(self.place.tar).ok()?;
+        let tar = decompress_piece(self.compression, members.iter().map(Vec::as_slice), size).ok()?;
+        Some((members, tar))
     }
 
     /// Whether it is as it was written. It is read a little at a time.
@@ -95,8 +105,11 @@ impl KeptPiece {
 
     /// Appends it to a layer, a little at a time.
     pub(super) fn append_to(&self, layer: &mut LayerWriter) -> io::Result<()> {
-        layer.append_compressed(self.reader()?)?;
-        let mut tar = self.compression.decompress(self.reader()?)?;
+        let mut reader = self.reader()?;
+        for size in &self.place.members {
+            layer.append(next_member(&mut reader, *size)?)?;
+        }
+        let mut tar = Compression::from(self.compression).decompress(self.reader()?)?;
         let mut bytes = vec![0; AT_ONCE];
         loop {
             match tar.read(&mut bytes)? {
@@ -105,6 +118,13 @@ impl KeptPiece {
             }
         }
     }
+}
+
+/// The next so many bytes, all of them.
+fn next_member(reader: &mut impl Read, size: u32) -> io::Result<Vec<u8>> {
+    let mut member = Vec::with_capacity(AT_ONCE);
+    reader.take(size.into()).read_to_end(&mut member)?;
+    if member.len() as u64 == u64::from(size) { Ok(member) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
 /// The CRC-32 of all that a reader yields.

@@ -17,7 +17,7 @@ pub(super) struct WordsMemo(Arc<Mutex<BTreeMap<Place, Arc<ScriptWords>>>>);
 type Place = (ContentId, u32);
 
 /// The kind of derived entry that the commands are which a package's texts name.
-const NAMED: &str = "named-1";
+const NAMED: &str = "named-2";
 
 impl WordsMemo {
     fn get(&self, place: &Place) -> Option<Arc<ScriptWords>> {

@@ -26,7 +26,7 @@ use crate::select::{Reason, SelectedLayer};
 use crate::tarball::EntryKind;
 
 use super::image_tree::{ImageTree, Origin};
-use super::script_files::{Files, source};
+use super::script_files::{Files, is_made_again, source};
 use super::{
     Accounts, Changes, Made, MadeFile, RenderError, certificates, directory_links, fixed, ld_so_cache, pam,
 };
@@ -242,8 +242,9 @@ impl<'a> Setup<'a> {
         for (name, whole) in &brought {
             // What was done when a lower layer brought a part of the package is not done again.
             let before = self.done.insert(name, *whole);
-            let own = effects_in(self.effects, name).iter();
-            for effect in own.chain(declared.get(name).into_iter().flatten()) {
+            let own = effects_in(self.effects, name);
+            let all = own.iter().chain(declared.get(name).into_iter().flatten());
+            for effect in all.filter(|effect| *whole || !is_made_again(effect, own)) {
                 if let Err(failure) = files.apply(effect, *whole) {
                     failures.push(format!("{name}: {failure}"));
                 }

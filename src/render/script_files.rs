@@ -9,7 +9,6 @@ use crate::root_path::RootPath;
 use crate::tarball::{EntryKind, Metadata};
 
 use super::image_tree::{ImageTree, Item, Origin};
-use super::mode::changed;
 use super::{Accounts, Changes, Content, Made, MadeFile};
 
 /// The extended attribute of a file's capabilities.
@@ -82,7 +81,8 @@ impl<'t, 'a> Files<'t, 'a> {
             Effect::Mode { path, mode, recursive } => self.each(path, *recursive, |files, path| {
                 let Some(item) = files.tree.get(path) else { return Ok(()) };
                 let is_directory = item.kind == EntryKind::Directory;
-                let mode = changed(item.metadata.mode, mode, is_directory)
+                let mode = mode
+                    .applied(item.metadata.mode, is_directory)
                     .ok_or_else(|| format!("the mode of {path} is none"))?;
                 files.set_mode(path, mode);
                 Ok(())
@@ -399,4 +399,18 @@ impl<'t, 'a> Files<'t, 'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a script takes something away to put another in its place, which a part of the package does without.
+pub(super) fn is_made_again(effect: &Effect, effects: &[Effect]) -> bool {
+    let Effect::Remove { path, .. } = effect else { return false };
+    let later = effects.iter().skip_while(|one| *one != effect).skip(1);
+    later.into_iter().any(|later| match later {
+        Effect::File { path: made, .. }
+        | Effect::Symlink { path: made, .. }
+        | Effect::Directory { path: made, .. }
+        | Effect::Copy { to: made, .. }
+        | Effect::Rename { to: made, .. } => made == path,
+        _ => false,
+    })
 }

@@ -99,7 +99,8 @@ impl Selector<'_> {
     fn follow_path(&mut self, by: &RootPath, mention: &str, package: &str, depends: &BTreeSet<&str>) {
         let Ok(mentioned) = RootPath::parse(mention) else { return };
         let mentioned = self.inputs.catalog.merged_usr().canonical(&mentioned);
-        if is_command(&mentioned) && self.is_essential_tool(mentioned.file_name()) {
+        let is_deb = self.inputs.distro.format() == PackageFormat::Deb;
+        if is_deb && is_command(&mentioned) && self.is_essential_tool(mentioned.file_name()) {
             self.call(by, mention, package, Need::Optional);
             return;
         }

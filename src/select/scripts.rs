@@ -45,7 +45,7 @@ fn is_run_where_it_is(script: &RootPath) -> bool {
 }
 
 /// The programs that a script's first line names: its interpreter, and the command that `env` is to run.
-fn interpreters(shebang: &str) -> Vec<&str> {
+pub(super) fn interpreters(shebang: &str) -> Vec<&str> {
     let mut words = shebang.split_ascii_whitespace();
     let Some(interpreter) = words.next() else { return Vec::new() };
     let is_env = interpreter.rsplit('/').next() == Some("env");

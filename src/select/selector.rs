@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::catalog::{CatalogError, CataloguedFile, FileRef, PackageFiles};
 use crate::distro::PackageFormat;
 use crate::elf::{ElfFacts, ElfKind};
-use crate::loader::Search;
+use crate::loader::{FileTree, Search};
 use crate::recipe::{Keep, Stacked};
 use crate::root_path::RootPath;
 use crate::tarball::EntryKind;
@@ -17,7 +17,7 @@ use super::layers::LayerRules;
 use super::mentions::Opened;
 use super::packages::{self, Role, is_command};
 use super::rules::RuntimeRules;
-use super::visible::loader_for;
+use super::visible::{Everything, loader_for};
 use super::words::Called;
 use super::{Damaged, Inputs, Lacked, PassedLink, Reason, SelectError, Selected, Unlinked, Warning};
 
@@ -39,6 +39,8 @@ pub(super) struct Chosen {
 
 pub(super) struct Selector<'a> {
     pub(super) inputs: Inputs<'a>,
+    /// All that there is to choose from, excluded or not.
+    pub(super) tree: &'a dyn FileTree,
     pub(super) triplet: &'static str,
     /// The distro's loader.
     pub(super) search: Rc<Search>,
@@ -99,7 +101,7 @@ pub(super) struct Selector<'a> {
 }
 
 impl<'a> Selector<'a> {
-    pub(super) fn new(inputs: Inputs<'a>) -> Result<Self, SelectError> {
+    pub(super) fn new(inputs: Inputs<'a>, tree: &'a dyn FileTree) -> Result<Self, SelectError> {
         let no_port = || SelectError::NoPort { distro: inputs.distro, arch: inputs.arch };
         let arch_name = inputs.distro.arch_name(inputs.arch).ok_or_else(no_port)?;
         let triplet = inputs.distro.triplet(inputs.arch).ok_or_else(no_port)?;
@@ -108,6 +110,7 @@ impl<'a> Selector<'a> {
         let library_path = library_path.map(|value| search.library_path(value)).unwrap_or_default();
         Ok(Selector {
             inputs,
+            tree,
             triplet,
             search: Rc::new(search),
             library_path,
@@ -268,7 +271,7 @@ impl<'a> Selector<'a> {
     pub(super) fn pass(&mut self, link: &RootPath, reason: &Reason) {
         let layer = self.layers.len() - 1;
         let of_distro = self.inputs.catalog.merged_usr().link(link);
-        let target = of_distro.or_else(|| self.made_link(link));
+        let target = of_distro.or_else(|| Everything(self.inputs).made_link(link));
         if let Some(target) = target {
             let target = target.to_owned();
             let passed = PassedLink { target, of_distro: of_distro.is_some(), reason: reason.clone() };

@@ -10,16 +10,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::catalog::{CataloguedFile, PackageFiles};
 use crate::recipe::Keep;
 use crate::root_path::RootPath;
-use crate::shell::TextKind;
+use crate::shell::{TextKind, is_shell};
 use crate::tarball::EntryKind;
 
 use super::packages::is_meta;
+use super::scripts::interpreters;
 use super::selector::Selector;
 use super::words::Need;
 
-/// The endings of modules and scripts of languages that run programs.
-const ENDINGS: [&str; 14] =
-    ["el", "exs", "jl", "js", "lua", "mjs", "php", "pl", "pm", "py", "rb", "scm", "sh", "tcl"];
+/// How modules and scripts of languages name commands that run programs, by the endings of their names.
+const ENDINGS: [(&[&str], TextKind); 5] = [
+    (&["exs", "jl", "pl", "pm", "py", "rb", "tcl"], TextKind::Script(&["#"])),
+    (&["php"], TextKind::Script(&["#", "//"])),
+    (&["js", "mjs"], TextKind::Script(&["//"])),
+    (&["el", "scm"], TextKind::Script(&[";"])),
+    (&["lua"], TextKind::Script(&["--"])),
+];
+
+/// The same, by the names of their interpreters, which a number may follow; of others comments begin as in most.
+const INTERPRETERS: [(&str, &str); 6] =
+    [("emacs", "el"), ("guile", "scm"), ("lua", "lua"), ("node", "js"), ("nodejs", "js"), ("php", "php")];
 
 /// Longer texts are data, in bytes.
 const LONGEST: u64 = 1 << 20;
@@ -33,7 +43,8 @@ impl Selector<'_> {
         let reached: Vec<String> = self.roles.keys().filter(|name| !self.is_helper(name)).cloned().collect();
         for name in reached {
             let Some(package) = self.inputs.catalog.package(&name) else { continue };
-            let commands = self.commands_beside(&name);
+            let beside = self.commands_beside(&name);
+            let commands: BTreeSet<String> = beside.keys().cloned().collect();
             let texts = if commands.is_empty() { BTreeMap::new() } else { self.texts_of(package) };
             let asked = (name.clone(), commands.clone(), texts.len());
             if texts.is_empty() || !self.texts_asked.insert(asked) {
@@ -46,16 +57,19 @@ impl Selector<'_> {
                 BTreeSet::new()
             });
             for (position, command) in found {
-                if let Some((path, _)) = texts.get(&position) {
+                if let Some(((path, _), of_name)) = texts.get(&position).zip(beside.get(&command)) {
+                    // `/usr/games` is no directory of root's commands.
+                    let is_found = self.find_command(&command).is_some();
+                    let command = if is_found { command } else { of_name.as_str().to_owned() };
                     self.call(path, &command, &name, Need::Optional);
                 }
             }
         }
     }
 
-    /// The commands of a package's direct dependencies that are not chosen. What has no files of its own stands for
-    /// what it depends on.
-    fn commands_beside(&self, package: &str) -> BTreeSet<String> {
+    /// The commands of a package's direct dependencies that are not chosen, by name. What has no files of its own stands
+    /// for what it depends on.
+    fn commands_beside(&self, package: &str) -> BTreeMap<String, RootPath> {
         let requires =
             |name: &str| self.inputs.packages.get(name).into_iter().flat_map(|locked| &locked.requires);
         let is_empty = |name: &str| {
@@ -67,9 +81,7 @@ impl Selector<'_> {
         let near: BTreeSet<&str> = behind.map(String::as_str).chain(direct.iter().copied()).collect();
         let near = near.into_iter().filter(|name| *name != package && !self.is_helper(name)).collect();
         let commands = self.commands_of(&near).into_iter().filter(|path| !self.is_chosen(path));
-        let names = commands.map(|path| path.file_name().to_owned());
-        // `HEAD` and `GET` are words of a protocol before all.
-        names.filter(|name| name.bytes().any(|byte| byte.is_ascii_lowercase())).collect()
+        commands.map(|path| (path.file_name().to_owned(), path)).collect()
     }
 
     /// The chosen texts of a package by their positions in it.
@@ -79,8 +91,8 @@ impl Selector<'_> {
             self.is_chosen(&file.entry.path) && owner == Some(&package.name)
         });
         let texts = chosen.filter_map(|file| {
-            let position = package.manifest.content_index(file)?;
-            Some((position, (file.entry.path.clone(), kind(file)?)))
+            let kind = kind(file)?;
+            Some((package.manifest.content_index(file)?, (file.entry.path.clone(), kind)))
         });
         texts.collect()
     }
@@ -93,11 +105,23 @@ fn kind(file: &CataloguedFile) -> Option<TextKind> {
     if file.elf.is_some() || size == 0 || size > LONGEST {
         return None;
     }
-    let ending = path.file_name().rsplit_once('.').map(|(_, ending)| ending);
-    let is_script = file.shebang.is_some() || ending.is_some_and(|ending| ENDINGS.contains(&ending));
-    match (is_script, path.as_str().starts_with("/etc/")) {
-        (true, _) => Some(TextKind::Script),
-        (false, true) => Some(TextKind::Settings),
-        (false, false) => None,
+    let by_ending = |ending: &str| {
+        let found = ENDINGS.iter().find(|(endings, _)| endings.contains(&ending));
+        found.map(|(_, kind)| *kind)
+    };
+    let ending = path.file_name().rsplit_once('.').map_or("", |(_, ending)| ending);
+    if let Some(program) = file.shebang.as_deref().and_then(|line| interpreters(line).last().copied()) {
+        let name = program.rsplit('/').next().unwrap_or(program);
+        let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || ".-".contains(c));
+        let of_other = INTERPRETERS.iter().find(|(interpreter, _)| *interpreter == name);
+        return if is_shell(name) {
+            Some(TextKind::Shell)
+        } else {
+            by_ending(of_other.map_or("py", |(_, ending)| ending))
+        };
+    }
+    match ending {
+        "sh" => Some(TextKind::Shell),
+        _ => by_ending(ending).or_else(|| path.as_str().starts_with("/etc/").then_some(TextKind::Settings)),
     }
 }

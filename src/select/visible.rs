@@ -18,11 +18,44 @@ impl FileTree for Visible<'_, '_> {
     fn node(&self, path: &RootPath) -> Option<Node<'_>> {
         let selector = self.selector;
         // Most of what is sought is not there, which is found sooner than whether it is excluded.
-        let node = selector.node(path)?;
+        let node = selector.tree.node(path)?;
         let hidden = !self.with_excluded
             && !selector.chosen.contains_key(path)
             && selector.excluded_by(path).is_some();
         (!hidden).then_some(node)
+    }
+}
+
+/// All that there is to choose from, excluded or not.
+pub(super) struct Everything<'a>(pub(super) Inputs<'a>);
+
+impl FileTree for Everything<'_> {
+    fn node(&self, path: &RootPath) -> Option<Node<'_>> {
+        let Inputs { own, catalog, .. } = self.0;
+        if let Some(own) = own.files.get(path) {
+            // Where the recipe brings a file, that is the one.
+            return Some(Node::File(Some(&own.facts)));
+        }
+        let node = catalog.node(path).or_else(|| own.node(path).filter(|_| !path.is_root()));
+        let node = node.or_else(|| self.made_link(path).map(Node::Symlink));
+        // The directory of the alternatives' links may be nobody's.
+        node.or_else(|| self.holds_made_link(path).then_some(Node::Directory))
+    }
+}
+
+impl<'a> Everything<'a> {
+    /// What a link says that is to be made at a path, unless a package has something there or below.
+    pub(super) fn made_link(&self, path: &RootPath) -> Option<&'a str> {
+        let target = self.0.made_links.get(path)?;
+        self.0.catalog.within(path).next().is_none().then_some(target.as_str())
+    }
+
+    /// Whether there are links to be made below a path.
+    fn holds_made_link(&self, path: &RootPath) -> bool {
+        let links = self.0.made_links.range(path.clone()..).map(|(link, _)| link);
+        links
+            .take_while(|link| link.as_str().starts_with(path.as_str()))
+            .any(|link| link != path && link.is_within(path))
     }
 }
 
@@ -36,33 +69,6 @@ impl<'a> Selector<'a> {
     /// As [`Selector::visible`], exclusions undone: to tell why something is missing.
     pub(super) fn unexcluded(&self) -> Visible<'_, 'a> {
         Visible { selector: self, with_excluded: true }
-    }
-
-    /// What a link says that is to be made at a path, unless a package has something there or below.
-    pub(super) fn made_link(&self, path: &RootPath) -> Option<&'a str> {
-        let target = self.inputs.made_links.get(path)?;
-        self.inputs.catalog.within(path).next().is_none().then_some(target.as_str())
-    }
-
-    /// Whether there are links to be made below a path.
-    fn holds_made_link(&self, path: &RootPath) -> bool {
-        let links = self.inputs.made_links.range(path.clone()..).map(|(link, _)| link);
-        links
-            .take_while(|link| link.as_str().starts_with(path.as_str()))
-            .any(|link| link != path && link.is_within(path))
-    }
-
-    /// What is at a path, excluded or not.
-    fn node(&self, path: &RootPath) -> Option<Node<'_>> {
-        let Inputs { own, catalog, .. } = self.inputs;
-        if let Some(own) = own.files.get(path) {
-            // Where the recipe brings a file, that is the one.
-            return Some(Node::File(Some(&own.facts)));
-        }
-        let node = catalog.node(path).or_else(|| own.node(path).filter(|_| !path.is_root()));
-        let node = node.or_else(|| self.made_link(path).map(Node::Symlink));
-        // The directory of the alternatives' links may be nobody's.
-        node.or_else(|| self.holds_made_link(path).then_some(Node::Directory))
     }
 }
 

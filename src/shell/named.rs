@@ -1,16 +1,21 @@
 //! A text and the names of commands -> those of them that it seems to run.
 //!
-//! Where a script of whatever language runs another program, that program's name stands in it, in quotes and alone or
-//! with options after it; in a file of settings it is a whole path. So texts are not parsed for this, and what is put
-//! together piece by piece is not found. Lines that begin as comments are passed over.
+//! Where a script runs another program, that program's name stands in it, in quotes and alone or with options after it;
+//! in a script of a shell it is a command word; in a file of settings it is a whole path. So other texts than those of
+//! shells are not parsed for this, and what is put together piece by piece is not found. Lines that begin as comments of
+//! the text's language are passed over.
 
 use std::collections::BTreeSet;
+
+use super::words::words;
 
 /// How a text names commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TextKind {
-    /// A script or a module of one: in quotes, by name or path.
-    Script,
+    /// A script or a module of one, whose comments begin so: in quotes, by name or path.
+    Script(&'static [&'static str]),
+    /// A script of a shell: as it calls them.
+    Shell,
     /// Settings: by path.
     Settings,
 }
@@ -18,21 +23,29 @@ pub enum TextKind {
 /// The directories of commands.
 const DIRECTORIES: [&str; 5] = ["/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/", "/usr/games/"];
 
+/// How comments begin in files of settings.
+const COMMENTS: [&str; 3] = ["#", ";", "//"];
+
+/// Words of HTTP before all (RFC 9110 section 9), and commands of libwww-perl after that.
+const METHODS: [&str; 4] = ["DELETE", "GET", "HEAD", "POST"];
+
 /// Which of some commands a text names.
 pub fn named_commands<'c>(text: &str, kind: TextKind, commands: &BTreeSet<&'c str>) -> BTreeSet<&'c str> {
-    let mut found = BTreeSet::new();
-    for line in text.lines().filter(|line| !is_comment(line)) {
-        let words: &mut dyn Iterator<Item = &str> = match kind {
-            TextKind::Script => &mut quoted(line),
-            TextKind::Settings => &mut paths(line),
-        };
-        found.extend(words.filter_map(|word| commands.get(word)));
+    let known = |word: &str| commands.get(word).copied();
+    match kind {
+        TextKind::Shell => {
+            let words = words(text.as_bytes()).unwrap_or_default();
+            words.commands.iter().chain(&words.sought).filter_map(|word| known(name(word)?)).collect()
+        }
+        TextKind::Script(comments) => lines(text, comments).flat_map(quoted).filter_map(known).collect(),
+        TextKind::Settings => lines(text, &COMMENTS).flat_map(paths).filter_map(known).collect(),
     }
-    found
 }
 
-fn is_comment(line: &str) -> bool {
-    line.trim_start().starts_with(['#', ';']) || line.trim_start().starts_with("//")
+fn lines<'t>(text: &'t str, comments: &'static [&'static str]) -> impl Iterator<Item = &'t str> {
+    let is_comment =
+        move |line: &&str| comments.iter().any(|comment| line.trim_start().starts_with(*comment));
+    text.lines().filter(move |line| !is_comment(line))
 }
 
 /// The names of commands that may begin what stands in quotes.
@@ -45,7 +58,8 @@ fn quoted(line: &str) -> impl Iterator<Item = &str> {
         // Of a sentence, the second word is one too.
         let led =
             || after.starts_with(' ') && after[1..].starts_with(['-', '/', '$', '%', '{', '<', '>', '|']);
-        (alone || led()).then(|| name(&text[..end])).flatten()
+        let word = &text[..end];
+        (!METHODS.contains(&word) && (alone || led())).then(|| name(word)).flatten()
     })
 }
 
@@ -74,12 +88,32 @@ mod tests {
         let commands = BTreeSet::from(["gpg", "ssh", "ssh-keygen", "erl", "rsync", "file", "make"]);
         let script = "self.call = \"gpg\"\nmy @ssh = ('ssh');\nopen($fh, \"ssh-keygen -l -f $x |\")\nERL_EXEC=\"erl\"\n\
                       # \"make\"\nhelp='file to read', \"rsync\\n\", \"a/make\"\n";
-        let found = named_commands(script, TextKind::Script, &commands);
+        let found = named_commands(script, TextKind::Script(&["#"]), &commands);
         assert_eq!(found.into_iter().collect::<Vec<_>>(), ["erl", "gpg", "ssh", "ssh-keygen"]);
         let settings =
             "cmd_rsync\t/usr/bin/rsync\n#cmd_ssh /usr/bin/ssh\nGPG=/bin/gpg, make \"make\"\n/opt/file\n";
         let found = named_commands(settings, TextKind::Settings, &commands);
         assert_eq!(found.into_iter().collect::<Vec<_>>(), ["gpg", "rsync"]);
-        assert!(named_commands("\"\u{e9}gpg\" 'ssh", TextKind::Script, &commands).is_empty());
+        assert!(named_commands("\"\u{e9}gpg\" 'ssh", TextKind::Script(&[]), &commands).is_empty());
+    }
+
+    /// A private field of JavaScript begins as a comment of others does, as does Perl's `//`.
+    #[test]
+    fn comments_are_those_of_the_language() {
+        let commands = BTreeSet::from(["R", "HEAD", "gpg", "ssh"]);
+        let found = |text, comments| named_commands(text, TextKind::Script(comments), &commands);
+        assert_eq!(found("  #cmd = \"gpg\";\n  // \"ssh\"\n", &["//"]), BTreeSet::from(["gpg"]));
+        assert_eq!(found("$x\n    // \"gpg\";\n# \"ssh\"\n", &["#"]), BTreeSet::from(["gpg"]));
+        assert_eq!(found("cmd = ('R', 'RHOME')\nmethod = 'HEAD'\n", &["#"]), BTreeSet::from(["R"]));
+        assert_eq!(found("run('/usr/bin/HEAD')\n", &["#"]), BTreeSet::from(["HEAD"]));
+    }
+
+    #[test]
+    fn scripts_of_shells_call_them() {
+        let commands = BTreeSet::from(["gpg", "ssh", "ssh-keygen", "rsync"]);
+        let script =
+            "#!/bin/sh\n# ssh\nif [ -x /usr/bin/rsync ]; then exec gpg \"$@\"; fi\n/usr/bin/ssh-keygen -A\n";
+        let found = named_commands(script, TextKind::Shell, &commands);
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["gpg", "rsync", "ssh-keygen"]);
     }
 }

@@ -220,6 +220,8 @@ impl World for Machine<'_> {
     fn is_like(&self, other: &Self) -> bool {
         self.effects == other.effects
             && self.changes == other.changes
+            && self.passing_owners == other.passing_owners
+            && self.at_run_time == other.at_run_time
             && self.answers == other.answers
             && self.substitutions == other.substitutions
     }

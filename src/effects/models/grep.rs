@@ -7,7 +7,7 @@ use super::arguments::{Arguments, Flag};
 use super::filters::{inputs, read};
 use super::{regular, vague};
 use crate::shell::text::{UNKNOWN, is_known, unknown};
-use crate::shell::{Call, Reply};
+use crate::shell::{Call, Node, Reply};
 
 const GREP: &[Flag] = &[
     ('q', "quiet", false),
@@ -88,6 +88,23 @@ fn compiled(arguments: &Arguments, patterns: &[String]) -> Result<Vec<Regex>, St
     patterns.iter().map(one).collect()
 }
 
+/// The files at and below some paths, links in them not followed; none where a path is not absolute.
+fn files_below(machine: &Machine<'_>, call: &Call, operands: &[String]) -> Option<Vec<String>> {
+    let mut files = Vec::new();
+    for operand in operands {
+        let top = machine.resolved(call, operand).filter(|_| operand.starts_with('/'));
+        let Some(top) = top else {
+            if !operand.starts_with('/') {
+                return None;
+            }
+            continue;
+        };
+        let tree = machine.tree(&top).into_iter().filter(|(_, node)| matches!(node, Node::File { .. }));
+        files.extend(tree.map(|(path, _)| path.as_str().to_owned()));
+    }
+    (!operands.is_empty()).then_some(files)
+}
+
 fn grep_as(machine: &mut Machine<'_>, call: &Call, kind: Option<&str>) -> Reply {
     let mut arguments = match read(call, GREP) {
         Ok(arguments) => arguments,
@@ -96,7 +113,7 @@ fn grep_as(machine: &mut Machine<'_>, call: &Call, kind: Option<&str>) -> Reply 
     if let Some(kind) = kind {
         arguments.options.push((kind.to_owned(), String::new()));
     }
-    for option in ["z", "r", "R", "n"] {
+    for option in ["z", "n"] {
         if arguments.has(option) {
             return Reply::Unknown(format!("there is no model of its option `-{option}`"));
         }
@@ -116,6 +133,19 @@ fn grep_as(machine: &mut Machine<'_>, call: &Call, kind: Option<&str>) -> Reply 
         Ok(compiled) => compiled,
         Err(reason) => return Reply::Unknown(reason),
     };
+    let is_recursive = arguments.has("r") || arguments.has("R");
+    if is_recursive {
+        match files_below(machine, call, &arguments.operands) {
+            // What reads nothing finds nothing; without operands it would be the standard input.
+            Some(files) if files.is_empty() => return Reply::status(1),
+            Some(files) => arguments.operands = files,
+            None => {
+                return Reply::Unknown(
+                    "there is no model of its option `-r` without an absolute path".to_owned(),
+                );
+            }
+        }
+    }
     let texts = match inputs(machine, call, &arguments.operands) {
         Ok(texts) => texts,
         Err(reply) => return reply,
@@ -162,7 +192,7 @@ fn grep_as(machine: &mut Machine<'_>, call: &Call, kind: Option<&str>) -> Reply 
                     ));
                 }
             } else {
-                let shows_name = texts.len() > 1 && !arguments.has("h");
+                let shows_name = (is_recursive || texts.len() > 1) && !arguments.has("h");
                 let name = arguments.operands.get(number).filter(|_| shows_name);
                 chosen.push_str(&name.map_or_else(String::new, |name| format!("{name}:")));
                 chosen.push_str(&format!("{line}\n"));

@@ -112,12 +112,7 @@ fn changed_mode(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
             status = 1;
             continue;
         };
-        if let ModeChange::Bits(bits) = mode {
-            machine.set_mode(&path, bits);
-        }
-        if !machine.passes(&path) {
-            machine.effect(Effect::Mode { path, mode: mode.clone(), recursive: arguments.has("R") });
-        }
+        machine.set_mode(&path, &mode, arguments.has("R"));
     }
     Ok(status)
 }
@@ -150,6 +145,9 @@ fn changed_owner(machine: &mut Machine<'_>, call: &Call, group_only: bool) -> Re
         let group = login.flatten().unwrap_or_else(|| group.to_owned());
         owner(Some(user), Some(&group)).unwrap_or_default()
     };
+    if !machine.accounts.know(&owner) {
+        return Ok(1);
+    }
     let mut status = 0;
     for path in paths {
         if is_doubtful(machine, call, path) {

@@ -74,7 +74,10 @@ impl Search {
         }
         // Opens what is in a directory; nothing happens after something was taken.
         let mut try_dir = |dir: &str| {
-            let Some(dir) = walk_to_dir(tree, dir).filter(|_| lookup.found.is_none()) else { return };
+            if lookup.found.is_some() {
+                return;
+            }
+            let Some(dir) = walk_to_dir(tree, dir) else { return };
             for hwcap in &self.hwcaps {
                 let best = walk_on(tree, dir.clone(), &format!("glibc-hwcaps/{hwcap}"));
                 if let Some(best) = best.filter(|_| lookup.found.is_none()) {

@@ -449,6 +449,14 @@ fn of_a_package_of_which_a_rule_took_a_file_only_that_file_changes() {
         reason: "no model".into(),
     });
     assert_eq!(world.lay(), (vec![vec!["chown [6, 0] /usr/bin/p".to_owned()]], vec![]));
+    // What is taken away only to be made anew stays, for nothing is made; what is taken away for good is.
+    let removed = |at: &str| Effect::Remove { path: path(at), recursive: false };
+    world.layers[0].push(package("q", &["/usr/bin/q", "/usr/bin/old"]));
+    world.partial.push("q");
+    let link = Effect::Symlink { path: path("/usr/bin/q"), target: "other".into() };
+    world.effects("q", &[removed("/usr/bin/q"), link, removed("/usr/bin/old")]);
+    assert_eq!(world.lay().0, [["chown [6, 0] /usr/bin/p", "rm /usr/bin/old"]]);
+    world.layers[0].pop();
     world.partial.clear();
     assert_eq!(world.lay().1, ["p postinst:3: `frob`: no model"]);
 }

@@ -26,18 +26,27 @@ pub(super) fn is_source(path: &RootPath) -> bool {
                 || path.is_within(&fixed(certificates::LOCAL))))
 }
 
-/// What is made of several packages' files by programs that are left out, and is missed.
-const MISSED: [(&str, &str); 3] = [
-    ("update-catalog", "the catalogs of SGML are"),
-    ("update-perl-sax-parsers", "the list of Perl's parsers for SAX is"),
-    ("update-xmlcatalog", "the catalogs of XML are"),
+/// What is made of several packages' files by programs that are left out, and is missed where it is not there and
+/// something below a directory is.
+const MISSED: [(&str, &str, &str, &str); 3] = [
+    ("update-catalog", "the catalogs of SGML are", "/etc/sgml/catalog", "/usr/share/sgml"),
+    (
+        "update-perl-sax-parsers",
+        "the list of Perl's parsers for SAX is",
+        "/etc/perl/XML/SAX/ParserDetails.ini",
+        "/usr/share/perl5/XML",
+    ),
+    ("update-xmlcatalog", "the catalogs of XML are", "/etc/xml/catalog", "/usr/share/xml"),
 ];
 
 impl Setup<'_> {
     /// What programs that scripts call would make, and what run-time rules ask for, and is not made though the image has
     /// something to make it of.
     pub(super) fn unmade(&self) -> Vec<String> {
-        let missed = MISSED.iter().filter_map(|(program, what)| {
+        let is_missed = |(.., made, from): &&(&str, &str, &str, &str)| {
+            !self.tree.leads(&fixed(made)) && self.tree.within(&fixed(from)).next().is_some()
+        };
+        let missed = MISSED.iter().filter(is_missed).filter_map(|(program, what, ..)| {
             let calls =
                 |effect: &Effect| matches!(effect, Effect::Tool(Tool::Other(name)) if name == program);
             let by = self.done.keys().filter(|name| self.effects_of(name).iter().any(calls));

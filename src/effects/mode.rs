@@ -1,17 +1,26 @@
-//! chmod(1)'s symbolic modes.
+//! What chmod(1) is told: numbers and symbolic modes.
 
-use crate::effects::ModeChange;
+/// What `chmod` is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModeChange {
+    /// A number: all permission bits.
+    Bits(u32),
+    /// Clauses such as `u+rwX,go-w`.
+    Symbolic(String),
+}
 
-/// The permission bits that a change makes of others; none if it is no mode.
-///
-/// A directory keeps its set-id bits where a number of four digits or less does not name them, as in GNU's
-/// chmod; the umask counts as 022 where no class is named.
-pub(super) fn changed(mode: u32, change: &ModeChange, is_directory: bool) -> Option<u32> {
-    match change {
-        ModeChange::Bits(bits) if is_directory && bits & 0o6000 == 0 => Some(bits | mode & 0o6000),
-        ModeChange::Bits(bits) => Some(*bits & 0o7777),
-        ModeChange::Symbolic(text) => {
-            text.split(',').try_fold(mode, |mode, clause| clause_changed(mode, clause, is_directory))
+impl ModeChange {
+    /// The permission bits that it makes of others; none if it is no mode.
+    ///
+    /// A directory keeps its set-id bits where a number of four digits or less does not name them, as in GNU's
+    /// chmod; the umask counts as 022 where no class is named.
+    pub fn applied(&self, mode: u32, is_directory: bool) -> Option<u32> {
+        match self {
+            ModeChange::Bits(bits) if is_directory && bits & 0o6000 == 0 => Some(bits | mode & 0o6000),
+            ModeChange::Bits(bits) => Some(*bits & 0o7777),
+            ModeChange::Symbolic(text) => {
+                text.split(',').try_fold(mode, |mode, clause| clause_changed(mode, clause, is_directory))
+            }
         }
     }
 }
@@ -89,13 +98,13 @@ mod tests {
             (0o640, "o=g-w", false, 0o644),
             (0o2755, "u=rwx,g=rx,o=", true, 0o2750),
         ] {
-            let changed = changed(before, &ModeChange::Symbolic(change.into()), is_directory);
+            let changed = ModeChange::Symbolic(change.into()).applied(before, is_directory);
             assert_eq!(changed.map(|mode| format!("{mode:o}")), Some(format!("{after:o}")), "{change}");
         }
-        assert_eq!(changed(0o2755, &ModeChange::Bits(0o750), true), Some(0o2750));
-        assert_eq!(changed(0o2755, &ModeChange::Bits(0o750), false), Some(0o750));
+        assert_eq!(ModeChange::Bits(0o750).applied(0o2755, true), Some(0o2750));
+        assert_eq!(ModeChange::Bits(0o750).applied(0o2755, false), Some(0o750));
         for wrong in ["", "z+x", "u", "u+q"] {
-            assert_eq!(changed(0o644, &ModeChange::Symbolic(wrong.into()), false), None, "{wrong}");
+            assert_eq!(ModeChange::Symbolic(wrong.into()).applied(0o644, false), None, "{wrong}");
         }
     }
 }
