@@ -1734,7 +1734,7 @@ fn layers_and_sources() {
 /// A path of each strip class, by the key that keeps it.
 const STRIPPED: &[(&str, &str)] = &[
     ("apparmor", "/etc/apparmor.d/app"),
-    ("bitcode", "/usr/lib/app/x.bc"),
+    ("bitcode", "/usr/lib/app/bitcode/app/x.bc"),
     ("bug", "/usr/share/bug/app/control"),
     ("caches", "/var/lib/apt/lists/x"),
     ("completions", "/usr/share/bash-completion/completions/app"),

@@ -68,7 +68,8 @@ const fn patterns(class: StripClass) -> &'static [&'static str] {
         ],
         StripClass::Menus => &["/usr/share/applications/**", "/usr/share/menu/**"],
         StripClass::Icons => &["/usr/share/icons/**", "/usr/share/pixmaps/**"],
-        StripClass::Bitcode => &["/**/*.bc"],
+        // PostgreSQL's, for inlining; what a compiler at run time is made of has the same ending.
+        StripClass::Bitcode => &["/**/bitcode/**/*.bc"],
         StripClass::Debug => &["/usr/lib/debug/**"],
         StripClass::Caches => &["/var/cache/apt/**", "/var/cache/debconf/**", "/var/lib/apt/**"],
     }
