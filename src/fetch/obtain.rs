@@ -64,6 +64,10 @@ impl Source<'_> {
                 Err(Failure::Transport { source, .. }) if source.is_missing() => {
                     tried.push(source.to_string());
                 }
+                // That the others do not have it is what there is to do something about.
+                Err(Failure::Transport { source: source @ TransportError::Network { .. }, .. }) if at > 0 => {
+                    tried.push(source.to_string());
+                }
                 Err(Failure::Transport { source: TransportError::Offline { .. }, .. }) if at > 0 => {}
                 Err(failure) => return Err(failure),
             }

@@ -152,6 +152,16 @@ fn what_left_the_mirror_is_sought_elsewhere() {
         "{error}"
     );
     assert_eq!(error.hints(), ["run `rootforge lock --update p4` to take the present version"]);
+
+    // Nor is it told only that nobody answers where it is sought last.
+    let package = wanted(5, vec![mirror.url("p5.deb"), "http://127.0.0.1:9/p5.deb".to_owned()]);
+    let error = fetch(&[package], &online(), &cache, &Connections::default(), &()).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("does not exist: 404") && text.contains("`http://127.0.0.1:9/p5.deb` cannot"),
+        "{text}"
+    );
+    assert_eq!(error.hints(), ["run `rootforge lock --update p5` to take the present version"]);
 }
 
 #[test]
