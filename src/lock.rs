@@ -21,7 +21,7 @@ mod program;
 mod request;
 mod variant;
 
-pub use apk_assembly::{apk_packages, apk_record, apk_repositories};
+pub use apk_assembly::{apk_packages, apk_record, apk_repositories, repository_name};
 pub use assembly::{AssemblyError, NamedByLayer, locked_packages, locked_repositories};
 pub use error::LockError;
 pub use program::LockedProgram;

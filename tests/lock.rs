@@ -373,6 +373,32 @@ fn what_left_the_mirror_is_sought_in_the_snapshot_archive_at_the_locks_date() {
     );
 }
 
+/// A newer release's versions would come before those of what is meant now.
+#[test]
+fn what_comes_from_another_release_is_not_kept() {
+    let suites = |release: &str| ["", "-updates", "-security"].map(|more| format!("{release}{more}"));
+    let all: Vec<String> = ["trixie", "bookworm"].into_iter().flat_map(suites).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let archive = Archive::of("debian:trixie", &all)
+        .with("trixie", "main", "Package: app\nVersion: 2\n/usr/share/app 0644 of trixie")
+        .with("trixie-updates", "main", "Package: app\nVersion: 3\n/usr/share/app 0644 of its updates")
+        .with("bookworm", "main", "Package: app\nVersion: 1\n/usr/share/app 0644 of bookworm");
+    let rig = Rig::with(&archive);
+    let built = |from: &str, more: &[&str]| {
+        rig.write(
+            "r.toml",
+            format!("name = \"r\"\nfrom = \"{from}\"\nkeys = [\"key.asc\"]\nskeleton = false\n{LAYER}"),
+        );
+        rig.run(&[&["build", "r.toml", "--arch", "amd64"], more].concat()).ok();
+        Image::read(&rig.work("images"), "r").text("/usr/share/app").to_owned()
+    };
+    assert_eq!(built("debian:trixie", &[]), "of its updates");
+    assert_eq!(built("debian:bookworm", &[]), "of bookworm");
+    assert_eq!(built("debian:trixie", &[]), "of its updates");
+    // Nor what comes from a suite that is left out.
+    assert_eq!(built("debian:trixie", &["--without", "updates"]), "of trixie");
+}
+
 #[test]
 fn a_recipe_can_be_of_a_snapshot() {
     let time = "20250102T030405Z";

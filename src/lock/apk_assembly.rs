@@ -181,7 +181,7 @@ fn locked(
 }
 
 /// `ARCHIVE REPOSITORY`, or the archive alone where it is one repository.
-fn repository_name(origin: &ApkOrigin) -> String {
+pub fn repository_name(origin: &ApkOrigin) -> String {
     if origin.repository.is_empty() {
         origin.archive.clone()
     } else {

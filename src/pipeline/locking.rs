@@ -9,7 +9,7 @@ use crate::cache::ContentId;
 use crate::distro::{Archive, PackageFormat};
 use crate::lock::{
     Lock, LockedPackage, LockedProgram, LockedRepository, NamedByLayer, Request as Asked, Stale,
-    locked_packages, locked_repositories,
+    locked_packages, locked_repositories, repository_name,
 };
 use crate::recipe::{PackageSpec, Recipe, Stacked};
 use crate::repository::{
@@ -76,6 +76,12 @@ impl Forge<'_> {
             Update::Necessary => {}
             Update::Packages(fresh) => own.retain(|name, _| !fresh.contains(*name)),
         }
+        // What comes from where the recipe does not look any more is no version of what it means: another release's.
+        if !own.is_empty() {
+            let sources = self.sources(recipe, port)?;
+            let is_meant = |name: &String| sources.contains(name);
+            own.retain(|_, package| package.repository.as_ref().is_none_or(is_meant));
+        }
         let keep = matches!(update, Update::Packages(_));
         let solve = |known: &Known<'_>| match recipe.format() {
             PackageFormat::Deb => self.resolve_deb(recipe, port, known),
@@ -94,6 +100,20 @@ impl Forge<'_> {
             return Err(older.into());
         }
         Ok(resolved)
+    }
+
+    /// The repositories that a recipe takes packages from, as [`LockedPackage::repository`] names them.
+    fn sources(&self, recipe: &Recipe, port: Port) -> Result<BTreeSet<String>, ForgeError> {
+        Ok(match recipe.format() {
+            PackageFormat::Deb => {
+                let index = self.deb_index(recipe, port)?;
+                let origins = index.origins().iter();
+                origins.map(|origin| format!("{} {}", origin.archive, origin.suite)).collect()
+            }
+            PackageFormat::Apk => {
+                self.apk_parts(recipe, port)?.iter().map(|(origin, _)| repository_name(origin)).collect()
+            }
+        })
     }
 
     /// Resolves a recipe for one architecture: first what it names, then what may be wanted on demand, which
