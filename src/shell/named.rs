@@ -1,7 +1,7 @@
 //! A text and the names of commands -> those of them that it seems to run.
 //!
 //! Where a script runs another program, that program's name stands in it, in quotes and alone or with options after it;
-//! in a script of a shell it is a command word; in a file of settings it is a whole path. So other texts than those of
+//! in a script of a shell it is a command word as well; in a file of settings it is a whole path. So other texts than those of
 //! shells are not parsed for this, and what is put together piece by piece is not found. Lines that begin as comments of
 //! the text's language are passed over.
 
@@ -14,7 +14,7 @@ use super::words::words;
 pub enum TextKind {
     /// A script or a module of one, whose comments begin so: in quotes, by name or path.
     Script(&'static [&'static str]),
-    /// A script of a shell: as it calls them.
+    /// A script of a shell: as it calls them, or in quotes.
     Shell,
     /// Settings: by path.
     Settings,
@@ -35,7 +35,9 @@ pub fn named_commands<'c>(text: &str, kind: TextKind, commands: &BTreeSet<&'c st
     match kind {
         TextKind::Shell => {
             let words = words(text.as_bytes()).unwrap_or_default();
-            words.commands.iter().chain(&words.sought).filter_map(|word| known(name(word)?)).collect()
+            let called = words.commands.iter().chain(&words.sought).filter_map(|word| name(word));
+            // What a variable may stand for is text: `${TOOL='/usr/bin/tool'}`.
+            called.chain(lines(text, &["#"]).flat_map(quoted)).filter_map(known).collect()
         }
         TextKind::Script(comments) => lines(text, comments).flat_map(quoted).filter_map(known).collect(),
         TextKind::Settings => lines(text, &COMMENTS).flat_map(paths).filter_map(known).collect(),
@@ -110,10 +112,9 @@ mod tests {
 
     #[test]
     fn scripts_of_shells_call_them() {
-        let commands = BTreeSet::from(["gpg", "ssh", "ssh-keygen", "rsync"]);
-        let script =
-            "#!/bin/sh\n# ssh\nif [ -x /usr/bin/rsync ]; then exec gpg \"$@\"; fi\n/usr/bin/ssh-keygen -A\n";
+        let commands = BTreeSet::from(["gpg", "ssh", "ssh-keygen", "rsync", "m4"]);
+        let script = "#!/bin/sh\n# 'ssh'\nM4=${M4-'/usr/bin/m4'}\nif [ -x /usr/bin/rsync ]; then exec gpg \"$@\"; fi\n/usr/bin/ssh-keygen -A\n";
         let found = named_commands(script, TextKind::Shell, &commands);
-        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["gpg", "rsync", "ssh-keygen"]);
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["gpg", "m4", "rsync", "ssh-keygen"]);
     }
 }

@@ -12,8 +12,13 @@ type Says<'a> = (&'a [&'a str], &'a str);
 /// Builds, checks and links an image of a package, or of several with spaces between, then runs its programs.
 #[track_caller]
 fn works(package: &str, layer: &str, commands: &[Says<'_>]) -> Option<u64> {
+    works_on("debian:trixie", package, layer, commands)
+}
+
+#[track_caller]
+fn works_on(from: &str, package: &str, layer: &str, commands: &[Says<'_>]) -> Option<u64> {
     let bench = Bench::new().filter(|_| can_run())?;
-    let recipe = bench.recipe("debian:trixie", package, layer);
+    let recipe = bench.recipe(from, package, layer);
     let built = bench.build(&[&recipe, "--arch", "amd64"]);
     tell_sizes(&built);
     bench.run(&["check", &format!("oci:images:{}", called(package))]).ended(0, &["nothing is wrong"]);
@@ -130,6 +135,25 @@ fn real_mirror_commands_that_only_texts_name() {
         "logrotate monitoring-plugins-basic",
         tools,
         &[(&["bash", "-c", rotate], "log.1.gz\n"), (&["ping", "-V"], "ping from iputils")],
+    );
+}
+
+/// dash of bookworm takes its `sh` away and makes it anew, which a rule that wants a shell alone does not do.
+#[test]
+fn real_mirror_a_shell_on_bookworm() {
+    let shell: &[&str] = &["sqlite3", ":memory:", ".shell echo by a shell"];
+    works_on("debian:bookworm", "sqlite3", "", &[(shell, "by a shell\n")]);
+}
+
+#[test]
+fn real_mirror_settings_of_a_mail_server() {
+    // Its script makes the group only where giving a directory to it fails.
+    let tools = "[[layer]]\nname = \"tools\"\npackages = [\"coreutils\"]";
+    let looks = "stat -c '%A %n' /usr/sbin/postdrop; postconf -h daemon_directory";
+    works(
+        "postfix",
+        tools,
+        &[(&["sh", "-c", looks], "-r-xr-sr-x /usr/sbin/postdrop\n/usr/lib/postfix/sbin\n")],
     );
 }
 
