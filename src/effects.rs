@@ -3,6 +3,7 @@
 //! An [`Effect`] says what a script would leave behind: it is a candidate. Whether it comes about depends on
 //! what is selected: a link or an owner needs its file. `render` makes entries of an image out of effects.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::root_path::RootPath;
@@ -53,6 +54,10 @@ pub struct PackageEffects {
     pub undone: Vec<Undone>,
     /// Programs that they call to make what is each machine's own, such as its keys: an image must not have it.
     pub at_run_time: Vec<String>,
+    /// The packages whose scripts' files they have found.
+    pub after_files_of: BTreeSet<String>,
+    /// Their place among those that have found such; else 0. In this order they come about.
+    pub after: usize,
 }
 
 /// A step of a script that was not understood.

@@ -43,7 +43,7 @@ impl AccountNames {
     }
 
     /// With those that effects make.
-    pub(super) fn with(mut self, effects: &[&Effect]) -> Self {
+    pub(super) fn with(mut self, effects: &[Effect]) -> Self {
         for effect in effects {
             match effect {
                 Effect::Group { name, gid, .. } => _ = self.groups.entry(name.clone()).or_insert(*gid),

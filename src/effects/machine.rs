@@ -8,7 +8,7 @@ use super::accounts::AccountNames;
 use super::files::ImageFiles;
 use super::{Effect, NSSWITCH, NSSWITCH_CONF, Owner, Slave};
 use crate::root_path::RootPath;
-use crate::shell::text::{UNKNOWN, encode};
+use crate::shell::text::{UNKNOWN, decode, encode};
 use crate::shell::{Call, Node, World};
 
 mod attributes;
@@ -91,6 +91,16 @@ impl<'a> Machine<'a> {
             temporary: BTreeSet::new(),
             user: None,
             passing_owners: BTreeMap::new(),
+        }
+    }
+
+    /// The files that other packages' scripts have made are there.
+    pub(super) fn find_files(&mut self, made: &[Effect]) {
+        for effect in made {
+            if let Effect::File { path, content, mode } = effect {
+                let item = Item::File(Content::Text(decode(content)), mode.unwrap_or(0o644));
+                self.changes.insert(path.clone(), Some(item));
+            }
         }
     }
 

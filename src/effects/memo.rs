@@ -19,7 +19,7 @@ use crate::shell::Node;
 #[derive(Clone, Debug, Default)]
 pub struct EffectsMemo(Arc<Mutex<BTreeMap<Key, Arc<RwLock<Steps>>>>>);
 
-/// A package's name and content, the image's architecture, and the accounts that others have made before.
+/// A package's name and content, the image's architecture, and what others have made before.
 type Key = (String, ContentId, String, String);
 
 /// How far the scripts of a package have been followed: steps by number, the first one first. Numbers, since a tree of
@@ -129,12 +129,12 @@ fn digest(bytes: Option<Vec<u8>>) -> Option<Digest> {
 }
 
 impl EffectsMemo {
-    /// What a package's scripts do, found now or before. `before` are accounts that others' scripts have made.
+    /// What a package's scripts do, found now or before. `before` are accounts and files that others' scripts have made.
     pub(super) fn effects(
         &self,
         package: &PackageFiles,
         image: &dyn ImageFiles,
-        before: &[&Effect],
+        before: &[Effect],
         find: impl FnOnce(&dyn ImageFiles) -> PackageEffects,
     ) -> PackageEffects {
         let (name, architecture) = (package.name.clone(), image.architecture().to_owned());

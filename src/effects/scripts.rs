@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use regex::RegexSet;
+
 use super::accounts::AccountNames;
 use super::files::{ImageFiles, architecture_of};
 use super::machine::{Facts, Machine};
 use super::memo::EffectsMemo;
 use super::models::tool_of_trigger;
 use super::{Effect, PackageEffects, Undone, triggers};
+
 use crate::apk::pkginfo::PackageInfo;
 use crate::cache::ContentId;
 use crate::catalog::{FileCatalog, PackageFiles};
@@ -20,8 +23,8 @@ use crate::shell::{Script, evaluate};
 /// The stack on which scripts are evaluated, in bytes.
 const STACK: usize = 64 << 20;
 
-/// What the scripts of all catalogued packages would do, by package. A script finds the accounts that the scripts
-/// of the packages it depends on have made. What was found before is taken from the memo.
+/// What the scripts of all catalogued packages would do, by package. A script finds the accounts and the files that
+/// the scripts of the packages it depends on have made. What was found before is taken from the memo.
 pub fn effects_of_all(
     catalog: &FileCatalog,
     image: &dyn ImageFiles,
@@ -30,7 +33,7 @@ pub fn effects_of_all(
     // What was made of an image's layers is not told apart by what names its package.
     let none = EffectsMemo::default();
     let memo = if catalog.packages().any(|package| package.source.is_some()) { &none } else { memo };
-    let effects = |(package, before): &(&PackageFiles, Vec<&Effect>)| {
+    let effects = |(package, before): &(&PackageFiles, Vec<Effect>)| {
         let found = memo.effects(package, image, before, |image| evaluated(package, image, before));
         (package.name.clone(), found)
     };
@@ -38,36 +41,75 @@ pub fn effects_of_all(
     let mut all: BTreeMap<String, PackageEffects> = catalog.packages().map(none).collect();
     let alone: Vec<_> = catalog.packages().map(|package| (package, Vec::new())).collect();
     all.extend(on_deep_stacks(&alone, effects));
-    let accounts: BTreeMap<String, Vec<Effect>> = all
-        .iter()
-        .map(|(name, found)| {
-            (name.clone(), found.effects.iter().filter(|one| account(one).is_some()).cloned().collect())
-        })
-        .filter(|(_, effects): &(String, Vec<Effect>)| !effects.is_empty())
-        .collect();
-    let mut after_others = Vec::new();
+    let (mut after_accounts, mut after_files) = (Vec::new(), Vec::new());
+    let named = Named::new(&all);
     for package in catalog.packages() {
-        let control = &package.manifest.control;
-        let texts: Vec<String> = ["config", "preinst", "postinst", ".pre-install", ".post-install"]
-            .iter()
-            .filter_map(|name| Some(control.member(name)?.into_owned()))
-            .collect();
-        let is_named = |effect: &Effect| {
-            account(effect).is_some_and(|name| texts.iter().any(|text| text.contains(name)))
-        };
-        let others = accounts.iter().filter(|(name, _)| **name != package.name);
-        if !others.flat_map(|(_, effects)| effects).any(is_named) {
+        let named = named.by(package);
+        let is_named = |name: &str| named.get(name).is_some_and(|makers| makers.is_others(&package.name));
+        if !named.keys().any(|name| is_named(name)) {
             continue;
         }
         let before = dependencies(catalog, package);
-        let known: Vec<&Effect> = before.iter().filter_map(|name| accounts.get(name)).flatten().collect();
-        if known.iter().any(|effect| is_named(effect)) {
-            after_others.push((package, known));
+        let of_others = || before.iter().filter_map(|name| all.get(name)).flat_map(|found| &found.effects);
+        if of_others().any(|effect| matches!(effect, Effect::File { path, .. } if is_named(path.as_str()))) {
+            after_files.push((before.len(), package, before));
+        } else if of_others().filter_map(account).any(is_named) {
+            let known = of_others().filter(|effect| account(effect).is_some()).cloned().collect();
+            after_accounts.push((package, known));
         }
     }
-    all.extend(after_others.iter().map(|(package, _)| none(package)));
-    all.extend(on_deep_stacks(&after_others, effects));
+    all.extend(after_accounts.iter().map(|(package, _)| none(package)));
+    all.extend(on_deep_stacks(&after_accounts, effects));
+    // Whoever depends on another depends on all that it does, and on more: so these come in their order.
+    after_files.sort_by_key(|(count, package, _)| (*count, package.name.clone()));
+    for (place, (_, package, before)) in after_files.into_iter().enumerate() {
+        let mut of_others: Vec<&PackageEffects> = before.iter().filter_map(|name| all.get(name)).collect();
+        of_others.sort_by_key(|found| (found.after, &found.package));
+        let known = of_others.into_iter().flat_map(|found| &found.effects);
+        let known = known.filter(|effect| standing(effect).is_some()).cloned().collect();
+        let (name, alone) = none(package);
+        let found = on_deep_stacks(&[(package, known)], effects).pop().map_or(alone, |(_, found)| found);
+        all.insert(name, PackageEffects { after: place + 1, after_files_of: before, ..found });
+    }
     all
+}
+
+/// What packages' scripts have made that others may find, and whose they are.
+struct Named<'e> {
+    names: Vec<(&'e str, Makers<'e>)>,
+    /// By position in the names.
+    any: RegexSet,
+}
+
+#[derive(Clone)]
+struct Makers<'e>(BTreeSet<&'e str>);
+
+impl Makers<'_> {
+    fn is_others(&self, package: &str) -> bool {
+        self.0.iter().any(|maker| *maker != package)
+    }
+}
+
+impl<'e> Named<'e> {
+    fn new(all: &'e BTreeMap<String, PackageEffects>) -> Self {
+        let mut names: BTreeMap<&str, Makers<'_>> = BTreeMap::new();
+        for found in all.values() {
+            for name in found.effects.iter().filter_map(standing) {
+                names.entry(name).or_insert_with(|| Makers(BTreeSet::new())).0.insert(&found.package);
+            }
+        }
+        let any = RegexSet::new(names.keys().map(|name| regex::escape(name))).unwrap_or_default();
+        Named { names: names.into_iter().collect(), any }
+    }
+
+    /// Those that stand in the scripts of a package.
+    fn by(&self, package: &PackageFiles) -> BTreeMap<&'e str, Makers<'e>> {
+        let control = &package.manifest.control;
+        let members = ["config", "preinst", "postinst", ".pre-install", ".post-install"];
+        let texts = members.iter().filter_map(|name| control.member(name));
+        let found = texts.flat_map(|text| self.any.matches(&text).into_iter().collect::<Vec<_>>());
+        found.map(|place| self.names[place].clone()).collect()
+    }
 }
 
 /// The name of the account that an effect makes.
@@ -75,6 +117,14 @@ fn account(effect: &Effect) -> Option<&str> {
     match effect {
         Effect::User { name, .. } | Effect::Group { name, .. } => Some(name),
         _ => None,
+    }
+}
+
+/// What is there for others that an effect has made: an account's name, or a file's path.
+fn standing(effect: &Effect) -> Option<&str> {
+    match effect {
+        Effect::File { path, .. } => Some(path.as_str()),
+        _ => account(effect),
     }
 }
 
@@ -145,7 +195,7 @@ fn not_evaluated(package: &PackageFiles) -> PackageEffects {
     PackageEffects { package: package.name.clone(), undone: vec![undone], ..PackageEffects::default() }
 }
 
-fn evaluated(package: &PackageFiles, image: &dyn ImageFiles, before: &[&Effect]) -> PackageEffects {
+fn evaluated(package: &PackageFiles, image: &dyn ImageFiles, before: &[Effect]) -> PackageEffects {
     let is_apk = matches!(package.content, ContentId::Apk(_));
     let format = if is_apk { PackageFormat::Apk } else { PackageFormat::Deb };
     let control = &package.manifest.control;
@@ -160,6 +210,7 @@ fn evaluated(package: &PackageFiles, image: &dyn ImageFiles, before: &[&Effect])
             .is_some_and(|value| value.trim() == "yes"),
     };
     let mut machine = Machine::new(image, facts, AccountNames::base(format).with(before));
+    machine.find_files(before);
     let mut undone = Vec::new();
     let version = package.version.as_str();
     let directories = if is_apk { triggers::directories(package, image) } else { Vec::new() };
@@ -197,6 +248,8 @@ fn evaluated(package: &PackageFiles, image: &dyn ImageFiles, before: &[&Effect])
         effects: machine.effects,
         undone,
         at_run_time: machine.at_run_time.into_iter().collect(),
+        after_files_of: BTreeSet::new(),
+        after: 0,
     }
 }
 

@@ -498,6 +498,29 @@ fn scripts_find_the_accounts_of_what_they_depend_on() {
 }
 
 #[test]
+fn scripts_find_the_files_that_others_have_made() {
+    // The last one by name, so that it is not the order of names that counts.
+    let server = [("postinst", "#!/bin/sh\n[ -f /etc/maps ] || echo head >/etc/maps\n")];
+    let adds = [("postinst", "#!/bin/sh\n[ -f /etc/maps ] && echo map >>/etc/maps\n")];
+    let more = [("postinst", "#!/bin/sh\nsed -i s/head/top/ /etc/maps\necho more >>/etc/maps\n")];
+    let found = among(&[
+        ("Package: server", &server),
+        ("Package: map\nDepends: server", &adds),
+        ("Package: a\nDepends: map", &more),
+    ]);
+    let text = |name: &str| match &found[name].effects[..] {
+        [Effect::File { content, .. }] => String::from_utf8(content.clone()).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!([text("server"), text("map"), text("a")], ["head\n", "head\nmap\n", "top\nmap\nmore\n"]);
+    assert_eq!(["server", "map", "a"].map(|name| found[name].after), [0, 1, 2]);
+    assert!(found["a"].after_files_of.contains("server") && found["server"].after_files_of.is_empty());
+    // Who does not depend on it comes about without.
+    let found = among(&[("Package: server", &server), ("Package: map", &adds)]);
+    assert_eq!((found["map"].effects.len(), found["map"].after), (0, 0));
+}
+
+#[test]
 fn triggers_fire_when_others_activate_them() {
     let waits = [
         ("triggers", "interest-noawait collect\ninterest never\n"),

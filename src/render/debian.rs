@@ -37,12 +37,14 @@ mod database;
 mod nsswitch;
 mod shells;
 mod sysusers;
+mod texts;
 mod tmpfiles;
 mod units;
 mod whole;
 mod words;
 
 use alternatives::Alternatives;
+use texts::Texts;
 
 /// What was made for a layer.
 #[derive(Debug)]
@@ -79,6 +81,8 @@ pub struct Setup<'a> {
     rendered: Made,
     /// Texts of a base image, to which lines are added.
     given: BTreeMap<RootPath, Vec<u8>>,
+    /// Texts that packages' scripts have made so far.
+    texts: Texts,
     undone: Vec<Undone>,
     /// What could not be carried out.
     failures: Vec<String>,
@@ -120,6 +124,7 @@ impl<'a> Setup<'a> {
             contents: BTreeMap::new(),
             rendered: Made::new(),
             given: BTreeMap::new(),
+            texts: Texts::default(),
             undone: Vec::new(),
             failures: Vec::new(),
         }
@@ -239,7 +244,9 @@ impl<'a> Setup<'a> {
                 files.home(&path, home.owner, home.mode);
             }
         }
-        for (name, whole) in &brought {
+        let mut in_order: Vec<(&&str, &bool)> = brought.iter().collect();
+        in_order.sort_by_key(|(name, _)| self.effects.get(**name).map_or(0, |found| found.after));
+        for (name, whole) in in_order {
             // What was done when a lower layer brought a part of the package is not done again.
             let before = self.done.insert(name, *whole);
             let own = effects_in(self.effects, name);
@@ -248,6 +255,9 @@ impl<'a> Setup<'a> {
                 if let Err(failure) = files.apply(effect, *whole) {
                     failures.push(format!("{name}: {failure}"));
                 }
+            }
+            if *whole {
+                failures.extend(self.effects.get(*name).and_then(|found| self.texts.lost(found)));
             }
             if before.is_none() {
                 self.alternatives.extend(effects_in(self.effects, name));
