@@ -25,6 +25,7 @@ mod compound;
 mod expand;
 mod getopts;
 mod glob;
+mod here_lines;
 mod named;
 mod nesting;
 mod parameter;

@@ -73,6 +73,7 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("dpkg", dpkg::dpkg),
     ("dpkg-divert", dpkg::divert),
     ("dpkg-maintscript-helper", tools::skipped),
+    ("dpkg-realpath", places::realpath),
     ("dpkg-query", dpkg::query),
     ("dpkg-statoverride", dpkg::statoverride),
     ("dpkg-trigger", dpkg::trigger),

@@ -51,7 +51,8 @@ pub fn effects_of_all(
         }
         let before = dependencies(catalog, package);
         let of_others = || before.iter().filter_map(|name| all.get(name)).flat_map(|found| &found.effects);
-        if of_others().any(|effect| matches!(effect, Effect::File { path, .. } if is_named(path.as_str()))) {
+        if of_others().any(|effect| matches!(effect, Effect::File { path, .. } if is_named(path.file_name())))
+        {
             after_files.push((before.len(), package, before));
         } else if of_others().filter_map(account).any(is_named) {
             let known = of_others().filter(|effect| account(effect).is_some()).cloned().collect();
@@ -120,10 +121,11 @@ fn account(effect: &Effect) -> Option<&str> {
     }
 }
 
-/// What is there for others that an effect has made: an account's name, or a file's path.
+/// What is there for others that an effect has made: an account, or a file, by their names, for scripts put paths
+/// together.
 fn standing(effect: &Effect) -> Option<&str> {
     match effect {
-        Effect::File { path, .. } => Some(path.as_str()),
+        Effect::File { path, .. } => Some(path.file_name()),
         _ => account(effect),
     }
 }

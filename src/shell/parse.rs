@@ -7,6 +7,7 @@ use brush_parser::word::{self, BraceExpressionOrText, WordPieceWithSource};
 use brush_parser::{Parser, ParserImpl, ParserOptions};
 
 use super::arithmetic::integer;
+use super::here_lines::plain_here_lines;
 use super::nesting::{self, on_deep_stack};
 
 /// The longest script, in bytes.
@@ -56,6 +57,7 @@ pub(super) fn bash_program(text: &str) -> Result<Program, SyntaxError> {
 fn program_with(text: &str, options: &ParserOptions) -> Result<Program, SyntaxError> {
     // At an end without a newline the tokenizer waits for ever for some here-documents.
     let text = &*if text.ends_with('\n') { Cow::Borrowed(text) } else { Cow::Owned(format!("{text}\n")) };
+    let text = &*plain_here_lines(text);
     let parsed = parse(text, || {
         let program = Parser::new(text.as_bytes(), options).parse_program();
         // What is too deep goes where there is a stack for it to go.

@@ -103,6 +103,8 @@ const SCRIPTS: &[&str] = &[
     "IFS=:; x=a:b::c; for p in $x; do echo \"<$p>\"; done",
     "cat <<EOF\nvalue ${1} $(echo sub) \\$x\nEOF\ncat <<'EOF'\n$1\nEOF",
     "cat <<-EOF\n\tindented\n\tEOF",
+    "t=/out/t; x=a; cat << EOF > \"${t}\"\nhello ${x}\nEOF\ncat < $t; cat <<EOF | while read -r l; do echo \"${x}b$l\"; done\nab <<EOF ${x}\nEOF\necho end",
+    "t=/out/t; cat <<-'EOF' > $(echo $t)\n\t${x}\n\tEOF\ncat < ${t}; cat <<A <<B >> ${t-}\na\nA\nb\nB\ncat < $t",
     "x=1; (x=2; echo $x); echo $x; { x=3; }; echo $x",
     "echo $((1 + 2 * 3)) $((7 / 2)) $(( (1 << 4) | 1 )) $((010)) $((0x1f))",
     "set -- -a value -b rest; while getopts a:b o; do echo $o $OPTARG; done; shift $((OPTIND - 1)); echo $1",
