@@ -25,6 +25,7 @@ use crate::transport::Transport;
 mod assembly;
 mod contents;
 mod download;
+mod entrypoint;
 mod error;
 mod fleet;
 mod image_plan;

@@ -566,3 +566,38 @@ fn a_whiteout_in_a_directory_of_the_recipe_is_refused() {
         &["layer `f`: /opt/sub/.wh..wh..opq would be a whiteout", "hint: rename it, or leave it out"],
     );
 }
+
+#[test]
+fn an_image_that_lacks_what_it_starts_is_told() {
+    let rig = Rig::with(&Archive::new(
+        "Package: app\n/usr/bin/app elf program\n/usr/bin/link -> app\n/usr/lib/app/run elf program",
+    ));
+    let told = |image: &str| {
+        rig.recipe(&format!("[[layer]]\nname = \"main\"\npackages = [\"app\"]\n\n[image]\n{image}\n"));
+        let warnings = || -> Vec<String> {
+            let ran = rig.run(&["build", "r.toml", "--arch", "amd64"]).ok();
+            ran.err.lines().filter_map(|line| line.strip_prefix("warning: ")).map(ToOwned::to_owned).collect()
+        };
+        let told = warnings();
+        // What is known from an earlier build is told again.
+        assert_eq!(warnings(), told);
+        told.join("; ")
+    };
+    for image in [
+        "entrypoint = [\"app\"]",
+        "cmd = [\"/bin/link\"]",
+        "workdir = \"/usr/lib\"\nentrypoint = [\"app/run\"]",
+        "env = { PATH = \"/usr/lib/app\" }\nentrypoint = [\"run\"]",
+        "",
+    ] {
+        assert_eq!(told(image), "", "{image}");
+    }
+    for (image, program) in [
+        ("entrypoint = [\"ap\"]\ncmd = [\"app\"]", "ap"),
+        ("cmd = [\"/usr/bin/run\"]", "/usr/bin/run"),
+        ("env = { PATH = \"/usr/lib\" }\nentrypoint = [\"app\"]", "app"),
+    ] {
+        let words = format!("the image starts `{program}`, which is not in it");
+        assert_eq!(told(image), words, "{image}");
+    }
+}

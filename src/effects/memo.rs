@@ -4,7 +4,7 @@
 //! What a script asks next follows from the answers so far. So what is known of a package's scripts is a tree: at each
 //! step a question, and a branch for each answer that an image has given.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::files::ImageFiles;
@@ -37,12 +37,14 @@ enum Step {
 
 impl Steps {
     /// What scripts do, if it is known for an image that answers so.
-    fn find(&self, image: &dyn ImageFiles) -> Option<&PackageEffects> {
+    fn find(&self, image: &dyn ImageFiles) -> Option<Found> {
         let mut step = self.0.first()?;
+        let mut looked_at = BTreeSet::new();
         loop {
             match step {
-                Step::Ends(effects) => return Some(effects),
+                Step::Ends(effects) => return Some(Found { effects: effects.clone(), looked_at }),
                 Step::Asks(question, next) => {
+                    looked_at.extend(question.path().cloned());
                     let answer = question.ask(image);
                     step = &self.0[next.iter().find(|(known, _)| *known == answer)?.1];
                 }
@@ -104,6 +106,14 @@ enum Answer {
 }
 
 impl Question {
+    /// The file that it is about.
+    fn path(&self) -> Option<&RootPath> {
+        match self {
+            Question::Node(path) | Question::Read(path) => Some(path),
+            _ => None,
+        }
+    }
+
     fn ask(&self, image: &dyn ImageFiles) -> Answer {
         match self {
             Question::Node(path) => Answer::Node(image.node(path)),
@@ -128,6 +138,13 @@ fn digest(bytes: Option<Vec<u8>>) -> Option<Digest> {
     bytes.map(|bytes| Digest::of(&bytes))
 }
 
+/// What a package's scripts do, and the files that they look at or change.
+#[derive(Clone)]
+pub(super) struct Found {
+    pub(super) effects: PackageEffects,
+    pub(super) looked_at: BTreeSet<RootPath>,
+}
+
 impl EffectsMemo {
     /// What a package's scripts do, found now or before. `before` are accounts and files that others' scripts have made.
     pub(super) fn effects(
@@ -136,21 +153,22 @@ impl EffectsMemo {
         image: &dyn ImageFiles,
         before: &[Effect],
         find: impl FnOnce(&dyn ImageFiles) -> PackageEffects,
-    ) -> PackageEffects {
+    ) -> Found {
         let (name, architecture) = (package.name.clone(), image.architecture().to_owned());
         let key = (name, package.content, architecture, format!("{before:?}"));
         let known = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
-        if let Some(effects) = known.read().unwrap_or_else(PoisonError::into_inner).find(image) {
-            return effects.clone();
+        if let Some(found) = known.read().unwrap_or_else(PoisonError::into_inner).find(image) {
+            return found;
         }
         let asked = Asked { image, asked: Mutex::default() };
         let effects = find(&asked);
         let Log { in_order, is_unread, .. } =
             asked.asked.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let looked_at = in_order.iter().filter_map(|(question, _)| question.path().cloned()).collect();
         if !is_unread {
             known.write().unwrap_or_else(PoisonError::into_inner).learn(in_order, effects.clone());
         }
-        effects
+        Found { effects, looked_at }
     }
 }
 

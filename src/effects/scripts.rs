@@ -9,7 +9,7 @@ use regex::RegexSet;
 use super::accounts::AccountNames;
 use super::files::{ImageFiles, architecture_of};
 use super::machine::{Facts, Machine};
-use super::memo::EffectsMemo;
+use super::memo::{EffectsMemo, Found};
 use super::models::tool_of_trigger;
 use super::{Effect, PackageEffects, Undone, triggers};
 
@@ -18,6 +18,7 @@ use crate::cache::ContentId;
 use crate::catalog::{FileCatalog, PackageFiles};
 use crate::deb::control::paragraphs;
 use crate::distro::PackageFormat;
+use crate::root_path::RootPath;
 use crate::shell::{Script, evaluate};
 
 /// The stack on which scripts are evaluated, in bytes.
@@ -33,83 +34,100 @@ pub fn effects_of_all(
     // What was made of an image's layers is not told apart by what names its package.
     let none = EffectsMemo::default();
     let memo = if catalog.packages().any(|package| package.source.is_some()) { &none } else { memo };
-    let effects = |(package, before): &(&PackageFiles, Vec<Effect>)| {
+    let find = |(package, before): &(&PackageFiles, Vec<Effect>)| {
         let found = memo.effects(package, image, before, |image| evaluated(package, image, before));
         (package.name.clone(), found)
     };
-    let none = |package: &PackageFiles| (package.name.clone(), not_evaluated(package));
-    let mut all: BTreeMap<String, PackageEffects> = catalog.packages().map(none).collect();
     let alone: Vec<_> = catalog.packages().map(|package| (package, Vec::new())).collect();
-    all.extend(on_deep_stacks(&alone, effects));
+    let mut all: BTreeMap<String, PackageEffects> =
+        alone.iter().map(|(package, _)| (package.name.clone(), not_evaluated(package))).collect();
+    let (found, looked_at): (Vec<_>, BTreeMap<_, _>) = on_deep_stacks(&alone, find)
+        .into_iter()
+        .map(|(name, Found { effects, looked_at })| ((name.clone(), effects), (name, looked_at)))
+        .unzip();
+    all.extend(found);
     let (mut after_accounts, mut after_files) = (Vec::new(), Vec::new());
-    let named = Named::new(&all);
+    let made = Made::of(&all);
     for package in catalog.packages() {
-        let named = named.by(package);
-        let is_named = |name: &str| named.get(name).is_some_and(|makers| makers.is_others(&package.name));
-        if !named.keys().any(|name| is_named(name)) {
+        let accounts = made.accounts_in(package);
+        let files = looked_at.get(&package.name).map(|paths| made.files_among(paths)).unwrap_or_default();
+        let is_others = |makers: &BTreeSet<&str>| makers.iter().any(|maker| *maker != package.name);
+        if !accounts.values().chain(files.values()).any(|makers| is_others(makers)) {
             continue;
         }
         let before = dependencies(catalog, package);
-        let of_others = || before.iter().filter_map(|name| all.get(name)).flat_map(|found| &found.effects);
-        if of_others().any(|effect| matches!(effect, Effect::File { path, .. } if is_named(path.file_name())))
-        {
+        let is_before = |makers: &BTreeSet<&str>| makers.iter().any(|maker| before.contains(*maker));
+        if files.values().any(|makers| is_before(makers)) {
             after_files.push((before.len(), package, before));
-        } else if of_others().filter_map(account).any(is_named) {
-            let known = of_others().filter(|effect| account(effect).is_some()).cloned().collect();
-            after_accounts.push((package, known));
+        } else if accounts.values().any(|makers| is_before(makers)) {
+            after_accounts.push((package, standing(&all, &before, false)));
         }
     }
-    all.extend(after_accounts.iter().map(|(package, _)| none(package)));
-    all.extend(on_deep_stacks(&after_accounts, effects));
+    all.extend(after_accounts.iter().map(|(package, _)| (package.name.clone(), not_evaluated(package))));
+    all.extend(on_deep_stacks(&after_accounts, find).into_iter().map(|(name, found)| (name, found.effects)));
     // Whoever depends on another depends on all that it does, and on more: so these come in their order.
     after_files.sort_by_key(|(count, package, _)| (*count, package.name.clone()));
     for (place, (_, package, before)) in after_files.into_iter().enumerate() {
-        let mut of_others: Vec<&PackageEffects> = before.iter().filter_map(|name| all.get(name)).collect();
-        of_others.sort_by_key(|found| (found.after, &found.package));
-        let known = of_others.into_iter().flat_map(|found| &found.effects);
-        let known = known.filter(|effect| standing(effect).is_some()).cloned().collect();
-        let (name, alone) = none(package);
-        let found = on_deep_stacks(&[(package, known)], effects).pop().map_or(alone, |(_, found)| found);
-        all.insert(name, PackageEffects { after: place + 1, after_files_of: before, ..found });
+        let known = standing(&all, &before, true);
+        let found = on_deep_stacks(&[(package, known)], find).pop();
+        let found = found.map_or_else(|| not_evaluated(package), |(_, found)| found.effects);
+        let found = PackageEffects { after: place + 1, after_files_of: before, ..found };
+        all.insert(package.name.clone(), found);
     }
     all
 }
 
-/// What packages' scripts have made that others may find, and whose they are.
-struct Named<'e> {
-    names: Vec<(&'e str, Makers<'e>)>,
-    /// By position in the names.
+/// What some packages' scripts have made that others find: accounts, and files too if they are asked for, the last of each.
+fn standing(
+    all: &BTreeMap<String, PackageEffects>,
+    packages: &BTreeSet<String>,
+    with_files: bool,
+) -> Vec<Effect> {
+    let mut of: Vec<&PackageEffects> = packages.iter().filter_map(|name| all.get(name)).collect();
+    of.sort_by_key(|found| found.after);
+    let effects = of.into_iter().flat_map(|found| &found.effects);
+    let stands =
+        |effect: &&Effect| account(effect).is_some() || with_files && matches!(effect, Effect::File { .. });
+    effects.filter(stands).cloned().collect()
+}
+
+/// What packages' scripts have made that others may find, and the packages.
+struct Made<'e> {
+    accounts: Vec<(&'e str, BTreeSet<&'e str>)>,
+    /// By position in the accounts.
     any: RegexSet,
+    files: BTreeMap<&'e RootPath, BTreeSet<&'e str>>,
 }
 
-#[derive(Clone)]
-struct Makers<'e>(BTreeSet<&'e str>);
-
-impl Makers<'_> {
-    fn is_others(&self, package: &str) -> bool {
-        self.0.iter().any(|maker| *maker != package)
-    }
-}
-
-impl<'e> Named<'e> {
-    fn new(all: &'e BTreeMap<String, PackageEffects>) -> Self {
-        let mut names: BTreeMap<&str, Makers<'_>> = BTreeMap::new();
+impl<'e> Made<'e> {
+    fn of(all: &'e BTreeMap<String, PackageEffects>) -> Self {
+        let mut accounts: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        let mut files: BTreeMap<&RootPath, BTreeSet<&str>> = BTreeMap::new();
         for found in all.values() {
-            for name in found.effects.iter().filter_map(standing) {
-                names.entry(name).or_insert_with(|| Makers(BTreeSet::new())).0.insert(&found.package);
+            for effect in &found.effects {
+                if let Some(name) = account(effect) {
+                    accounts.entry(name).or_default().insert(&found.package);
+                } else if let Effect::File { path, .. } = effect {
+                    files.entry(path).or_default().insert(&found.package);
+                }
             }
         }
-        let any = RegexSet::new(names.keys().map(|name| regex::escape(name))).unwrap_or_default();
-        Named { names: names.into_iter().collect(), any }
+        let any = RegexSet::new(accounts.keys().map(|name| regex::escape(name))).unwrap_or_default();
+        Made { accounts: accounts.into_iter().collect(), any, files }
     }
 
-    /// Those that stand in the scripts of a package.
-    fn by(&self, package: &PackageFiles) -> BTreeMap<&'e str, Makers<'e>> {
+    /// The accounts that stand in the scripts of a package.
+    fn accounts_in(&self, package: &PackageFiles) -> BTreeMap<&'e str, BTreeSet<&'e str>> {
         let control = &package.manifest.control;
         let members = ["config", "preinst", "postinst", ".pre-install", ".post-install"];
         let texts = members.iter().filter_map(|name| control.member(name));
         let found = texts.flat_map(|text| self.any.matches(&text).into_iter().collect::<Vec<_>>());
-        found.map(|place| self.names[place].clone()).collect()
+        found.map(|place| self.accounts[place].clone()).collect()
+    }
+
+    fn files_among(&self, paths: &BTreeSet<RootPath>) -> BTreeMap<&'e RootPath, BTreeSet<&'e str>> {
+        let found = self.files.iter().filter(|(path, _)| paths.contains(**path));
+        found.map(|(path, makers)| (*path, makers.clone())).collect()
     }
 }
 
@@ -118,15 +136,6 @@ fn account(effect: &Effect) -> Option<&str> {
     match effect {
         Effect::User { name, .. } | Effect::Group { name, .. } => Some(name),
         _ => None,
-    }
-}
-
-/// What is there for others that an effect has made: an account, or a file, by their names, for scripts put paths
-/// together.
-fn standing(effect: &Effect) -> Option<&str> {
-    match effect {
-        Effect::File { path, .. } => Some(path.file_name()),
-        _ => account(effect),
     }
 }
 

@@ -12,9 +12,10 @@ use crate::lock::Lock;
 use crate::oci::{ImageSpec, Layout};
 use crate::recipe::Recipe;
 use crate::render::EPOCH;
-use crate::select::UnmatchedPattern;
+use crate::select::{UnmatchedPattern, Warning};
 
 use super::assembly::{Parts, Planned, layer_plans};
+use super::entrypoint::missing_program;
 use super::side_by_side::side_by_side;
 use super::{Built, Forge, ForgeError, Prepared, Summary};
 
@@ -103,25 +104,24 @@ impl Forge<'_> {
         let (places, layers): (Vec<usize>, Vec<LayerPlan>) = layers.into_iter().unzip();
         let looked_into = catalog.packages().chain(outlines.values());
         let packages = layers.iter().flat_map(|layer| &layer.packages).map(|part| part.package.as_str());
+        let config = prepared.image_config(recipe);
+        let mut summary =
+            Summary::of(&layers, &lock.packages_of(*arch), looked_into, selection, undone, &effects.packages);
+        // What a base image has is not looked through for it.
+        let program = if image.is_none() { missing_program(&config, &layers) } else { None };
+        summary.warnings.extend(program.map(|program| Warning::NoProgram { program }));
         Ok(ImagePlan {
             created: places.into_iter().map(|place| self.date_below(recipe, lock, *arch, place)).collect(),
             archives: catalog.archives(packages),
             image: ImageSpec {
                 arch: *arch,
-                config: prepared.image_config(recipe),
+                config,
                 created: self.date(lock, *arch),
                 given: image.as_ref().map(|image| image.layers.clone()),
                 layers: Vec::new(),
                 annotations: BTreeMap::new(),
             },
-            summary: Summary::of(
-                &layers,
-                &lock.packages_of(*arch),
-                looked_into,
-                selection,
-                undone,
-                &effects.packages,
-            ),
+            summary,
             env: selection.env.clone(),
             unmatched: selection.unmatched.clone(),
             read,

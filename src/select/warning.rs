@@ -104,6 +104,11 @@ pub enum Warning {
         /// The package that has it.
         package: String,
     },
+    /// What the image starts is not in it.
+    NoProgram {
+        /// The program, as the recipe has it.
+        program: String,
+    },
     /// A file that looks like ELF and is not whole.
     DamagedElf {
         /// The file.
@@ -116,6 +121,9 @@ pub enum Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Warning::NoProgram { program } => {
+                write!(f, "the image starts `{program}`, which is not in it")
+            }
             Warning::Dangling { link, target } => write!(f, "{link} leads to {target}, which is not there"),
             Warning::PluginLacks { plugin, needed, excluded_by: None } => {
                 write!(f, "the plug-in {plugin} lacks `{needed}` and will not load")
