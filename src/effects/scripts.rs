@@ -52,14 +52,14 @@ pub fn effects_of_all(
         let accounts = made.accounts_in(package);
         let files = looked_at.get(&package.name).map(|paths| made.files_among(paths)).unwrap_or_default();
         let is_others = |makers: &BTreeSet<&str>| makers.iter().any(|maker| *maker != package.name);
-        if !accounts.values().chain(files.values()).any(|makers| is_others(makers)) {
+        if !accounts.values().chain(files.values()).any(is_others) {
             continue;
         }
         let before = dependencies(catalog, package);
         let is_before = |makers: &BTreeSet<&str>| makers.iter().any(|maker| before.contains(*maker));
-        if files.values().any(|makers| is_before(makers)) {
+        if files.values().any(&is_before) {
             after_files.push((before.len(), package, before));
-        } else if accounts.values().any(|makers| is_before(makers)) {
+        } else if accounts.values().any(is_before) {
             after_accounts.push((package, standing(&all, &before, false)));
         }
     }

@@ -88,6 +88,19 @@ fn compiled(arguments: &Arguments, patterns: &[String]) -> Result<Vec<Regex>, St
     patterns.iter().map(one).collect()
 }
 
+/// The patterns, of which the first operand is one where no option has any.
+fn patterns(arguments: &mut Arguments) -> Result<Vec<String>, Reply> {
+    let options = arguments.options.iter().filter(|(name, _)| name == "e");
+    let mut patterns: Vec<String> = options.map(|(_, value)| value.clone()).collect();
+    if patterns.is_empty() {
+        if arguments.operands.is_empty() {
+            return Err(Reply::status(2));
+        }
+        patterns = arguments.operands.remove(0).split('\n').map(ToOwned::to_owned).collect();
+    }
+    if patterns.iter().all(|pattern| is_known(pattern)) { Ok(patterns) } else { Err(vague()) }
+}
+
 /// The files at and below some paths, links in them not followed; none where a path is not absolute.
 fn files_below(machine: &Machine<'_>, call: &Call, operands: &[String]) -> Option<Vec<String>> {
     let mut files = Vec::new();
@@ -118,17 +131,10 @@ fn grep_as(machine: &mut Machine<'_>, call: &Call, kind: Option<&str>) -> Reply 
             return Reply::Unknown(format!("there is no model of its option `-{option}`"));
         }
     }
-    let mut patterns: Vec<String> =
-        arguments.options.iter().filter(|(name, _)| name == "e").map(|(_, value)| value.clone()).collect();
-    if patterns.is_empty() {
-        if arguments.operands.is_empty() {
-            return Reply::status(2);
-        }
-        patterns = arguments.operands.remove(0).split('\n').map(ToOwned::to_owned).collect();
-    }
-    if patterns.iter().any(|pattern| !is_known(pattern)) {
-        return vague();
-    }
+    let patterns = match patterns(&mut arguments) {
+        Ok(patterns) => patterns,
+        Err(reply) => return reply,
+    };
     let compiled = match compiled(&arguments, &patterns) {
         Ok(compiled) => compiled,
         Err(reason) => return Reply::Unknown(reason),
