@@ -361,8 +361,6 @@ impl<'a> Setup<'a> {
         let exists = |path: &RootPath| self.tree.leads(path);
         let has = |path: &RootPath| self.tree.leads(path) || source(self.catalog, path).is_some();
         let tmpfiles = self.declarations(package, TMPFILES);
-        let units = self.declarations(package, UNITS);
-        let units = units.iter().flat_map(|text| units::effects(text, exists));
         // Files are read in the order of their names, and the first word on a directory
         // stands.
         let mut directories = BTreeSet::new();
@@ -370,12 +368,12 @@ impl<'a> Setup<'a> {
             Effect::Directory { path, .. } => directories.insert(path.clone()),
             _ => true,
         };
-        tmpfiles
-            .iter()
-            .flat_map(|text| tmpfiles::effects(text, exists, has))
-            .filter(is_first)
-            .chain(units)
-            .collect()
+        let tmpfiles = tmpfiles.iter().flat_map(|text| tmpfiles::effects(text, exists, has));
+        let mut effects: Vec<Effect> = tmpfiles.filter(is_first).collect();
+        let is_made = |path: &RootPath| directories.contains(path);
+        let units = self.declarations(package, UNITS);
+        effects.extend(units.iter().flat_map(|text| units::effects(text, exists, is_made)));
+        effects
     }
 
     /// The links to the best of what the image has.

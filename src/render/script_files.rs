@@ -404,8 +404,8 @@ impl<'t, 'a> Files<'t, 'a> {
 /// Whether a script takes something away to put another in its place, which a part of the package does without.
 pub(super) fn is_made_again(effect: &Effect, effects: &[Effect]) -> bool {
     let Effect::Remove { path, .. } = effect else { return false };
-    let later = effects.iter().skip_while(|one| *one != effect).skip(1);
-    later.into_iter().any(|later| match later {
+    let mut later = effects.iter().skip_while(|one| !std::ptr::eq(*one, effect)).skip(1);
+    later.any(|later| match later {
         Effect::File { path: made, .. }
         | Effect::Symlink { path: made, .. }
         | Effect::Directory { path: made, .. }
