@@ -247,7 +247,7 @@ fn summary(built: &Built, verbose: bool) -> String {
         .collect();
     let _ = write!(text, "\n  largest: {}", sizes.join(", "));
     // Some servers have a hundred plug-ins, most of which nobody asked for.
-    let lacks = |warning: &&Warning| matches!(warning, Warning::PluginLacks { .. });
+    let lacks = |warning: &&Warning| matches!(warning, Warning::PluginLacks { .. } | Warning::Unproven(_));
     let lacking = summary.warnings.iter().filter(lacks).count();
     let told = if verbose || lacking <= 2 * FEW { lacking } else { FEW };
     let passed_over = summary.warnings.iter().filter(lacks).skip(told).collect::<BTreeSet<_>>();
@@ -257,7 +257,7 @@ fn summary(built: &Built, verbose: bool) -> String {
     if !passed_over.is_empty() {
         let _ = write!(
             text,
-            "\nwarning: of plug-ins that lack libraries there are {} more, which `--verbose` tells",
+            "\nwarning: of files that lack libraries or symbols there are {} more, which `--verbose` tells",
             passed_over.len()
         );
     }
