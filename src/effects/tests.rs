@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::*;
+use crate::apk::archive::Marks;
 use crate::cache::ContentId;
-use crate::catalog::{Control, FileCatalog, Manifest, MergedUsr, PackageFiles};
+use crate::catalog::{CataloguedFile, Control, FileCatalog, Manifest, MergedUsr, PackageFiles};
 use crate::digest::Digest;
 use crate::shell::Node;
+use crate::tarball::{Entry, EntryKind, Metadata};
 
 fn package(members: &[(&str, &str)]) -> PackageFiles {
     let text = "Package: sample\nVersion: 1.0\nArchitecture: amd64\n".to_owned();
@@ -123,6 +125,29 @@ fn a_temporary_file_keeps_whose_it_is_where_it_goes() {
         postinst("useradd --system --user-group daemon2 && mkdir /var/lib/d && chown daemon2: /var/lib/d");
     let login = Owner { user: Some("daemon2".into()), group: Some("daemon2".into()) };
     assert_eq!(owner(&found, "/var/lib/d"), Some(login));
+}
+
+/// The new file has a mode of its own, be it the usual one.
+#[test]
+fn what_is_moved_onto_a_packages_file_is_another_file() {
+    let script = "#!/bin/sh\nt=$(mktemp); echo a >$t; chmod 644 $t; mv $t /etc/p.conf\n";
+    let mut shipping = package(&[("postinst", script)]);
+    let metadata = Metadata { mode: 0o640, ..Metadata::default() };
+    let entry = Entry { path: path("/etc/p.conf"), kind: EntryKind::File { size: 1 }, metadata };
+    let file = CataloguedFile {
+        entry,
+        index: 0,
+        elf: None,
+        shebang: None,
+        damaged_elf: None,
+        marks: Marks::default(),
+    };
+    let control = shipping.manifest.control.clone();
+    shipping.manifest = Arc::new(Manifest { files: vec![file], control });
+    let mut catalog = FileCatalog::new(MergedUsr::new(&[]));
+    catalog.insert(shipping.clone()).unwrap();
+    let found = effects_of(&shipping, &CatalogFiles::new(&catalog, "amd64", "x86_64-linux-gnu"));
+    assert!(matches!(&found.effects[..], [Effect::File { mode: Some(0o644), .. }]), "{found:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Moving: a file takes its mode and owner along.
 
-use super::super::{Effect, Owner};
+use super::super::{Effect, Owner, is_root_name};
 use super::{Content, Item, Machine};
 use crate::root_path::RootPath;
 use crate::shell::{Node, World};
@@ -50,10 +50,12 @@ impl Machine<'_> {
         // What lay there is gone, with all that was said of it.
         self.forget(to);
         self.passing_owners.remove(to);
-        let made = self.make_file(to, content, (mode != 0o644).then_some(mode), None);
+        // A new file is made so by itself; what a package has there has a mode of its own.
+        let is_usual = mode == 0o644 && self.files.node(to).is_none();
+        let made = self.make_file(to, content, (!is_usual).then_some(mode), None);
         let there = self.owner(to);
         let is_other = |name: &String, there: &Option<String>| {
-            there.as_ref().is_none_or(|there| there != name && !(is_root(there) && is_root(name)))
+            there.as_ref().is_none_or(|there| there != name && !(is_root_name(there) && is_root_name(name)))
         };
         let user = owner.user.filter(|name| is_other(name, &there.user));
         let group = owner.group.filter(|name| is_other(name, &there.group));
@@ -62,8 +64,4 @@ impl Machine<'_> {
         }
         made
     }
-}
-
-fn is_root(name: &str) -> bool {
-    name == "root" || name == "0"
 }
