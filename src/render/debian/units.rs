@@ -50,7 +50,8 @@ pub(super) fn effects(
     for command in values("ExecStartPre") {
         let rest = command.trim_start_matches(['-', ':', '+', '!']);
         // With all privileges it runs as root, whoever the service is.
-        let as_user = if rest.len() < command.len() && command.contains(['+', '!']) { "root" } else { &user };
+        let prefix = &command[..command.len() - rest.len()];
+        let as_user = if prefix.contains(['+', '!']) { "root" } else { &user };
         let words = fields(rest, usize::MAX).unwrap_or_default();
         if let Some(words) = words.iter().map(|word| specify(word)).collect::<Option<Vec<String>>>() {
             effects.extend(prepared(&words, as_user, |path| exists(path) || is_made(path)));
@@ -171,12 +172,17 @@ mod tests {
         let unit = "[Service]\nUser=moth\n\
             ExecStartPre=/bin/mkdir -m 740 -p /run/moth /var/log/there\n\
             ExecStartPre=-+/usr/bin/install -Z -m 02755 -o tor -g tor -d %t/tor\n\
-            ExecStartPre=!mkdir -p '/run/a b'\n\
+            ExecStartPre=!mkdir -p '/run/a b'\nExecStartPre=-mkdir /run/a+b\n\
             ExecStartPre=mkdir --context=x /run/no\nExecStartPre=mkdir /run/%i\nExecStartPre=install -m 644 a /run/no\n\
             ExecStartPre=/usr/bin/tor --verify-config\nExecStartPre=sh -c 'mkdir /run/no'\nExecStartPre=\n";
         assert_eq!(
             made(unit),
-            ["/run/moth 740 moth:moth", "/run/tor 2755 tor:tor", "/run/a b 755 root:root"]
+            [
+                "/run/moth 740 moth:moth",
+                "/run/tor 2755 tor:tor",
+                "/run/a b 755 root:root",
+                "/run/a+b 755 moth:moth"
+            ]
         );
         let given = effects(
             "[Service]\nExecStartPre=chown -R moth:adm /run/moth\nExecStartPre=chmod 750 /run/moth\n",
