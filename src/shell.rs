@@ -25,7 +25,7 @@ mod compound;
 mod expand;
 mod getopts;
 mod glob;
-mod here_lines;
+mod here_documents;
 mod named;
 mod nesting;
 mod parameter;

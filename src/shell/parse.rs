@@ -7,7 +7,7 @@ use brush_parser::word::{self, BraceExpressionOrText, WordPieceWithSource};
 use brush_parser::{Parser, ParserImpl, ParserOptions};
 
 use super::arithmetic::integer;
-use super::here_lines::plain_here_lines;
+use super::here_documents;
 use super::nesting::{self, on_deep_stack};
 
 /// The longest script, in bytes.
@@ -55,15 +55,19 @@ pub(super) fn bash_program(text: &str) -> Result<Program, SyntaxError> {
 }
 
 fn program_with(text: &str, options: &ParserOptions) -> Result<Program, SyntaxError> {
+    check_length(text)?;
     // At an end without a newline the tokenizer waits for ever for some here-documents.
     let text = &*if text.ends_with('\n') { Cow::Borrowed(text) } else { Cow::Owned(format!("{text}\n")) };
-    let text = &*plain_here_lines(text);
-    let parsed = parse(text, || {
+    let text = &*here_documents::as_words(text);
+    let parsed = on_deep_stack(text, || {
         let program = Parser::new(text.as_bytes(), options).parse_program();
         // What is too deep goes where there is a stack for it to go.
         program.map(|program| Some(program).filter(nesting::is_shallow))
-    })?;
-    parsed.map_err(|error| SyntaxError::Grammar(error.to_string()))?.ok_or(SyntaxError::Deep)
+    });
+    parsed
+        .ok_or(SyntaxError::Deep)?
+        .map_err(|error| SyntaxError::Grammar(error.to_string()))?
+        .ok_or(SyntaxError::Deep)
 }
 
 /// Parses a word into its pieces.
@@ -100,10 +104,12 @@ pub(super) fn braces(word: &str) -> Result<Option<Vec<BraceExpressionOrText>>, S
 
 /// Parses a text of bounded length, on a stack that suffices.
 fn parse<T: Send>(text: &str, parser: impl FnOnce() -> T + Send) -> Result<T, SyntaxError> {
-    if text.len() > LONGEST {
-        return Err(SyntaxError::Long(text.len()));
-    }
+    check_length(text)?;
     on_deep_stack(text, parser).ok_or(SyntaxError::Deep)
+}
+
+fn check_length(text: &str) -> Result<(), SyntaxError> {
+    if text.len() > LONGEST { Err(SyntaxError::Long(text.len())) } else { Ok(()) }
 }
 
 /// How deep the brackets of an expression are nested, in which there are no quotes.

@@ -2,6 +2,7 @@
 
 use brush_parser::ast::{IoFileRedirectKind, IoFileRedirectTarget, IoRedirect};
 
+use super::here_documents::Document;
 use super::state::{Descriptor, Shell, destination, lookup};
 use super::text::{is_known, unknown};
 use super::{Node, World};
@@ -49,18 +50,16 @@ impl<W: World> Shell<W> {
                 };
                 self.own.descriptors.insert(number, descriptor);
             }
-            IoRedirect::HereDocument(number, document) => {
-                let text = if document.requires_expansion {
-                    self.document(&document.doc.value)?
-                } else {
-                    document.doc.value.clone()
-                };
-                let text = if document.remove_tabs { without_tabs(&text) } else { text };
-                let stream = self.new_stream(text);
-                self.own.descriptors.insert(number.unwrap_or(0), Descriptor::Stream(stream));
+            IoRedirect::HereDocument(..) => {
+                self.tell(&redirect.to_string(), "the here-document is nested too deeply");
+                return None;
             }
             IoRedirect::HereString(number, word) => {
-                let text = self.single(&word.value)? + "\n";
+                let text = match Document::of(&word.value) {
+                    Some(document) if document.is_expanded => self.document(&document.body)?,
+                    Some(document) => document.body,
+                    None => self.single(&word.value)? + "\n",
+                };
                 let stream = self.new_stream(text);
                 self.own.descriptors.insert(number.unwrap_or(0), Descriptor::Stream(stream));
             }
@@ -128,9 +127,4 @@ impl<W: World> Shell<W> {
             }
         }
     }
-}
-
-/// The text of `<<-`: no tabs at the start of lines.
-fn without_tabs(text: &str) -> String {
-    text.split_inclusive('\n').map(|line| line.trim_start_matches('\t')).collect()
 }

@@ -79,7 +79,7 @@ fn evaluated(text: &str) -> (String, Option<i32>, Vec<Finding>, Little) {
     let text = format!("exec > /out/log\n{text}");
     let script =
         Script { name: "script", text: &text, arguments: &["configure", ""], environment: BTreeMap::new() };
-    let ended = evaluate(&script, &mut world).unwrap();
+    let ended = evaluate(&script, &mut world).unwrap_or_else(|error| panic!("{text}: {error}"));
     let log = world.files.get(&RootPath::parse("/out/log").unwrap()).cloned().unwrap_or_default();
     (log, ended.status, ended.findings, world)
 }
@@ -105,6 +105,12 @@ const SCRIPTS: &[&str] = &[
     "cat <<-EOF\n\tindented\n\tEOF",
     "t=/out/t; x=a; cat << EOF > \"${t}\"\nhello ${x}\nEOF\ncat < $t; cat <<EOF | while read -r l; do echo \"${x}b$l\"; done\nab <<EOF ${x}\nEOF\necho end",
     "t=/out/t; cat <<-'EOF' > $(echo $t)\n\t${x}\n\tEOF\ncat < ${t}; cat <<A <<B >> ${t-}\na\nA\nb\nB\ncat < $t",
+    "#cat <<EOF > /out/old\n#EOF\nx=/out/t\ncat <<EOF > \"${x}\"\nhello\nEOF\ncat < $x; echo end",
+    "cat <<EOF > \"${y:-/out/t}\" 2>&1 && cat < /out/t; cat <<A | cat - # <<B ${x}\n$1 \"it's\"\nEOF\na `echo b` $(echo \"c)\")\nA\necho end",
+    "cat <<EOF \\\n> /out/t\n$(cat <<'A'\n$1 'x'\nA\n)\nEOF\ncat < /out/t",
+    "echo \"usage: x <<EOF ${Y:-none}\"\ncat <<'END-OF-TOOL'\nz \"${x}\" <<EOF\nEOF\nEND-OF-TOOL\ncat <<\\E \"-\"\n$x\nE",
+    "x=$(case a in (a) cat <<E;; esac\none $1\nE\n); echo \"$x $(cat <<E\ntwo \"$1\"\nE\n)\" `cat <<E\nthree\nE\n`",
+    "if cat <<E; then echo $((1<<2)); fi\nE\nwhile read -r l; do echo \"[$l]\"; done <<E\na\\\nb\n\\$c\nE\n: <<E\nno end",
     "x=1; (x=2; echo $x); echo $x; { x=3; }; echo $x",
     "echo $((1 + 2 * 3)) $((7 / 2)) $(( (1 << 4) | 1 )) $((010)) $((0x1f))",
     "set -- -a value -b rest; while getopts a:b o; do echo $o $OPTARG; done; shift $((OPTIND - 1)); echo $1",

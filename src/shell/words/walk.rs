@@ -7,7 +7,8 @@ use brush_parser::ast::{
 use brush_parser::word::{ParameterExpr, WordPiece, WordPieceWithSource};
 
 use super::{MAX_DEPTH, parse};
-use crate::shell::parse::pieces;
+use crate::shell::here_documents::Document;
+use crate::shell::parse::{here_document, pieces};
 
 /// A walk over every simple command of a script, those in substitutions included.
 pub(super) struct Walk<'w> {
@@ -107,9 +108,12 @@ impl Walk<'_> {
             IoRedirect::File(_, _, IoFileRedirectTarget::ProcessSubstitution(_, subshell)) => {
                 self.list(&subshell.list);
             }
-            IoRedirect::HereDocument(_, document) if document.requires_expansion => self.word(&document.doc),
-            IoRedirect::HereString(_, word)
-            | IoRedirect::OutputAndError(word, _)
+            IoRedirect::HereString(_, word) => match Document::of(&word.value) {
+                Some(document) if document.is_expanded => self.document(&document.body),
+                Some(_) => {}
+                None => self.word(word),
+            },
+            IoRedirect::OutputAndError(word, _)
             | IoRedirect::File(_, _, IoFileRedirectTarget::Filename(word)) => self.word(word),
             _ => {}
         }
@@ -125,6 +129,10 @@ impl Walk<'_> {
             let pieces = pieces(text).unwrap_or_default();
             self.pieces(&pieces);
         }
+    }
+
+    fn document(&mut self, body: &str) {
+        self.pieces(&here_document(body).unwrap_or_default());
     }
 
     fn pieces(&mut self, pieces: &[WordPieceWithSource]) {
