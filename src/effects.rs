@@ -40,7 +40,7 @@ netgroup:       nis
 
 pub use files::{CatalogFiles, ImageFiles};
 pub use memo::EffectsMemo;
-pub use mode::ModeChange;
+pub use mode::{ModeChange, given_away};
 pub use scripts::{effects_of, effects_of_all};
 
 /// What one package's scripts do on a fresh installation.

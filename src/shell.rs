@@ -80,6 +80,8 @@ pub struct Call {
     pub umask: u32,
     /// The line it stands in, from one.
     pub line: usize,
+    /// Whether the script goes on where it fails.
+    pub may_fail: bool,
 }
 
 /// What a command comes to.

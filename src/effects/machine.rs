@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::accounts::AccountNames;
 use super::files::ImageFiles;
-use super::{Effect, NSSWITCH, NSSWITCH_CONF, Owner, Slave};
+use super::{Effect, ModeChange, NSSWITCH, NSSWITCH_CONF, Owner, Slave};
 use crate::root_path::RootPath;
 use crate::shell::text::{UNKNOWN, decode, encode};
 use crate::shell::{Call, Node, World};
@@ -238,7 +238,9 @@ impl<'a> Machine<'a> {
         match content {
             Content::Of(from) => {
                 self.forget(path);
+                let is_given = owner.is_some();
                 self.effect(Effect::Copy { from, to: path.clone(), mode, owner });
+                self.keep_set_ids(path, mode.filter(|_| is_given).unwrap_or_default());
             }
             Content::Text(text) => {
                 let Some(bytes) = encode(&text) else {
@@ -247,12 +249,19 @@ impl<'a> Machine<'a> {
                 };
                 self.file_effect(path, bytes, mode);
                 if let Some(Owner { user, group }) = owner {
-                    let path = path.clone();
-                    self.effect(Effect::Owner { path, user, group, recursive: false });
+                    self.effect(Effect::Owner { path: path.clone(), user, group, recursive: false });
+                    self.keep_set_ids(path, mode.unwrap_or_default());
                 }
             }
         }
         Ok(())
+    }
+
+    /// A file that was made with an owner has its set-id bits afterwards.
+    fn keep_set_ids(&mut self, path: &RootPath, mode: u32) {
+        if mode & 0o6000 != 0 {
+            self.set_mode(path, &ModeChange::Bits(mode), false);
+        }
     }
 
     /// Changes the content of the file that was made at a path, or makes one.

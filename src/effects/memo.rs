@@ -20,7 +20,7 @@ use crate::shell::Node;
 pub struct EffectsMemo(Arc<Mutex<BTreeMap<Key, Arc<RwLock<Steps>>>>>);
 
 /// A package's name and content, the image's architecture, and what others have made before.
-type Key = (String, ContentId, String, String);
+type Key = (String, ContentId, String, Digest);
 
 /// How far the scripts of a package have been followed: steps by number, the first one first. Numbers, since a tree of
 /// this depth is not to be walked on a stack.
@@ -155,7 +155,8 @@ impl EffectsMemo {
         find: impl FnOnce(&dyn ImageFiles) -> PackageEffects,
     ) -> Found {
         let (name, architecture) = (package.name.clone(), image.architecture().to_owned());
-        let key = (name, package.content, architecture, format!("{before:?}"));
+        let before = Digest::of(format!("{before:?}").as_bytes());
+        let key = (name, package.content, architecture, before);
         let known = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default());
         if let Some(found) = known.read().unwrap_or_else(PoisonError::into_inner).find(image) {
             return found;

@@ -25,6 +25,11 @@ impl ModeChange {
     }
 }
 
+/// The permission bits of a file that is given to somebody else (chown(2)): what can be executed loses its set-id bits.
+pub fn given_away(mode: u32) -> u32 {
+    if mode & 0o010 != 0 { mode & !0o6000 } else { mode & !0o4000 }
+}
+
 fn clause_changed(mut mode: u32, clause: &str, is_directory: bool) -> Option<u32> {
     let split = clause.find(['+', '-', '='])?;
     let (who, mut actions) = clause.split_at(split);

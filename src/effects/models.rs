@@ -26,7 +26,7 @@ mod filters;
 mod find;
 mod grep;
 mod identity;
-mod known_accounts;
+pub(super) mod known_accounts;
 mod listing;
 mod permissions;
 mod places;

@@ -370,9 +370,11 @@ impl<'a> Setup<'a> {
         };
         let tmpfiles = tmpfiles.iter().flat_map(|text| tmpfiles::effects(text, exists, has));
         let mut effects: Vec<Effect> = tmpfiles.filter(is_first).collect();
-        let is_made = |path: &RootPath| directories.contains(path);
-        let units = self.declarations(package, UNITS);
-        effects.extend(units.iter().flat_map(|text| units::effects(text, exists, is_made)));
+        for text in self.declarations(package, UNITS) {
+            let made = units::effects(&text, exists, |path| directories.contains(path));
+            directories.extend(made.iter().filter_map(units::made).cloned());
+            effects.extend(made);
+        }
         effects
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::FileCatalog;
-use crate::effects::{Effect, NSSWITCH_CONF, Owner};
+use crate::effects::{Effect, NSSWITCH_CONF, Owner, given_away};
 use crate::loader::resolve;
 use crate::root_path::RootPath;
 use crate::tarball::{EntryKind, Metadata};
@@ -243,12 +243,8 @@ impl<'t, 'a> Files<'t, 'a> {
             let [uid, gid] = [user.unwrap_or(item.metadata.uid), group.unwrap_or(item.metadata.gid)];
             if [uid, gid] != [item.metadata.uid, item.metadata.gid] {
                 [item.metadata.uid, item.metadata.gid] = [uid, gid];
-                // As the kernel does for files that can be executed.
                 if matches!(item.kind, EntryKind::File { .. }) {
-                    item.metadata.mode &= !0o4000;
-                    if item.metadata.mode & 0o010 != 0 {
-                        item.metadata.mode &= !0o2000;
-                    }
+                    item.metadata.mode = given_away(item.metadata.mode);
                 }
                 self.touched.insert(path.clone());
             }

@@ -90,7 +90,7 @@ impl<W: World> Shell<W> {
     /// Applies `set -e` to a command that has just ended. One whose status nobody knows went well: an
     /// installation that fails is none.
     fn checked(&mut self) -> Flow {
-        if self.own.forgiving > 0 || !self.own.options.contains(&'e') {
+        if self.own.may_fail() {
             return Flow::Next;
         }
         match self.status {

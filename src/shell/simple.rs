@@ -184,6 +184,7 @@ impl<W: World> Shell<W> {
             directory: self.own.directory.clone(),
             umask: self.own.umask,
             line: self.line,
+            may_fail: self.own.may_fail(),
         };
         match self.world.run(&call) {
             Reply::Done { status, stdout, variables } => {

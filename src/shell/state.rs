@@ -101,6 +101,13 @@ pub(super) struct Shell<W> {
     steps: Rc<Cell<u64>>,
 }
 
+impl Own {
+    /// Whether the script goes on where a command fails.
+    pub(super) fn may_fail(&self) -> bool {
+        self.forgiving > 0 || !self.options.contains(&'e')
+    }
+}
+
 impl<W: World> Shell<W> {
     pub(super) fn new(script: &Script<'_>, world: W) -> Self {
         let mut variables: BTreeMap<String, Variable> = script

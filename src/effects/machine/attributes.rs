@@ -1,7 +1,8 @@
 //! Whose files are and what one may do with them, as a script has it: of what stays, and of what passes and may be moved
 //! to where it stays.
 
-use super::super::{Effect, ModeChange, Owner};
+use super::super::models;
+use super::super::{Effect, ModeChange, Owner, given_away};
 use super::{Content, Item, Machine};
 use crate::root_path::RootPath;
 use crate::shell::{Node, World};
@@ -57,6 +58,10 @@ impl Machine<'_> {
                 Effect::File { path: own, .. } if own == path => is_new |= self.files.node(path).is_none(),
                 _ => {}
             }
+            // What was said of all in a directory before is nothing to what is made later.
+            if is_new {
+                break;
+            }
         }
         let packaged = if is_new { None } else { self.files.metadata(path).map(|(_, owner)| owner) };
         let [user, group] = packaged.unwrap_or_default().map(|id| id.to_string());
@@ -64,8 +69,23 @@ impl Machine<'_> {
         found
     }
 
+    /// Whether there are such accounts, or will be when what the image's packages declare has been read.
+    pub(in crate::effects) fn know(&mut self, owner: &Owner) -> bool {
+        self.accounts.know(owner) || {
+            models::known_accounts::read_all_sysusers(self);
+            self.accounts.know(owner)
+        }
+    }
+
     /// Gives a path to somebody, or all below it as well; what is none of both stays.
     pub(in crate::effects) fn set_owner(&mut self, path: RootPath, owner: Owner, recursive: bool) {
+        for (one, item) in &mut self.changes {
+            if let Some(Item::File(_, mode)) = item
+                && (*one == path || recursive && one.is_within(&path))
+            {
+                *mode = given_away(*mode);
+            }
+        }
         if !self.passes(&path) {
             let Owner { user, group } = owner;
             self.effect(Effect::Owner { path, user, group, recursive });

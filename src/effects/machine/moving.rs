@@ -61,6 +61,7 @@ impl Machine<'_> {
         let group = owner.group.filter(|name| is_other(name, &there.group));
         if user.is_some() || group.is_some() {
             self.set_owner(to.clone(), Owner { user, group }, false);
+            self.keep_set_ids(to, mode);
         }
         made
     }

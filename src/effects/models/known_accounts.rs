@@ -74,6 +74,15 @@ pub(super) fn groups(machine: &mut Machine<'_>, call: &Call) -> Reply {
     Reply::output(format!("{name} : {name} {}\n", groups.join(" ")))
 }
 
+/// Who is there after systemd-sysusers read all that packages declare.
+pub(in crate::effects) fn read_all_sysusers(machine: &mut Machine<'_>) {
+    let Ok(directory) = RootPath::parse("/usr/lib/sysusers.d") else { return };
+    let names = machine.list(&directory).into_iter().filter(|name| name.ends_with(".conf"));
+    for file in names.filter_map(|name| directory.join(&name).ok()) {
+        read_sysusers(machine, &file);
+    }
+}
+
 /// Who is there after systemd-sysusers read a file (sysusers.d(5)).
 pub(super) fn read_sysusers(machine: &mut Machine<'_>, file: &RootPath) {
     let Some(text) = machine.read(file) else { return };

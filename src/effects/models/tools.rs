@@ -110,6 +110,9 @@ pub(super) fn sysusers(machine: &mut Machine<'_>, call: &Call) -> Reply {
     for file in &files {
         super::known_accounts::read_sysusers(machine, file);
     }
+    if files.is_empty() {
+        super::known_accounts::read_all_sysusers(machine);
+    }
     tool(machine, Tool::Sysusers(files))
 }
 

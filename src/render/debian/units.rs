@@ -19,22 +19,26 @@ const SETTINGS: [(&str, &str); 4] = [
 ];
 
 /// The directories of a unit that are not there yet; those that are have their owner and mode from elsewhere. What
-/// tmpfiles.d(5) makes before is there for commands.
+/// tmpfiles.d(5) and other units make before is there for commands.
 pub(super) fn effects(
     text: &str,
     exists: impl Fn(&RootPath) -> bool,
     is_made: impl Fn(&RootPath) -> bool,
 ) -> Vec<Effect> {
-    let values = |name: &str| service_values(text, name);
+    let text = text.replace("\\\n", " ");
+    let values = |name: &str| service_values(&text, name);
     let last = |name: &str| values(name).last().map(ToString::to_string);
-    if last("DynamicUser").is_some_and(|value| matches!(value.as_str(), "yes" | "true" | "1" | "on")) {
+    let is_set = |name: &str| {
+        last(name).is_some_and(|value| matches!(value.to_lowercase().as_str(), "yes" | "true" | "1" | "on"))
+    };
+    if is_set("DynamicUser") {
         return Vec::new();
     }
     let user = last("User").and_then(|user| specify(&user)).unwrap_or_else(|| "root".to_owned());
     let group = last("Group").and_then(|group| specify(&group)).unwrap_or_else(|| user.clone());
     let mut effects = Vec::new();
     for (setting, base) in SETTINGS {
-        let mode = last(&format!("{setting}Mode")).and_then(|mode| u32::from_str_radix(&mode, 8).ok());
+        let mode = last(&format!("{setting}Mode")).and_then(|mode| octal(&mode));
         for value in values(setting) {
             for name in value.split_whitespace().filter_map(specify) {
                 // What follows a colon is a link to it.
@@ -47,74 +51,111 @@ pub(super) fn effects(
             }
         }
     }
-    for command in values("ExecStartPre") {
-        let rest = command.trim_start_matches(['-', ':', '+', '!']);
+    let umask = last("UMask").and_then(|mask| octal(&mask)).unwrap_or(0o022);
+    let is_roots = is_set("PermissionsStartOnly");
+    for line in values("ExecStartPre") {
+        let rest = line.trim_start_matches(['-', ':', '@', '+', '!', '|']);
         // With all privileges it runs as root, whoever the service is.
-        let prefix = &command[..command.len() - rest.len()];
-        let as_user = if prefix.contains(['+', '!']) { "root" } else { &user };
+        let prefix = &line[..line.len() - rest.len()];
+        let as_user = if is_roots || prefix.contains(['+', '!']) { "root" } else { &user };
         let words = fields(rest, usize::MAX).unwrap_or_default();
-        if let Some(words) = words.iter().map(|word| specify(word)).collect::<Option<Vec<String>>>() {
-            effects.extend(prepared(&words, as_user, |path| exists(path) || is_made(path)));
+        // A semicolon by itself stands between commands.
+        for command in words.split(|word| word == ";") {
+            let made: Vec<RootPath> = effects.iter().filter_map(made).cloned().collect();
+            let exists = |path: &RootPath| exists(path) || is_made(path) || made.contains(path);
+            effects.extend(plain(command).map_or_else(Vec::new, |words| {
+                let prepared = Prepared { user: as_user, umask, exists: &exists };
+                prepared.effects(&words).unwrap_or_default()
+            }));
         }
     }
     effects
 }
 
-/// What a command leaves behind that makes directories, or gives them to somebody.
-fn prepared(words: &[String], user: &str, exists: impl Fn(&RootPath) -> bool) -> Vec<Effect> {
-    let Some((command, words)) = words.split_first() else { return Vec::new() };
-    let command = command.rsplit('/').next().unwrap_or_default();
-    let (mut mode, mut owner, mut group, mut is_directory, mut is_recursive) =
-        (None, None, None, false, false);
-    let mut operands = Vec::new();
-    let mut rest = words.iter().map(String::as_str);
-    while let Some(word) = rest.next() {
-        match word {
-            "-m" | "--mode" => mode = rest.next(),
-            "-o" | "--owner" if command == "install" => owner = rest.next(),
-            "-g" | "--group" if command == "install" => group = rest.next(),
-            "-d" | "--directory" => is_directory = true,
-            "-R" | "--recursive" => is_recursive = true,
-            "-p" | "--parents" | "-v" | "--verbose" | "-Z" => {}
-            // What is not known may change what the command does.
-            _ if word.starts_with('-') => return Vec::new(),
-            _ => operands.push(word),
-        }
-    }
-    let name = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    let path = |text: &&str| RootPath::parse(text).ok();
-    let bits = |text: &str| u32::from_str_radix(text, 8).ok();
-    match command {
-        "mkdir" | "install" if is_directory == (command == "install") => {
-            let made = operands.iter().filter_map(path).filter(|path| command == "install" || !exists(path));
-            let of = |given: Option<&str>| given.map_or_else(|| user.to_owned(), ToOwned::to_owned);
-            let owner = Owner { user: Some(of(owner)), group: Some(of(group)) };
-            let mode = Some(mode.and_then(bits).unwrap_or(0o755));
-            made.map(|path| Effect::Directory { path, mode, owner: Some(owner.clone()) }).collect()
-        }
-        "chown" if operands.len() > 1 => {
-            let (user, group) = operands[0].split_once(':').unwrap_or((operands[0], ""));
-            let owned = operands[1..].iter().filter_map(path);
-            let (user, group) = (name(user), name(group));
-            owned
-                .map(|path| Effect::Owner {
-                    path,
-                    user: user.clone(),
-                    group: group.clone(),
-                    recursive: is_recursive,
-                })
-                .collect()
-        }
-        "chmod" if operands.len() > 1 => {
-            let Some(mode) = bits(operands[0]).map(ModeChange::Bits) else { return Vec::new() };
-            let changed = operands[1..].iter().filter_map(path);
-            changed.map(|path| Effect::Mode { path, mode: mode.clone(), recursive: is_recursive }).collect()
-        }
-        _ => Vec::new(),
+/// The directory that an effect makes.
+pub(super) fn made(effect: &Effect) -> Option<&RootPath> {
+    match effect {
+        Effect::Directory { path, .. } => Some(path),
+        _ => None,
     }
 }
 
-/// What the section of the service says of a setting, in order.
+fn octal(text: &str) -> Option<u32> {
+    u32::from_str_radix(text, 8).ok()
+}
+
+/// The words of a command as it gets them; none where they follow from variables or from the machine.
+fn plain(words: &[String]) -> Option<Vec<String>> {
+    let word = |word: &String| {
+        let dollars = word.replace("$$", "");
+        specify(word).filter(|_| !dollars.contains('$')).map(|word| word.replace("$$", "$"))
+    };
+    words.iter().map(word).collect()
+}
+
+/// How a command is run.
+struct Prepared<'a> {
+    user: &'a str,
+    umask: u32,
+    exists: &'a dyn Fn(&RootPath) -> bool,
+}
+
+impl Prepared<'_> {
+    /// What a command leaves behind that makes directories, or gives them to somebody; none where it does something else.
+    fn effects(&self, words: &[String]) -> Option<Vec<Effect>> {
+        let (command, words) = words.split_first()?;
+        let command = command.rsplit('/').next().unwrap_or_default();
+        let (mut mode, mut owner, mut group, mut is_directory, mut recursive) =
+            (None, None, None, false, false);
+        let mut operands = Vec::new();
+        let mut rest = words.iter().map(String::as_str);
+        while let Some(word) = rest.next() {
+            match word {
+                "-m" | "--mode" => mode = Some(rest.next()?),
+                "-o" | "--owner" if command == "install" => owner = rest.next(),
+                "-g" | "--group" if command == "install" => group = rest.next(),
+                "-d" | "--directory" => is_directory = true,
+                "-R" | "--recursive" => recursive = true,
+                "-p" | "--parents" | "-v" | "--verbose" | "-Z" => {}
+                // What is not known may change what the command does.
+                _ if word.starts_with('-') => return None,
+                _ => operands.push(word),
+            }
+        }
+        let change =
+            |text: &str| octal(text).map_or_else(|| ModeChange::Symbolic(text.to_owned()), ModeChange::Bits);
+        let (first, others) = operands.split_first()?;
+        let paths = |operands: &[&str]| -> Vec<RootPath> {
+            operands.iter().filter_map(|path| RootPath::parse(path).ok()).collect()
+        };
+        let name = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Some(match command {
+            "mkdir" | "install" if is_directory == (command == "install") => {
+                let usual = if command == "install" { 0o755 } else { 0o777 & !self.umask };
+                // A symbolic mode begins with all bits (mkdir(1)).
+                let mode = mode.map_or(Some(usual), |text| change(text).applied(0o777, true))?;
+                let of = |given: Option<&str>| Some(given.unwrap_or(self.user).to_owned());
+                let owner = Owner { user: of(owner), group: of(group) };
+                let made =
+                    paths(&operands).into_iter().filter(|path| command == "install" || !(self.exists)(path));
+                made.map(|path| Effect::Directory { path, mode: Some(mode), owner: Some(owner.clone()) })
+                    .collect()
+            }
+            "chown" => {
+                let (user, group) = first.split_once(':').unwrap_or((first, ""));
+                let of = |path| Effect::Owner { path, user: name(user), group: name(group), recursive };
+                paths(others).into_iter().map(of).collect()
+            }
+            "chmod" => {
+                let of = |path| Effect::Mode { path, mode: change(first), recursive };
+                paths(others).into_iter().map(of).collect()
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// What the section of the service says of a setting, in order; an empty value takes back what stands before it.
 fn service_values<'t>(text: &'t str, name: &str) -> Vec<&'t str> {
     let mut section = "";
     let mut values = Vec::new();
@@ -125,7 +166,10 @@ fn service_values<'t>(text: &'t str, name: &str) -> Vec<&'t str> {
             && let Some((key, value)) = line.split_once('=')
             && key.trim_end() == name
         {
-            values.push(value.trim());
+            match value.trim() {
+                "" => values.clear(),
+                value => values.push(value),
+            }
         }
     }
     values
@@ -174,16 +218,22 @@ mod tests {
             ExecStartPre=-+/usr/bin/install -Z -m 02755 -o tor -g tor -d %t/tor\n\
             ExecStartPre=!mkdir -p '/run/a b'\nExecStartPre=-mkdir /run/a+b\n\
             ExecStartPre=mkdir --context=x /run/no\nExecStartPre=mkdir /run/%i\nExecStartPre=install -m 644 a /run/no\n\
-            ExecStartPre=/usr/bin/tor --verify-config\nExecStartPre=sh -c 'mkdir /run/no'\nExecStartPre=\n";
+            ExecStartPre=/usr/bin/tor --verify-config\nExecStartPre=sh -c 'mkdir /run/no'\nExecStartPre=mkdir /run/$NAME\n\
+            ExecStartPre=mkdir -p /run/c ; /usr/bin/touch /run/no ; \\\n mkdir -m u=rwx,go= /run/d$$e /run/moth\n";
         assert_eq!(
             made(unit),
             [
                 "/run/moth 740 moth:moth",
                 "/run/tor 2755 tor:tor",
                 "/run/a b 755 root:root",
-                "/run/a+b 755 moth:moth"
+                "/run/a+b 755 moth:moth",
+                "/run/c 755 moth:moth",
+                "/run/d$e 700 moth:moth"
             ]
         );
+        let unit = "[Service]\nUser=moth\nRuntimeDirectory=one\nRuntimeDirectoryMode=0700\nUMask=0027\nPermissionsStartOnly=true\n\
+            ExecStartPre=mkdir /run/no\nExecStartPre=\nExecStartPre=mkdir -p /run/one /run/two\n";
+        assert_eq!(made(unit), ["/run/one 700 moth:moth", "/run/two 750 root:root"]);
         let given = effects(
             "[Service]\nExecStartPre=chown -R moth:adm /run/moth\nExecStartPre=chmod 750 /run/moth\n",
             |_| false,
