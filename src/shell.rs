@@ -183,6 +183,8 @@ pub struct Script<'a> {
 pub struct Ended {
     /// Its exit status, if it is known.
     pub status: Option<i32>,
+    /// The line of the command that it ended with, from one.
+    pub line: usize,
     /// What was not understood, in the order met, each once.
     pub findings: Vec<Finding>,
     /// What it writes to standard output; may be unknown in part.
@@ -198,12 +200,13 @@ pub fn evaluate<W: World>(script: &Script<'_>, world: &mut W) -> Result<Ended, S
     let program = parse::program(&text::sanitised(script.text))?;
     let mut shell = Shell::new(script, world.clone());
     let flow = shell.program(&program);
+    let line = shell.line;
     shell.leave(flow);
     let Shell { world: seen, status, findings, mut streams, .. } = shell;
     *world = seen;
     // The first stream is standard output.
     let stdout = if streams.is_empty() { String::new() } else { streams.swap_remove(0).text };
-    Ok(Ended { status, findings, stdout })
+    Ok(Ended { status, line, findings, stdout })
 }
 
 #[cfg(test)]

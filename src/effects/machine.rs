@@ -53,6 +53,8 @@ pub(super) struct Machine<'a> {
     /// What the script changed; none where it took something away.
     changes: BTreeMap<RootPath, Option<Item>>,
     pub(super) effects: Vec<Effect>,
+    /// What others' scripts have done before.
+    left: Vec<Effect>,
     /// Programs that make what is each machine's own.
     pub(super) at_run_time: BTreeSet<String>,
     /// Paths that commands without a model were given: who knows what they make there.
@@ -81,6 +83,7 @@ impl<'a> Machine<'a> {
             facts: Rc::new(facts),
             changes: BTreeMap::new(),
             effects: Vec::new(),
+            left: Vec::new(),
             at_run_time: BTreeSet::new(),
             told: BTreeSet::new(),
             accounts,
@@ -94,14 +97,36 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// The files that other packages' scripts have made are there.
-    pub(super) fn find_files(&mut self, made: &[Effect]) {
-        for effect in made {
-            if let Effect::File { path, content, mode } = effect {
-                let item = Item::File(Content::Text(decode(content)), mode.unwrap_or(0o644));
-                self.changes.insert(path.clone(), Some(item));
-            }
+    /// Files are as other packages' scripts have left them.
+    pub(super) fn find(&mut self, left: &[Effect]) {
+        for effect in left {
+            // What they could not do is not there.
+            let _ = match effect.clone() {
+                Effect::File { path, content, mode } => {
+                    let mode = mode.or_else(|| self.node(&path).map(|_| self.mode(&path)));
+                    self.make_file(&path, Content::Text(decode(&content)), mode, None)
+                }
+                Effect::Copy { from, to, mode, owner } => {
+                    let mode = mode.or_else(|| Some(self.mode(&from)));
+                    self.make_file(&to, self.content(&from), mode, owner)
+                }
+                Effect::Rename { from, to } => self.rename(&from, &to),
+                other => {
+                    match other {
+                        Effect::Directory { path, mode, owner } => self.make_directory(&path, mode, owner),
+                        Effect::Symlink { path, target } => self.make_symlink(&path, &target),
+                        Effect::Remove { path, recursive } => self.remove(&path, recursive),
+                        Effect::Mode { path, mode, recursive } => self.set_mode(&path, &mode, recursive),
+                        Effect::Owner { path, user, group, recursive } => {
+                            self.set_owner(path, Owner { user, group }, recursive);
+                        }
+                        _ => {}
+                    }
+                    Ok(())
+                }
+            };
         }
+        self.left = std::mem::take(&mut self.effects);
     }
 
     pub(super) fn effect(&mut self, effect: Effect) {
@@ -283,7 +308,7 @@ impl<'a> Machine<'a> {
         }
         self.passing_owners.retain(|one, _| !one.is_within(path));
         self.forget(path);
-        if self.files.node(path).is_some() {
+        if self.files.node(path).is_some() || self.left.iter().any(|effect| touches(effect, path)) {
             self.changes.insert(path.clone(), None);
             if !self.passes(path) {
                 self.effect(Effect::Remove { path: path.clone(), recursive });

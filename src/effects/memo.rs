@@ -44,7 +44,7 @@ impl Steps {
             match step {
                 Step::Ends(effects) => return Some(Found { effects: effects.clone(), looked_at }),
                 Step::Asks(question, next) => {
-                    looked_at.extend(question.path().cloned());
+                    looked_at.extend(question.path());
                     let answer = question.ask(image);
                     step = &self.0[next.iter().find(|(known, _)| *known == answer)?.1];
                 }
@@ -105,11 +105,17 @@ enum Answer {
     Control(Option<Digest>),
 }
 
+/// What stands for the names in a directory among paths: none of a script's, which are not globs.
+pub(super) fn in_directory(directory: &RootPath) -> RootPath {
+    directory.join("*").unwrap_or_else(|_| directory.clone())
+}
+
 impl Question {
-    /// The file that it is about.
-    fn path(&self) -> Option<&RootPath> {
+    /// The file that it is about, or the [names](in_directory) of a directory.
+    fn path(&self) -> Option<RootPath> {
         match self {
-            Question::Node(path) | Question::Read(path) => Some(path),
+            Question::Node(path) | Question::Read(path) | Question::Metadata(path) => Some(path.clone()),
+            Question::List(path) => Some(in_directory(path)),
             _ => None,
         }
     }
@@ -165,7 +171,7 @@ impl EffectsMemo {
         let effects = find(&asked);
         let Log { in_order, is_unread, .. } =
             asked.asked.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let looked_at = in_order.iter().filter_map(|(question, _)| question.path().cloned()).collect();
+        let looked_at = in_order.iter().filter_map(|(question, _)| question.path()).collect();
         if !is_unread {
             known.write().unwrap_or_else(PoisonError::into_inner).learn(in_order, effects.clone());
         }

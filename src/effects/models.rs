@@ -343,7 +343,7 @@ fn followed(machine: &mut Machine<'_>, script: &Script<'_>) -> Reply {
     let ended = evaluate(script, machine);
     machine.nested -= 1;
     match ended {
-        Ok(Ended { findings, status, stdout }) => match findings.first() {
+        Ok(Ended { findings, status, stdout, .. }) => match findings.first() {
             None => Reply::Done { status, stdout, variables: Vec::new() },
             Some(first) => {
                 Reply::Unknown(format!("in line {} `{}`: {}", first.line, first.command, first.reason))

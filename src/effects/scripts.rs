@@ -9,7 +9,7 @@ use regex::RegexSet;
 use super::accounts::AccountNames;
 use super::files::{ImageFiles, architecture_of};
 use super::machine::{Facts, Machine};
-use super::memo::{EffectsMemo, Found};
+use super::memo::{EffectsMemo, Found, in_directory};
 use super::models::tool_of_trigger;
 use super::{Effect, PackageEffects, Undone, triggers};
 
@@ -24,8 +24,8 @@ use crate::shell::{Script, evaluate};
 /// The stack on which scripts are evaluated, in bytes.
 const STACK: usize = 64 << 20;
 
-/// What the scripts of all catalogued packages would do, by package. A script finds the accounts and the files that
-/// the scripts of the packages it depends on have made. What was found before is taken from the memo.
+/// What the scripts of all catalogued packages would do, by package. A script finds the accounts and the files as the
+/// scripts of the packages it depends on have left them. What was found before is taken from the memo.
 pub fn effects_of_all(
     catalog: &FileCatalog,
     image: &dyn ImageFiles,
@@ -46,49 +46,74 @@ pub fn effects_of_all(
         .map(|(name, Found { effects, looked_at })| ((name.clone(), effects), (name, looked_at)))
         .unzip();
     all.extend(found);
-    let (mut after_accounts, mut after_files) = (Vec::new(), Vec::new());
-    let made = Made::of(&all);
+    let dependencies = Dependencies::of(catalog);
+    let mut waiting = Waiting::default();
+    let made = Made::of(all.values());
     for package in catalog.packages() {
-        let accounts = made.accounts_in(package);
-        let files = looked_at.get(&package.name).map(|paths| made.files_among(paths)).unwrap_or_default();
-        let is_others = |makers: &BTreeSet<&str>| makers.iter().any(|maker| *maker != package.name);
-        if !accounts.values().chain(files.values()).any(is_others) {
-            continue;
-        }
-        let before = dependencies(catalog, package);
-        let is_before = |makers: &BTreeSet<&str>| makers.iter().any(|maker| before.contains(*maker));
-        if files.values().any(&is_before) {
-            after_files.push((before.len(), package, before));
-        } else if accounts.values().any(is_before) {
-            after_accounts.push((package, standing(&all, &before, false)));
-        }
+        let makers = made.found_by(package, looked_at.get(&package.name));
+        waiting.add(package, &makers, &dependencies);
     }
-    all.extend(after_accounts.iter().map(|(package, _)| (package.name.clone(), not_evaluated(package))));
-    all.extend(on_deep_stacks(&after_accounts, find).into_iter().map(|(name, found)| (name, found.effects)));
-    // Whoever depends on another depends on all that it does, and on more: so these come in their order.
-    after_files.sort_by_key(|(count, package, _)| (*count, package.name.clone()));
-    for (place, (_, package, before)) in after_files.into_iter().enumerate() {
-        let known = standing(&all, &before, true);
+    let mut place = 0;
+    while let Some((package, mut before)) = waiting.next() {
+        // Of two that depend on each other the second finds what the first has done.
+        before.retain(|name| !waiting.has(name));
+        let known = standing(&all, &before);
         let found = on_deep_stacks(&[(package, known)], find).pop();
         let found = found.map_or_else(|| not_evaluated(package), |(_, found)| found.effects);
-        let found = PackageEffects { after: place + 1, after_files_of: before, ..found };
+        place += 1;
+        let found = PackageEffects { after: place, after_files_of: before, ..found };
+        // What it has made now may be what others look at.
+        let made = Made::of([&found]);
+        for other in catalog.packages().filter(|other| !found.after_files_of.contains(&other.name)) {
+            let makers = made.found_by(other, looked_at.get(&other.name));
+            waiting.add(other, &makers, &dependencies);
+        }
         all.insert(package.name.clone(), found);
     }
     all
 }
 
-/// What some packages' scripts have made that others find: accounts, and files too if they are asked for, the last of each.
-fn standing(
-    all: &BTreeMap<String, PackageEffects>,
-    packages: &BTreeSet<String>,
-    with_files: bool,
-) -> Vec<Effect> {
+/// The packages whose scripts are evaluated after those of what they depend on, with those, in the order in which that is
+/// done: who depends on another depends on all that it does, and on more.
+#[derive(Default)]
+struct Waiting<'a> {
+    queue: BTreeMap<(usize, &'a str), (&'a PackageFiles, BTreeSet<String>)>,
+    /// All that were ever in it.
+    known: BTreeSet<&'a str>,
+}
+
+impl<'a> Waiting<'a> {
+    /// Adds a package if it depends on one of those that have made what it looks at.
+    fn add(&mut self, package: &'a PackageFiles, makers: &BTreeSet<&str>, dependencies: &Dependencies<'_>) {
+        let is_new = !self.known.contains(package.name.as_str());
+        if !is_new || makers.iter().all(|maker| *maker == package.name) {
+            return;
+        }
+        let before = dependencies.all(&package.name);
+        if makers.iter().any(|maker| before.contains(*maker)) {
+            self.known.insert(&package.name);
+            self.queue.insert((before.len(), &package.name), (package, before));
+        }
+    }
+
+    fn next(&mut self) -> Option<(&'a PackageFiles, BTreeSet<String>)> {
+        self.queue.pop_first().map(|(_, next)| next)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.queue.keys().any(|(_, waiting)| *waiting == name)
+    }
+}
+
+/// What some packages' scripts have done, in order.
+fn standing(all: &BTreeMap<String, PackageEffects>, packages: &BTreeSet<String>) -> Vec<Effect> {
     let mut of: Vec<&PackageEffects> = packages.iter().filter_map(|name| all.get(name)).collect();
     of.sort_by_key(|found| found.after);
-    let effects = of.into_iter().flat_map(|found| &found.effects);
-    let stands =
-        |effect: &&Effect| account(effect).is_some() || with_files && matches!(effect, Effect::File { .. });
-    effects.filter(stands).cloned().collect()
+    of.into_iter()
+        .flat_map(|found| &found.effects)
+        .filter(|effect| account(effect).is_some() || place(effect).is_some())
+        .cloned()
+        .collect()
 }
 
 /// What packages' scripts have made that others may find, and the packages.
@@ -96,18 +121,22 @@ struct Made<'e> {
     accounts: Vec<(&'e str, BTreeSet<&'e str>)>,
     /// By position in the accounts.
     any: RegexSet,
-    files: BTreeMap<&'e RootPath, BTreeSet<&'e str>>,
+    /// A path, or the [names](in_directory) of a directory.
+    files: BTreeMap<RootPath, BTreeSet<&'e str>>,
 }
 
 impl<'e> Made<'e> {
-    fn of(all: &'e BTreeMap<String, PackageEffects>) -> Self {
+    fn of(all: impl IntoIterator<Item = &'e PackageEffects>) -> Self {
         let mut accounts: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        let mut files: BTreeMap<&RootPath, BTreeSet<&str>> = BTreeMap::new();
-        for found in all.values() {
+        let mut files: BTreeMap<RootPath, BTreeSet<&str>> = BTreeMap::new();
+        for found in all {
             for effect in &found.effects {
                 if let Some(name) = account(effect) {
                     accounts.entry(name).or_default().insert(&found.package);
-                } else if let Effect::File { path, .. } = effect {
+                }
+                let names =
+                    place(effect).and_then(RootPath::parent).map(|directory| in_directory(&directory));
+                for path in place(effect).into_iter().cloned().chain(names) {
                     files.entry(path).or_default().insert(&found.package);
                 }
             }
@@ -116,18 +145,16 @@ impl<'e> Made<'e> {
         Made { accounts: accounts.into_iter().collect(), any, files }
     }
 
-    /// The accounts that stand in the scripts of a package.
-    fn accounts_in(&self, package: &PackageFiles) -> BTreeMap<&'e str, BTreeSet<&'e str>> {
+    /// The packages that have made what a package's scripts name or look at.
+    fn found_by(&self, package: &PackageFiles, looked_at: Option<&BTreeSet<RootPath>>) -> BTreeSet<&'e str> {
         let control = &package.manifest.control;
         let members = ["config", "preinst", "postinst", ".pre-install", ".post-install"];
         let texts = members.iter().filter_map(|name| control.member(name));
-        let found = texts.flat_map(|text| self.any.matches(&text).into_iter().collect::<Vec<_>>());
-        found.map(|place| self.accounts[place].clone()).collect()
-    }
-
-    fn files_among(&self, paths: &BTreeSet<RootPath>) -> BTreeMap<&'e RootPath, BTreeSet<&'e str>> {
-        let found = self.files.iter().filter(|(path, _)| paths.contains(**path));
-        found.map(|(path, makers)| (*path, makers.clone())).collect()
+        let named = texts.flat_map(|text| self.any.matches(&text).into_iter().collect::<Vec<_>>());
+        let accounts = named.flat_map(|place| &self.accounts[place].1);
+        let files =
+            self.files.iter().filter(|(path, _)| looked_at.is_some_and(|paths| paths.contains(*path)));
+        accounts.chain(files.flat_map(|(_, makers)| makers)).copied().collect()
     }
 }
 
@@ -139,35 +166,86 @@ fn account(effect: &Effect) -> Option<&str> {
     }
 }
 
-/// The catalogued packages that a package depends on, and those that they depend on.
-fn dependencies(catalog: &FileCatalog, package: &PackageFiles) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let mut pending = vec![package];
-    while let Some(next) = pending.pop() {
-        for name in named_dependencies(next) {
-            if let Some(other) = catalog.package(&name).filter(|other| other.name != package.name)
-                && found.insert(other.name.clone())
-            {
-                pending.push(other);
-            }
-        }
+/// Where an effect changes what scripts find.
+fn place(effect: &Effect) -> Option<&RootPath> {
+    match effect {
+        Effect::File { path, .. }
+        | Effect::Directory { path, .. }
+        | Effect::Symlink { path, .. }
+        | Effect::Remove { path, .. }
+        | Effect::Owner { path, .. }
+        | Effect::Mode { path, .. }
+        | Effect::Copy { to: path, .. }
+        | Effect::Rename { to: path, .. } => Some(path),
+        _ => None,
     }
-    found
 }
 
-/// The names that stand in a package's dependencies, those of capabilities too.
-fn named_dependencies(package: &PackageFiles) -> Vec<String> {
-    let text = &package.manifest.control.text;
-    if matches!(package.content, ContentId::Apk(_)) {
-        let depends = PackageInfo::parse(text).map(|info| info.depends).unwrap_or_default();
-        let names = depends.iter().map(|one| one.split(['<', '=', '>', '~']).next().unwrap_or_default());
-        return names.map(ToOwned::to_owned).collect();
+/// What catalogued packages depend on.
+struct Dependencies<'a> {
+    /// By the names of packages and of what they provide.
+    packages: BTreeMap<String, BTreeSet<&'a str>>,
+    direct: BTreeMap<&'a str, Vec<String>>,
+}
+
+impl<'a> Dependencies<'a> {
+    fn of(catalog: &'a FileCatalog) -> Self {
+        let mut packages: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        let mut direct = BTreeMap::new();
+        for package in catalog.packages() {
+            let Named { depends, provides } = Named::by(package);
+            for name in provides.into_iter().chain([package.name.clone()]) {
+                packages.entry(name).or_default().insert(&package.name);
+            }
+            direct.insert(package.name.as_str(), depends);
+        }
+        Dependencies { packages, direct }
     }
-    let paragraph = paragraphs(text).next();
-    let field = |name: &str| paragraph.as_ref().and_then(|fields| fields.field(name)).unwrap_or_default();
-    let names = ["Pre-Depends", "Depends"].map(field).join(",");
-    let names = names.split([',', '|']).map(|name| name.trim().split([' ', '(', ':']).next());
-    names.map(|name| name.unwrap_or_default().to_owned()).collect()
+
+    /// The catalogued packages that a package depends on, and those that they depend on.
+    fn all(&self, package: &str) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let mut pending = vec![package];
+        while let Some(next) = pending.pop() {
+            let named = self.direct.get(next).into_iter().flatten();
+            for other in named.filter_map(|name| self.packages.get(name)).flatten() {
+                if *other != package && found.insert((*other).to_owned()) {
+                    pending.push(other);
+                }
+            }
+        }
+        found
+    }
+}
+
+/// The names that stand in a package's relations, those of capabilities too.
+struct Named {
+    depends: Vec<String>,
+    provides: Vec<String>,
+}
+
+impl Named {
+    fn by(package: &PackageFiles) -> Self {
+        let text = &package.manifest.control.text;
+        if matches!(package.content, ContentId::Apk(_)) {
+            let info = PackageInfo::parse(text).unwrap_or_default();
+            let names = |all: &[String]| {
+                all.iter()
+                    .filter_map(|one| one.split(['<', '=', '>', '~']).next().map(ToOwned::to_owned))
+                    .collect()
+            };
+            return Named { depends: names(&info.depends), provides: names(&info.provides) };
+        }
+        let paragraph = paragraphs(text).next();
+        let names = |fields: &[&str]| {
+            let fields = fields.iter().filter_map(|name| paragraph.as_ref()?.field(name));
+            let names = fields.flat_map(|field| field.split([',', '|']));
+            names
+                .filter_map(|name| name.trim().split([' ', '(', ':']).next().map(ToOwned::to_owned))
+                .collect()
+        };
+        Named { depends: names(&["Pre-Depends", "Depends"]), provides: names(&["Provides"]) }
+    }
 }
 
 /// What a package's scripts would do on a fresh installation, with all packages of the image unpacked: Debian's
@@ -221,7 +299,7 @@ fn evaluated(package: &PackageFiles, image: &dyn ImageFiles, before: &[Effect]) 
             .is_some_and(|value| value.trim() == "yes"),
     };
     let mut machine = Machine::new(image, facts, AccountNames::base(format).with(before));
-    machine.find_files(before);
+    machine.find(before);
     let mut undone = Vec::new();
     let version = package.version.as_str();
     let directories = if is_apk { triggers::directories(package, image) } else { Vec::new() };
@@ -293,7 +371,10 @@ fn run(
                 .map(|finding| undone(finding.line, finding.command, finding.reason))
                 .collect();
             if let Some(status) = ended.status.filter(|status| *status != 0 && member != "config") {
-                all.push(undone(1, member.to_owned(), format!("it would end with the status {status}")));
+                let command = text.lines().nth(ended.line - 1).unwrap_or(member).trim().to_owned();
+                let reason =
+                    format!("it would end here with the status {status}, and what follows is left undone");
+                all.push(undone(ended.line, command, reason));
             }
             all
         }

@@ -543,6 +543,100 @@ fn scripts_find_the_files_that_others_have_made() {
     // Who does not depend on it comes about without.
     let found = among(&[("Package: server", &server), ("Package: map", &adds)]);
     assert_eq!((found["map"].effects.len(), found["map"].after), (0, 0));
+    // Of two that depend on each other the second finds what the first has done.
+    let found = among(&[("Package: b\nDepends: c", &server), ("Package: c\nDepends: b", &adds)]);
+    let makes = |effect: &Effect| matches!(effect, Effect::File { content, .. } if content == b"head\nmap\n");
+    assert!(found["b"].effects.len() == 1 && found["c"].effects.iter().all(makes), "{found:?}");
+}
+
+#[test]
+fn scripts_find_what_others_have_done_to_files() {
+    let script = |text: &'static str| [("postinst", text)];
+    let first = script(
+        "#!/bin/sh\nmkdir -p /etc/d /var/lib/d\necho secret >/etc/d/a.conf\nchmod 600 /etc/d/a.conf\n\
+         chown root:mail /etc/d/a.conf\ncp /etc/d/a.conf /etc/d/b.conf\nln -s a.conf /etc/link\n",
+    );
+    let second = script("#!/bin/sh\n[ -L /etc/link ] && echo map >/etc/map\n");
+    let third = script(
+        "#!/bin/sh\nset -e\ncat /etc/map /etc/d/*.conf >/etc/all\nstat -c '%a %G' /etc/d/a.conf >/etc/stat\n\
+         cp -p /etc/d/a.conf /etc/copy\nmv /etc/d/a.conf /etc/moved\nrm /etc/link /etc/d/b.conf\n\
+         echo more >>/etc/map\nchown games /var/lib/d\n",
+    );
+    let found = among(&[
+        ("Package: z\nProvides: first (= 1)", &first),
+        ("Package: y\nDepends: first", &second),
+        ("Package: x\nDepends: y, z", &third),
+    ]);
+    assert_eq!(found["x"].undone, []);
+    let shown: Vec<String> = found["x"]
+        .effects
+        .iter()
+        .map(|effect| match effect {
+            Effect::File { path, content, mode } => {
+                format!("{path} {} {mode:?}", String::from_utf8_lossy(content).replace('\n', ";"))
+            }
+            Effect::Remove { path, .. } => format!("rm {path}"),
+            Effect::Owner { path, user, group, .. } => format!("{path} {user:?} {group:?}"),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let expected = [
+        "/etc/all map;secret;secret; None",
+        "/etc/stat 600 mail; None",
+        "/etc/copy secret; Some(384)",
+        "/etc/copy Some(\"root\") Some(\"mail\")",
+        "rm /etc/d/a.conf",
+        "/etc/moved secret; Some(384)",
+        "/etc/moved None Some(\"mail\")",
+        "rm /etc/link",
+        "rm /etc/d/b.conf",
+        "/etc/map map;more; None",
+        "/var/lib/d Some(\"games\") None",
+    ];
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn what_is_given_and_moved_keeps_its_bits_and_owner() {
+    let last = |body: &str, at: &str| {
+        let found = postinst(body);
+        assert_eq!(found.undone, [], "{body}");
+        let (mut mode, mut user, mut group) = (None, None, None);
+        for effect in &found.effects {
+            match effect {
+                Effect::File { path, mode: made, .. } if path.as_str() == at => mode = *made,
+                Effect::Mode { path, mode: ModeChange::Bits(bits), .. } if path.as_str() == at => {
+                    mode = Some(*bits)
+                }
+                Effect::Owner { path, user: one, group: other, .. } if path.as_str() == at => {
+                    (user, group) = (one.clone(), other.clone());
+                    mode = mode.map(given_away);
+                }
+                _ => {}
+            }
+        }
+        (mode.unwrap_or(0o644), user.unwrap_or_default(), group.unwrap_or_default())
+    };
+    let made = "t=$(mktemp); echo a >$t";
+    let is = |mode: u32, user: &str, group: &str| (mode, user.to_owned(), group.to_owned());
+    for (script, expected) in [
+        ("chown mail $t; chmod 4755 $t; mv $t /usr/bin/e", is(0o4755, "mail", "")),
+        ("chmod 4755 $t; chown mail $t; mv $t /usr/bin/e", is(0o755, "mail", "")),
+        ("install -m 2755 -g mail $t /usr/bin/e", is(0o2755, "", "mail")),
+        (
+            "mkdir /usr/l; cp $t /usr/l/a; chown -R mail:mail /usr/l; mv /usr/l/a /usr/bin/e",
+            is(0o600, "mail", "mail"),
+        ),
+        (
+            "mkdir -p /usr/bin; cp $t /a; chown mail /a; chown -R mail /usr/bin; mv /a /usr/bin/e",
+            is(0o600, "mail", ""),
+        ),
+    ] {
+        assert_eq!(last(&format!("{made}; {script}"), "/usr/bin/e"), expected, "{script}");
+    }
+    // Where it would end the installation, the account is there: somebody makes it who is not seen.
+    let found = postinst("mkdir /var/lib/d\nchown nobody-knows /var/lib/d\nmkdir /var/lib/e");
+    assert_eq!((found.undone.len(), found.effects.len()), (0, 3));
 }
 
 #[test]

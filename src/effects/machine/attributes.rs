@@ -13,7 +13,7 @@ impl Machine<'_> {
         if let Some(Node::File { mode, .. }) = self.node(path) {
             return mode & 0o7777;
         }
-        let made = self.effects.iter().rev().find_map(|effect| match effect {
+        let made = self.log().find_map(|effect| match effect {
             Effect::Directory { path: own, mode, .. } if own == path => Some(mode.unwrap_or(0o755)),
             Effect::Mode { path: own, mode: ModeChange::Bits(bits), recursive }
                 if own == path || *recursive && path.is_within(own) =>
@@ -24,6 +24,11 @@ impl Machine<'_> {
             _ => None,
         });
         made.or_else(|| Some(self.files.metadata(path)?.0 & 0o7777)).unwrap_or(0o755)
+    }
+
+    /// What was done so far, the last first.
+    fn log(&self) -> impl Iterator<Item = &Effect> {
+        self.left.iter().chain(&self.effects).rev()
     }
 
     /// Who owns what is at a path, by name or number: the script's last word, else the package's, else root.
@@ -37,7 +42,7 @@ impl Machine<'_> {
             add(user.as_ref(), group.as_ref());
         }
         let mut is_new = false;
-        for effect in self.effects.iter().rev() {
+        for effect in self.log() {
             match effect {
                 Effect::Owner { path: own, user, group, recursive }
                     if own == path || *recursive && path.is_within(own) =>
@@ -56,6 +61,7 @@ impl Machine<'_> {
                     is_new |= self.files.node(path).is_none();
                 }
                 Effect::File { path: own, .. } if own == path => is_new |= self.files.node(path).is_none(),
+                Effect::Remove { path: own, .. } => is_new |= path.is_within(own),
                 _ => {}
             }
             // What was said of all in a directory before is nothing to what is made later.
