@@ -39,7 +39,7 @@ pub use error::CatalogError;
 pub use layer::{LayerSource, catalogue_layer, in_image};
 pub use merged_usr::MergedUsr;
 pub use package::{Control, PackageError};
-pub use programs::{OwnElf, OwnElfs, Unfit};
+pub use programs::{OwnElf, OwnElfs, OwnScript, Unfit};
 pub use scan::{Depth, PackageArchive, catalogue, catalogue_arriving};
 pub use scratch::{Kept, Scratch};
 

@@ -97,6 +97,9 @@ pub(crate) fn run() -> ExitCode {
 fn print_data(text: &str) {
     if let Err(error) = io::stdout().lock().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
         let is_lost = error.kind() != io::ErrorKind::BrokenPipe;
+        if is_lost {
+            print_talk(&format!("error: standard output cannot be written: {error}"));
+        }
         std::process::exit(i32::from(is_lost));
     }
 }

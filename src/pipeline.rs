@@ -266,7 +266,7 @@ impl Forge<'_> {
         loop {
             self.gather(recipe, lock, arch, wants, &mut at_hand, &mut given)?;
             let catalog = &at_hand.catalog;
-            effects.update(recipe, arch, catalog, &self.loaded.effects);
+            effects.update(recipe, arch, catalog, &self.loaded.effects)?;
             made_links.update(distro.format(), catalog, &effects.packages)?;
             let musl_path = musl_path(recipe, arch, catalog)?;
             loader_configuration.update(recipe, arch, catalog)?;

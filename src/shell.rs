@@ -152,6 +152,9 @@ pub trait World: Clone {
     fn owns(&self, path: &RootPath, group: bool) -> Option<bool>;
     /// Whether two worlds that grew from one are still alike.
     fn is_like(&self, other: &Self) -> bool;
+    /// Takes over what another that grew from the same has found to be left to each machine: be it done or not, it may
+    /// have to be.
+    fn join(&mut self, other: &Self);
 }
 
 /// Something in a script that was not understood.

@@ -216,7 +216,8 @@ impl Packages {
             &self.catalog,
             &CatalogFiles::new(&self.catalog, name, ""),
             &EffectsMemo::default(),
-        );
+        )
+        .unwrap();
         let mut setup = Setup::new(self.image(), &effects);
         let mut script_files = ScriptFiles::new(&self.recipe, self.arch, &self.catalog, &effects);
         let mut layers = Vec::new();

@@ -64,7 +64,7 @@ fn measure(mirror: &str, count: usize) {
     chosen.truncate(count);
     assert_eq!(chosen.len(), count, "too few packages have a postinst");
     let image = CatalogFiles::new(&catalog, "amd64", "x86_64-linux-gnu");
-    let effects = effects_of_all(&catalog, &image, &EffectsMemo::default());
+    let effects = effects_of_all(&catalog, &image, &EffectsMemo::default()).unwrap();
     let mut whole = 0;
     // By class: the packages, and the steps.
     let mut classes: BTreeMap<String, (BTreeSet<&str>, usize)> = BTreeMap::new();

@@ -1106,6 +1106,43 @@ fn scripts() {
                /usr/share/app/data: file 0644 "data""##,
         ),
         case(
+            "a script of the recipe's own brings its interpreter and what it calls of Essential packages",
+            "[[layer]]
+             name = \"app\"
+             packages = [\"app\"]
+             files = [
+               { path = \"/usr/bin/run\", content = \"#!/bin/sh\\nf() { :; }\\nsed s/a/b/; f\\n\", mode = \"0755\" },
+               { path = \"/srv/run\", source = \"run.sh\", mode = \"0700\" },
+               { path = \"/usr/bin/no\", content = \"#!/usr/bin/perl\" },
+             ]",
+            "Package: app
+             /usr/share/app 0644 data
+
+             Package: dash
+             Essential: yes
+             /bin/dash elf program
+             /bin/sh -> dash
+
+             Package: bash
+             Essential: yes
+             /bin/bash elf program
+
+             Package: sed
+             Essential: yes
+             /bin/sed elf program
+             /usr/bin/other elf program",
+            r##"/bin: symlink -> usr/bin
+               /srv/run: file 0700 "#!/bin/bash\necho"
+               /usr/bin/bash: file 0755 of bash
+               /usr/bin/dash: file 0755 of dash
+               /usr/bin/no: file 0644 "#!/usr/bin/perl"
+               /usr/bin/run: file 0755 "#!/bin/sh\nf() { :; }\nsed s/a/b/; f\n"
+               /usr/bin/sed: file 0755 of sed
+               /usr/bin/sh: symlink -> dash
+               /usr/share/app: file 0644 "data""##,
+        )
+        .file("run.sh", "#!/bin/bash\necho"),
+        case(
             "modules are as far as the script's package depends on them, by itself or through others",
             &layer(r#""through", "essential""#, "exclude = [\"/usr/lib\"]"),
             PERL,

@@ -418,6 +418,13 @@ fn the_cache_is_shown_and_pruned() {
     assert!(rig.run(&["cache", "prune", "--to", "0"]).ok().out.ends_with(" removed, 0.0 kB left\n"));
     both(&rig, "pruned", "amd64", &[]);
     rig.run(&["cache", "prune", "--to", "much"]).fails(2, &["`much` is no size"]);
+    // What is somebody else's is left alone.
+    rig.write("others/file", "x");
+    for words in [&["cache"][..], &["cache", "prune"]] {
+        let named = [words, &["--cache-dir", "others"]].concat();
+        rig.run(&named).fails(2, &["others is no cache: it has other files"]);
+    }
+    assert!(!rig.work("others/CACHEDIR.TAG").exists());
     // The limit of the configuration holds for builds too.
     rig.write("config.toml", "cache-size = \"1kB\"");
     rig.write("app.conf", "a = 3\n");

@@ -1,4 +1,4 @@
-//! The ELF files that a recipe brings itself: what they need is sought like what packages' files need.
+//! The ELF files and scripts that a recipe brings itself: what they need is sought like what packages' files need.
 //!
 //! `files = [{ path = "/usr/bin/app", source = "target/app" }]`, and what directories of the host hold. Left out:
 //! what cannot be read, which is told where the image's files are made, and libraries of other machines.
@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,6 +18,9 @@ use crate::root_path::RootPath;
 
 /// The largest program that is looked into, in bytes.
 const MAX_PROGRAM: u64 = 1 << 30;
+
+/// The largest script that is looked into, in bytes.
+const MAX_SCRIPT: u64 = 1 << 20;
 
 /// How many directories deep a recipe's tree is walked.
 const MAX_DEPTH: usize = 64;
@@ -30,6 +34,15 @@ pub struct OwnElf {
     pub facts: Arc<ElfFacts>,
 }
 
+/// A script of a recipe's own that may be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnScript {
+    /// The place of its layer among those of the recipe's bases and its own.
+    pub layer: usize,
+    /// All of it, `#!` first.
+    pub text: Vec<u8>,
+}
+
 /// A file of a recipe's own that cannot be loaded there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfit {
@@ -39,11 +52,13 @@ pub struct Unfit {
     pub reason: String,
 }
 
-/// The ELF files of a recipe for one machine, and the links beside them, by path.
+/// The ELF files and scripts of a recipe for one machine, and the links beside them, by path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnElfs {
     /// The files.
     pub files: BTreeMap<RootPath, OwnElf>,
+    /// The scripts.
+    pub scripts: BTreeMap<RootPath, OwnScript>,
     /// Files that look like ELF and are not whole, and programs for another machine.
     pub unfit: BTreeMap<RootPath, Unfit>,
     links: BTreeMap<RootPath, String>,
@@ -52,7 +67,9 @@ pub struct OwnElfs {
 impl OwnElfs {
     /// Whether layers from one on bring any of them, or links may be theirs.
     pub fn adds_from(&self, layer: usize) -> bool {
-        !self.links.is_empty() || self.files.values().any(|elf| elf.layer >= layer)
+        !self.links.is_empty()
+            || self.files.values().any(|elf| elf.layer >= layer)
+            || self.scripts.values().any(|script| script.layer >= layer)
     }
 
     /// Reads the files that the layers of a recipe and its bases bring. `names` are the distro's of the architecture and its
@@ -73,7 +90,14 @@ impl OwnElfs {
             match &spec.source {
                 FileSource::Host(source) => {
                     let path = recipe.host_path(Path::new(&source.expand(names.0, names.1)));
-                    own.walk(&path, &target, layer, machine, canonical, 0);
+                    let from = Origin { layer, machine, mode: spec.mode, canonical };
+                    own.walk(&path, &target, &from, 0);
+                }
+                FileSource::Content(text)
+                    if text.starts_with("#!") && is_executable(spec.mode.unwrap_or(0)) =>
+                {
+                    let script = OwnScript { layer, text: text.clone().into_bytes() };
+                    own.scripts.insert(canonical(&target), script);
                 }
                 FileSource::Symlink(to) => {
                     own.links.insert(canonical(&target), to.expand(names.0, names.1));
@@ -84,15 +108,7 @@ impl OwnElfs {
         own
     }
 
-    fn walk(
-        &mut self,
-        path: &Path,
-        target: &RootPath,
-        layer: usize,
-        machine: ElfMachine,
-        canonical: &dyn Fn(&RootPath) -> RootPath,
-        depth: usize,
-    ) {
+    fn walk(&mut self, path: &Path, target: &RootPath, from: &Origin<'_>, depth: usize) {
         // As when the files are made: what the recipe names is read through links, what is in it is not.
         let metadata = if depth == 0 { path.metadata() } else { path.symlink_metadata() };
         let Ok(metadata) = metadata else { return };
@@ -100,19 +116,23 @@ impl OwnElfs {
             let entries = fs::read_dir(path).into_iter().flatten().flatten();
             for entry in entries {
                 if let Some(target) = entry.file_name().to_str().and_then(|name| target.join(name).ok()) {
-                    self.walk(&entry.path(), &target, layer, machine, canonical, depth + 1);
+                    self.walk(&entry.path(), &target, from, depth + 1);
                 }
             }
         } else if metadata.is_symlink() {
             if let Some(to) = fs::read_link(path).ok().and_then(|to| to.to_str().map(str::to_owned)) {
-                self.links.insert(canonical(target), to);
+                self.links.insert((from.canonical)(target), to);
             }
-        } else if metadata.is_file()
-            && metadata.len() <= MAX_PROGRAM
-            && let Some(facts) = facts_of(path)
-        {
-            let target = canonical(target);
-            match judged(facts, machine) {
+        } else if metadata.is_file() {
+            let mode = from.mode.filter(|_| depth == 0).unwrap_or_else(|| metadata.permissions().mode());
+            self.look(path, (from.canonical)(target), from, (metadata.len(), mode));
+        }
+    }
+
+    fn look(&mut self, path: &Path, target: RootPath, from: &Origin<'_>, (size, mode): (u64, u32)) {
+        let layer = from.layer;
+        match looked_at(path) {
+            Some(Looked::Elf(facts)) if size <= MAX_PROGRAM => match judged(facts, from.machine) {
                 Ok(facts) => {
                     self.files.insert(target, OwnElf { layer, facts: Arc::new(facts) });
                 }
@@ -120,9 +140,32 @@ impl OwnElfs {
                     self.unfit.insert(target, Unfit { layer, reason });
                 }
                 Err(None) => {}
+            },
+            Some(Looked::Script(text)) if size <= MAX_SCRIPT && is_executable(mode) => {
+                self.scripts.insert(target, OwnScript { layer, text });
             }
+            _ => {}
         }
     }
+}
+
+/// Where files of the host come to be.
+struct Origin<'a> {
+    layer: usize,
+    machine: ElfMachine,
+    /// The mode that the recipe gives what it names.
+    mode: Option<u32>,
+    canonical: &'a dyn Fn(&RootPath) -> RootPath,
+}
+
+fn is_executable(mode: u32) -> bool {
+    mode & 0o111 != 0
+}
+
+/// A file, by how it begins.
+enum Looked {
+    Elf(Result<ElfFacts, ElfError>),
+    Script(Vec<u8>),
 }
 
 impl FileTree for OwnElfs {
@@ -130,13 +173,17 @@ impl FileTree for OwnElfs {
         if let Some(own) = self.files.get(path) {
             return Some(Node::File(Some(&own.facts)));
         }
+        if self.scripts.contains_key(path) {
+            return Some(Node::File(None));
+        }
         if let Some(target) = self.links.get(path) {
             return Some(Node::Symlink(target));
         }
         let within = |all: Option<&RootPath>| all.is_some_and(|first| first.is_within(path));
         let files = self.files.range(path.clone()..).next().map(|(path, _)| path);
+        let scripts = self.scripts.range(path.clone()..).next().map(|(path, _)| path);
         let links = self.links.range(path.clone()..).next().map(|(path, _)| path);
-        (path.is_root() || within(files) || within(links)).then_some(Node::Directory)
+        (path.is_root() || within(files) || within(scripts) || within(links)).then_some(Node::Directory)
     }
 }
 
@@ -158,15 +205,18 @@ fn judged(facts: Result<ElfFacts, ElfError>, machine: ElfMachine) -> Result<ElfF
     }))
 }
 
-/// None for what is no ELF file, or cannot be read.
-fn facts_of(path: &Path) -> Option<Result<ElfFacts, ElfError>> {
+/// None for what is neither, or cannot be read.
+fn looked_at(path: &Path) -> Option<Looked> {
     let mut file = fs::File::open(path).ok()?;
-    let mut magic = [0; 4];
-    file.read_exact(&mut magic).ok()?;
-    if !elf::is_elf(&magic) {
+    let mut bytes = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut bytes).ok()?;
+    if elf::is_elf(&bytes) {
+        file.take(MAX_PROGRAM).read_to_end(&mut bytes).ok()?;
+        return Some(Looked::Elf(elf::facts(&bytes)));
+    }
+    if !bytes.starts_with(b"#!") {
         return None;
     }
-    let mut bytes = magic.to_vec();
-    file.take(MAX_PROGRAM).read_to_end(&mut bytes).ok()?;
-    Some(elf::facts(&bytes))
+    file.take(MAX_SCRIPT).read_to_end(&mut bytes).ok()?;
+    Some(Looked::Script(bytes))
 }

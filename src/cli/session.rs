@@ -219,6 +219,14 @@ impl Session {
     /// The cache, and how large it may become, in bytes.
     pub(super) fn cache_and_limit(&self) -> Result<(Cache, u64), Failure> {
         let settings = self.settings()?;
+        let directory = self.cache_directory(&settings)?;
+        let is_empty = std::fs::read_dir(&directory).map_or(true, |mut entries| entries.next().is_none());
+        if !is_empty && !Cache::is_at(&directory) {
+            return Err(Failure::usage(
+                format!("{} is no cache: it has other files", directory.display()),
+                "name the cache with --cache-dir",
+            ));
+        }
         Ok((self.cache(&settings)?, settings.cache_size.unwrap_or(CACHE_SIZE)))
     }
 
@@ -241,17 +249,16 @@ impl Session {
         if let Some(cache) = self.used_cache.get() {
             return Ok(cache.clone());
         }
-        let directory = self
-            .common
-            .cache_dir
-            .clone()
-            .or_else(|| settings.cache_dir.clone())
-            .or_else(|| xdg_directory("XDG_CACHE_HOME", ".cache"))
-            .ok_or_else(|| {
-                Failure::usage("there is no cache directory: HOME is not set", "give one with --cache-dir")
-            })?;
+        let directory = self.cache_directory(settings)?;
         let cache = Cache::open(directory).map_err(|error| Failure::work(&error))?.at(SystemTime::now());
         Ok(self.used_cache.get_or_init(|| cache).clone())
+    }
+
+    fn cache_directory(&self, settings: &Settings) -> Result<PathBuf, Failure> {
+        let given = self.common.cache_dir.clone().or_else(|| settings.cache_dir.clone());
+        given.or_else(|| xdg_directory("XDG_CACHE_HOME", ".cache")).ok_or_else(|| {
+            Failure::usage("there is no cache directory: HOME is not set", "give one with --cache-dir")
+        })
     }
 
     fn transport(&self) -> TransportOptions {

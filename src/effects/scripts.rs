@@ -1,6 +1,7 @@
 //! A package's scripts on a fresh installation, evaluated one after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -26,11 +27,15 @@ const STACK: usize = 64 << 20;
 
 /// What the scripts of all catalogued packages would do, by package. A script finds the accounts and the files as the
 /// scripts of the packages it depends on have left them. What was found before is taken from the memo.
+///
+/// # Errors
+///
+/// Where no thread can be started to follow them.
 pub fn effects_of_all(
     catalog: &FileCatalog,
     image: &dyn ImageFiles,
     memo: &EffectsMemo,
-) -> BTreeMap<String, PackageEffects> {
+) -> io::Result<BTreeMap<String, PackageEffects>> {
     // What was made of an image's layers is not told apart by what names its package.
     let none = EffectsMemo::default();
     let memo = if catalog.packages().any(|package| package.source.is_some()) { &none } else { memo };
@@ -41,7 +46,7 @@ pub fn effects_of_all(
     let alone: Vec<_> = catalog.packages().map(|package| (package, Vec::new())).collect();
     let mut all: BTreeMap<String, PackageEffects> =
         alone.iter().map(|(package, _)| (package.name.clone(), not_evaluated(package))).collect();
-    let (found, looked_at): (Vec<_>, BTreeMap<_, _>) = on_deep_stacks(&alone, find)
+    let (found, looked_at): (Vec<_>, BTreeMap<_, _>) = on_deep_stacks(&alone, find)?
         .into_iter()
         .map(|(name, Found { effects, looked_at })| ((name.clone(), effects), (name, looked_at)))
         .unzip();
@@ -58,7 +63,7 @@ pub fn effects_of_all(
         // Of two that depend on each other the second finds what the first has done.
         before.retain(|name| !waiting.has(name));
         let known = standing(&all, &before);
-        let found = on_deep_stacks(&[(package, known)], find).pop();
+        let found = on_deep_stacks(&[(package, known)], find)?.pop();
         let found = found.map_or_else(|| not_evaluated(package), |(_, found)| found.effects);
         place += 1;
         let found = PackageEffects { after: place, after_files_of: before, ..found };
@@ -70,7 +75,7 @@ pub fn effects_of_all(
         }
         all.insert(package.name.clone(), found);
     }
-    all
+    Ok(all)
 }
 
 /// The packages whose scripts are evaluated after those of what they depend on, with those, in the order in which that is
@@ -251,14 +256,18 @@ impl Named {
 /// What a package's scripts would do on a fresh installation, with all packages of the image unpacked: Debian's
 /// `config`, `preinst install` and `postinst configure`, or Alpine's `.pre-install`, `.post-install` and `.trigger`;
 /// then what triggers the package itself fires.
-pub fn effects_of(package: &PackageFiles, image: &dyn ImageFiles) -> PackageEffects {
-    let found = on_deep_stacks(&[package], |package| evaluated(package, image, &[]));
-    found.into_iter().next().unwrap_or_else(|| not_evaluated(package))
+///
+/// # Errors
+///
+/// Where no thread can be started to follow them.
+pub fn effects_of(package: &PackageFiles, image: &dyn ImageFiles) -> io::Result<PackageEffects> {
+    let found = on_deep_stacks(&[package], |package| evaluated(package, image, &[]))?;
+    Ok(found.into_iter().next().unwrap_or_else(|| not_evaluated(package)))
 }
 
 /// Does something for each, in any order and several at a time, on threads with a stack for scripts, which may be
-/// nested. What panics is left out, and all if there is no thread to be had.
-fn on_deep_stacks<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+/// nested. What panics is left out; an error if there is no thread to be had.
+fn on_deep_stacks<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> io::Result<Vec<R>> {
     let next = AtomicUsize::new(0);
     let some = || {
         let some = std::iter::from_fn(|| all.get(next.fetch_add(1, Ordering::Relaxed)));
@@ -268,8 +277,12 @@ fn on_deep_stacks<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) ->
     std::thread::scope(|scope| {
         let threads = rayon::current_num_threads().min(all.len());
         let spawn = |_| std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, some);
-        let threads: Vec<_> = (0..threads).flat_map(spawn).collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+        let (started, failed): (Vec<_>, Vec<_>) = (0..threads).map(spawn).partition(Result::is_ok);
+        // One that has started does the work of those that have not.
+        if let Some(error) = failed.into_iter().find_map(Result::err).filter(|_| started.is_empty()) {
+            return Err(error);
+        }
+        Ok(started.into_iter().flatten().flat_map(|thread| thread.join().unwrap_or_default()).collect())
     })
 }
 

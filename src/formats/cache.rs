@@ -147,6 +147,11 @@ impl Hint for CacheError {
 }
 
 impl Cache {
+    /// Whether a directory is a cache, be it of another version.
+    pub fn is_at(root: &Path) -> bool {
+        fs::read_to_string(root.join(TAG_FILE)).is_ok_and(|text| text.contains(OURS))
+    }
+
     /// Uses a directory, which is made if it is not there.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, CacheError> {
         let mut cache = Cache {

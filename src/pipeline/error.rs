@@ -73,6 +73,8 @@ pub enum ForgeError {
     Pack(#[from] PackError),
     #[error(transparent)]
     Oci(#[from] OciError),
+    #[error("no thread can be started to follow packages' scripts: {0}")]
+    Threads(std::io::Error),
 }
 
 impl ForgeError {
@@ -141,6 +143,9 @@ impl Hint for ForgeError {
                     "do it with `files` of a layer, and leave out `strict` to build without these steps"
                         .into(),
                 ]
+            }
+            ForgeError::Threads(_) => {
+                vec!["let rootforge have more threads and address space (`ulimit -u`, `ulimit -v`)".into()]
             }
             ForgeError::Render(error) => error.hints(),
             ForgeError::Layer(error) => error.hints(),

@@ -168,7 +168,7 @@ enum Entry {
 struct Seen {
     entries: Vec<(Vec<u8>, Entry)>,
     host: BTreeMap<PathBuf, (u64, Digest)>,
-    /// Whether the content of every file counts as that of ELF files does.
+    /// Whether the content of every file counts as that of programs does.
     exact: bool,
 }
 
@@ -185,10 +185,10 @@ impl Seen {
         } else if metadata.is_symlink() {
             Entry::Symlink(std::fs::read_link(path).ok()?.as_os_str().as_bytes().to_vec())
         } else if metadata.is_file() {
-            let (size, digest, is_elf) = read(path)?;
+            let (size, digest, is_program) = read(path)?;
             self.host.insert(path.to_owned(), (size, digest));
             let executable = metadata.permissions().mode() & 0o111 != 0;
-            Entry::File { executable, content: (is_elf || self.exact).then_some(digest) }
+            Entry::File { executable, content: (is_program || self.exact).then_some(digest) }
         } else {
             return None;
         };
@@ -197,14 +197,14 @@ impl Seen {
     }
 }
 
-/// A file's size and digest, and whether it begins as ELF files do.
+/// A file's size and digest, and whether it begins as ELF files or scripts do.
 fn read(path: &Path) -> Option<(u64, Digest, bool)> {
     let mut file = File::open(path).ok()?;
     let mut start = Vec::new();
     file.by_ref().take(4).read_to_end(&mut start).ok()?;
-    let is_elf = elf::is_elf(&start);
+    let is_program = elf::is_elf(&start) || start.starts_with(b"#!");
     let (digest, size) = Digest::of_reader(start.as_slice().chain(file)).ok()?;
-    Some((size, digest, is_elf))
+    Some((size, digest, is_program))
 }
 
 /// The digest of a file, if it can be read.

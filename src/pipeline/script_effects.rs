@@ -7,6 +7,8 @@ use crate::catalog::FileCatalog;
 use crate::effects::{CatalogFiles, EffectsMemo, PackageEffects, effects_of_all};
 use crate::recipe::Recipe;
 
+use super::ForgeError;
+
 /// The effects of packages' scripts so far.
 #[derive(Debug, Default)]
 pub(super) struct ScriptEffects {
@@ -19,14 +21,21 @@ pub(super) struct ScriptEffects {
 impl ScriptEffects {
     /// Evaluates the scripts of the catalogued packages among one another, if more were catalogued since: what a
     /// script does may depend on the others' files, but not on the order in which they were fetched.
-    pub(super) fn update(&mut self, recipe: &Recipe, arch: Arch, catalog: &FileCatalog, memo: &EffectsMemo) {
+    pub(super) fn update(
+        &mut self,
+        recipe: &Recipe,
+        arch: Arch,
+        catalog: &FileCatalog,
+        memo: &EffectsMemo,
+    ) -> Result<(), ForgeError> {
         let (distro, count) = (recipe.conventions(), catalog.inserted());
         if self.known == count {
-            return;
+            return Ok(());
         }
         let names = (distro.arch_name(arch).unwrap_or_default(), distro.triplet(arch).unwrap_or_default());
         let files = CatalogFiles::new(catalog, names.0, names.1);
-        self.packages = effects_of_all(catalog, &files, memo);
+        self.packages = effects_of_all(catalog, &files, memo).map_err(ForgeError::Threads)?;
         self.known = count;
+        Ok(())
     }
 }

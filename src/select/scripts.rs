@@ -7,7 +7,7 @@ use crate::catalog::CataloguedFile;
 use crate::distro::is_install_helper;
 use crate::loader::resolve;
 use crate::root_path::RootPath;
-use crate::shell::has_words;
+use crate::shell::{has_words, words};
 
 use super::packages::{Role, is_command};
 use super::selector::Selector;
@@ -85,6 +85,22 @@ impl Selector<'_> {
         }
     }
 
+    /// Rules 5 and 6, for a script that the recipe brings: it may count on what every system has.
+    pub(super) fn interpret_own(&mut self, script: &RootPath, text: &[u8]) {
+        let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let shebang = String::from_utf8_lossy(first.strip_prefix(b"#!").unwrap_or_default()).into_owned();
+        let interpreters = interpreters(&shebang);
+        for interpreter in &interpreters {
+            self.pull_interpreter(script, interpreter, "");
+        }
+        let is_read = interpreters.last().is_some_and(|program| has_words(program));
+        if let Some(mut words) = words(text).filter(|_| is_read && self.keeps_whole_packages()) {
+            // Where it sources something, that may have functions of its own.
+            words.sources_unknown |= !words.sources.is_empty();
+            self.call_all(script, "", &words);
+        }
+    }
+
     /// A chosen file is run, wherever it is: a command leads to it, or something calls it by its path.
     pub(super) fn is_run(&mut self, file: &RootPath) {
         if !self.is_chosen(file) || !self.run.insert(file.clone()) {
@@ -139,11 +155,16 @@ impl Selector<'_> {
     }
 
     fn is_own(&self, path: &RootPath) -> bool {
-        self.inputs.own.files.contains_key(path)
+        let own = self.inputs.own;
+        own.files.contains_key(path) || own.scripts.contains_key(path)
     }
 
     fn pull_interpreter(&mut self, script: &RootPath, interpreter: &str, package: &str) {
-        if let Some((path, file)) = self.find_command(interpreter) {
+        let found = self.find_command(interpreter);
+        if found.as_ref().is_some_and(|(_, file)| self.is_own(file)) {
+            return;
+        }
+        if let Some((path, file)) = found {
             let reason = Reason::Interpreter { by: script.clone() };
             self.pull_along(&path, &reason);
             // python3 is a link of one package to what another has.

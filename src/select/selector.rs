@@ -279,13 +279,16 @@ impl<'a> Selector<'a> {
         }
     }
 
-    /// Links the ELF files that the recipe brings in the current layer.
+    /// Links the ELF files that the recipe brings in the current layer, and follows its scripts.
     pub(super) fn link_own(&mut self) {
         let (own, layer) = (self.inputs.own, self.layers.len() - 1);
         for (path, elf) in own.files.iter().filter(|(_, elf)| elf.layer == layer) {
             self.bonds.root_to_file(path);
             self.link(path, &elf.facts, Some(&Reason::Named));
             self.fire_rules_of_own(path, &elf.facts);
+        }
+        for (path, script) in own.scripts.iter().filter(|(_, script)| script.layer == layer) {
+            self.interpret_own(path, &script.text);
         }
         for (path, unfit) in own.unfit.iter().filter(|(_, unfit)| unfit.layer == layer) {
             let (file, reason) = (path.clone(), unfit.reason.clone());

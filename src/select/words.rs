@@ -10,7 +10,7 @@ use crate::distro::{essential_package_with, essential_packages};
 use crate::loader::resolve;
 use crate::recipe::Keep;
 use crate::root_path::RootPath;
-use crate::shell::is_language;
+use crate::shell::{ScriptWords, is_language};
 use crate::tarball::EntryKind;
 
 use super::Reason;
@@ -46,25 +46,22 @@ impl Selector<'_> {
             return;
         }
         let inputs = self.inputs;
-        let mut commands: BTreeSet<String> = BTreeSet::new();
-        let mut sought: BTreeSet<String> = BTreeSet::new();
-        let mut functions: BTreeSet<String> = BTreeSet::new();
+        let mut all = ScriptWords::default();
         let mut seen = BTreeSet::from([script.clone()]);
         let mut stack = vec![script.clone()];
-        let (mut is_certain, mut is_guessed) = (true, false);
         while let Some(path) = stack.pop() {
             let words = inputs.scripts.words(&path).unwrap_or_else(|error| {
                 self.unread.get_or_insert(error);
                 Arc::default()
             });
-            is_certain &= !words.sources_unknown;
-            is_guessed |= words.guessed;
-            commands.extend(words.commands.iter().cloned());
-            sought.extend(words.sought.iter().cloned());
-            functions.extend(words.functions.iter().cloned());
+            all.sources_unknown |= words.sources_unknown;
+            all.guessed |= words.guessed;
+            all.commands.extend(words.commands.iter().cloned());
+            all.sought.extend(words.sought.iter().cloned());
+            all.functions.extend(words.functions.iter().cloned());
             for source in &words.sources {
                 let Some(file) = self.source(source, &path, package) else {
-                    is_certain = false;
+                    all.sources_unknown = true;
                     continue;
                 };
                 if seen.len() < MAX_SOURCES && seen.insert(file.clone()) {
@@ -72,15 +69,21 @@ impl Selector<'_> {
                 }
             }
         }
-        for command in commands.difference(&functions) {
+        self.call_all(script, package, &all);
+    }
+
+    /// Pulls the commands of a script and of what it sources.
+    pub(super) fn call_all(&mut self, script: &RootPath, package: &str, words: &ScriptWords) {
+        for command in words.commands.difference(&words.functions) {
             // A function that nobody knows of may have the name.
-            let need = if sought.contains(command) || !(is_certain || command.starts_with('/')) {
-                Need::Optional
-            } else if is_guessed {
-                Need::Guessed
-            } else {
-                Need::Certain
-            };
+            let need =
+                if words.sought.contains(command) || (words.sources_unknown && !command.starts_with('/')) {
+                    Need::Optional
+                } else if words.guessed {
+                    Need::Guessed
+                } else {
+                    Need::Certain
+                };
             self.call(script, command, package, need);
         }
     }

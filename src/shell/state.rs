@@ -361,6 +361,7 @@ impl<W: World> Shell<W> {
         let mut result = if alike { first.clone() } else { self.clone() };
         for (end, _) in &ends {
             result.blur(end);
+            result.world.join(&end.world);
         }
         *self = result;
         if alike {

@@ -71,6 +71,8 @@ impl World for Little {
     fn is_like(&self, other: &Self) -> bool {
         self == other
     }
+
+    fn join(&mut self, _: &Self) {}
 }
 
 /// Evaluates a script that writes to `/out/log`: what it wrote, its status, and its findings.

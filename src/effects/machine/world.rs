@@ -221,8 +221,10 @@ impl World for Machine<'_> {
         self.effects == other.effects
             && self.changes == other.changes
             && self.passing_owners == other.passing_owners
-            && self.at_run_time == other.at_run_time
             && self.answers == other.answers
             && self.substitutions == other.substitutions
+    }
+    fn join(&mut self, other: &Self) {
+        self.at_run_time.extend(other.at_run_time.iter().cloned());
     }
 }

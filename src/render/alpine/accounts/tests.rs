@@ -54,7 +54,7 @@ impl Shell<'_> {
             is_outline: false,
         };
         let catalog = FileCatalog::new(MergedUsr::new(&[]));
-        let found = effects_of(&package, &CatalogFiles::new(&catalog, "x86_64", "")).effects;
+        let found = effects_of(&package, &CatalogFiles::new(&catalog, "x86_64", "")).unwrap().effects;
         let new = found[self.known..].iter().filter_map(command).map(|(_, command)| command);
         self.known = found.len();
         new.map(|command| self.state.run(command)).last()
