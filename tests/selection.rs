@@ -1120,16 +1120,16 @@ fn scripts() {
 
              Package: dash
              Essential: yes
-             /bin/dash elf program
+             /bin/dash elf program soname=dash
              /bin/sh -> dash
 
              Package: bash
              Essential: yes
-             /bin/bash elf program
+             /bin/bash elf program soname=bash
 
              Package: sed
              Essential: yes
-             /bin/sed elf program
+             /bin/sed elf program soname=sed
              /usr/bin/other elf program",
             r##"/bin: symlink -> usr/bin
                /srv/run: file 0700 "#!/bin/bash\necho"

@@ -111,6 +111,7 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("mountpoint", tools::mountpoint),
     ("mv", copies::mv),
     ("nproc", tools::vague),
+    ("openssl", programs::openssl),
     ("pam-auth-update", tools::pam_auth_update),
     ("passwd", tools::skipped),
     ("perl", tools::perl),

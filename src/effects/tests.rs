@@ -191,6 +191,12 @@ fn what_is_a_machines_own_is_told_and_not_made() {
         postinst("/usr/bin/ssh-keygen -q -f /etc/ssh/key && chmod 600 /etc/ssh/key; ssh-keygen -A; true");
     assert_eq!(found.at_run_time, ["ssh-keygen"]);
     assert_eq!(postinst("systemctl daemon-reload").at_run_time, Vec::<String>::new());
+    let found = postinst(
+        "openssl rand -base64 -out /etc/cookie 42\nchmod 400 /etc/cookie\nx=$(openssl rand -hex 8)\n[ -f /etc/cookie ] && mkdir /srv/d",
+    );
+    assert_eq!((found.undone.len(), found.at_run_time), (0, vec!["openssl".to_owned()]));
+    assert!(!found.effects.iter().any(|effect| matches!(effect, Effect::File { .. })), "{:?}", found.effects);
+    assert_eq!(postinst("openssl x509 -in /etc/a").undone.len(), 1);
 }
 
 #[test]

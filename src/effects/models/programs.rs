@@ -16,6 +16,21 @@ pub(super) fn rndc_confgen(machine: &mut Machine<'_>, call: &Call) -> Reply {
     at_run_time(machine, call)
 }
 
+/// What openssl makes by chance is each machine's own; scripts find the file that it is to be in.
+pub(super) fn openssl(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    let by_chance = ["dhparam", "ecparam", "gendsa", "genpkey", "genrsa", "rand", "req"];
+    if !call.argv.get(1).is_some_and(|command| by_chance.contains(&command.as_str())) {
+        return unmodelled(machine, call);
+    }
+    let files = call.argv.windows(2).filter(|words| matches!(words[0].as_str(), "-out" | "-keyout"));
+    for path in files.filter_map(|words| super::files::place(machine, call, &words[1])).collect::<Vec<_>>() {
+        machine.pretend_file(&path, 0o600);
+    }
+    at_run_time(machine, call);
+    let stdout = if call.argv.iter().any(|word| word == "-out") { String::new() } else { unknown() };
+    Reply::output(stdout)
+}
+
 /// sshd(8) `-G` and `-T` tell its configuration, which is not read here.
 pub(super) fn sshd(machine: &mut Machine<'_>, call: &Call) -> Reply {
     match call.argv.get(1).map(String::as_str) {
