@@ -43,8 +43,16 @@ pub(super) fn as_words(text: &str) -> Cow<'_, str> {
     if !text.contains("<<") {
         return Cow::Borrowed(text);
     }
-    let mut reader =
-        Reader { text, at: 0, from: 0, parts: Vec::new(), pending: Vec::new(), depth: 0, is_lost: false };
+    let mut reader = Reader {
+        text,
+        at: 0,
+        from: 0,
+        parts: Vec::new(),
+        pending: Vec::new(),
+        depth: 0,
+        is_lost: false,
+        end: text.len(),
+    };
     reader.code(Until::End);
     if reader.is_lost || reader.parts.is_empty() {
         return Cow::Borrowed(text);
@@ -81,6 +89,8 @@ struct Reader<'t> {
     depth: usize,
     /// It is nested too deeply.
     is_lost: bool,
+    /// Documents end here at the latest: with the backquotes around them.
+    end: usize,
 }
 
 impl<'t> Reader<'t> {
@@ -162,7 +172,7 @@ impl<'t> Reader<'t> {
             '\\' => _ = self.step(),
             '\'' if !is_quoted => self.at += self.rest().find('\'').map_or(self.rest().len(), |end| end + 1),
             '"' => self.nested(|reader| reader.quoted('"', true)),
-            '`' => self.nested(|reader| reader.code(Until::Backquote)),
+            '`' => self.backquoted(),
             '$' if self.rest().starts_with("((") && self.arithmetic_end(self.at + 2).is_some() => {
                 self.at = self.arithmetic_end(self.at + 2).unwrap_or(self.at);
             }
@@ -177,6 +187,19 @@ impl<'t> Reader<'t> {
             '$' if self.rest().starts_with(['#', '$']) => self.at += 1,
             _ => {}
         }
+    }
+
+    fn backquoted(&mut self) {
+        let mut is_escaped = false;
+        let ends = |c: char| {
+            let is_end = c == '`' && !is_escaped;
+            is_escaped = c == '\\' && !is_escaped;
+            is_end
+        };
+        let around = self.end;
+        self.end = self.rest().find(ends).map_or(around, |end| around.min(self.at + end));
+        self.nested(|reader| reader.code(Until::Backquote));
+        self.end = around;
     }
 
     /// Up to and with the character that ends double quotes or the braces of a parameter.
@@ -248,11 +271,13 @@ impl<'t> Reader<'t> {
         for Pending { part, tag, is_quoted, is_indented } in std::mem::take(&mut self.pending) {
             self.flush();
             // The line of the tag, and those that are joined; the others are in the word.
-            let (mut body, mut newlines, mut is_joined) = (String::new(), 1, false);
-            for line in self.rest().split_inclusive('\n') {
+            let (mut body, mut newlines, mut is_joined) = (String::new(), 0, false);
+            let rest = self.text.get(self.at..self.end).unwrap_or_default();
+            for line in rest.split_inclusive('\n') {
                 self.at += line.len();
                 let line = if is_indented && !is_joined { line.trim_start_matches('\t') } else { line };
                 if !is_joined && line.trim_end_matches('\n') == tag {
+                    newlines += usize::from(line.ends_with('\n'));
                     break;
                 }
                 let joined = line.strip_suffix("\\\n").filter(|line| !is_quoted && !ends_in_escape(line));
@@ -292,7 +317,8 @@ mod tests {
             ("x=\"$(cat <<E\n\"1\nE\n)\" y\n", "x=\"$(cat <<<{\"1\n'\n\n)\" y\n"),
             ("x=`cat <<E\n1\nE\n` y\n", "x=`cat <<<{1\n'\n\n` y\n"),
             ("x=$(case a in a) cat <<E;; esac)\n1\nE\n", "x=$(case a in a) cat <<<{1\n';; esac)\n\n"),
-            ("cat <<E\nnever", "cat <<<{never'\n\n"),
+            ("cat <<E\nnever", "cat <<<{never'\n"),
+            ("x=\"`cat <<E\n1\nE` y\" z\nE\n", "x=\"`cat <<<{1\n'\n` y\" z\nE\n"),
             ("#cat <<E\n#E\ncat <<E\nE\n", "#cat <<E\n#E\ncat <<<{'\n\n"),
             ("echo \"x <<E ${y:-'<<F'}\" '<<G' \\<<E\n", "echo \"x <<E ${y:-'<<F'}\" '<<G' \\<<E\n"),
         ] {

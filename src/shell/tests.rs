@@ -111,7 +111,7 @@ const SCRIPTS: &[&str] = &[
     "cat <<EOF > \"${y:-/out/t}\" 2>&1 && cat < /out/t; cat <<A | cat - # <<B ${x}\n$1 \"it's\"\nEOF\na `echo b` $(echo \"c)\")\nA\necho end",
     "cat <<EOF \\\n> /out/t\n$(cat <<'A'\n$1 'x'\nA\n)\nEOF\ncat < /out/t",
     "echo \"usage: x <<EOF ${Y:-none}\"\ncat <<'END-OF-TOOL'\nz \"${x}\" <<EOF\nEOF\nEND-OF-TOOL\ncat <<\\E \"-\"\n$x\nE",
-    "x=$(case a in (a) cat <<E;; esac\none $1\nE\n); echo \"$x $(cat <<E\ntwo \"$1\"\nE\n)\" `cat <<E\nthree\nE\n`",
+    "x=$(case a in (a) cat <<E;; esac\none $1\nE\n); echo \"$x $(cat <<E\ntwo \"$1\"\nE\n)\" `cat <<E\nthree\nE` \"`cat <<E\nfour\nE\n`\"",
     "if cat <<E; then echo $((1<<2)); fi\nE\nwhile read -r l; do echo \"[$l]\"; done <<E\na\\\nb\n\\$c\nE\n: <<E\nno end",
     "x=1; (x=2; echo $x); echo $x; { x=3; }; echo $x",
     "echo $((1 + 2 * 3)) $((7 / 2)) $(( (1 << 4) | 1 )) $((010)) $((0x1f))",
