@@ -132,7 +132,7 @@ impl OwnElfs {
     fn look(&mut self, path: &Path, target: RootPath, from: &Origin<'_>, (size, mode): (u64, u32)) {
         let layer = from.layer;
         match looked_at(path) {
-            Some(Looked::Elf(facts)) if size <= MAX_PROGRAM => match judged(facts, from.machine) {
+            Some(Looked::Elf(facts)) if size <= MAX_PROGRAM => match judged(*facts, from.machine) {
                 Ok(facts) => {
                     self.files.insert(target, OwnElf { layer, facts: Arc::new(facts) });
                 }
@@ -164,7 +164,7 @@ fn is_executable(mode: u32) -> bool {
 
 /// A file, by how it begins.
 enum Looked {
-    Elf(Result<ElfFacts, ElfError>),
+    Elf(Box<Result<ElfFacts, ElfError>>),
     Script(Vec<u8>),
 }
 
@@ -212,7 +212,7 @@ fn looked_at(path: &Path) -> Option<Looked> {
     file.by_ref().take(4).read_to_end(&mut bytes).ok()?;
     if elf::is_elf(&bytes) {
         file.take(MAX_PROGRAM).read_to_end(&mut bytes).ok()?;
-        return Some(Looked::Elf(elf::facts(&bytes)));
+        return Some(Looked::Elf(Box::new(elf::facts(&bytes))));
     }
     if !bytes.starts_with(b"#!") {
         return None;

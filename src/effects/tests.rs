@@ -611,7 +611,7 @@ fn what_is_given_and_moved_keeps_its_bits_and_owner() {
             match effect {
                 Effect::File { path, mode: made, .. } if path.as_str() == at => mode = *made,
                 Effect::Mode { path, mode: ModeChange::Bits(bits), .. } if path.as_str() == at => {
-                    mode = Some(*bits)
+                    mode = Some(*bits);
                 }
                 Effect::Owner { path, user: one, group: other, .. } if path.as_str() == at => {
                     (user, group) = (one.clone(), other.clone());

@@ -77,7 +77,7 @@ pub(super) fn groups(machine: &mut Machine<'_>, call: &Call) -> Reply {
 /// Who is there after systemd-sysusers read all that packages declare.
 pub(in crate::effects) fn read_all_sysusers(machine: &mut Machine<'_>) {
     let Ok(directory) = RootPath::parse("/usr/lib/sysusers.d") else { return };
-    let names = machine.list(&directory).into_iter().filter(|name| name.ends_with(".conf"));
+    let names = machine.list(&directory).into_iter().filter(|name| name.strip_suffix(".conf").is_some());
     for file in names.filter_map(|name| directory.join(&name).ok()) {
         read_sysusers(machine, &file);
     }
