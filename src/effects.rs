@@ -14,6 +14,7 @@ mod machine;
 mod memo;
 mod mode;
 mod models;
+mod others;
 mod scripts;
 mod triggers;
 
