@@ -13,12 +13,10 @@ use super::models::tool_of_trigger;
 use super::others::{Dependencies, Made, Waiting, standing};
 use super::{Effect, PackageEffects, Undone, triggers};
 
-use crate::apk::pkginfo::PackageInfo;
 use crate::cache::ContentId;
 use crate::catalog::{FileCatalog, PackageFiles};
 use crate::deb::control::paragraphs;
 use crate::distro::PackageFormat;
-use crate::root_path::RootPath;
 use crate::shell::{Script, evaluate};
 
 /// The stack on which scripts are evaluated, in bytes.
