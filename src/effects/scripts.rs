@@ -206,7 +206,8 @@ fn run(
                 .map(|finding| undone(finding.line, finding.command, finding.reason))
                 .collect();
             if let Some(status) = ended.status.filter(|status| *status != 0 && member != "config") {
-                let command = text.lines().nth(ended.line - 1).unwrap_or(member).trim().to_owned();
+                let command =
+                    text.lines().nth(ended.line.saturating_sub(1)).unwrap_or(member).trim().to_owned();
                 let reason =
                     format!("it would end here with the status {status}, and what follows is left undone");
                 all.push(undone(ended.line, command, reason));
