@@ -123,7 +123,9 @@ fn what_did_not_change_is_not_compressed_again() {
 
         // Every piece is damaged. What lies where it is known to be, and is not that, is found out: so the archives are
         // read, and that these are damaged is found out too, once each.
-        damage(&blob(&rig, &after), change_all);
+        for layer in [&before, &after] {
+            damage(&blob(&rig, layer), change_all);
+        }
         rig.forget("image-");
         rig.forget("layer-");
         let build_again = || rig.run(&["build", "r.toml", "--arch", "amd64", "--output", "oci:again"]);

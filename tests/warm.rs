@@ -424,7 +424,13 @@ fn the_cache_is_shown_and_pruned() {
         let named = [words, &["--cache-dir", "others"]].concat();
         rig.run(&named).fails(2, &["others is no cache: it has other files"]);
     }
-    assert!(!rig.work("others/CACHEDIR.TAG").exists());
+    let layout = rig.path("cold").display().to_string();
+    for directory in ["others", &layout] {
+        let words =
+            ["build", "r.toml", "--arch", "amd64", "--output", "oci:elsewhere", "--cache-dir", directory];
+        rig.run(&words).fails(2, &[" is no cache: it has other files"]);
+        assert!(!rig.work(directory).join("CACHEDIR.TAG").exists());
+    }
     // The limit of the configuration holds for builds too.
     rig.write("config.toml", "cache-size = \"1kB\"");
     rig.write("app.conf", "a = 3\n");

@@ -219,14 +219,6 @@ impl Session {
     /// The cache, and how large it may become, in bytes.
     pub(super) fn cache_and_limit(&self) -> Result<(Cache, u64), Failure> {
         let settings = self.settings()?;
-        let directory = self.cache_directory(&settings)?;
-        let is_empty = std::fs::read_dir(&directory).map_or(true, |mut entries| entries.next().is_none());
-        if !is_empty && !Cache::is_at(&directory) {
-            return Err(Failure::usage(
-                format!("{} is no cache: it has other files", directory.display()),
-                "name the cache with --cache-dir",
-            ));
-        }
         Ok((self.cache(&settings)?, settings.cache_size.unwrap_or(CACHE_SIZE)))
     }
 
@@ -250,6 +242,12 @@ impl Session {
             return Ok(cache.clone());
         }
         let directory = self.cache_directory(settings)?;
+        if !Cache::may_be_at(&directory) {
+            return Err(Failure::usage(
+                format!("{} is no cache: it has other files", directory.display()),
+                "name a directory that is empty, new or a cache with --cache-dir",
+            ));
+        }
         let cache = Cache::open(directory).map_err(|error| Failure::work(&error))?.at(SystemTime::now());
         Ok(self.used_cache.get_or_init(|| cache).clone())
     }

@@ -13,6 +13,7 @@
 //! and blobs of which only the place is asked, once for as long as nobody touches them.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -50,6 +51,9 @@ const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# This is a cach
 
 /// What the tag of a cache of any form says.
 const OURS: &str = "This is a cache of rootforge";
+
+/// What a cache has beside its tag and the count.
+const DIRECTORIES: [&str; 4] = ["blobs", "partial", "derived", "images"];
 
 /// A directory of downloaded and derived files.
 #[derive(Clone, Debug)]
@@ -147,9 +151,14 @@ impl Hint for CacheError {
 }
 
 impl Cache {
-    /// Whether a directory is a cache, be it of another version.
-    pub fn is_at(root: &Path) -> bool {
-        fs::read_to_string(root.join(TAG_FILE)).is_ok_and(|text| text.contains(OURS))
+    /// Whether a directory is a cache, be it of another version, or can become one: nobody else has files in it. One
+    /// that has lost its tag counts too.
+    pub fn may_be_at(root: &Path) -> bool {
+        let is_ours = |name: &OsStr| DIRECTORIES.iter().chain([&pruning::SIZE_FILE]).any(|own| name == *own);
+        let is_nobodys = |name: &OsStr| name.as_encoded_bytes().starts_with(b".") || name == "lost+found";
+        let mut entries = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let is_tagged = fs::read_to_string(root.join(TAG_FILE)).is_ok_and(|text| text.contains(OURS));
+        is_tagged || entries.all(|name| is_ours(&name) || is_nobodys(&name))
     }
 
     /// Uses a directory, which is made if it is not there.
@@ -221,6 +230,13 @@ impl Cache {
     /// Where a blob is, if it is there. It is not checked: see [`Cache::verified_blob`].
     pub fn blob(&self, id: impl Into<ContentId>) -> Option<PathBuf> {
         Some(self.blob_path(id)).filter(|path| path.is_file())
+    }
+
+    /// A blob, if it is there, to read parts of it, so that it is of use. It is not checked.
+    pub fn open_blob(&self, id: impl Into<ContentId>) -> Option<File> {
+        let file = File::open(self.blob_path(id)).ok()?;
+        self.note_use(&file);
+        Some(file)
     }
 
     /// A blob whose content has been compared with its id: see [`Cache::is_sound`]. One that differs is removed.
@@ -355,7 +371,7 @@ impl Cache {
 
     /// Deletes all that this program has put there, and nothing else.
     pub fn clear(&self) -> Result<(), CacheError> {
-        for name in ["blobs", "partial", "derived", "images"] {
+        for name in DIRECTORIES {
             let path = self.root.join(name);
             match fs::remove_dir_all(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -27,6 +27,10 @@ use super::{LayerBlob, LayerWriter, Layout, OciError};
 /// A package of more bytes is written as it is read; others are held in memory, a few at a time.
 const LARGE: u64 = 8 << 20;
 
+/// So many bytes of packages are held at a time, or a few packages of whatever size: small ones behind a larger one keep
+/// all cores busy.
+const AHEAD: u64 = 8 << 20;
+
 /// Why a layer was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
@@ -77,14 +81,14 @@ impl Hint for PackError {
 pub struct Packed {
     /// The blob, which is in the layout.
     pub blob: LayerBlob,
-    /// Where its pieces lie, by what each is known by.
-    pieces: Vec<(Digest, PiecePlace)>,
+    /// Where the pieces lie that the cache did not have, by what each is known by.
+    fresh: Vec<(Digest, PiecePlace)>,
 }
 
 impl Packed {
     /// Remembers where the layer's pieces lie, when the cache has its blob.
     pub fn keep_pieces(&self, cache: &Cache) {
-        self.pieces.iter().for_each(|(key, place)| place.keep(key, cache));
+        self.fresh.iter().for_each(|(key, place)| place.keep(key, cache));
     }
 }
 
@@ -102,23 +106,30 @@ pub fn pack(
     let mut blob = layout.compressing_writer(plan.compression)?;
     append_all(&mut blob, &plan.directories).map_err(failed)?;
     blob.end_piece().map_err(failed)?;
+    let mut fresh = Vec::new();
     for alike in pieces.chunk_by(|one, next| one.size.max(next.size) <= LARGE) {
         if let [large] = alike
             && large.size > LARGE
         {
-            large.write(catalog, cache, &mut blob)?;
+            fresh.push(large.write(catalog, cache, &mut blob)?);
             blob.end_piece().map_err(failed)?;
             progress.advance(large.size);
             continue;
         }
         let read = |piece: &Piece<'_>| piece.segment(catalog, cache);
-        read_ahead(alike, read, |segment| {
-            let Segment { tar, members } = segment.map_err(failed)??;
-            members.into_iter().try_for_each(|member| blob.append(member)).map_err(failed)?;
-            blob.count(&tar).and_then(|()| blob.end_piece()).map_err(failed)?;
-            progress.advance(tar.len() as u64);
-            Ok::<_, PackError>(())
-        })?;
+        read_ahead(
+            alike,
+            |piece| piece.size,
+            read,
+            |segment| {
+                let Segment { tar, members, is_fresh } = segment.map_err(failed)??;
+                fresh.push(is_fresh);
+                members.into_iter().try_for_each(|member| blob.append(member)).map_err(failed)?;
+                blob.count(&tar).and_then(|()| blob.end_piece()).map_err(failed)?;
+                progress.advance(tar.len() as u64);
+                Ok::<_, PackError>(())
+            },
+        )?;
     }
     let mut tar = Writer::new(&mut blob);
     for made in &plan.made {
@@ -128,8 +139,9 @@ pub fn pack(
     let (blob, ends) = blob.complete_with_pieces(created_by(plan))?;
     let digest = blob.digest;
     let places = ends.windows(2).map(|ends| PiecePlace::between(digest, &ends[0], &ends[1]));
-    // The newest layer that has a piece is the one that stays longest.
-    Ok(Packed { pieces: pieces.iter().map(|piece| piece.key).zip(places).collect(), blob })
+    let places = pieces.iter().map(|piece| piece.key).zip(places).zip(fresh);
+    let fresh = places.filter_map(|(place, is_fresh)| is_fresh.then_some(place)).collect();
+    Ok(Packed { fresh, blob })
 }
 
 /// What a package gives to a layer.
@@ -145,6 +157,8 @@ struct Piece<'a> {
 struct Segment {
     tar: Vec<u8>,
     members: Vec<Vec<u8>>,
+    /// Whether the cache did not have it.
+    is_fresh: bool,
 }
 
 impl<'a> Piece<'a> {
@@ -155,48 +169,55 @@ impl<'a> Piece<'a> {
     fn segment(&self, catalog: &FileCatalog, cache: &Cache) -> Result<Segment, PackError> {
         let kept = KeptPiece::find(&self.key, self.compression, cache).and_then(|kept| kept.read());
         if let Some((members, tar)) = kept {
-            return Ok(Segment { tar, members });
+            return Ok(Segment { tar, members, is_fresh: false });
         }
         let mut tar = Vec::new();
         write_part(self.part, catalog, &mut tar)?;
         let failed = |source| PackError::Write { layer: self.part.package.clone(), source };
-        Ok(Segment { members: compress_piece(self.compression, &tar).map_err(failed)?, tar })
+        let members = compress_piece(self.compression, &tar).map_err(failed)?;
+        Ok(Segment { tar, members, is_fresh: true })
     }
 
-    /// Writes it as it is read.
-    fn write(&self, catalog: &FileCatalog, cache: &Cache, blob: &mut LayerWriter) -> Result<(), PackError> {
+    /// Writes it as it is read. Says whether the cache did not have it.
+    fn write(&self, catalog: &FileCatalog, cache: &Cache, blob: &mut LayerWriter) -> Result<bool, PackError> {
         let kept = KeptPiece::find(&self.key, self.compression, cache).filter(KeptPiece::is_sound);
         if let Some(kept) = kept {
             let failed = |source| PackError::Write { layer: self.part.package.clone(), source };
-            return kept.append_to(blob).map_err(failed);
+            return kept.append_to(blob).map(|()| false).map_err(failed);
         }
-        write_part(self.part, catalog, blob)
+        write_part(self.part, catalog, blob).map(|()| true)
     }
 }
 
-/// Reads things in parallel, a few ahead of the one that is taken, and takes them in their order. What is taken is an
-/// error where reading it has come to nothing.
+/// Reads things in parallel, some bytes ahead of the one that is taken, and takes them in their order. What is taken is
+/// an error where reading it has come to nothing.
 fn read_ahead<'a, I: Sync, T: Send, E>(
     items: &'a [I],
+    bytes: impl Fn(&'a I) -> u64,
     read: impl Fn(&'a I) -> T + Sync,
     mut take: impl FnMut(io::Result<T>) -> Result<(), E>,
 ) -> Result<(), E> {
     let read = &read;
     rayon::in_place_scope(|scope| {
         let mut under_way = VecDeque::new();
-        let mut rest = items.iter();
+        let mut held = 0;
+        let mut rest = items.iter().peekable();
         loop {
-            let room = (2 * rayon::current_num_threads()).saturating_sub(under_way.len());
-            for item in rest.by_ref().take(room) {
+            let few = 2 * rayon::current_num_threads();
+            let next = |item: &&'a I| under_way.len() < few || held + bytes(item) <= AHEAD;
+            if let Some(item) = rest.next_if(next) {
                 let (sender, receiver) = sync_channel(1);
                 scope.spawn(move |_| {
                     // After an error nobody wants it.
                     let _ = sender.send(read(item));
                 });
-                under_way.push_back(receiver);
+                held += bytes(item);
+                under_way.push_back((receiver, bytes(item)));
+                continue;
             }
-            let Some(next) = under_way.pop_front() else { return Ok(()) };
-            take(wait(&next))?;
+            let Some((oldest, size)) = under_way.pop_front() else { return Ok(()) };
+            take(wait(&oldest))?;
+            held -= size;
         }
     })
 }

@@ -71,7 +71,7 @@ impl KeptPiece {
     /// The piece of a key, where the cache has it.
     pub(super) fn find(key: &Digest, compression: LayerCompression, cache: &Cache) -> Option<Self> {
         let place: PiecePlace = postcard::from_bytes(&cache.derived(PLACES, key)?).ok()?;
-        let file = File::open(cache.blob(place.blob)?).ok()?;
+        let file = cache.open_blob(place.blob)?;
         Some(KeptPiece { file, place, compression })
     }
 

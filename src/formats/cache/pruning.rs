@@ -19,7 +19,7 @@ const EXACTLY: Duration = Duration::from_secs(600);
 const RECENT: Duration = Duration::from_secs(3600);
 
 /// Remembers how much there was, so that not every build has to count.
-const SIZE_FILE: &str = "size";
+pub(super) const SIZE_FILE: &str = "size";
 
 /// What pruning did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
