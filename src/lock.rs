@@ -297,14 +297,19 @@ impl Lock {
     }
 
     /// Whether a package of one architecture has a name or, where its format's recipes may ask for what a
-    /// package provides, provides it.
+    /// package provides, provides it. The name may be told by that of the architecture.
     fn has_name(&self, arch: Arch, name: &str) -> bool {
-        self.package(arch, name).is_some()
-            || self
-                .packages
-                .iter()
-                .filter(|package| package.arch == arch)
-                .any(|package| request::provides_name(package.relation("provides"), name))
+        let packages = || self.packages.iter().filter(|package| package.arch == arch);
+        let mut names = packages().map(|package| package.architecture.as_str());
+        let arch_name = names.find(|name| !matches!(*name, "all" | "noarch"));
+        let name = match arch_name {
+            Some(arch_name) => name.replace("{arch}", arch_name),
+            // Packages for all do not say what the distro calls it.
+            None if name.contains("{arch}") => return true,
+            None => name.to_owned(),
+        };
+        let provides = |package: &LockedPackage| request::provides_name(package.relation("provides"), &name);
+        self.package(arch, &name).is_some() || packages().any(provides)
     }
 
     /// Replaces what is locked for one architecture.

@@ -112,6 +112,36 @@ fn the_lock_is_sorted_and_says_what_later_stages_need() {
 }
 
 #[test]
+fn a_name_of_a_package_may_have_the_architecture_in_it() {
+    let archs = [Arch::Amd64, Arch::S390x];
+    let packages = "Package: app-amd64
+        /usr/bin/app-amd64 0755 amd64
+
+        Package: app-s390x
+        /usr/bin/app-s390x 0755 s390x";
+    let rig = Rig::with(&Archive::new(packages).for_archs(&archs));
+    let recipe = |name: &str| {
+        rig.recipe(&format!(
+            "arch = [\"amd64\", \"s390x\"]\n[[layer]]\nname = \"main\"\npackages = [\"{name}>=1\"]\nkeep = \"all\"\n"
+        ));
+    };
+    recipe("app-{arch}");
+    rig.run(&["build", "r.toml", "--arch", "all", "--output", "oci:out"]).ok();
+    let lock = rig.read("r.lock");
+    assert_eq!(versions(&lock).len(), 2, "{lock}");
+    for arch in ["amd64", "s390x"] {
+        assert!(version(&lock, arch, &format!("app-{arch}")).is_some(), "{lock}");
+        rig.run(&["why", "r.toml", &format!("/usr/bin/app-{arch}"), "--arch", arch]).ok();
+    }
+    // What it says of each is still so.
+    rig.run(&["build", "r.toml", "--arch", "all", "--locked", "--output", "oci:out"]).ok();
+    recipe("gone-{arch}");
+    rig.run(&["lock", "r.toml"]).fails(1, &["gone-amd64"]);
+    recipe("app-{triplet}");
+    rig.run(&["lock", "r.toml"]).fails(2, &["this is not how a package can be called"]);
+}
+
+#[test]
 fn locking_reads_indexes_and_building_from_a_lock_reads_packages() {
     let archive = Archive::new(
         "Package: app

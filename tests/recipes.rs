@@ -414,7 +414,7 @@ packages = ["busybox"]
     Case {
         summary: "packages of Alpine spelt wrongly",
         before: ALPINE,
-        text: r#"packages = ["curl==1-2", "curl=1.0@x", "my.apk", "curl (>= 8)", "a b", "dist/x.rpm", "./x.deb", "./gone.apk", "./x_{ach}.apk", "curl@nope", "my-{arch}", "curl!", 7, "curl@x", "Curl", "curl@x"]
+        text: r#"packages = ["curl==1-2", "curl=1.0@x", "my.apk", "curl (>= 8)", "a b", "dist/x.rpm", "./x.deb", "./gone.apk", "./x_{ach}.apk", "curl@nope", "my-{nix}", "curl!", 7, "curl@x", "Curl", "curl@x"]
 "#,
         expected: &[
             r#"9:13 `curl==1-2` is no package: `1-2` is no version | a version is written NUMBER[.NUMBER...][LETTER][_SUFFIX][-rNUMBER], such as "1.36.1-r29""#,
@@ -427,10 +427,10 @@ packages = ["busybox"]
             r"9:97 `./gone.apk` does not exist | paths are relative to the recipe's directory",
             r"9:111 unknown placeholder `{ach}` | `{arch}` is the distro's name of the architecture, `{triplet}` its directory below `/usr/lib`",
             r"9:128 no repository has the tag `nope` | the tags are `@x`",
-            r#"9:141 `my-{arch}` is no package: a name has no placeholders | they are for files, as in "./my_{arch}.apk""#,
-            r#"9:154 `curl!` is no package: `!` comes before the name | write "!curl" for what must not be there"#,
-            r#"9:163 an element of `packages` must be a string, not an integer | put it in quotes: "7""#,
-            r"9:184 `curl@x` is named twice in this layer | leave one out",
+            r"9:141 `my-{nix}` is no package: `{arch}` is the only placeholder of names | it is the distro's name of the architecture",
+            r#"9:153 `curl!` is no package: `!` comes before the name | write "!curl" for what must not be there"#,
+            r#"9:162 an element of `packages` must be a string, not an integer | put it in quotes: "7""#,
+            r"9:183 `curl@x` is named twice in this layer | leave one out",
         ],
     },
     Case {

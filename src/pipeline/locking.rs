@@ -350,8 +350,8 @@ fn requests(
     triplet: &str,
 ) -> Vec<(String, Vec<Request>)> {
     let request = |stacked: &Stacked<'_>, spec: &PackageSpec| match spec {
-        PackageSpec::Archive { name, constraint, .. } => Some(Request {
-            name: name.clone(),
+        PackageSpec::Archive { name, constraint } => Some(Request {
+            name: name.expand(arch_name, triplet),
             constraint: constraint
                 .as_ref()
                 .map(|constraint| (constraint.operator, constraint.version.clone())),

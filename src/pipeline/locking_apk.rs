@@ -136,7 +136,7 @@ fn provided(name: &str) -> Relation {
 /// What each layer asks for, as lines of apk's world.
 fn world(recipe: &Recipe, local: &[LocalApk], port: Port) -> Vec<(String, Vec<Relation>)> {
     let relation = |stacked: &Stacked<'_>, spec: &PackageSpec| match spec {
-        PackageSpec::Apk { relation, .. } => Some(relation.clone()),
+        PackageSpec::Apk { .. } => spec.relation(port.name, port.triplet),
         PackageSpec::Local(template) => {
             let path = stacked.path(&template.expand(port.name, port.triplet));
             local.iter().find(|package| package.path == path).map(|package| package.request.clone())

@@ -62,7 +62,8 @@ fn relation(spec: &str) -> Result<Relation, Wrong> {
     let at = bare.find(OPERATORS).unwrap_or(bare.len());
     let (named, rest) = (bare[..at].trim(), &bare[at..]);
     let (name, tag) = named.split_once('@').map_or((named, None), |(name, tag)| (name, Some(tag)));
-    check_name(name, tag.is_some() || !rest.is_empty())?;
+    // Alpine calls an architecture as it may call a package.
+    check_name(&name.replace("{arch}", "arch"), tag.is_some() || !rest.is_empty())?;
     if let Some(tag) = tag.filter(|tag| !is_tag(tag)) {
         return Err((format!("{} is no tag", quoted(tag)), format!("write \"{name}@TAG\"")));
     }
@@ -107,7 +108,10 @@ fn check_name(name: &str, more_follows: bool) -> Result<(), Wrong> {
         return Err(("it looks like a file".to_owned(), hint));
     }
     if name.contains(['{', '}']) {
-        return wrong("a name has no placeholders", "they are for files, as in \"./my_{arch}.apk\"");
+        return wrong(
+            "`{arch}` is the only placeholder of names",
+            "it is the distro's name of the architecture",
+        );
     }
     if let Some(bare) = name.strip_suffix('!') {
         let hint = format!("write \"!{bare}\" for what must not be there");
@@ -192,7 +196,7 @@ mod tests {
         assert_eq!(none("curl wget"), "each element names one");
         assert_eq!(none("curl (>= 8)"), "no operator follows the name");
         assert_eq!(none("my.apk"), "it looks like a file");
-        assert_eq!(none("my-{arch}"), "a name has no placeholders");
+        assert_eq!(none("my-{triplet}"), "`{arch}` is the only placeholder of names");
         assert_eq!(none("curl!"), "`!` comes before the name");
         assert_eq!(none("caf\u{e9}"), "this is not how a package can be called");
         assert_eq!(spelled("dist/x.rpm"), "`dist/x.rpm` is a path, but not that of a `.apk`");

@@ -11,7 +11,7 @@ use super::findings::Findings;
 use super::problems::{Span, quoted};
 use super::reader::Text;
 use super::repository::Repositories;
-use super::template::Template;
+use super::template::{self, Template};
 use super::{apk_package, suggest};
 use crate::apk::relation::Relation;
 use crate::deb::relation::Operator;
@@ -23,15 +23,13 @@ pub enum PackageSpec {
     /// From repositories of Debian's format.
     Archive {
         /// Its name.
-        name: String,
+        name: Template,
         /// What its version must be.
         constraint: Option<Constraint>,
-        /// Where the recipe names it.
-        span: Span,
     },
     /// From repositories of Alpine's format: a package, a name that packages provide, or what must not be there.
     Apk {
-        /// What is asked for; its tag is one of the repositories'.
+        /// What is asked for, as the recipe has it: see [`PackageSpec::relation`]. Its tag is one of the repositories'.
         relation: Relation,
         /// Where the recipe names it.
         span: Span,
@@ -122,9 +120,9 @@ impl fmt::Display for Constraint {
 impl fmt::Display for PackageSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PackageSpec::Archive { name, constraint: None, .. } => f.write_str(name),
-            PackageSpec::Archive { name, constraint: Some(constraint), .. } => {
-                write!(f, "{name}{constraint}")
+            PackageSpec::Archive { name, constraint: None } => f.write_str(name.as_str()),
+            PackageSpec::Archive { name, constraint: Some(constraint) } => {
+                write!(f, "{}{constraint}", name.as_str())
             }
             PackageSpec::Apk { relation, .. } => write!(f, "{relation}"),
             PackageSpec::Local(file) => f.write_str(file.as_str()),
@@ -136,15 +134,25 @@ impl PackageSpec {
     /// Where the recipe names it.
     pub fn span(&self) -> Span {
         match self {
-            PackageSpec::Archive { span, .. } | PackageSpec::Apk { span, .. } => span.clone(),
-            PackageSpec::Local(file) => file.span(),
+            PackageSpec::Apk { span, .. } => span.clone(),
+            PackageSpec::Archive { name: text, .. } | PackageSpec::Local(text) => text.span(),
         }
     }
 
-    /// The name that the recipe asks for.
+    /// What is asked of repositories of Alpine's format, for an architecture.
+    pub fn relation(&self, arch: &str, triplet: &str) -> Option<Relation> {
+        match self {
+            PackageSpec::Apk { relation, .. } => {
+                Some(Relation { name: template::expand(&relation.name, arch, triplet), ..relation.clone() })
+            }
+            PackageSpec::Archive { .. } | PackageSpec::Local(_) => None,
+        }
+    }
+
+    /// The name that the recipe asks for, as it has it.
     pub fn name(&self) -> Option<&str> {
         match self {
-            PackageSpec::Archive { name, .. } => Some(name),
+            PackageSpec::Archive { name, .. } => Some(name.as_str()),
             PackageSpec::Apk { relation, .. } => {
                 Some(&relation.name).filter(|_| !relation.conflict).map(String::as_str)
             }
@@ -163,15 +171,13 @@ impl PackageSpec {
         };
         let at = spec.find(['=', '<', '>', '!', '~', '(', ' ']).unwrap_or(spec.len());
         let (name, rest) = (&spec[..at], spec[at..].trim());
-        if let Err((why, hint)) = package_name(name) {
+        // Debian calls an architecture as it may call a package.
+        if let Err((why, hint)) = package_name(&name.replace("{arch}", "arch")) {
             return wrong(format!("{} is no package: {why}", quoted(spec)), hint);
         }
+        let asked = Template::new(name, &text.span);
         if rest.is_empty() {
-            return Some(PackageSpec::Archive {
-                name: name.to_owned(),
-                constraint: None,
-                span: text.span.clone(),
-            });
+            return Some(PackageSpec::Archive { name: asked, constraint: None });
         }
         let end = rest.find(|c: char| !"=<>!~".contains(c)).unwrap_or(rest.len());
         let (symbol, version) = (&rest[..end], rest[end..].trim());
@@ -189,7 +195,7 @@ impl PackageSpec {
             return wrong(message, "a version is written [EPOCH:]UPSTREAM[-REVISION]".to_owned());
         }
         let constraint = Some(Constraint { operator, version: version.to_owned() });
-        Some(PackageSpec::Archive { name: name.to_owned(), constraint, span: text.span.clone() })
+        Some(PackageSpec::Archive { name: asked, constraint })
     }
 }
 
@@ -278,10 +284,21 @@ mod tests {
         assert_eq!(read("curl<<9").as_deref(), Some("curl<9"));
         assert_eq!(read("curl>>9").as_deref(), Some("curl>9"));
         assert_eq!(read("curl<=9").as_deref(), Some("curl<=9"));
+        assert_eq!(read("linux-image-{arch} >= 6").as_deref(), Some("linux-image-{arch}>=6"));
         assert_eq!(read("./dist/my_1.0_{arch}.deb").as_deref(), Some("./dist/my_1.0_{arch}.deb"));
-        for wrong in
-            ["", "c", "=1", "curl=", "curl==1", "curl!=1", "curl (>= 8)", "curl 8", "curl=a:1", "curl=-1"]
-        {
+        for wrong in [
+            "",
+            "c",
+            "=1",
+            "curl=",
+            "curl==1",
+            "curl!=1",
+            "curl (>= 8)",
+            "curl 8",
+            "curl=a:1",
+            "curl=-1",
+            "a{x}",
+        ] {
             assert_eq!(read(wrong), None, "{wrong}");
         }
     }

@@ -47,7 +47,7 @@ impl Template {
 
     /// The text for an architecture: the distro's name of it (`armel`) and its multiarch triplet.
     pub fn expand(&self, arch: &str, triplet: &str) -> String {
-        self.text.replace("{arch}", arch).replace("{triplet}", triplet)
+        expand(&self.text, arch, triplet)
     }
 
     /// Reports that no such file exists below `dir`. One with placeholders cannot be looked for yet.
@@ -62,6 +62,11 @@ impl Template {
             findings.value(&self.span, message, "paths are relative to the recipe's directory");
         }
     }
+}
+
+/// A text with placeholders, for an architecture.
+pub(super) fn expand(text: &str, arch: &str, triplet: &str) -> String {
+    text.replace("{arch}", arch).replace("{triplet}", triplet)
 }
 
 /// What to do about a placeholder that is none.

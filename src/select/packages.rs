@@ -319,8 +319,11 @@ pub fn named(
     let specs = layer.layer.packages.iter();
     specs
         .filter_map(|spec| match spec {
-            PackageSpec::Archive { name, .. } => packages.get(name.as_str()).copied(),
-            PackageSpec::Apk { relation, .. } => {
+            PackageSpec::Archive { name, .. } => {
+                packages.get(name.expand(arch_name, triplet).as_str()).copied()
+            }
+            PackageSpec::Apk { .. } => {
+                let relation = spec.relation(arch_name, triplet)?;
                 let provides = |package: &&&LockedPackage| {
                     let names = package.relation("provides").split_whitespace();
                     names

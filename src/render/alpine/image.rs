@@ -84,7 +84,8 @@ impl<'a> Image<'a> {
         catalog: &'a FileCatalog,
     ) -> Self {
         let distro = recipe.conventions();
-        let of = |locked: &&'a LockedPackage| package(recipe, locked, catalog.package(&locked.name)?);
+        let port = (distro.arch_name(arch).unwrap_or_default(), distro.triplet(arch).unwrap_or_default());
+        let of = |locked: &&'a LockedPackage| package(recipe, port, locked, catalog.package(&locked.name)?);
         Image {
             recipe,
             distro,
@@ -141,13 +142,21 @@ pub(super) fn exclusions(image: &Image<'_>, number: usize) -> Exclusions {
         .collect()
 }
 
-fn package<'a>(recipe: &Recipe, locked: &'a LockedPackage, files: &'a PackageFiles) -> Option<Package<'a>> {
+/// A package of an image. `port` are the distro's names of the architecture.
+fn package<'a>(
+    recipe: &Recipe,
+    port: (&str, &str),
+    locked: &'a LockedPackage,
+    files: &'a PackageFiles,
+) -> Option<Package<'a>> {
     let ContentId::Apk(checksum) = files.content else { return None };
     let stacked = recipe.stacked();
     let number = stacked.iter().position(|one| Some(&one.layer.name) == locked.layer.as_ref());
     let layer = number.and_then(|number| stacked.get(number)).map(|one| one.layer);
     let names = |spec: &PackageSpec| match spec {
-        PackageSpec::Apk { relation, .. } => !relation.conflict && relation.name == locked.name,
+        PackageSpec::Apk { .. } => spec
+            .relation(port.0, port.1)
+            .is_some_and(|relation| !relation.conflict && relation.name == locked.name),
         PackageSpec::Archive { .. } => false,
         PackageSpec::Local(_) => locked.repository.is_none(),
     };
@@ -185,7 +194,7 @@ fn world(
     let arch_name = distro.arch_name(arch).unwrap_or_default();
     let triplet = distro.triplet(arch).unwrap_or_default();
     let spelt = |one: &Stacked<'_>, spec: &PackageSpec| match spec {
-        PackageSpec::Apk { relation, .. } => Some(relation.to_string()),
+        PackageSpec::Apk { .. } => spec.relation(arch_name, triplet).map(|relation| relation.to_string()),
         PackageSpec::Archive { .. } => None,
         PackageSpec::Local(template) => {
             let path = one.path(&template.expand(arch_name, triplet));
