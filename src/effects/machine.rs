@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::accounts::AccountNames;
 use super::files::ImageFiles;
+use super::others::chosen_alternative;
 use super::{Effect, ModeChange, NSSWITCH, NSSWITCH_CONF, Owner, Slave};
 use crate::root_path::RootPath;
 use crate::shell::text::{UNKNOWN, decode, encode};
@@ -120,6 +121,9 @@ impl<'a> Machine<'a> {
                         Effect::Owner { path, user, group, recursive } => {
                             self.set_owner(path, Owner { user, group }, recursive);
                         }
+                        Effect::User { .. } | Effect::Alternative { .. } | Effect::Divert { .. } => {
+                            self.effect(other);
+                        }
                         _ => {}
                     }
                     Ok(())
@@ -131,7 +135,52 @@ impl<'a> Machine<'a> {
 
     pub(super) fn effect(&mut self, effect: Effect) {
         if self.effects.last() != Some(&effect) {
+            self.remember(&effect);
             self.effects.push(effect);
+        }
+    }
+
+    /// What is found where an effect makes something beside what it is: homes, links of alternatives, what is diverted.
+    fn remember(&mut self, effect: &Effect) {
+        match effect {
+            Effect::User { home: Some(home), create_home: true, .. } => {
+                if let Ok(home) = RootPath::parse(home)
+                    && self.node(&home).is_none()
+                {
+                    self.changes.insert(home, Some(Item::Directory));
+                }
+            }
+            Effect::Alternative { name, link, path, priority, slaves } => {
+                let best = self.best_alternative(name);
+                if best.is_some_and(|(highest, ..)| highest >= *priority) {
+                    return;
+                }
+                // What went with the one before goes with it.
+                let gone: Vec<RootPath> = best
+                    .into_iter()
+                    .flat_map(|(.., slaves)| slaves)
+                    .map(|slave| slave.link.clone())
+                    .collect();
+                self.changes.extend(gone.into_iter().map(|link| (link, None)));
+                let slaves = slaves.iter().map(|slave| (&slave.link, &slave.name, &slave.path));
+                for (link, name, path) in slaves.chain([(link, name, path)]) {
+                    let Some(chosen) = chosen_alternative(name) else { continue };
+                    // What is no link stays.
+                    if !matches!(self.node(link), None | Some(Node::Symlink(_))) {
+                        continue;
+                    }
+                    self.changes.insert(link.clone(), Some(Item::Symlink(chosen.to_string())));
+                    self.changes.insert(chosen, Some(Item::Symlink(path.to_string())));
+                }
+            }
+            // What is at the path itself is the new file, where the package has one.
+            Effect::Divert { path, to, rename: true }
+                if matches!(self.node(path), Some(Node::File { .. })) =>
+            {
+                let item = Item::File(self.content(path), self.mode(path));
+                self.changes.insert(to.clone(), Some(item));
+            }
+            _ => {}
         }
     }
 
@@ -205,13 +254,6 @@ impl<'a> Machine<'a> {
         }
         if !self.passes(path) && (is_new || mode.is_some() || owner.is_some()) {
             self.effect(Effect::Directory { path: path.clone(), mode, owner });
-        }
-    }
-
-    /// A directory that an effect makes beside something else.
-    pub(super) fn remember_directory(&mut self, path: &RootPath) {
-        if self.node(path).is_none() {
-            self.changes.insert(path.clone(), Some(Item::Directory));
         }
     }
 
@@ -367,10 +409,10 @@ impl<'a> Machine<'a> {
         found
     }
 
-    /// Whether an alternative of this group was installed here, and the best of them.
+    /// Whether an alternative of this group was installed, and the best of them.
     pub(super) fn best_alternative(&self, group: &str) -> Option<(i64, &RootPath, &[Slave])> {
         let mut best: Option<(i64, &RootPath, &[Slave])> = None;
-        for effect in &self.effects {
+        for effect in self.left.iter().chain(&self.effects) {
             if let Effect::Alternative { name, path, priority, slaves, .. } = effect
                 && name == group
                 && best.is_none_or(|(highest, ..)| *priority > highest)

@@ -55,7 +55,7 @@ pub(super) fn standing(all: &BTreeMap<String, PackageEffects>, packages: &BTreeS
     of.sort_by_key(|found| found.after);
     of.into_iter()
         .flat_map(|found| &found.effects)
-        .filter(|effect| account(effect).is_some() || place(effect).is_some())
+        .filter(|effect| account(effect).is_some() || !places(effect).is_empty())
         .cloned()
         .collect()
 }
@@ -78,10 +78,11 @@ impl<'e> Made<'e> {
                 if let Some(name) = account(effect) {
                     accounts.entry(name).or_default().insert(&found.package);
                 }
-                let names =
-                    place(effect).and_then(RootPath::parent).map(|directory| in_directory(&directory));
-                for path in place(effect).into_iter().cloned().chain(names) {
-                    files.entry(path).or_default().insert(&found.package);
+                for path in places(effect) {
+                    let names = path.parent().map(|directory| in_directory(&directory));
+                    for path in names.into_iter().chain([path]) {
+                        files.entry(path).or_default().insert(&found.package);
+                    }
                 }
             }
         }
@@ -115,7 +116,7 @@ fn account(effect: &Effect) -> Option<&str> {
 }
 
 /// Where an effect changes what scripts find.
-fn place(effect: &Effect) -> Option<&RootPath> {
+fn places(effect: &Effect) -> Vec<RootPath> {
     match effect {
         Effect::File { path, .. }
         | Effect::Directory { path, .. }
@@ -123,10 +124,27 @@ fn place(effect: &Effect) -> Option<&RootPath> {
         | Effect::Remove { path, .. }
         | Effect::Owner { path, .. }
         | Effect::Mode { path, .. }
-        | Effect::Copy { to: path, .. }
-        | Effect::Rename { to: path, .. } => Some(path),
-        _ => None,
+        | Effect::Copy { to: path, .. } => vec![path.clone()],
+        Effect::Rename { from, to } | Effect::Divert { path: from, to, rename: true } => {
+            vec![from.clone(), to.clone()]
+        }
+        Effect::User { home: Some(home), create_home: true, .. } => {
+            RootPath::parse(home).into_iter().collect()
+        }
+        Effect::Alternative { name, link, slaves, .. } => {
+            let slaves = slaves.iter().map(|slave| (&slave.link, &slave.name));
+            let links = slaves.chain([(link, name)]);
+            links
+                .flat_map(|(link, name)| chosen_alternative(name).into_iter().chain([link.clone()]))
+                .collect()
+        }
+        _ => Vec::new(),
     }
+}
+
+/// The link below `/etc/alternatives` that says what was chosen.
+pub(super) fn chosen_alternative(name: &str) -> Option<RootPath> {
+    RootPath::parse(&format!("/etc/alternatives/{name}")).ok()
 }
 
 /// What catalogued packages depend on.

@@ -602,6 +602,39 @@ fn scripts_find_what_others_have_done_to_files() {
 }
 
 #[test]
+fn scripts_find_what_comes_with_accounts_and_alternatives() {
+    let first = [(
+        "postinst",
+        "#!/bin/sh -e\nadduser --system --home /srv/app --shell /bin/sh app\n\
+         update-alternatives --install /usr/bin/e e /usr/bin/e.low 10 --slave /usr/bin/f f /usr/bin/f.low \\\n\
+         --slave /usr/bin/g g /usr/bin/g.low\n\
+         update-alternatives --install /usr/bin/e e /usr/bin/e.high 20 --slave /usr/bin/f f /usr/bin/f.high\n\
+         update-alternatives --install /usr/bin/e e /usr/bin/e.middle 15\n\
+         [ ! -L /usr/bin/e ] || readlink /usr/bin/e >/etc/own\n",
+    )];
+    let second = [(
+        "postinst",
+        "#!/bin/sh -e\n[ -d /srv/app ] || mkdir -m 700 /srv/app\nchmod 750 /srv/app\n\
+         readlink /etc/alternatives/e >/etc/chosen\n[ ! -L /usr/bin/g ]\nreadlink /etc/alternatives/f >/etc/slave\n",
+    )];
+    let found = among(&[("Package: one", &first), ("Package: a\nDepends: one", &second)]);
+    assert_eq!((&found["one"].undone, &found["a"].undone), (&vec![], &vec![]));
+    let text = |of: &str, at: &str| {
+        found[of].effects.iter().find_map(|effect| match effect {
+            Effect::File { path, content, .. } if path.as_str() == at => {
+                Some(String::from_utf8_lossy(content).into_owned())
+            }
+            _ => None,
+        })
+    };
+    assert_eq!(text("one", "/etc/own").as_deref(), Some("/etc/alternatives/e\n"));
+    assert_eq!(text("a", "/etc/chosen").as_deref(), Some("/usr/bin/e.high\n"));
+    assert_eq!(text("a", "/etc/slave").as_deref(), Some("/usr/bin/f.high\n"));
+    let mode = Effect::Mode { path: path("/srv/app"), mode: ModeChange::Bits(0o750), recursive: false };
+    assert_eq!(found["a"].effects[0], mode);
+}
+
+#[test]
 fn what_is_given_and_moved_keeps_its_bits_and_owner() {
     let last = |body: &str, at: &str| {
         let found = postinst(body);

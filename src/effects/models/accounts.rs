@@ -5,7 +5,6 @@ use super::super::accounts::KnownUser;
 use super::super::machine::Machine;
 use super::arguments::{Arguments, Flag};
 use super::{all_known, doubtful};
-use crate::root_path::RootPath;
 use crate::shell::text::is_known;
 use crate::shell::{Call, Reply};
 
@@ -167,11 +166,6 @@ fn user(machine: &mut Machine<'_>, new: NewUser<'_>) {
     machine.accounts.users.insert(new.name.to_owned(), known);
     for group in &new.groups {
         machine.accounts.members.insert((new.name.to_owned(), group.clone()));
-    }
-    if new.create_home
-        && let Ok(home) = RootPath::parse(&new.home)
-    {
-        machine.remember_directory(&home);
     }
     machine.effect(Effect::User {
         name: new.name.to_owned(),
