@@ -20,6 +20,7 @@ use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::repository::Mirrors;
 use crate::select::{Given, Inputs, Outcome, Selection, Wants, likely_packages, select};
+use crate::shell::lacked_a_thread;
 use crate::transport::Transport;
 
 mod assembly;
@@ -293,6 +294,7 @@ impl Forge<'_> {
                 scripts: &Scripts { catalog, of_archives: &self.loaded.words, of_image: &of_image },
             };
             let outcome = select(inputs).map_err(|error| self.with_providers(recipe, arch, error));
+            lacked_a_thread().map_or(Ok(()), |error| Err(ForgeError::Threads(error)))?;
             match outcome.map_err(|error| ForgeError::of_selection(arch, error))? {
                 Outcome::Selection(selection) => {
                     let AtHand { catalog, outlines, .. } = at_hand;

@@ -41,6 +41,7 @@ mod words;
 
 pub use glob::{Match, Pattern};
 pub use named::{TextKind, named_commands};
+pub use nesting::lacked_a_thread;
 pub use parse::SyntaxError;
 pub use state::resolve;
 pub use words::{ScriptWords, has_words, is_language, is_shell, words};

@@ -100,12 +100,14 @@ pub(super) fn side_by_side<'f, I: Sync, T: Send>(
             *all[place].lock().unwrap_or_else(PoisonError::into_inner) = Some((progress, done));
         }
     };
-    // Threads of their own: they wait for others that have rayon work for them, and those of rayon's could all be
+    // This one and others of their own: they wait for those that have rayon work for them, and rayon's could all be
     // waiting then.
     std::thread::scope(|scope| {
-        for _ in 0..rayon::current_num_threads().clamp(1, items.len().max(1)) {
-            scope.spawn(take);
+        for _ in 1..rayon::current_num_threads().min(items.len()) {
+            // Where there is no thread this one does the work.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, take);
         }
+        take();
     });
     let done = all.into_iter().filter_map(|one| one.into_inner().unwrap_or_else(PoisonError::into_inner));
     done.map(|(progress, done)| {

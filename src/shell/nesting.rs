@@ -4,7 +4,9 @@
 //! here-documents. But it is no deeper than it has opening ones, and so much stack the parser gets. What was parsed is
 //! then looked at itself, and must be shallow: whoever walks it recurses too.
 
+use std::io;
 use std::panic::AssertUnwindSafe;
+use std::sync::OnceLock;
 
 use brush_parser::ast::{
     AndOr, AndOrList, Command, CompoundCommand, CompoundList, ExtendedTestExpr, Pipeline, Program,
@@ -20,6 +22,15 @@ const LEVEL: usize = 96 << 10;
 const OPENING: &[&str] =
     &["case", "coproc", "do", "elif", "for", "function", "if", "select", "time", "until", "while"];
 
+/// The code of the operating system's reason why there was no thread to parse a text on.
+static NO_THREAD: OnceLock<i32> = OnceLock::new();
+
+/// Why some text could not be parsed for want of a thread, if that was so for one in this process. What it found out
+/// about scripts is not to be relied on then: another time there would be more.
+pub fn lacked_a_thread() -> Option<io::Error> {
+    NO_THREAD.get().copied().map(io::Error::from_raw_os_error)
+}
+
 /// How much a text may open, at most: brackets, negations and compound commands.
 fn openings(text: &str) -> usize {
     let marks = text.bytes().filter(|byte| matches!(byte, b'(' | b'{' | b'[' | b'`' | b'!')).count();
@@ -27,7 +38,8 @@ fn openings(text: &str) -> usize {
     marks + text.split(|c: char| !is_word(c)).filter(|word| OPENING.contains(word)).count()
 }
 
-/// Runs a parser on a text, with all the stack that it may need; none where that is too much, or not to be had, and where
+/// Runs a parser on a text, with all the stack that it may need; none where that is too much, or not to be had
+/// ([`lacked_a_thread`]), and where
 /// the parser gives up in a bad way: its tokenizer does with some here-documents that do not end.
 pub(super) fn on_deep_stack<T: Send>(text: &str, parser: impl FnOnce() -> T + Send) -> Option<T> {
     let levels = openings(text);
@@ -39,7 +51,10 @@ pub(super) fn on_deep_stack<T: Send>(text: &str, parser: impl FnOnce() -> T + Se
     }
     std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().stack_size((1 << 20) + levels * LEVEL);
-        builder.spawn_scoped(scope, parser).ok()?.join().ok()
+        let started = builder.spawn_scoped(scope, parser).inspect_err(|error| {
+            NO_THREAD.get_or_init(|| error.raw_os_error().unwrap_or_default());
+        });
+        started.ok()?.join().ok()
     })
 }
 
