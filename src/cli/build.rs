@@ -245,7 +245,9 @@ fn summary(built: &Built, verbose: bool) -> String {
         .take(shown)
         .map(|size| format!("{} {}", size.package, megabytes(size.bytes)))
         .collect();
-    let _ = write!(text, "\n  largest: {}", sizes.join(", "));
+    if !sizes.is_empty() {
+        let _ = write!(text, "\n  largest: {}", sizes.join(", "));
+    }
     // Some servers have a hundred plug-ins, most of which nobody asked for.
     let lacks = |warning: &&Warning| matches!(warning, Warning::PluginLacks { .. } | Warning::Unproven(_));
     let lacking = summary.warnings.iter().filter(lacks).count();
