@@ -18,6 +18,7 @@ mod plan;
 mod pull;
 mod push;
 mod reporter;
+mod running;
 mod session;
 mod settings;
 mod test;

@@ -215,3 +215,24 @@ fn a_program_for_another_machine_is_told() {
     rig.run(&["build", "r.toml", "--arch", "amd64"])
         .fails(1, &["/usr/bin/app, which the recipe brings, cannot be run"]);
 }
+
+/// What names no package is resolved for a script's sake, and for nothing else's.
+#[test]
+fn a_script_alone_brings_what_runs_it() {
+    let shell = "Package: gruff-shell\n Essential: yes\n /usr/bin/gruff 0755 shell";
+    let rig = Rig::with(&Archive::new(shell));
+    rig.recipe(
+        "[[layer]]\nname = \"a\"\nfiles = [{ path = \"/usr/bin/run\", source = \"run\", mode = \"0755\" }]\n",
+    );
+    rig.write("run", "a text");
+    rig.build(&[]);
+    assert!(!rig.read("r.lock").contains("gruff-shell"));
+    rig.write("run", "#!/usr/bin/gruff\necho\n");
+    rig.run(&["build", "r.toml", "--arch", "amd64", "--locked"])
+        .fails(1, &["what /usr/bin/run needs changed"]);
+    let ran = rig.build(&[]);
+    assert!(!ran.err.contains("warning"), "{}", ran.err);
+    assert!(rig.read("r.lock").contains("gruff-shell"));
+    assert_eq!(Image::read(&rig.work("images"), "r").text("/usr/bin/gruff"), "shell");
+    rig.build(&["--locked", "--offline"]);
+}

@@ -142,3 +142,30 @@ fn layers_that_are_known_in_part_come_to_the_same() {
         assert_eq!(partial(&rig), [] as [PathBuf; 0], "{number}");
     }
 }
+
+/// A build ends with how to run what it made, in a shell's words.
+#[test]
+fn how_to_run_it_is_told() {
+    let rig = rig();
+    let image = "[image]\nentrypoint = [\"/usr/bin/app\"]\nexpose = [\"80\", \"53/udp\"]\n";
+    let told = |arguments: &[&str]| {
+        let ran = rig.run(&[&["build", "r.toml"], arguments].concat()).ok();
+        ran.err.lines().find_map(|line| line.strip_prefix("run it: ")).map(ToOwned::to_owned)
+    };
+    rig.recipe(&format!("{LAYERS}{image}"));
+    assert_eq!(
+        told(&["--arch", "amd64,arm64,s390x", "--output", "oci:i"]).as_deref(),
+        Some("podman run --rm -p 53:53/udp -p 80:80 oci:i:r")
+    );
+    let other = if Arch::host() == Some(Arch::S390x) { Arch::Arm64 } else { Arch::S390x };
+    let platform = if other == Arch::Arm64 { "linux/arm64/v8" } else { "linux/s390x" };
+    assert_eq!(
+        told(&["--arch", other.name(), "--output", "docker-archive:my file.tar"]),
+        Some(format!(
+            "podman run --rm --platform {platform} -p 53:53/udp -p 80:80 'docker-archive:my file.tar'"
+        ))
+    );
+    assert_eq!(told(&["--arch", other.name(), "--output", "tar:i.tar"]), None);
+    rig.recipe(LAYERS);
+    assert_eq!(told(&["--arch", "amd64,arm64,s390x", "--output", "oci:i"]), None);
+}

@@ -81,7 +81,7 @@ fn archive(version: &str) -> Archive {
 
 /// What a build says of the image: all but which stages it went through, and where the image is.
 fn said(ran: &Ran) -> (Option<i32>, String, serde_json::Value) {
-    let stages = ["resolving ", "fetching ", "packing ", "r for ", "note: debian"];
+    let stages = ["resolving ", "fetching ", "packing ", "r for ", "run it: ", "note: debian"];
     let err: Vec<&str> =
         ran.err.lines().filter(|line| !stages.iter().any(|stage| line.starts_with(stage))).collect();
     let mut out: serde_json::Value = serde_json::from_str(&ran.out).unwrap_or_default();

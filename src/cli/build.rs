@@ -15,7 +15,7 @@ use super::error::Failure;
 use super::locking::locked;
 use super::place::{Destination, Moved, failed, scratch, usage, zstd_warning};
 use super::session::{Resolving, archs, load_recipe};
-use super::{Session, print_data};
+use super::{Session, print_data, running};
 
 const OUTPUT_HELP: &str = "Where the image goes: oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, \
     docker://HOST/REPOSITORY[:TAG], dir:PATH or tar:FILE";
@@ -82,6 +82,9 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     }
     if !moved.tallies.is_empty() {
         session.reporter.say(&moved.words());
+    }
+    if let Some(command) = running::command(&recipe, &wanted, &destination, &name) {
+        session.reporter.say(&format!("run it: {command}"));
     }
     print_data(&result(arguments, session, &built, &moved, &name));
     Ok(())

@@ -14,38 +14,51 @@ use crate::root_path::RootPath;
 
 /// The packages whose scripts are evaluated after those of what they depend on, with those, in the order in which that is
 /// done: who depends on another depends on all that it does, and on more.
-#[derive(Default)]
 pub(super) struct Waiting<'a> {
+    catalog: &'a FileCatalog,
+    dependencies: Dependencies<'a>,
+    /// What scripts looked at, by package.
+    looked_at: BTreeMap<String, BTreeSet<RootPath>>,
     queue: BTreeMap<(usize, &'a str), (&'a PackageFiles, BTreeSet<String>)>,
-    /// All that were ever in it.
-    known: BTreeSet<&'a str>,
+    /// All that were ever in it, and whether they are still.
+    known: BTreeMap<&'a str, bool>,
 }
 
 impl<'a> Waiting<'a> {
-    /// Adds a package if it depends on one of those that have made what it looks at.
-    pub(super) fn add(
-        &mut self,
-        package: &'a PackageFiles,
-        makers: &BTreeSet<&str>,
-        dependencies: &Dependencies<'_>,
-    ) {
-        let is_new = !self.known.contains(package.name.as_str());
-        if !is_new || makers.iter().all(|maker| *maker == package.name) {
+    pub(super) fn new(catalog: &'a FileCatalog, looked_at: BTreeMap<String, BTreeSet<RootPath>>) -> Self {
+        let dependencies = Dependencies::of(catalog);
+        Waiting { catalog, dependencies, looked_at, queue: BTreeMap::new(), known: BTreeMap::new() }
+    }
+
+    /// Adds the packages, each once, that depend on those that have made what they look at; but for some.
+    pub(super) fn add_finders(&mut self, made: &Made<'_>, except: &BTreeSet<String>) {
+        if made.is_empty() {
             return;
         }
-        let before = dependencies.all(&package.name);
-        if makers.iter().any(|maker| before.contains(*maker)) {
-            self.known.insert(&package.name);
-            self.queue.insert((before.len(), &package.name), (package, before));
+        for package in self.catalog.packages().filter(|package| !except.contains(&package.name)) {
+            if self.known.contains_key(package.name.as_str()) {
+                continue;
+            }
+            let makers = made.found_by(package, self.looked_at.get(&package.name));
+            if makers.iter().all(|maker| *maker == package.name) {
+                continue;
+            }
+            let before = self.dependencies.all(&package.name);
+            if makers.iter().any(|maker| before.contains(*maker)) {
+                self.known.insert(&package.name, true);
+                self.queue.insert((before.len(), &package.name), (package, before));
+            }
         }
     }
 
     pub(super) fn next(&mut self) -> Option<(&'a PackageFiles, BTreeSet<String>)> {
-        self.queue.pop_first().map(|(_, next)| next)
+        let (_, (package, before)) = self.queue.pop_first()?;
+        self.known.insert(&package.name, false);
+        Some((package, before))
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.queue.keys().any(|(_, waiting)| *waiting == name)
+        self.known.get(name).is_some_and(|is_waiting| *is_waiting)
     }
 }
 
@@ -70,19 +83,18 @@ pub(super) struct Made<'e> {
 }
 
 impl<'e> Made<'e> {
-    pub(super) fn of(all: impl IntoIterator<Item = &'e PackageEffects>) -> Self {
+    /// What these have made, by package.
+    pub(super) fn of(all: impl IntoIterator<Item = (&'e str, &'e Effect)>) -> Self {
         let mut accounts: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         let mut files: BTreeMap<RootPath, BTreeSet<&str>> = BTreeMap::new();
-        for found in all {
-            for effect in &found.effects {
-                if let Some(name) = account(effect) {
-                    accounts.entry(name).or_default().insert(&found.package);
-                }
-                for path in places(effect) {
-                    let names = path.parent().map(|directory| in_directory(&directory));
-                    for path in names.into_iter().chain([path]) {
-                        files.entry(path).or_default().insert(&found.package);
-                    }
+        for (package, effect) in all {
+            if let Some(name) = account(effect) {
+                accounts.entry(name).or_default().insert(package);
+            }
+            for path in places(effect) {
+                let names = path.parent().map(|directory| in_directory(&directory));
+                for path in names.into_iter().chain([path]) {
+                    files.entry(path).or_default().insert(package);
                 }
             }
         }
@@ -90,12 +102,12 @@ impl<'e> Made<'e> {
         Made { accounts: accounts.into_iter().collect(), any, files }
     }
 
+    fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.files.is_empty()
+    }
+
     /// The packages that have made what a package's scripts name or look at.
-    pub(super) fn found_by(
-        &self,
-        package: &PackageFiles,
-        looked_at: Option<&BTreeSet<RootPath>>,
-    ) -> BTreeSet<&'e str> {
+    fn found_by(&self, package: &PackageFiles, looked_at: Option<&BTreeSet<RootPath>>) -> BTreeSet<&'e str> {
         let control = &package.manifest.control;
         let members = ["config", "preinst", "postinst", ".pre-install", ".post-install"];
         let texts = members.iter().filter_map(|name| control.member(name));
@@ -148,14 +160,14 @@ pub(super) fn chosen_alternative(name: &str) -> Option<RootPath> {
 }
 
 /// What catalogued packages depend on.
-pub(super) struct Dependencies<'a> {
+struct Dependencies<'a> {
     /// By the names of packages and of what they provide.
     packages: BTreeMap<String, BTreeSet<&'a str>>,
     direct: BTreeMap<&'a str, Vec<String>>,
 }
 
 impl<'a> Dependencies<'a> {
-    pub(super) fn of(catalog: &'a FileCatalog) -> Self {
+    fn of(catalog: &'a FileCatalog) -> Self {
         let mut packages: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
         let mut direct = BTreeMap::new();
         for package in catalog.packages() {

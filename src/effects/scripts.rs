@@ -10,7 +10,7 @@ use super::files::{ImageFiles, architecture_of};
 use super::machine::{Facts, Machine};
 use super::memo::{EffectsMemo, Found};
 use super::models::tool_of_trigger;
-use super::others::{Dependencies, Made, Waiting, standing};
+use super::others::{Made, Waiting, standing};
 use super::{Effect, PackageEffects, Undone, triggers};
 
 use crate::cache::ContentId;
@@ -48,13 +48,9 @@ pub fn effects_of_all(
         .map(|(name, Found { effects, looked_at })| ((name.clone(), effects), (name, looked_at)))
         .unzip();
     all.extend(found);
-    let dependencies = Dependencies::of(catalog);
-    let mut waiting = Waiting::default();
-    let made = Made::of(all.values());
-    for package in catalog.packages() {
-        let makers = made.found_by(package, looked_at.get(&package.name));
-        waiting.add(package, &makers, &dependencies);
-    }
+    let mut waiting = Waiting::new(catalog, looked_at);
+    let made = all.values().flat_map(|found| found.effects.iter().map(|effect| (&*found.package, effect)));
+    waiting.add_finders(&Made::of(made), &BTreeSet::new());
     let mut place = 0;
     while let Some((package, mut before)) = waiting.next() {
         // Of two that depend on each other the second finds what the first has done.
@@ -64,12 +60,10 @@ pub fn effects_of_all(
         let found = found.map_or_else(|| not_evaluated(package), |(_, found)| found.effects);
         place += 1;
         let found = PackageEffects { after: place, after_files_of: before, ..found };
-        // What it has made now may be what others look at.
-        let made = Made::of([&found]);
-        for other in catalog.packages().filter(|other| !found.after_files_of.contains(&other.name)) {
-            let makers = made.found_by(other, looked_at.get(&other.name));
-            waiting.add(other, &makers, &dependencies);
-        }
+        // What it has made now and not before may be what others look at.
+        let alone = all.get(&package.name).map(|alone| alone.effects.as_slice()).unwrap_or_default();
+        let news = found.effects.iter().filter(|effect| !alone.contains(effect));
+        waiting.add_finders(&Made::of(news.map(|effect| (&*package.name, effect))), &found.after_files_of);
         all.insert(package.name.clone(), found);
     }
     Ok(all)

@@ -19,7 +19,7 @@ use crate::resolve::{Pinned, Request, ResolveError, Solution, resolve};
 use crate::select::SelectError;
 
 use super::locking_on_base::{OfBase, as_base, on_base};
-use super::programs::{changed_program, needs, packages_by_layer};
+use super::programs::{changed_program, needs, packages_by_layer, script_alone};
 use super::{Forge, ForgeError, Update};
 
 /// What one architecture resolved to.
@@ -39,7 +39,9 @@ impl Forge<'_> {
         }
         for arch in archs {
             let Ok(port) = Port::of(recipe, *arch) else { continue };
-            if let Some(path) = changed_program(recipe, lock, *arch) {
+            if let Some(path) =
+                changed_program(recipe, lock, *arch).or_else(|| script_alone(recipe, lock, *arch))
+            {
                 return Ok(Some(Stale::Program { path }));
             }
             for (path, name, content) in local_files(recipe, port)? {

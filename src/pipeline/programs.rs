@@ -136,6 +136,17 @@ pub(super) fn changed_program(recipe: &Recipe, lock: &Lock, arch: Arch) -> Optio
     now.symmetric_difference(&then).next().map(|(path, ..)| path.clone())
 }
 
+/// A script of a recipe's own, where there is nothing to run it with: what names no package is not resolved otherwise.
+pub(super) fn script_alone(recipe: &Recipe, lock: &Lock, arch: Arch) -> Option<String> {
+    let mut locks = std::iter::successors(Some(lock), |lock| lock.base.as_deref());
+    // Elsewhere no package is on every system.
+    let is_debian = recipe.from.is_some() && recipe.format() == PackageFormat::Deb;
+    if !is_debian || recipe.base_image.is_some() || locks.any(|lock| lock.archs().contains(&arch)) {
+        return None;
+    }
+    own_elfs(recipe, arch).scripts.keys().next().map(ToString::to_string)
+}
+
 impl Forge<'_> {
     /// Finds the packages of Debian's that have what programs need.
     pub(super) fn find_deb(
