@@ -635,6 +635,24 @@ fn scripts_find_what_comes_with_accounts_and_alternatives() {
 }
 
 #[test]
+fn users_are_changed_by_who_makes_them() {
+    let makes = [("postinst", "#!/bin/sh -e\nuseradd -r -s /bin/sh app\nusermod -d /srv/app app\n")];
+    let changes = [(
+        "postinst",
+        "#!/bin/sh -e\nusermod -s /bin/sh app\nusermod -s /bin/bash app\nchsh -s /bin/dash app\n",
+    )];
+    let found = among(&[("Package: one", &makes), ("Package: a\nDepends: one", &changes)]);
+    let is_moved =
+        |effect: &Effect| matches!(effect, Effect::User { home: Some(home), .. } if home == "/srv/app");
+    assert!(found["one"].undone.is_empty() && found["one"].effects.iter().any(is_moved), "{found:?}");
+    let lines: Vec<usize> = found["a"].undone.iter().map(|step| step.line).collect();
+    assert_eq!(
+        (lines, &found["a"].undone[0].reason[..]),
+        (vec![3, 4], "another package makes the user `app`")
+    );
+}
+
+#[test]
 fn what_is_given_and_moved_keeps_its_bits_and_owner() {
     let last = |body: &str, at: &str| {
         let found = postinst(body);

@@ -369,41 +369,47 @@ pub(super) fn usermod(machine: &mut Machine<'_>, call: &Call) -> Reply {
         return Reply::status(6);
     }
     for (option, value) in &arguments.options {
-        match option.as_str() {
+        let done = match option.as_str() {
             "G" => {
                 for group in value.split(',').filter(|group| !group.is_empty()) {
                     member(machine, &name, group);
                 }
+                Ok(())
             }
-            "d" => change(machine, &name, |_, home, _| *home = Some(value.clone())),
-            "s" => change(machine, &name, |shell, _, _| *shell = Some(value.clone())),
-            "c" => change(machine, &name, |_, _, gecos| *gecos = Some(value.clone())),
+            "d" => change(machine, &name, |_, home, _| value.clone_into(home)),
+            "s" => change(machine, &name, |shell, _, _| value.clone_into(shell)),
+            "c" => change(machine, &name, |_, _, gecos| value.clone_into(gecos)),
             // Locked is how every account begins; dates and passwords are none of an image's.
-            "a" | "L" | "U" | "p" | "e" | "m" | "f" => {}
-            _ => return Reply::Unknown(format!("there is no model of its option `-{option}`")),
+            "a" | "L" | "U" | "p" | "e" | "m" | "f" => Ok(()),
+            _ => Err(format!("there is no model of its option `-{option}`")),
+        };
+        if let Err(reason) = done {
+            return Reply::Unknown(reason);
         }
     }
     Reply::status(0)
 }
 
-/// Changes what is said of a user that the script made.
+/// Changes what is said of a user that the script made: the shell, the home and the comment. Not of another's; why not.
 fn change(
     machine: &mut Machine<'_>,
     user: &str,
-    mut edit: impl FnMut(&mut Option<String>, &mut Option<String>, &mut Option<String>),
-) {
+    edit: impl Fn(&mut String, &mut String, &mut String),
+) -> Result<(), String> {
+    let Some(known) = machine.accounts.users.get_mut(user) else { return Ok(()) };
+    let before = (known.shell.clone(), known.home.clone(), known.gecos.clone());
+    edit(&mut known.shell, &mut known.home, &mut known.gecos);
+    let after = (known.shell.clone(), known.home.clone(), known.gecos.clone());
+    let mut is_own = false;
     for effect in &mut machine.effects {
         if let Effect::User { name, shell, home, gecos, .. } = effect
             && name == user
         {
-            edit(shell, home, gecos);
-            if let Some(known) = machine.accounts.users.get_mut(user) {
-                known.home = home.clone().unwrap_or_default();
-                known.shell = shell.clone().unwrap_or_default();
-                known.gecos = gecos.clone().unwrap_or_default();
-            }
+            is_own = true;
+            (*shell, *home, *gecos) = (Some(after.0.clone()), Some(after.1.clone()), Some(after.2.clone()));
         }
     }
+    if is_own || before == after { Ok(()) } else { Err(format!("another package makes the user `{user}`")) }
 }
 
 pub(super) fn chsh(machine: &mut Machine<'_>, call: &Call) -> Reply {
@@ -411,7 +417,9 @@ pub(super) fn chsh(machine: &mut Machine<'_>, call: &Call) -> Reply {
         && flag == "-s"
     {
         let (user, shell) = (user.clone(), shell.clone());
-        change(machine, &user, |own, _, _| *own = Some(shell.clone()));
+        if let Err(reason) = change(machine, &user, |own, _, _| shell.clone_into(own)) {
+            return Reply::Unknown(reason);
+        }
     }
     Reply::status(0)
 }
