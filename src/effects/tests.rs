@@ -197,6 +197,19 @@ fn what_is_a_machines_own_is_told_and_not_made() {
     assert_eq!((found.undone.len(), found.at_run_time), (0, vec!["openssl".to_owned()]));
     assert!(!found.effects.iter().any(|effect| matches!(effect, Effect::File { .. })), "{:?}", found.effects);
     assert_eq!(postinst("openssl x509 -in /etc/a").undone.len(), 1);
+    let found = postinst(
+        "openssl req -x509 -key /etc/nothing -out /etc/a && mkdir /srv/a\n\
+         openssl rand -out /dev/null 1 && mkdir /srv/c",
+    );
+    let made: Vec<&str> = found
+        .effects
+        .iter()
+        .map(|effect| match effect {
+            Effect::Directory { path, .. } => path.as_str(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!((made, found.undone), (vec!["/srv/c"], vec![]));
 }
 
 #[test]

@@ -18,17 +18,30 @@ pub(super) fn rndc_confgen(machine: &mut Machine<'_>, call: &Call) -> Reply {
 
 /// What openssl makes by chance is each machine's own; scripts find the file that it is to be in.
 pub(super) fn openssl(machine: &mut Machine<'_>, call: &Call) -> Reply {
-    let by_chance = ["dhparam", "ecparam", "gendsa", "genpkey", "genrsa", "rand", "req"];
-    if !call.argv.get(1).is_some_and(|command| by_chance.contains(&command.as_str())) {
+    let has = |options: &[&str]| call.argv.iter().any(|word| options.contains(&word.as_str()));
+    let is_by_chance = match call.argv.get(1).map_or("", String::as_str) {
+        "dhparam" | "gendsa" | "genpkey" | "genrsa" | "rand" => true,
+        "ecparam" => has(&["-genkey"]),
+        "req" => has(&["-new", "-newkey", "-x509"]),
+        _ => false,
+    };
+    if !is_by_chance {
         return unmodelled(machine, call);
     }
-    let files = call.argv.windows(2).filter(|words| matches!(words[0].as_str(), "-out" | "-keyout"));
-    for path in files.filter_map(|words| super::files::place(machine, call, &words[1])).collect::<Vec<_>>() {
+    let files = |options: &[&str]| -> Vec<RootPath> {
+        let named = call.argv.windows(2).filter(|words| options.contains(&words[0].as_str()));
+        let paths = named.filter_map(|words| super::files::place(machine, call, &words[1]));
+        paths.filter(|path| !path.as_str().starts_with("/dev/")).collect()
+    };
+    if files(&["-in", "-key", "-config"]).iter().any(|path| machine.node(path).is_none()) {
+        return Reply::status(1);
+    }
+    let made = files(&["-out", "-keyout"]);
+    for path in made {
         machine.pretend_file(&path, 0o600);
     }
     at_run_time(machine, call);
-    let stdout = if call.argv.iter().any(|word| word == "-out") { String::new() } else { unknown() };
-    Reply::output(stdout)
+    Reply::output(if has(&["-out"]) { String::new() } else { unknown() })
 }
 
 /// sshd(8) `-G` and `-T` tell its configuration, which is not read here.
