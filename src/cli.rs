@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use rootforge::transport::without_credentials;
 
 mod base_image;
 mod build;
@@ -105,7 +106,7 @@ fn print_data(text: &str) {
     }
 }
 
-/// Prints talk. Where nobody can listen, nothing is lost.
+/// Prints talk, which may end in a log. Where nobody can listen, nothing is lost.
 fn print_talk(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", without_credentials(text));
 }

@@ -142,6 +142,39 @@ fn a_name_of_a_package_may_have_the_architecture_in_it() {
 }
 
 #[test]
+fn who_asks_a_repository_stands_in_no_lock_image_or_message() {
+    let files = Archive::new("Package: app\n/usr/bin/app 0755 x").files();
+    let server = Server::new(move |request| {
+        let is_known = request.headers.get("authorization").is_some_and(|is| is == "Basic bWU6c2VjcmV0");
+        match files.get(request.path.trim_start_matches('/')) {
+            _ if !is_known => Answer::status(401),
+            None => Answer::status(404),
+            Some(body) => Answer::body(body.clone()),
+        }
+    });
+    let rig = Rig::with(&Archive::new("Package: other\n/usr/share/other 0644 x"));
+    let recipe = |who: &str| {
+        let url = server.root().replace("http://", &format!("http://{who}"));
+        rig.recipe(&format!(
+            "[[repository]]\ntype = \"deb\"\nurl = \"{url}\"\nsuite = \"trixie\"\ncomponents = [\"main\"]\n\
+             keys = [\"key.asc\"]\n{LAYER}"
+        ));
+    };
+    recipe("me:secret@");
+    rig.build(&[]);
+    let lock = rig.read("r.lock");
+    assert!(lock.contains(&server.root()) && !lock.contains("secret"), "{lock}");
+    rig.build(&["--locked", "--cache-dir", "empty"]);
+    // Who is told otherwise is asked for the same.
+    recipe("");
+    let ran = rig.run(&["build", "r.toml", "--arch", "amd64", "--locked", "--cache-dir", "none"]);
+    assert!(ran.code == Some(1) && ran.err.contains("401"), "{}", ran.err);
+    recipe("you:hidden@");
+    let ran = rig.run(&["lock", "r.toml", "--update", "--cache-dir", "none"]);
+    assert!(ran.code == Some(1) && ran.err.contains("401") && !ran.err.contains("hidden"), "{}", ran.err);
+}
+
+#[test]
 fn locking_reads_indexes_and_building_from_a_lock_reads_packages() {
     let archive = Archive::new(
         "Package: app

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::arch::Arch;
 use crate::distro::{Archive, Distro, Pocket};
 use crate::recipe::{Location, Recipe, Repository, RepositoryKind};
+use crate::transport::without_credentials;
 use crate::trust::Keyring;
 
 use super::{Mirrors, RepositoryError, Source};
@@ -58,10 +59,10 @@ fn own_source(recipe: &Recipe, repository: &Repository) -> Result<Option<Source>
     }))
 }
 
-/// The name of a recipe's own archive: its URL or path as the recipe has it.
+/// The name of a recipe's own archive: its URL, but for who asks for it, or its path as the recipe has it.
 pub fn archive_name(location: &Location) -> String {
     match location {
-        Location::Url(url) => url.clone(),
+        Location::Url(url) => without_credentials(url).into_owned(),
         Location::Directory(directory) => directory.display().to_string(),
     }
 }

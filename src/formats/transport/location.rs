@@ -1,5 +1,6 @@
 //! What a URL names: something on a server, or a file.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::TransportError;
@@ -17,6 +18,19 @@ pub fn is_remote(url: &str) -> bool {
     ["http:", "https:"]
         .iter()
         .any(|scheme| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
+}
+
+/// A text in which no URL has a user or password any more, as logs, locks and images may have it.
+pub fn without_credentials(text: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        let end = after.find(|c: char| c == '/' || c.is_whitespace() || "`'\"?#".contains(c));
+        let host = after[..end.unwrap_or(after.len())].rfind('@').map_or(0, |at| at + 1);
+        out.extend([before, "://"]);
+        rest = &after[host..];
+    }
+    if out.len() + rest.len() == text.len() { text.into() } else { (out + rest).into() }
 }
 
 impl Location {
@@ -61,6 +75,19 @@ fn decode(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn credentials_go() {
+        for (text, shown) in [
+            ("cannot read http://me:p@ss@h:80/x@1, https://you@h", "cannot read http://h:80/x@1, https://h"),
+            ("`https://a:b@h`: no", "`https://h`: no"),
+            ("http://h/a@b", "http://h/a@b"),
+            ("://@", "://"),
+            ("é@é", "é@é"),
+        ] {
+            assert_eq!(without_credentials(text), shown);
+        }
+    }
 
     #[test]
     fn what_is_a_file() {

@@ -15,6 +15,7 @@ use crate::recipe::{Keep, Location, PackageSpec, Recipe, Stacked};
 use crate::root_path::RootPath;
 use crate::select::SelectedLayer;
 use crate::tarball::Entry;
+use crate::transport::without_credentials;
 
 /// What is set up.
 #[derive(Debug)]
@@ -223,7 +224,8 @@ fn repositories(recipe: &Recipe) -> Vec<String> {
     });
     let own = recipe.repositories.iter().filter_map(|repository| match &repository.location {
         Location::Url(url) if url.starts_with("http") => {
-            Some(repository.tag().map_or_else(|| url.clone(), |tag| format!("@{tag} {url}")))
+            let url = without_credentials(url);
+            Some(repository.tag().map_or_else(|| url.to_string(), |tag| format!("@{tag} {url}")))
         }
         _ => None,
     });
