@@ -42,6 +42,7 @@ netgroup:       nis
 pub use files::{CatalogFiles, ImageFiles};
 pub use memo::EffectsMemo;
 pub use mode::{ModeChange, given_away};
+pub(crate) use models::command_lines;
 pub use scripts::{effects_of, effects_of_all};
 
 /// What one package's scripts do on a fresh installation.

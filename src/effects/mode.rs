@@ -10,6 +10,12 @@ pub enum ModeChange {
 }
 
 impl ModeChange {
+    /// What a text says: a number of permission bits, or clauses, which may turn out to be none when they are applied.
+    pub fn of(text: &str) -> Self {
+        let bits = u32::from_str_radix(text, 8).ok().filter(|bits| *bits <= 0o7777);
+        bits.map_or_else(|| ModeChange::Symbolic(text.to_owned()), ModeChange::Bits)
+    }
+
     /// The permission bits that it makes of others; none if it is no mode.
     ///
     /// A directory keeps its set-id bits where a number of four digits or less does not name them, as in GNU's

@@ -17,6 +17,7 @@ mod arguments;
 mod awk;
 mod capabilities;
 mod columns;
+pub(crate) mod command_lines;
 mod copies;
 mod debconf;
 mod dpkg;

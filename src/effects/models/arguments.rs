@@ -5,11 +5,11 @@ pub(super) type Flag = (char, &'static str, bool);
 
 /// What a command line says.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Options by name: the letter, or the long name where there is none. In order.
-    pub(super) options: Vec<(String, String)>,
+    pub(crate) options: Vec<(String, String)>,
     /// All else.
-    pub(super) operands: Vec<String>,
+    pub(crate) operands: Vec<String>,
 }
 
 impl Arguments {
@@ -58,12 +58,13 @@ impl Arguments {
         Ok(read)
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
+    /// Whether an option is given.
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.options.iter().any(|(option, _)| option == name)
     }
 
     /// The last value of an option.
-    pub(super) fn value(&self, name: &str) -> Option<&str> {
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.options.iter().rev().find(|(option, _)| option == name).map(|(_, value)| value.as_str())
     }
 }

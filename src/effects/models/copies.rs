@@ -3,7 +3,8 @@
 use super::super::Owner;
 use super::super::machine::{Content, Machine};
 use super::arguments::Arguments;
-use super::files::{answer, directory, place, read};
+use super::command_lines;
+use super::files::{answer, directory, place, read, read_by};
 use super::permissions::{mode_of, owner};
 use crate::root_path::RootPath;
 use crate::shell::{Call, Node, Reply, World};
@@ -34,24 +35,8 @@ pub(super) fn install(machine: &mut Machine<'_>, call: &Call) -> Reply {
 }
 
 fn installed(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
-    let flags = [
-        ('d', "directory", false),
-        ('m', "mode", true),
-        ('o', "owner", true),
-        ('g', "group", true),
-        ('D', "", false),
-        ('T', "no-target-directory", false),
-        ('t', "target-directory", true),
-        ('p', "preserve-timestamps", false),
-        ('v', "verbose", false),
-        ('c', "", false),
-        ('C', "compare", false),
-        ('b', "", false),
-        ('s', "strip", false),
-        ('Z', "", false),
-    ];
-    let arguments = read(call, &flags)?;
-    let mode = mode_of(arguments.value("m"))?;
+    let arguments = read_by(call, command_lines::install)?;
+    let mode = mode_of(arguments.value("m"), 0)?;
     let owner = owner(arguments.value("o"), arguments.value("g"));
     let mut status = 0;
     if arguments.has("d") {

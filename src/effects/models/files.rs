@@ -4,7 +4,7 @@ use super::super::Owner;
 use super::super::machine::{Content, Machine};
 use super::arguments::{Arguments, Flag};
 use super::permissions::mode_of;
-use super::{all_known, doubtful};
+use super::{all_known, command_lines, doubtful};
 use crate::root_path::RootPath;
 use crate::shell::{Call, Node, Reply, World};
 
@@ -15,10 +15,18 @@ pub(super) fn answer(result: Result<i32, Reply>) -> Reply {
 
 /// Reads a command line of known words.
 pub(super) fn read(call: &Call, flags: &[Flag]) -> Result<Arguments, Reply> {
+    read_by(call, |words| Arguments::read(words, flags))
+}
+
+/// Reads the known words behind a command in the way of that command.
+pub(super) fn read_by(
+    call: &Call,
+    reading: impl Fn(&[String]) -> Result<Arguments, String>,
+) -> Result<Arguments, Reply> {
     if !all_known(call) {
         return Err(doubtful());
     }
-    Arguments::read(&call.argv[1..], flags).map_err(Reply::Unknown)
+    reading(&call.argv[1..]).map_err(Reply::Unknown)
 }
 
 /// Where a path is once the links in its directories are followed; its last component is not.
@@ -41,9 +49,8 @@ pub(super) fn mkdir(machine: &mut Machine<'_>, call: &Call) -> Reply {
 }
 
 fn made_directories(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
-    let flags = [('p', "parents", false), ('m', "mode", true), ('v', "verbose", false), ('Z', "", false)];
-    let arguments = read(call, &flags)?;
-    let mode = mode_of(arguments.value("m"))?;
+    let arguments = read_by(call, command_lines::mkdir)?;
+    let mode = mode_of(arguments.value("m"), 0o777)?;
     let mut status = 0;
     for path in &arguments.operands {
         status |= directory(machine, call, path, arguments.has("p"), mode, None);

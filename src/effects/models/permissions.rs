@@ -2,8 +2,8 @@
 
 use super::super::machine::Machine;
 use super::super::{Effect, ModeChange, Owner};
-use super::arguments::Flag;
-use super::files::{answer, place, read};
+use super::command_lines;
+use super::files::{answer, place, read, read_by};
 use crate::shell::{Call, Reply, World};
 
 /// An owner of names; what is empty stays as it is.
@@ -13,63 +13,12 @@ pub(super) fn owner(user: Option<&str>, group: Option<&str>) -> Option<Owner> {
     (owner.user.is_some() || owner.group.is_some()).then_some(owner)
 }
 
-fn octal(text: &str) -> Option<u32> {
-    u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777)
+/// The number of a mode as `mkdir -m` and `install -m` take it, where it has those bits before without.
+pub(super) fn mode_of(text: Option<&str>, before: u32) -> Result<Option<u32>, Reply> {
+    let Some(text) = text else { return Ok(None) };
+    let mode = command_lines::made_with(text, before);
+    mode.map(Some).ok_or_else(|| Reply::Unknown(format!("there is no model of the mode `{text}`")))
 }
-
-/// The number of a mode as `mkdir -m` and `install -m` take it.
-pub(super) fn mode_of(text: Option<&str>) -> Result<Option<u32>, Reply> {
-    match text {
-        None => Ok(None),
-        Some(text) => octal(text)
-            .or_else(|| symbolic(text))
-            .map(Some)
-            .ok_or_else(|| Reply::Unknown(format!("there is no model of the mode `{text}`"))),
-    }
-}
-
-/// `u=rwx,g=rx,o=` as a number.
-fn symbolic(text: &str) -> Option<u32> {
-    let mut mode = 0;
-    for clause in text.split(',') {
-        let (who, what) = clause.split_once('=')?;
-        let bits = what.chars().try_fold(0, |bits, letter| {
-            let bit = match letter {
-                'r' => 4,
-                'w' => 2,
-                'x' => 1,
-                _ => return None,
-            };
-            Some(bits | bit)
-        })?;
-        for letter in if who.is_empty() { "a" } else { who }.chars() {
-            mode |= match letter {
-                'u' => bits << 6,
-                'g' => bits << 3,
-                'o' => bits,
-                'a' => bits << 6 | bits << 3 | bits,
-                _ => return None,
-            };
-        }
-    }
-    Some(mode)
-}
-
-const CHANGE: &[Flag] = &[
-    ('R', "recursive", false),
-    ('f', "silent", false),
-    ('\0', "quiet", false),
-    ('v', "verbose", false),
-    ('c', "changes", false),
-    ('h', "no-dereference", false),
-    ('\0', "reference", true),
-    ('\0', "from", true),
-    ('P', "", false),
-    ('H', "", false),
-    ('L', "", false),
-    ('\0', "preserve-root", false),
-    ('\0', "dereference", false),
-];
 
 /// Whether a command without a model may have made what is not there. It is not to fail for that.
 fn is_doubtful(machine: &Machine<'_>, call: &Call, path: &str) -> bool {
@@ -81,16 +30,7 @@ pub(super) fn chmod(machine: &mut Machine<'_>, call: &Call) -> Reply {
 }
 
 fn changed_mode(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
-    // `-x` and the like are modes, not options.
-    let is_mode = |word: &&String| {
-        word.starts_with('-') && word.len() > 1 && word[1..].chars().all(|letter| "rwxXst".contains(letter))
-    };
-    let (modes, words): (Vec<&String>, Vec<&String>) = call.argv.iter().partition(|word| is_mode(word));
-    let mut argv: Vec<String> = words.into_iter().cloned().collect();
-    if let Some(mode) = modes.first() {
-        argv.insert(1, format!("a{mode}"));
-    }
-    let arguments = read(&Call { argv, ..call.clone() }, CHANGE)?;
+    let arguments = read_by(call, command_lines::chmod)?;
     let mut operands = arguments.operands.as_slice();
     let mode = match (arguments.value("reference"), operands.split_first()) {
         (Some(path), _) => match machine.resolved(call, path) {
@@ -99,7 +39,7 @@ fn changed_mode(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
         },
         (None, Some((text, rest))) => {
             operands = rest;
-            octal(text).map_or_else(|| ModeChange::Symbolic(text.clone()), ModeChange::Bits)
+            ModeChange::of(text)
         }
         (None, None) => return Ok(1),
     };
@@ -126,7 +66,7 @@ pub(super) fn chgrp(machine: &mut Machine<'_>, call: &Call) -> Reply {
 }
 
 fn changed_owner(machine: &mut Machine<'_>, call: &Call, group_only: bool) -> Result<i32, Reply> {
-    let arguments = read(call, CHANGE)?;
+    let arguments = read_by(call, command_lines::chown)?;
     let mut paths = arguments.operands.as_slice();
     let owner = if let Some(path) = arguments.value("reference") {
         let Some(path) = machine.resolved(call, path) else { return Ok(1) };
@@ -135,15 +75,11 @@ fn changed_owner(machine: &mut Machine<'_>, call: &Call, group_only: bool) -> Re
     } else {
         let Some((who, rest)) = paths.split_first() else { return Ok(1) };
         paths = rest;
-        let (user, group) = if group_only {
-            ("", who.as_str())
+        if group_only {
+            Owner { user: None, group: Some(who.clone()).filter(|group| !group.is_empty()) }
         } else {
-            who.split_once(':').or_else(|| who.split_once('.')).unwrap_or((who, ""))
-        };
-        // `USER:` is the user with the group of its login.
-        let login = (group.is_empty() && who.ends_with(':')).then(|| machine.accounts.primary_group(user));
-        let group = login.flatten().unwrap_or_else(|| group.to_owned());
-        owner(Some(user), Some(&group)).unwrap_or_default()
+            command_lines::owner_of(who, |user| machine.accounts.primary_group(user))
+        }
     };
     // Where the script would end there, it has the account from somewhere: an installation that fails is none.
     if call.may_fail && !machine.know(&owner) {
