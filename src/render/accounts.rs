@@ -268,6 +268,13 @@ impl Accounts {
         self.users.iter().find(|known| known.name == user).map(|known| known.gid)
     }
 
+    /// The gid of the group that a user, by name or number, logs in with.
+    pub(super) fn login_gid(&self, user: &str) -> Option<u32> {
+        let number =
+            || user.parse().ok().and_then(|uid: u32| self.users.iter().find(|known| known.uid == uid));
+        self.primary_gid(user).or_else(|| number().map(|known| known.gid))
+    }
+
     /// `/etc/passwd` and `/etc/group`, by id; upon those of a base image, what is new comes last.
     pub fn files(&self) -> Made {
         if let Some(given) = &self.given {

@@ -34,6 +34,7 @@ use super::{
 mod account_files;
 mod alternatives;
 mod database;
+mod declared;
 mod nsswitch;
 mod shells;
 mod sysusers;
@@ -175,10 +176,9 @@ impl<'a> Setup<'a> {
     pub fn wants(&self, selected: &'a SelectedLayer) -> BTreeSet<RootPath> {
         let mut wanted = Self::sources(selected);
         for (package, whole) in self.brought(selected) {
-            wanted.extend(self.declared(package, SYSUSERS));
+            wanted.extend(self.declared(package, declared::is_sysusers));
             if whole {
-                wanted.extend(self.declared(package, TMPFILES));
-                wanted.extend(self.declared(package, UNITS));
+                wanted.extend(self.declared(package, declared::is_of_a_start));
                 for effect in self.effects_of(package) {
                     if let Effect::Copy { from, .. } = effect {
                         wanted.extend(source(self.catalog, from));
@@ -338,46 +338,6 @@ impl<'a> Setup<'a> {
         brought
     }
 
-    /// The files of a package in one of the directories of declarations, stripped ones too.
-    fn declared(&self, package: &str, (directory, ending): Declared) -> Vec<RootPath> {
-        let directory = fixed(directory);
-        let files = self.catalog.files_of(package).map(|file| &self.catalog.get(file).1.entry.path);
-        let mut declared: Vec<RootPath> = files
-            .filter(move |path| path.as_str().ends_with(ending) && path.parent().as_ref() == Some(&directory))
-            .cloned()
-            .collect();
-        declared.sort();
-        declared
-    }
-
-    fn declarations(&self, package: &str, kind: Declared) -> Vec<String> {
-        let declared = self.declared(package, kind);
-        let texts = declared.iter().filter_map(|path| self.contents.get(path).cloned());
-        texts.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
-    }
-
-    /// What a package's declarations ask for beside accounts.
-    fn declared_effects(&self, package: &str) -> Vec<Effect> {
-        let exists = |path: &RootPath| self.tree.leads(path);
-        let has = |path: &RootPath| self.tree.leads(path) || source(self.catalog, path).is_some();
-        let tmpfiles = self.declarations(package, TMPFILES);
-        // Files are read in the order of their names, and the first word on a directory
-        // stands.
-        let mut directories = BTreeSet::new();
-        let is_first = |effect: &Effect| match effect {
-            Effect::Directory { path, .. } => directories.insert(path.clone()),
-            _ => true,
-        };
-        let tmpfiles = tmpfiles.iter().flat_map(|text| tmpfiles::effects(text, exists, has));
-        let mut effects: Vec<Effect> = tmpfiles.filter(is_first).collect();
-        for text in self.declarations(package, UNITS) {
-            let made = units::effects(&text, exists, |path| directories.contains(path));
-            directories.extend(made.iter().filter_map(units::made).cloned());
-            effects.extend(made);
-        }
-        effects
-    }
-
     /// The links to the best of what the image has.
     fn make_alternatives(&mut self, made: &mut Made, excludes: &dyn Fn(&RootPath) -> bool) {
         let links = self.alternatives.links(|path| self.tree.leads(path));
@@ -407,13 +367,6 @@ impl<'a> Setup<'a> {
         patterns.filter_map(|glob| glob.expand(arch, triplet).ok()).collect()
     }
 }
-
-/// Where packages declare something, and how the names of such files end.
-type Declared = (&'static str, &'static str);
-
-const SYSUSERS: Declared = ("/usr/lib/sysusers.d", ".conf");
-const TMPFILES: Declared = ("/usr/lib/tmpfiles.d", ".conf");
-const UNITS: Declared = ("/usr/lib/systemd/system", ".service");
 
 fn effects_in<'e>(effects: &'e BTreeMap<String, PackageEffects>, package: &str) -> &'e [Effect] {
     effects.get(package).map_or(&[], |all| &all.effects)

@@ -233,14 +233,17 @@ impl<'t, 'a> Files<'t, 'a> {
         paths.iter().try_for_each(|path| change(self, path))
     }
 
+    /// Gives a path to somebody. Where one of the two is not known, the other still counts.
     fn own(&mut self, path: &RootPath, owner: &Owner) -> Result<(), Failure> {
         let unknown = |name: &str| format!("nobody defines `{name}`, to whom {path} is to belong");
         let user = owner.user.as_deref().map(|user| self.accounts.uid(user).ok_or_else(|| unknown(user)));
         let group =
             owner.group.as_deref().map(|group| self.accounts.gid(group).ok_or_else(|| unknown(group)));
-        let (user, group) = (user.transpose()?, group.transpose()?);
         if let Some(item) = self.tree.get_mut(path) {
-            let [uid, gid] = [user.unwrap_or(item.metadata.uid), group.unwrap_or(item.metadata.gid)];
+            let known =
+                |id: &Option<Result<u32, Failure>>| id.as_ref().and_then(|id| id.as_ref().ok()).copied();
+            let uid = known(&user).unwrap_or(item.metadata.uid);
+            let gid = known(&group).unwrap_or(item.metadata.gid);
             if [uid, gid] != [item.metadata.uid, item.metadata.gid] {
                 [item.metadata.uid, item.metadata.gid] = [uid, gid];
                 if matches!(item.kind, EntryKind::File { .. }) {
@@ -249,7 +252,7 @@ impl<'t, 'a> Files<'t, 'a> {
                 self.touched.insert(path.clone());
             }
         }
-        Ok(())
+        user.transpose().and(group.transpose()).map(drop)
     }
 
     fn set_mode(&mut self, path: &RootPath, mode: u32) {

@@ -7,14 +7,17 @@ use crate::recipe::Recipe;
 
 use super::super::accounts::Home;
 use super::super::{Made, MadeFile, RenderError, fixed};
-use super::{Brought, SYSUSERS, Setup, effects_in, sysusers};
+use super::{Brought, Setup, declared, effects_in, sysusers};
 
 impl<'a> Setup<'a> {
     pub(super) fn make_accounts(&mut self, brought: &Brought<'a>) -> Result<BTreeSet<Home>, RenderError> {
         let mut declared: Vec<Effect> = Vec::new();
         for name in brought.keys() {
-            declared
-                .extend(self.declarations(name, SYSUSERS).iter().flat_map(|text| sysusers::effects(text)));
+            declared.extend(
+                self.declarations(name, declared::is_sysusers)
+                    .iter()
+                    .flat_map(|text| sysusers::effects(text)),
+            );
         }
         let effects = self.effects;
         let scripted = brought.keys().flat_map(|name| effects_in(effects, name));

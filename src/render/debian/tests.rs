@@ -157,6 +157,20 @@ fn alternative(name: &str, link: &str, to: &str, priority: i64, slaves: &[Slave]
     }
 }
 
+fn user(name: &str, uid: u32, group: &str) -> Effect {
+    Effect::User {
+        name: name.into(),
+        uid: Some(uid),
+        group: Some(group.into()),
+        groups: Vec::new(),
+        home: None,
+        shell: None,
+        gecos: None,
+        create_home: false,
+        system: true,
+    }
+}
+
 fn chown(at: &str, user: &str, group: &str, recursive: bool) -> Effect {
     let name = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
     Effect::Owner { path: path(at), user: name(user), group: name(group), recursive }
@@ -353,6 +367,59 @@ fn what_services_are_started_with_is_made() {
     unit("a.service", "[Service]\nRuntimeDirectory=ant\nRuntimeDirectoryMode=0750\n");
     unit("a.conf", "[Service]\nRuntimeDirectory=bee\n");
     assert_eq!(world.lay().0, [["/run/ant/ 750 0:0"]]);
+}
+
+#[test]
+fn services_get_their_directories_though_their_group_is_another() {
+    let units = "/usr/lib/systemd/system";
+    let files = ["a.service", "b.service", "c.service", "n.service"].map(|name| format!("{units}/{name}"));
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let mut world = World { layers: vec![vec![package("a", &files)]], ..World::default() };
+    for (name, user) in [("a", "ant"), ("b", "nobody"), ("c", "stranger"), ("n", "300")] {
+        let text = format!("[Service]\nUser={user}\nRuntimeDirectory=%N\n");
+        world.contents.insert(path(&format!("{units}/{name}.service")), text.into_bytes());
+    }
+    world.effects("a", &[user("ant", 300, "nogroup")]);
+    let (layers, undone) = world.lay();
+    let directories: Vec<&String> = layers[0].iter().filter(|line| line.starts_with("/run/")).collect();
+    assert_eq!(
+        directories,
+        ["/run/a/ 755 300:65534", "/run/b/ 755 65534:65534", "/run/c/ 755 0:0", "/run/n/ 755 300:65534"]
+    );
+    assert_eq!(undone, ["a: nobody defines `stranger`, to whom /run/c is to belong"]);
+}
+
+#[test]
+fn what_is_known_of_an_owner_counts() {
+    let mut world = World { layers: vec![vec![package("a", &["/srv/a"])]], ..World::default() };
+    world.effects("a", &[user("ant", 300, "nogroup"), chown("/srv/a", "ant", "strangers", false)]);
+    let (layers, undone) = world.lay();
+    assert_eq!(layers[0], ["chown [300, 0] /srv/a"]);
+    assert_eq!(undone, ["a: nobody defines `strangers`, to whom /srv/a is to belong"]);
+}
+
+#[test]
+fn drop_ins_of_any_package_add_to_units() {
+    let units = "/usr/lib/systemd/system";
+    let of = |names: &[&str]| names.iter().map(|name| format!("{units}/{name}")).collect::<Vec<_>>();
+    let own = of(&["a-b.service", "a-b.service.d/50-x.conf", "a-b.service.d/20-own.conf"]);
+    let others = of(&["a-.service.d/50-x.conf", "service.d/70-all.conf", "other.service.d/90-no.conf"]);
+    let package_of =
+        |name, files: &[String]| package(name, &files.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut world =
+        World { layers: vec![vec![package_of("a", &own), package_of("b", &others)]], ..World::default() };
+    for (name, text) in [
+        ("a-b.service", "RuntimeDirectory=ant\nStateDirectory=ant"),
+        ("a-b.service.d/20-own.conf", "RuntimeDirectory=\nRuntimeDirectory=bee"),
+        ("a-b.service.d/50-x.conf", "RuntimeDirectoryMode=0700"),
+        ("a-.service.d/50-x.conf", "RuntimeDirectory=never"),
+        ("service.d/70-all.conf", "RuntimeDirectory=cat"),
+        ("other.service.d/90-no.conf", "RuntimeDirectory=never"),
+    ] {
+        let text = format!("[Service]\n{text}\n");
+        world.contents.insert(path(&format!("{units}/{name}")), text.into_bytes());
+    }
+    assert_eq!(world.lay().0[0], ["/run/bee/ 700 0:0", "/run/cat/ 700 0:0", "/var/lib/ant/ 755 0:0"]);
 }
 
 #[test]
