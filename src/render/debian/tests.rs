@@ -390,6 +390,17 @@ fn services_get_their_directories_though_their_group_is_another() {
 }
 
 #[test]
+fn directories_that_a_package_has_are_given_to_its_service() {
+    let unit = "/usr/lib/systemd/system/a.service";
+    let files = [unit, "/etc/a/", "/var/lib/a/", "/var/lib/a/x"];
+    let mut world = World { layers: vec![vec![package("a", &files)]], ..World::default() };
+    let text =
+        "[Service]\nUser=nobody\nStateDirectory=a\nStateDirectoryMode=0750\nConfigurationDirectory=a\n";
+    world.contents.insert(path(unit), text.as_bytes().to_vec());
+    assert_eq!(world.lay().0, [["/var/lib/a/ 750 65534:65534"]]);
+}
+
+#[test]
 fn what_is_known_of_an_owner_counts() {
     let mut world = World { layers: vec![vec![package("a", &["/srv/a"])]], ..World::default() };
     world.effects("a", &[user("ant", 300, "nogroup"), chown("/srv/a", "ant", "strangers", false)]);

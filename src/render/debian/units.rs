@@ -2,8 +2,8 @@
 //! systemd.service(5), `ExecStartPre=`, where that makes directories and no more): an image has no systemd that makes
 //! them when the program starts.
 //!
-//! Left out: services that are templates of several (`%i`), and users that exist only while a service runs
-//! (`DynamicUser=`).
+//! Left out: services that are templates of several (`%i`), users that exist only while a service runs
+//! (`DynamicUser=`), and the owners of what packages have in such directories.
 
 use crate::effects::{Effect, Owner};
 use crate::root_path::RootPath;
@@ -41,13 +41,14 @@ pub(super) struct Around<'a> {
     pub(super) login_group: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// The directories of a service that are not there yet; those that are have their owner and mode from elsewhere. What
-/// tmpfiles.d(5) and other units make before is there for commands.
+/// The directories that a service is started with. Those of its settings are its own even where its package has them
+/// already. What tmpfiles.d(5) and other units make before is there for commands.
 pub(super) fn effects(unit: &Unit<'_>, around: &Around<'_>) -> Vec<Effect> {
     if unit.is_set("DynamicUser") {
         return Vec::new();
     }
-    let name = |setting: &str| unit.last(setting).map(|name| unit.specify(name));
+    let name =
+        |setting: &str| unit.last(setting).map(|name| unit.specify(name).filter(|name| !name.is_empty()));
     let user = name("User").unwrap_or_else(|| Some("root".to_owned()));
     // A template does not say for whom it makes directories.
     let Some(user) = user else { return Vec::new() };
@@ -75,10 +76,11 @@ fn directories(unit: &Unit<'_>, owner: &Owner, around: &Around<'_>) -> Vec<Effec
     let mut effects = Vec::new();
     for (setting, base) in SETTINGS {
         let mode = unit.mode(&format!("{setting}Mode")).unwrap_or(0o755);
-        let owner = if setting == CONFIGURATION { root() } else { owner.clone() };
+        let is_roots = setting == CONFIGURATION;
+        let owner = if is_roots { root() } else { owner.clone() };
         let below = |name: &str| {
-            let name = unit.specify(name).filter(|name| !name.is_empty() && !name.starts_with('/'))?;
-            RootPath::parse(&format!("{base}/{name}")).ok()
+            let name = unit.specify(name).filter(|name| !name.starts_with('/'))?;
+            RootPath::parse(&format!("{base}/{name}")).ok().filter(|path| path.as_str() != base)
         };
         for names in unit.values(setting).into_iter().flat_map(words) {
             let (name, link) =
@@ -86,7 +88,7 @@ fn directories(unit: &Unit<'_>, owner: &Owner, around: &Around<'_>) -> Vec<Effec
             let Some(path) = below(name) else { continue };
             let link = link.and_then(below).filter(|link| !(around.exists)(link));
             let target = path.to_string();
-            if !(around.exists)(&path) {
+            if !is_roots || !(around.exists)(&path) {
                 effects.push(Effect::Directory { path, mode: Some(mode), owner: Some(owner.clone()) });
             }
             effects.extend(link.map(|path| Effect::Symlink { path, target }));

@@ -7,6 +7,7 @@ use crate::effects::{Effect, ModeChange, Owner, command_lines};
 use crate::root_path::RootPath;
 
 use super::super::words::word;
+use super::made;
 
 /// A command as it is called.
 #[derive(Debug, PartialEq, Eq)]
@@ -114,9 +115,9 @@ impl Run<'_> {
         let mut effects = Vec::new();
         for path in self.paths(&told.operands).filter(|path| !(self.exists)(path)) {
             if told.has("p") {
-                effects.extend(self.parents(&path, usual | 0o300));
+                self.make_parents(&path, usual | 0o300, &mut effects);
             }
-            effects.push(self.directory(path, mode, self.owner.clone()));
+            effects.push(directory(path, mode, self.owner.clone()));
         }
         Some(effects)
     }
@@ -130,8 +131,8 @@ impl Run<'_> {
             let own = if (self.exists)(&path) { Owner::default() } else { self.owner.clone() };
             let given = |name: &str, own| told.value(name).map(ToOwned::to_owned).or(own);
             let owner = Owner { user: given("o", own.user), group: given("g", own.group) };
-            effects.extend(self.parents(&path, 0o755));
-            effects.push(self.directory(path, mode, owner));
+            self.make_parents(&path, 0o755, &mut effects);
+            effects.push(directory(path, mode, owner));
         }
         Some(effects)
     }
@@ -157,23 +158,26 @@ impl Run<'_> {
     }
 
     fn paths(&self, operands: &[String]) -> impl Iterator<Item = RootPath> {
-        let absolute = |path: &String| match path.starts_with('/') {
-            true => RootPath::parse(path).ok(),
-            false => RootPath::parse(&format!("{}/{path}", self.directory)).ok(),
+        let absolute = |path: &String| {
+            let above = if path.starts_with('/') { "" } else { self.directory };
+            RootPath::parse(&format!("{above}/{path}")).ok()
         };
         operands.iter().filter_map(absolute)
     }
 
-    /// The directories above a path that are missing below those that are there.
-    fn parents(&self, path: &RootPath, mode: u32) -> Vec<Effect> {
-        let below = path.ancestors().skip_while(|above| !(self.exists)(above));
-        let missing = below.filter(|above| !(self.exists)(above));
-        missing.map(|above| self.directory(above, mode, self.owner.clone())).collect()
+    /// Makes the directories above a path that are missing below those that are there, after what the command has made.
+    fn make_parents(&self, path: &RootPath, mode: u32, effects: &mut Vec<Effect>) {
+        let is_there = |above: &RootPath| {
+            (self.exists)(above) || effects.iter().any(|effect| made(effect) == Some(above))
+        };
+        let missing: Vec<RootPath> =
+            path.ancestors().skip_while(|above| !is_there(above)).filter(|above| !is_there(above)).collect();
+        effects.extend(missing.into_iter().map(|above| directory(above, mode, self.owner.clone())));
     }
+}
 
-    fn directory(&self, path: RootPath, mode: u32, owner: Owner) -> Effect {
-        Effect::Directory { path, mode: Some(mode), owner: Some(owner) }
-    }
+fn directory(path: RootPath, mode: u32, owner: Owner) -> Effect {
+    Effect::Directory { path, mode: Some(mode), owner: Some(owner) }
 }
 
 #[cfg(test)]

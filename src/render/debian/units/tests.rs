@@ -3,7 +3,7 @@
 use super::*;
 use crate::effects::ModeChange;
 
-/// What a service's section comes to, in an image that has `/run` and `/var/log/there`, where `moth` logs in with the
+/// What a service's section comes to, in an image that has `/run`, `/etc/there` and `/var/log/there`, where `moth` logs in with the
 /// group 65534 and others with the group of their name.
 fn effects_of(name: &str, text: &str) -> Vec<Effect> {
     let login_group = |user: &str| match user {
@@ -11,7 +11,7 @@ fn effects_of(name: &str, text: &str) -> Vec<Effect> {
         "stranger" => None,
         user => Some(user.to_owned()),
     };
-    let exists = |path: &RootPath| ["/run", "/var/log/there"].contains(&path.as_str());
+    let exists = |path: &RootPath| ["/run", "/etc/there", "/var/log/there"].contains(&path.as_str());
     let around = Around { exists: &exists, is_made: &|_| false, login_group: &login_group };
     effects(&Unit::new(name, &[format!("[Service]\n{text}")]), &around)
 }
@@ -50,12 +50,13 @@ fn directories_of_a_service() {
                 "/run/redis 2755 redis:redis",
                 "/run/redis/sub 2755 redis:redis",
                 "/var/lib/a%b 755 redis:redis",
+                "/var/log/there 755 redis:redis",
             ],
         ),
         ("RuntimeDirectory=sshd\nGroup=adm", &["/run/sshd 755 root:adm"]),
         ("DynamicUser=yes\nRuntimeDirectory=x", &[]),
         ("RuntimeDirectory=x-%i %N", &["/run/x- 755 root:root", "/run/a-b 755 root:root"]),
-        ("RuntimeDirectory=../etc a/../b /c ./d //e", &["/run/d 755 root:root"]),
+        ("RuntimeDirectory=../etc a/../b /c ./d //e . %I", &["/run/d 755 root:root"]),
         (
             "User=no\nUser=\nStateDirectory=no\nStateDirectory=\nStateDirectory=a",
             &["/var/lib/a 755 root:root"],
@@ -65,7 +66,7 @@ fn directories_of_a_service() {
             &["/var/lib/zq w 755 root:root", "/var/lib/zp z 755 root:root"],
         ),
         (
-            "User=redis\nConfigurationDirectory=a\nCacheDirectory=b\nConfigurationDirectoryMode=0750",
+            "User=redis\nConfigurationDirectory=a there\nCacheDirectory=b\nConfigurationDirectoryMode=0750",
             &["/var/cache/b 755 redis:redis", "/etc/a 750 root:root"],
         ),
         (
@@ -81,6 +82,7 @@ fn directories_of_a_service() {
     ]);
     let template = |text: &str| effects_of("a@.service", text).len();
     assert_eq!((template("RuntimeDirectory=%i %p"), template("User=%i\nRuntimeDirectory=a")), (1, 0));
+    assert_eq!(made("User=%i\nRuntimeDirectory=a"), Vec::<String>::new());
 }
 
 #[test]
@@ -181,5 +183,14 @@ fn directories_above_are_made_by_the_same_user() {
             &["/run/a 755 root:root", "/run/a/b 700 bee:root"],
         ),
         ("User=bee\nExecStartPre=mkdir -p /srv/a/b", &["/srv/a/b 755 bee:bee"]),
+        (
+            "ExecStartPre=mkdir -p -m 700 /run/a /run/a/b/c /run/a/b/d",
+            &[
+                "/run/a 700 root:root",
+                "/run/a/b 755 root:root",
+                "/run/a/b/c 700 root:root",
+                "/run/a/b/d 700 root:root",
+            ],
+        ),
     ]);
 }
