@@ -16,6 +16,7 @@ mod mode;
 mod models;
 mod others;
 mod scripts;
+pub(crate) mod systemd;
 mod triggers;
 
 /// The configuration of the name service switch.

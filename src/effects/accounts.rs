@@ -58,7 +58,8 @@ impl AccountNames {
                         gid,
                         gecos: text(gecos),
                         home: text(home),
-                        shell: text(shell),
+                        // As of all whom nobody gives one.
+                        shell: shell.clone().unwrap_or_else(|| "/usr/sbin/nologin".to_owned()),
                     });
                     self.members.extend(groups.iter().map(|group| (name.clone(), group.clone())));
                 }

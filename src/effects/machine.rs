@@ -140,9 +140,13 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// What is found where an effect makes something beside what it is: homes, links of alternatives, what is diverted.
-    fn remember(&mut self, effect: &Effect) {
+    /// What is found where an effect makes something beside what it is: homes, links of alternatives, what is diverted;
+    /// and the directories of those that come about by a tool.
+    pub(super) fn remember(&mut self, effect: &Effect) {
         match effect {
+            Effect::Directory { path, .. } if self.node(path).is_none() => {
+                self.changes.insert(path.clone(), Some(Item::Directory));
+            }
             Effect::User { home: Some(home), create_home: true, .. } => {
                 if let Ok(home) = RootPath::parse(home)
                     && self.node(&home).is_none()

@@ -648,6 +648,30 @@ fn scripts_find_what_comes_with_accounts_and_alternatives() {
 }
 
 #[test]
+fn what_is_declared_for_systemd_is_found_once_its_tools_have_run() {
+    let found = postinst(
+        "mkdir -p /usr/lib/sysusers.d /usr/lib/tmpfiles.d\n\
+         printf 'u zu 891:8 \"Z user\" /srv/z /bin/sh\\nm zu adm\\n' >/usr/lib/sysusers.d/a.conf\n\
+         echo 'd /srv/z 0750 zu mail -' >/usr/lib/tmpfiles.d/a.conf\n\
+         systemd-sysusers a.conf\nsystemd-tmpfiles --create a.conf\n\
+         getent passwd zu >/etc/user\n! getent group zu\nid -Gn zu >/etc/groups\nmkdir /srv/z/below\n",
+    );
+    assert_eq!(found.undone, []);
+    let text = |at: &str| {
+        found.effects.iter().find_map(|effect| match effect {
+            Effect::File { path, content, .. } if path.as_str() == at => {
+                Some(String::from_utf8_lossy(content).into_owned())
+            }
+            _ => None,
+        })
+    };
+    assert_eq!(text("/etc/user").as_deref(), Some("zu:x:891:8:Z user:/srv/z:/bin/sh\n"));
+    assert!(text("/etc/groups").is_some_and(|groups| groups.contains("adm")));
+    let below = Effect::Directory { path: path("/srv/z/below"), mode: None, owner: None };
+    assert_eq!(found.effects.last(), Some(&below));
+}
+
+#[test]
 fn users_are_changed_by_who_makes_them() {
     let makes = [("postinst", "#!/bin/sh -e\nuseradd -r -s /bin/sh app\nusermod -d /srv/app app\n")];
     let changes = [(

@@ -37,12 +37,9 @@ mod database;
 mod declared;
 mod nsswitch;
 mod shells;
-mod sysusers;
 mod texts;
-mod tmpfiles;
 mod units;
 mod whole;
-mod words;
 
 use alternatives::Alternatives;
 use texts::Texts;

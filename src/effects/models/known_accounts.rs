@@ -1,7 +1,7 @@
 //! Who is there: getent(1), id(1), groups(1), and what systemd-sysusers adds.
 
-use super::super::accounts::KnownUser;
 use super::super::machine::Machine;
+use super::super::systemd::sysusers;
 use crate::root_path::RootPath;
 use crate::shell::text::{is_known, unknown};
 use crate::shell::{Call, Reply, World};
@@ -83,33 +83,9 @@ pub(in crate::effects) fn read_all_sysusers(machine: &mut Machine<'_>) {
     }
 }
 
-/// Who is there after systemd-sysusers read a file (sysusers.d(5)).
+/// Who is there after systemd-sysusers read a file.
 pub(super) fn read_sysusers(machine: &mut Machine<'_>, file: &RootPath) {
-    let Some(text) = machine.read(file) else { return };
-    for line in text.lines() {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let accounts = &mut machine.accounts;
-        match words.as_slice() {
-            [kind, name, id, ..] if kind.starts_with('u') => {
-                let uid = id.split(':').next().and_then(|id| id.parse().ok());
-                accounts.groups.entry((*name).to_owned()).or_insert(uid);
-                let home = words.last().filter(|word| word.starts_with('/')).map_or("/", |home| home);
-                accounts.users.entry((*name).to_owned()).or_insert(KnownUser {
-                    uid,
-                    gid: uid,
-                    gecos: String::new(),
-                    home: home.to_owned(),
-                    shell: "/usr/sbin/nologin".to_owned(),
-                });
-            }
-            [kind, name, ..] if kind.starts_with('u') || kind.starts_with('g') => {
-                let gid = words.get(2).and_then(|id| id.parse().ok());
-                accounts.groups.entry((*name).to_owned()).or_insert(gid);
-            }
-            [kind, user, group] if kind.starts_with('m') => {
-                accounts.members.insert(((*user).to_owned(), (*group).to_owned()));
-            }
-            _ => {}
-        }
+    if let Some(text) = machine.read(file) {
+        machine.accounts = std::mem::take(&mut machine.accounts).with(&sysusers::effects(&text));
     }
 }

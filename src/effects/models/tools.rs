@@ -121,6 +121,12 @@ pub(super) fn tmpfiles(machine: &mut Machine<'_>, call: &Call) -> Reply {
         return doubtful();
     }
     let files = configuration(machine, call, ["/etc/tmpfiles.d", "/usr/lib/tmpfiles.d"]);
+    for text in files.iter().filter_map(|file| machine.read(file)).collect::<Vec<_>>() {
+        let is_there = |path: &RootPath| machine.node(path).is_some();
+        for effect in super::super::systemd::tmpfiles::effects(&text, is_there, is_there) {
+            machine.remember(&effect);
+        }
+    }
     tool(machine, Tool::Tmpfiles(files))
 }
 

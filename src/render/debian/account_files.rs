@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::effects::Effect;
+use crate::effects::systemd::sysusers;
 use crate::recipe::Recipe;
 
 use super::super::accounts::Home;
 use super::super::{Made, MadeFile, RenderError, fixed};
-use super::{Brought, Setup, declared, effects_in, sysusers};
+use super::{Brought, Setup, declared, effects_in};
 
 impl<'a> Setup<'a> {
     pub(super) fn make_accounts(&mut self, brought: &Brought<'a>) -> Result<BTreeSet<Home>, RenderError> {

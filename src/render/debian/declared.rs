@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::effects::Effect;
+use crate::effects::systemd::tmpfiles;
 use crate::root_path::RootPath;
 
 use super::super::fixed;
 use super::super::script_files::source;
-use super::{Setup, tmpfiles, units};
+use super::{Setup, units};
 
 const UNITS: &str = "/usr/lib/systemd/system";
 

@@ -5,10 +5,9 @@
 //! Left out: services that are templates of several (`%i`), users that exist only while a service runs
 //! (`DynamicUser=`), and the owners of what packages have in such directories.
 
+use crate::effects::systemd::words::word;
 use crate::effects::{Effect, Owner};
 use crate::root_path::RootPath;
-
-use super::words::word;
 
 mod commands;
 #[cfg(test)]

@@ -3,10 +3,10 @@
 //! Only those count that make directories, or give them to somebody. Left out: variables, which depend on what a
 //! machine's administrator sets, and whether a command fails.
 
+use crate::effects::systemd::words::word;
 use crate::effects::{Effect, ModeChange, Owner, command_lines};
 use crate::root_path::RootPath;
 
-use super::super::words::word;
 use super::made;
 
 /// A command as it is called.

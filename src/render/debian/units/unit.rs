@@ -2,7 +2,7 @@
 //!
 //! Left out: what a template of several services makes of the name of one (`%i`, `%n`).
 
-use super::super::words::specify_with;
+use crate::effects::systemd::words::specify_with;
 
 /// A service as its file and its drop-ins have it.
 pub(in super::super) struct Unit<'a> {

@@ -10,7 +10,7 @@ use super::words::{fields, specify};
 
 /// What a file's lines make in an image where `exists` tells what is there, and `has` what its packages have as well.
 /// What cannot be read is passed over.
-pub(super) fn effects(
+pub(crate) fn effects(
     text: &str,
     exists: impl Fn(&RootPath) -> bool,
     has: impl Fn(&RootPath) -> bool,

@@ -7,7 +7,7 @@ use crate::effects::Effect;
 use super::words::{fields, specify};
 
 /// The accounts of a file. Lines that are none are passed over, as systemd-sysusers(8) does.
-pub(super) fn effects(text: &str) -> Vec<Effect> {
+pub(crate) fn effects(text: &str) -> Vec<Effect> {
     let mut effects = Vec::new();
     for line in text.lines() {
         let Some(fields) = fields(line, 6) else { continue };

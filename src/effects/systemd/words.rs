@@ -3,7 +3,7 @@
 
 /// The fields of a line, at most `count`: the last has the rest of the line as it stands. None for a comment, and where
 /// a quote stays open.
-pub(super) fn fields(line: &str, count: usize) -> Option<Vec<String>> {
+pub(crate) fn fields(line: &str, count: usize) -> Option<Vec<String>> {
     let mut rest = line.trim();
     if rest.is_empty() || rest.starts_with(['#', ';']) {
         return None;
@@ -29,7 +29,7 @@ fn unquoted_whole(text: &str) -> String {
 
 /// The word that a text begins with, and what follows it: without its quotes, and with what escapes stand for. What is
 /// no escape stays as it is. None where a quote stays open.
-pub(super) fn word(text: &str) -> Option<(String, &str)> {
+pub(crate) fn word(text: &str) -> Option<(String, &str)> {
     let mut out = Vec::new();
     let mut quote = None;
     let mut rest = text;
@@ -100,12 +100,12 @@ fn meaning(text: &str) -> Option<(Vec<u8>, usize)> {
 }
 
 /// A text with its specifiers replaced; none where one says something of the machine.
-pub(super) fn specify(text: &str) -> Option<String> {
+pub(crate) fn specify(text: &str) -> Option<String> {
     specify_with(text, |_| None)
 }
 
 /// As [`specify`], where some specifiers stand for something only here.
-pub(super) fn specify_with(text: &str, own: impl Fn(char) -> Option<String>) -> Option<String> {
+pub(crate) fn specify_with(text: &str, own: impl Fn(char) -> Option<String>) -> Option<String> {
     let mut out = String::new();
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
