@@ -5,6 +5,7 @@ use brush_parser::word::{WordPiece, WordPieceWithSource};
 use super::World;
 use super::braces;
 use super::glob::Pattern;
+use super::here_documents::unmarked;
 use super::parse;
 use super::printf::escapes;
 use super::state::Shell;
@@ -191,7 +192,7 @@ impl<W: World> Shell<W> {
                         None => fields.text(text, false),
                     }
                 }
-                WordPiece::Text(text) => fields.text(text, quoted),
+                WordPiece::Text(text) => fields.text(&unmarked(text), quoted),
                 WordPiece::SingleQuotedText(text) => fields.text(text, true),
                 WordPiece::AnsiCQuotedText(text) => fields.text(&escapes(text, false).0, true),
                 WordPiece::DoubleQuotedSequence(inner) | WordPiece::GettextDoubleQuotedSequence(inner) => {
@@ -202,9 +203,12 @@ impl<W: World> Shell<W> {
                 }
                 WordPiece::EscapeSequence(text) => {
                     let escaped = text.strip_prefix('\\').unwrap_or(text);
-                    if escaped != "\n" {
-                        fields.text(escaped, true);
+                    if escaped == "\n" {
+                        continue;
                     }
+                    // Of what stands in for a parameter: in quotes a backslash escapes only what may be special.
+                    let is_special = escaped.starts_with(['$', '`', '"', '\\', '}']);
+                    fields.text(if quoted && !is_special { text } else { escaped }, true);
                 }
                 WordPiece::ParameterExpansion(expression) => {
                     self.parameter(expression, quoted, split, fields)?;

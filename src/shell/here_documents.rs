@@ -1,20 +1,33 @@
 //! Here-documents (XCU 2.7.4), taken out of a script before it is parsed: `cat <<EOF` and its body become a here-string
 //! whose word holds the body, for the parser's tokenizer loses what else stands on such a line. Where the operators are
-//! only quotes, comments and substitutions tell (XCU 2.2, 2.3).
+//! only quotes, comments, substitutions and `case` tell (XCU 2.2, 2.3, 2.4), which are read here as dash reads them.
+//!
+//! On the way some more is put as the parser needs it. In a substitution, the patterns of `case` get their opening
+//! bracket, and comments go. `( (a) )` and `(case a in b) c;; esac)` get a `;` before the last bracket: else the one is
+//! taken for arithmetic, and `esac` for a pattern. What looks like a quote or an operator in `${x:-...}` and is neither
+//! becomes a mark.
+//!
+//! Backquotes are skipped: what stands in them is a script that is read by itself when its time comes.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+mod commands;
+mod words;
 
 /// Begins the word of a document, after its quote; two of no text's characters (Unicode 23.7).
 const EXPANDED: char = '\u{FDD0}';
 const LITERAL: char = '\u{FDD1}';
-/// A quote in it.
+/// A single quote that quotes nothing: in a document, or in `"${x:-it's}"`.
 const QUOTE: char = '\u{FDD2}';
-/// Substitutions in one another that are followed; a text with more is left as it is.
+/// `<` that redirects nothing: in `${x:-<<E}`.
+const LESS: char = '\u{FDD3}';
+/// Quotes and substitutions in one another that are followed.
 const DEEPEST: usize = 200;
-/// The longest arithmetic expansion, in bytes.
-const LONGEST_ARITHMETIC: usize = 1 << 12;
-/// Words after which a command may begin.
-const RESERVED: [&str; 9] = ["then", "do", "else", "elif", "if", "while", "until", "!", "{"];
+
+/// Quotes and substitutions stand too deep in one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooDeep;
 
 /// The text of a here-document, as the script has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +41,7 @@ impl Document {
     /// The document that a here-string's word stands for; none where it is the script's own.
     pub(in crate::shell) fn of(word: &str) -> Option<Self> {
         let text = word.strip_prefix('\'')?.strip_suffix('\'')?;
-        let body = text.strip_prefix([EXPANDED, LITERAL])?.replace(QUOTE, "'");
+        let body = unmarked(text.strip_prefix([EXPANDED, LITERAL])?);
         Some(Document { body, is_expanded: text.starts_with(EXPANDED) })
     }
 
@@ -39,35 +52,32 @@ impl Document {
 }
 
 /// The script with its here-documents as words; lines behind them keep their numbers.
-pub(super) fn as_words(text: &str) -> Cow<'_, str> {
-    if !text.contains("<<") {
-        return Cow::Borrowed(text);
-    }
-    let mut reader = Reader {
-        text,
-        at: 0,
-        from: 0,
-        parts: Vec::new(),
-        pending: Vec::new(),
-        depth: 0,
-        is_lost: false,
-        end: text.len(),
-    };
-    reader.code(Until::End);
-    if reader.is_lost || reader.parts.is_empty() {
-        return Cow::Borrowed(text);
-    }
-    reader.read_bodies();
-    reader.flush();
-    Cow::Owned(reader.parts.concat())
+pub(super) fn as_words(text: &str) -> Result<Cow<'_, str>, TooDeep> {
+    let mut reader = Reader::new(text);
+    reader.commands(false);
+    reader.finish()
 }
 
-/// What ends the commands that are read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Until {
-    End,
-    Parenthesis,
-    Backquote,
+/// The body of a document, as the parser is to have it.
+pub(super) fn body(text: &str) -> Result<Cow<'_, str>, TooDeep> {
+    let mut reader = Reader::new(text);
+    while let Some(c) = reader.step() {
+        // Double quotes quote nothing here.
+        if c != '"' {
+            reader.inside(c, true);
+        }
+    }
+    reader.finish()
+}
+
+/// The plain text of a word, without marks.
+pub(super) fn unmarked(text: &str) -> String {
+    text.replace(QUOTE, "'").replace(LESS, "<")
+}
+
+/// A text for people, without marks.
+pub(super) fn shown(text: &str) -> String {
+    unmarked(text).replace([EXPANDED, LITERAL], "")
 }
 
 /// An operator whose document is still to come.
@@ -77,6 +87,8 @@ struct Pending {
     tag: String,
     is_quoted: bool,
     is_indented: bool,
+    /// Lines that are joined within it.
+    joined: usize,
 }
 
 struct Reader<'t> {
@@ -86,215 +98,233 @@ struct Reader<'t> {
     from: usize,
     parts: Vec<Cow<'t, str>>,
     pending: Vec<Pending>,
+    /// Where two brackets stand that two others close next to each other.
+    double: BTreeSet<usize>,
+    /// Where two brackets stand behind a `$` that begin no arithmetic.
+    no_arithmetic: BTreeSet<usize>,
     depth: usize,
-    /// It is nested too deeply.
-    is_lost: bool,
-    /// Documents end here at the latest: with the backquotes around them.
-    end: usize,
+    is_too_deep: bool,
 }
 
 impl<'t> Reader<'t> {
+    fn new(text: &'t str) -> Self {
+        Reader {
+            text,
+            at: 0,
+            from: 0,
+            parts: Vec::new(),
+            pending: Vec::new(),
+            double: double_brackets(text),
+            no_arithmetic: BTreeSet::new(),
+            depth: 0,
+            is_too_deep: false,
+        }
+    }
+
+    fn finish(mut self) -> Result<Cow<'t, str>, TooDeep> {
+        if self.is_too_deep {
+            return Err(TooDeep);
+        }
+        if self.parts.is_empty() {
+            return Ok(Cow::Borrowed(self.text));
+        }
+        self.flush(self.text.len());
+        Ok(Cow::Owned(self.parts.concat()))
+    }
+
     fn rest(&self) -> &'t str {
         &self.text[self.at..]
     }
 
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
     /// Goes on by one character.
     fn step(&mut self) -> Option<char> {
-        let c = self.rest().chars().next()?;
+        let c = self.peek()?;
         self.at += c.len_utf8();
         Some(c)
     }
 
-    fn flush(&mut self) {
-        self.parts.push(Cow::Borrowed(&self.text[self.from..self.at]));
+    /// Goes on behind a text, if it is next.
+    fn skip(&mut self, text: &str) -> bool {
+        let is_next = self.rest().starts_with(text);
+        self.at += if is_next { text.len() } else { 0 };
+        is_next
+    }
+
+    /// Goes on behind a character; to the end where there is none.
+    fn skip_behind(&mut self, c: char) {
+        self.at += self.rest().find(c).map_or(self.rest().len(), |at| at + c.len_utf8());
+    }
+
+    /// Goes on behind the ends of lines that are joined (XCU 2.2.1).
+    fn skip_joined(&mut self) {
+        while self.skip("\\\n") {}
+    }
+
+    fn skip_blanks(&mut self) {
+        while [" ", "\t", "\\\n"].iter().any(|blank| self.skip(blank)) {}
+    }
+
+    /// Takes over what is read, up to a place.
+    fn flush(&mut self, to: usize) {
+        self.parts.push(Cow::Borrowed(&self.text[self.from..to]));
+        self.from = to;
+    }
+
+    /// Takes over what is read but for the text from a place on, in the place of which comes another.
+    fn replace(&mut self, start: usize, by: impl Into<Cow<'t, str>>) {
+        self.flush(start);
+        self.parts.push(by.into());
         self.from = self.at;
     }
 
-    /// Reads what is nested, unless that is too deep.
+    /// Reads what is nested, unless that is too deep: then nothing more is read.
     fn nested(&mut self, read: impl FnOnce(&mut Self)) {
         self.depth += 1;
-        self.is_lost |= self.depth == DEEPEST;
-        if !self.is_lost {
+        self.is_too_deep |= self.depth == DEEPEST;
+        if self.is_too_deep {
+            self.at = self.text.len();
+        } else {
             read(self);
         }
         self.depth -= 1;
     }
 
-    /// Commands, up to and with what ends them.
-    fn code(&mut self, until: Until) {
-        let (mut open, mut cases) = (0_usize, 0_usize);
-        let (mut starts_word, mut starts_command) = (true, true);
-        while !self.is_lost {
-            if starts_word && starts_command {
-                let word = self.rest().split(|c: char| !c.is_ascii_alphabetic() && !matches!(c, '!' | '{'));
-                match word.into_iter().next().unwrap_or_default() {
-                    "case" => cases += 1,
-                    "esac" => cases = cases.saturating_sub(1),
-                    _ => {}
-                }
-            }
-            let before = self.at;
-            let Some(c) = self.step() else { return };
-            match c {
-                '`' if until == Until::Backquote => return,
-                ')' if open == 0 && cases == 0 && until == Until::Parenthesis => return,
-                '#' if starts_word => self.comment(until),
-                '(' if self.rest().starts_with('(') => match self.arithmetic_end(self.at + 1) {
-                    Some(end) => self.at = end,
-                    None => open += 1,
-                },
-                '(' => open += 1,
-                ')' => open = open.saturating_sub(1),
-                '\n' => self.read_bodies(),
-                '<' if self.rest().starts_with("<<") => self.at += 2,
-                '<' if self.rest().starts_with('<') => self.operator(before),
-                _ => self.inside(c, false),
-            }
-            let is_separator = matches!(c, '\n' | ';' | '&' | '|' | '(' | ')');
-            if c.is_whitespace() || is_separator {
-                let word = self.text[..before].rsplit(|c: char| c.is_whitespace() || c == ';').next();
-                let is_blank = matches!(c, ' ' | '\t');
-                starts_command = is_separator
-                    || is_blank
-                        && (starts_word && starts_command
-                            || word.is_some_and(|word| RESERVED.contains(&word)));
-                starts_word = true;
-            } else {
-                starts_word = matches!(c, '<' | '>');
-                starts_command = false;
-            }
-        }
+    /// `<<` from a place on, with its tag; the characters of the operator are read.
+    fn here_document(&mut self, start: usize) {
+        let is_indented = self.skip("-");
+        self.skip_blanks();
+        let Some((tag, is_quoted)) = self.tag() else { return };
+        let joined = self.text[start..self.at].matches('\n').count();
+        self.replace(start, "<<<");
+        self.pending.push(Pending { part: self.parts.len(), tag, is_quoted, is_indented, joined });
+        // A document that never comes is empty, as in dash.
+        self.parts.push(Cow::Owned(Document { body: String::new(), is_expanded: false }.word()));
     }
 
-    /// What begins with a character that may quote or substitute, outside of double quotes or within.
-    fn inside(&mut self, c: char, is_quoted: bool) {
-        match c {
-            '\\' => _ = self.step(),
-            '\'' if !is_quoted => self.at += self.rest().find('\'').map_or(self.rest().len(), |end| end + 1),
-            '"' => self.nested(|reader| reader.quoted('"', true)),
-            '`' => self.backquoted(),
-            '$' if self.rest().starts_with("((") && self.arithmetic_end(self.at + 2).is_some() => {
-                self.at = self.arithmetic_end(self.at + 2).unwrap_or(self.at);
-            }
-            '$' if self.rest().starts_with('(') => {
-                self.at += 1;
-                self.nested(|reader| reader.code(Until::Parenthesis));
-            }
-            '$' if self.rest().starts_with('{') => {
-                self.at += 1;
-                self.nested(|reader| reader.quoted('}', is_quoted));
-            }
-            '$' if self.rest().starts_with(['#', '$']) => self.at += 1,
-            _ => {}
-        }
-    }
-
-    fn backquoted(&mut self) {
-        let mut is_escaped = false;
-        let ends = |c: char| {
-            let is_end = c == '`' && !is_escaped;
-            is_escaped = c == '\\' && !is_escaped;
-            is_end
-        };
-        let around = self.end;
-        self.end = self.rest().find(ends).map_or(around, |end| around.min(self.at + end));
-        self.nested(|reader| reader.code(Until::Backquote));
-        self.end = around;
-    }
-
-    /// Up to and with the character that ends double quotes or the braces of a parameter.
-    fn quoted(&mut self, end: char, is_quoted: bool) {
-        while !self.is_lost {
-            match self.step() {
-                None => return,
-                Some(c) if c == end => return,
-                Some(c) => self.inside(c, is_quoted),
-            }
-        }
-    }
-
-    fn comment(&mut self, until: Until) {
-        let is_end = |c: char| c == '\n' || c == '`' && until == Until::Backquote;
-        self.at += self.rest().find(is_end).unwrap_or(self.rest().len());
-    }
-
-    /// Where an arithmetic expansion ends whose first two brackets end at a place; none where it is none.
-    fn arithmetic_end(&self, from: usize) -> Option<usize> {
-        let mut open = 0_usize;
-        for (at, byte) in self.text.bytes().enumerate().skip(from).take(LONGEST_ARITHMETIC) {
-            match byte {
-                b'(' => open += 1,
-                b')' if open == 0 => return self.text[at..].starts_with("))").then_some(at + 2),
-                b')' => open -= 1,
-                _ => {}
-            }
-        }
-        None
-    }
-
-    /// `<<` with its tag, of which the first character is read.
-    fn operator(&mut self, before: usize) {
-        self.at += 1;
-        let is_indented = self.rest().starts_with('-');
-        self.at += usize::from(is_indented);
-        self.at += self.rest().len() - self.rest().trim_start_matches([' ', '\t']).len();
+    /// The word that ends a document, and whether it is quoted.
+    fn tag(&mut self) -> Option<(String, bool)> {
         let (start, mut tag, mut is_quoted) = (self.at, String::new(), false);
-        while let Some(c) =
-            self.rest().chars().next().filter(|c| !c.is_whitespace() && !";&|<>()`".contains(*c))
-        {
-            self.at += c.len_utf8();
+        while let Some(c) = self.peek().filter(|c| !words::ends_word(*c)) {
+            self.step();
+            if c == '\\' && self.skip("\n") {
+                continue;
+            }
             match c {
-                '\\' => {
-                    is_quoted = true;
-                    tag.extend(self.step());
-                }
+                '\\' => tag.extend(self.step()),
                 '\'' | '"' => {
-                    is_quoted = true;
-                    let end = self.rest().find(c).unwrap_or(self.rest().len());
-                    tag.push_str(&self.rest()[..end]);
-                    self.at = (self.at + end + 1).min(self.text.len());
+                    let start = self.at;
+                    self.overlooked(|reader| reader.inside(c, false));
+                    let quoted = &self.text[start..self.at];
+                    let quoted = quoted.strip_suffix(c).unwrap_or(quoted);
+                    tag.push_str(&if c == '"' { unescaped(quoted) } else { quoted.to_owned() });
                 }
                 c => tag.push(c),
             }
+            is_quoted |= matches!(c, '\\' | '\'' | '"');
         }
-        if self.at == start {
-            return;
-        }
-        self.parts.push(Cow::Borrowed(&self.text[self.from..before]));
-        self.pending.push(Pending { part: self.parts.len() + 1, tag, is_quoted, is_indented });
-        self.parts.extend([Cow::Borrowed("<<<"), Cow::Borrowed("")]);
-        self.from = self.at;
+        (self.at > start).then_some((tag, is_quoted))
     }
 
     /// The documents of the line that has just ended. One that does not end has all that is left, as in dash.
     fn read_bodies(&mut self) {
-        for Pending { part, tag, is_quoted, is_indented } in std::mem::take(&mut self.pending) {
-            self.flush();
+        for pending in std::mem::take(&mut self.pending) {
+            self.flush(self.at);
+            let start = self.at;
+            let body = self.read_body(&pending);
             // The line of the tag, and those that are joined; the others are in the word.
-            let (mut body, mut newlines, mut is_joined) = (String::new(), 0, false);
-            let rest = self.text.get(self.at..self.end).unwrap_or_default();
-            for line in rest.split_inclusive('\n') {
-                self.at += line.len();
-                let line = if is_indented && !is_joined { line.trim_start_matches('\t') } else { line };
-                if !is_joined && line.trim_end_matches('\n') == tag {
-                    newlines += usize::from(line.ends_with('\n'));
-                    break;
-                }
-                let joined = line.strip_suffix("\\\n").filter(|line| !is_quoted && !ends_in_escape(line));
-                body.push_str(joined.unwrap_or(line));
-                is_joined = joined.is_some();
-                newlines += usize::from(is_joined);
-            }
-            self.parts[part] = Cow::Owned(Document { body, is_expanded: !is_quoted }.word());
-            self.parts.push(Cow::Owned("\n".repeat(newlines)));
+            let lines = self.text[start..self.at].matches('\n').count() + pending.joined;
+            let newlines = "\n".repeat(lines.saturating_sub(body.matches('\n').count()));
+            let document = Document { body, is_expanded: !pending.is_quoted };
+            self.parts[pending.part] = Cow::Owned(document.word());
+            self.parts.push(Cow::Owned(newlines));
             self.from = self.at;
         }
     }
+
+    /// Up to and with the line of the tag, which stands in no substitution.
+    fn read_body(&mut self, pending: &Pending) -> String {
+        let mut body = String::new();
+        while self.at < self.text.len() {
+            if !pending.is_quoted {
+                self.skip_joined();
+            }
+            while pending.is_indented && self.skip("\t") {}
+            let line = self.rest().split_inclusive('\n').next().unwrap_or_default();
+            if line.strip_suffix('\n').unwrap_or(line) == pending.tag {
+                self.at += line.len();
+                break;
+            }
+            if pending.is_quoted {
+                self.at += line.len();
+                body.push_str(line);
+            } else {
+                self.read_line(&mut body);
+            }
+        }
+        body
+    }
+
+    /// A line of a body that is expanded, with those that are joined to it and those of its substitutions.
+    fn read_line(&mut self, body: &mut String) {
+        let mut start = self.at;
+        while let Some(c) = self.step() {
+            match c {
+                '\\' if self.skip("\n") => {
+                    body.push_str(&self.text[start..self.at - 2]);
+                    start = self.at;
+                }
+                '$' if self.rest().starts_with('(') => self.overlooked(|reader| reader.inside(c, true)),
+                '\\' | '`' => self.inside(c, true),
+                '\n' => break,
+                _ => {}
+            }
+        }
+        body.push_str(&self.text[start..self.at]);
+    }
+
+    /// Reads without taking anything out.
+    fn overlooked(&mut self, read: impl FnOnce(&mut Self)) {
+        let (from, parts) = (self.from, self.parts.len());
+        read(self);
+        self.parts.truncate(parts);
+        self.from = from;
+    }
 }
 
-/// Whether a character behind the text would be escaped.
-fn ends_in_escape(text: &str) -> bool {
-    text.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
+/// What stands in double quotes, without escapes (XCU 2.2.3).
+fn unescaped(text: &str) -> String {
+    let (mut plain, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once('\\') {
+        plain.push_str(before);
+        let escaped = after.chars().next().filter(|c| matches!(c, '$' | '`' | '"' | '\\' | '\n'));
+        plain.extend(escaped.or(Some('\\')).filter(|c| *c != '\n'));
+        rest = &after[escaped.map_or(0, char::len_utf8)..];
+    }
+    plain + rest
+}
+
+/// Where two opening brackets stand that two closing ones next to each other close.
+fn double_brackets(text: &str) -> BTreeSet<usize> {
+    let (mut found, mut open, mut last) = (BTreeSet::new(), Vec::new(), (usize::MAX, 0));
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'(' => open.push(at),
+            b')' => {
+                let Some(start) = open.pop() else { continue };
+                // The brackets before closed what begins next to these.
+                if last == (start + 1, at.wrapping_sub(1)) {
+                    found.insert(start);
+                }
+                last = (start, at);
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -303,8 +333,12 @@ mod tests {
 
     /// The script with words of documents as `{body}` or `'body'`.
     fn shown(text: &str) -> String {
-        let words = as_words(text);
-        words.replace(&format!("'{EXPANDED}"), "{").replace(&format!("'{LITERAL}"), "[").replace(QUOTE, "\"")
+        let words = as_words(text).unwrap();
+        words
+            .replace(&format!("'{EXPANDED}"), "{")
+            .replace(&format!("'{LITERAL}"), "[")
+            .replace(QUOTE, "\"")
+            .replace(LESS, "-")
     }
 
     #[test]
@@ -315,14 +349,76 @@ mod tests {
             ("a <<A <<\\B; c\n1\nA\n2\nB\nd", "a <<<{1\n' <<<[2\n'; c\n\n\nd"),
             ("cat <<E \\\n> x # no <<F\n1\nE\n", "cat <<<{1\n' \\\n> x # no <<F\n\n"),
             ("x=\"$(cat <<E\n\"1\nE\n)\" y\n", "x=\"$(cat <<<{\"1\n'\n\n)\" y\n"),
-            ("x=`cat <<E\n1\nE\n` y\n", "x=`cat <<<{1\n'\n\n` y\n"),
-            ("x=$(case a in a) cat <<E;; esac)\n1\nE\n", "x=$(case a in a) cat <<<{1\n';; esac)\n\n"),
+            ("x=$(case a in (a) cat <<E;; esac\n1\nE\n)\n", "x=$(case a in (a) cat <<<{1\n';; esac\n\n)\n"),
             ("cat <<E\nnever", "cat <<<{never'\n"),
-            ("x=\"`cat <<E\n1\nE` y\" z\nE\n", "x=\"`cat <<<{1\n'\n` y\" z\nE\n"),
-            ("#cat <<E\n#E\ncat <<E\nE\n", "#cat <<E\n#E\ncat <<<{'\n\n"),
-            ("echo \"x <<E ${y:-'<<F'}\" '<<G' \\<<E\n", "echo \"x <<E ${y:-'<<F'}\" '<<G' \\<<E\n"),
+            ("echo \"x <<E ${y:-'<<F'}\" '<<G' \\<<E\n", "echo \"x <<E ${y:-\"--F\"}\" '<<G' \\<<E\n"),
         ] {
             assert_eq!(shown(text), expected, "{text}");
+        }
+    }
+
+    /// What stands before a document and may hide it, or seem to begin one.
+    #[test]
+    fn operators_are_found_where_they_are() {
+        for before in [
+            // A pattern has quotes of its own in double quotes, another word has not.
+            "v=\"${v#'\"'}${v%%'`'}\"",
+            "v=\"${v:-'} ${v+\"'\"} ${v-$(echo ')')}\"",
+            "v=${#v}${#}${##'\"'}${v-'}'}$#$$",
+            "echo ${v:-<<F}",
+            // Comments.
+            "echo a \\\n# it's b",
+            "echo a#'\n#'",
+            "(true)# it's",
+            // Words that are no keywords where they stand.
+            "x=\"$(case_of foo)\"",
+            "x=\"$(case-fold)\"",
+            "x=$(echo then case)",
+            "x=$(for case in a; do echo $case; done)",
+            "x=$(case case in (case) echo case;; (esac) echo ')';; esac)",
+            "x=$(case a in (a) { true; } esac)",
+            "x=$(ca\\\nse a in (a) true;; esac)",
+            "x=(case)",
+            // Brackets of arithmetic and others.
+            "x=$((1<<2)) y=$((x<<y)) z=$(( $(echo '<<E' ')') << 1 ))",
+            "((x<<2))",
+            "x=$( (true); (case a in (a) true;; esac) )",
+            "f() { (true) ; }",
+            // What backquotes hold is read when its time comes.
+            "x=`cat <<F\nit's $(\nF\n`",
+            "x=$'it\\'s'",
+        ] {
+            let text = format!("{before}; cat <<E\nit's\nE\n");
+            let text = if before.contains('#') { text.replace("; cat", "\ncat") } else { text };
+            let words = as_words(&text).unwrap();
+            let found = words.split("<<<").nth(1).and_then(|word| Document::of(word.trim_end()));
+            assert_eq!(found.map(|document| document.body).as_deref(), Some("it's\n"), "{text}: {words}");
+            assert_eq!(words.matches("<<<").count(), 1, "{text}: {words}");
+        }
+    }
+
+    #[test]
+    fn words_end_where_the_shell_has_them_end() {
+        for (text, expected) in [
+            // Neither a carriage return nor other white space ends a word.
+            ("cat <<E\r\nE\nE\r\n", "cat <<<{E\n'\n\n"),
+            ("cat <<E\u{b}\u{a0}\nE\u{b}\u{a0}\nx", "cat <<<{'\n\nx"),
+            // Lines are joined first of all.
+            ("cat <\\\n<\\\n- \\\nE\\\nF\n\t1\n\tEF\nx", "cat <<<{1\n'\n\n\n\n\n\nx"),
+            ("cat <<E\n\\\n\\\nE\nx", "cat <<<{'\n\n\n\nx"),
+            ("cat <<\"E\\\nF\\\"\"\n1\nEF\"\nx", "cat <<<[1\n'\n\n\nx"),
+            // A substitution has documents of its own, and one in a body may hold the line of the tag.
+            ("cat <<E $(true\n) x\n1\nE\n", "cat <<<{1\n' $(true\n) x\n\n"),
+            ("cat <<E $(cat <<F) x\n1\nE\n", "cat <<<{1\n' $(cat <<<[') x\n\n"),
+            ("cat <<E\n$(\nE\n`\nE\n`)\nE\n", "cat <<<{$(\nE\n`\nE\n`)\n'\n\n"),
+            // The parser's tokenizer would take these for something else.
+            ("x=$(a  # it's (\n)\n( (a) ) ; ((a))\n", "x=$(a  \n)\n( (a) ;) ; ((a))\n"),
+            ("$(case a in a|b) x;; @(c|d)) y;; esac)\n", "$(case a in (a|b) x;; (@(c|d)) y;; esac)\n"),
+        ] {
+            assert_eq!(shown(text), expected, "{text}");
+            // What is read again stays as it is.
+            let words = as_words(text).unwrap();
+            assert_eq!(as_words(&words).unwrap(), words);
         }
     }
 
@@ -334,18 +430,29 @@ mod tests {
             "a <<< b\n",
             "cat <<",
             "cat << \n",
-            "${a#<<E}`# <<E`\n",
+            "`# <<E`\n",
             "a#b $#<<\n",
+            "case a in a) x;; esac\n",
+            "x=`cat <<E\n1\nE\n`\n",
         ] {
-            assert_eq!(as_words(same), same);
+            assert_eq!(as_words(same).unwrap(), same);
         }
-        let deep = format!("{}<<E\n", "$(".repeat(DEEPEST));
-        assert_eq!(as_words(&deep), deep);
+        assert_eq!(as_words(&format!("{}<<E\n", "$(".repeat(DEEPEST))), Err(TooDeep));
+    }
+
+    #[test]
+    fn time_grows_with_length_alone() {
+        for one in ["(", "((", "$((", "|", "&", ")", "`", "${", "$(", "\"", "<<E\n", "case ", "a\\\n", "'"] {
+            let text = format!("cat <<E\nE\n{}", one.repeat(200_000));
+            let start = std::time::Instant::now();
+            let _ = as_words(&text);
+            assert!(start.elapsed().as_secs() < 10, "{one}");
+        }
     }
 
     #[test]
     fn documents_are_found_again() {
-        let found = |text: &str| Document::of(as_words(text).split("<<<").nth(1)?.trim_end());
+        let found = |text: &str| Document::of(as_words(text).unwrap().split("<<<").nth(1)?.trim_end());
         let document = |body: &str, is_expanded| Some(Document { body: body.to_owned(), is_expanded });
         assert_eq!(found("cat <<E\n'a'\nE\n"), document("'a'\n", true));
         assert_eq!(found("cat <<\"E\"\n'\nE\n"), document("'\n", false));

@@ -32,6 +32,12 @@ pub enum SyntaxError {
     Number(String),
 }
 
+impl From<here_documents::TooDeep> for SyntaxError {
+    fn from(_: here_documents::TooDeep) -> Self {
+        SyntaxError::Deep
+    }
+}
+
 fn options() -> ParserOptions {
     ParserOptions {
         enable_extended_globbing: false,
@@ -58,7 +64,7 @@ fn program_with(text: &str, options: &ParserOptions) -> Result<Program, SyntaxEr
     check_length(text)?;
     // At an end without a newline the tokenizer waits for ever for some here-documents.
     let text = &*if text.ends_with('\n') { Cow::Borrowed(text) } else { Cow::Owned(format!("{text}\n")) };
-    let text = &*here_documents::as_words(text);
+    let text = &*here_documents::as_words(text)?;
     let parsed = on_deep_stack(text, || {
         let program = Parser::new(text.as_bytes(), options).parse_program();
         // What is too deep goes where there is a stack for it to go.
@@ -66,18 +72,18 @@ fn program_with(text: &str, options: &ParserOptions) -> Result<Program, SyntaxEr
     });
     parsed
         .ok_or(SyntaxError::Deep)?
-        .map_err(|error| SyntaxError::Grammar(error.to_string()))?
+        .map_err(|error| SyntaxError::Grammar(here_documents::shown(&error.to_string())))?
         .ok_or(SyntaxError::Deep)
 }
 
 /// Parses a word into its pieces.
 pub(super) fn pieces(word: &str) -> Result<Vec<WordPieceWithSource>, SyntaxError> {
-    parse(word, || word::parse(word, &options()))?
-        .map_err(|_| SyntaxError::Grammar(format!("the word `{word}`")))
+    parse(word, || word::parse(word, &options()))?.map_err(|_| wrong_word(word))
 }
 
 /// Parses the body of a here-document.
 pub(super) fn here_document(body: &str) -> Result<Vec<WordPieceWithSource>, SyntaxError> {
+    let body = &*here_documents::body(body)?;
     parse(body, || word::parse_heredoc(body, &options()))?
         .map_err(|_| SyntaxError::Grammar("the body of a here-document".to_owned()))
 }
@@ -98,14 +104,17 @@ pub(super) fn arithmetic(text: &str) -> Result<ArithmeticExpr, SyntaxError> {
 
 /// Parses the braces of a word; none where it has none.
 pub(super) fn braces(word: &str) -> Result<Option<Vec<BraceExpressionOrText>>, SyntaxError> {
-    parse(word, || word::parse_brace_expansions(word, &options()))?
-        .map_err(|_| SyntaxError::Grammar(format!("the word `{word}`")))
+    parse(word, || word::parse_brace_expansions(word, &options()))?.map_err(|_| wrong_word(word))
 }
 
 /// Parses a text of bounded length, on a stack that suffices.
 fn parse<T: Send>(text: &str, parser: impl FnOnce() -> T + Send) -> Result<T, SyntaxError> {
     check_length(text)?;
     on_deep_stack(text, parser).ok_or(SyntaxError::Deep)
+}
+
+fn wrong_word(word: &str) -> SyntaxError {
+    SyntaxError::Grammar(format!("the word `{}`", here_documents::shown(word)))
 }
 
 fn check_length(text: &str) -> Result<(), SyntaxError> {

@@ -51,7 +51,7 @@ impl<W: World> Shell<W> {
                 self.own.descriptors.insert(number, descriptor);
             }
             IoRedirect::HereDocument(..) => {
-                self.tell(&redirect.to_string(), "the here-document is nested too deeply");
+                self.tell(&redirect.to_string(), "where the here-document begins is not clear");
                 return None;
             }
             IoRedirect::HereString(number, word) => {

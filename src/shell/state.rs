@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use brush_parser::ast::{FunctionDefinition, Program};
 
+use super::here_documents;
 use super::text::{UNKNOWN, shown};
 use super::{Finding, Node, Script, World};
 use crate::root_path::RootPath;
@@ -286,12 +287,14 @@ impl<W: World> Shell<W> {
 
     /// Notes what was not understood.
     pub(super) fn tell(&mut self, command: &str, reason: impl Into<String>) {
-        let mut command: String = shown(command).split_whitespace().collect::<Vec<_>>().join(" ");
+        let command = here_documents::shown(&shown(command));
+        let mut command: String = command.split_whitespace().collect::<Vec<_>>().join(" ");
         if let Some((at, _)) = command.char_indices().nth(160) {
             command.truncate(at);
             command.push_str("...");
         }
-        let finding = Finding { line: self.line, command, reason: shown(&reason.into()) };
+        let finding =
+            Finding { line: self.line, command, reason: here_documents::shown(&shown(&reason.into())) };
         if !self.findings.contains(&finding) && self.findings.len() < 1000 {
             self.findings.push(finding);
         }

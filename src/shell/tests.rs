@@ -113,6 +113,15 @@ const SCRIPTS: &[&str] = &[
     "echo \"usage: x <<EOF ${Y:-none}\"\ncat <<'END-OF-TOOL'\nz \"${x}\" <<EOF\nEOF\nEND-OF-TOOL\ncat <<\\E \"-\"\n$x\nE",
     "x=$(case a in (a) cat <<E;; esac\none $1\nE\n); echo \"$x $(cat <<E\ntwo \"$1\"\nE\n)\" `cat <<E\nthree\nE` \"`cat <<E\nfour\nE\n`\"",
     "if cat <<E; then echo $((1<<2)); fi\nE\nwhile read -r l; do echo \"[$l]\"; done <<E\na\\\nb\n\\$c\nE\n: <<E\nno end",
+    "v='\"q\"'; v=\"${v#'\"'}\"; v=\"${v%'\"'}\"; echo \"$v\"; cat <<E\nit's $v\nE\necho \"${y:-it's} ${y-'q'}\" \"${y:-'a b'}\" ${y-'\"'}",
+    "echo a \\\n# it's b\ncat <<E\nit's\nE\nif echo a; then # it's\ncat <<E; fi #it's\nit's\nE",
+    "x=1\r\ncat <<E\r\nhi\r\nE\r\necho end",
+    "case_of() { echo \"of $1\"; }; x=\"$(case_of case)\"; x=\"$x$(echo then case)\"; cat <<E\nit's $x $(case case in case) echo x;; esac)\nE\necho end",
+    "cat <<\\\nE; cat <\\\n<-\\\nA\\\nB\nx $1\nE\n\tit's\n\tAB\ncat <<\"A\\\"B\"\n$1\nA\"B\necho end",
+    "cat <<E $(true\n) | cat; cat <<E - \"$(echo x |\ncat <<F\ny\nF\n)\" | cat\na\nE\nb\nE\necho end",
+    "cat <<E\n'${y:-'z'}' ${y-it's} ${y-\"it's\"} ${y-a\\\\b\\}c\\-\\\"d} ${1#'con'} \"${1%\"ure\"}\" $(cat <<F\n'${y-'$1'}'\nF\n)\nE\necho end",
+    "cat <<E\n$(echo a\necho E\n) `echo b\necho E\n`\nE\ncat <<'E'\n$(\nE\necho end",
+    "echo ${y:-<<E} \"${y:-a <<'E' b}\"; ( (echo $((1<<1))) ); (case a in a) (cat <<E);; esac ); (case a in (esac) ;; *) echo 2;; esac)\n\\\nE\necho \"$(echo a  # it's (\n)\"\necho end",
     "x=1; (x=2; echo $x); echo $x; { x=3; }; echo $x",
     "echo $((1 + 2 * 3)) $((7 / 2)) $(( (1 << 4) | 1 )) $((010)) $((0x1f))",
     "set -- -a value -b rest; while getopts a:b o; do echo $o $OPTARG; done; shift $((OPTIND - 1)); echo $1",
@@ -212,8 +221,35 @@ fn endless_scripts_end() {
     }
 }
 
+/// Neither findings nor errors show how documents and quotes are kept.
+#[test]
+fn messages_have_no_marks() {
+    let is_text = |text: &str| !text.contains(|c: char| ('\u{FDD0}'..='\u{FDEF}').contains(&c));
+    for text in
+        ["for i; do :; done <<E &\nx\nE\na=(1) cat <<'E'\nit's\nE\ncat <(:) <<E\nE\n", "x[1]=\"${y:-'z'}\"\n"]
+    {
+        let (_, _, findings, _) = evaluated(text);
+        assert!(!findings.is_empty(), "{text}");
+        assert!(findings.iter().all(|finding| is_text(&finding.command)), "{findings:?}");
+    }
+    for text in [
+        "cat <<'E' )\nx\nE\n",
+        "cat <<E <<'F' ;;\nx\nE\nit's\nF\n",
+        ") <<'E'\nE\n",
+        "\"${x-'}\" ) \"${x-'}\"\n",
+    ] {
+        let script = Script { name: "x", text, arguments: &[], environment: BTreeMap::new() };
+        let error = evaluate(&script, &mut Little::default()).unwrap_err().to_string();
+        assert!(is_text(&error), "{error}");
+    }
+}
+
 #[test]
 fn deep_nesting_is_refused() {
+    // With a document in it, too.
+    let text = format!("{}cat <<E\nE\n{}", "$(".repeat(300), "\n)".repeat(300));
+    let script = Script { name: "x", text: &text, arguments: &[], environment: BTreeMap::new() };
+    assert_eq!(evaluate(&script, &mut Little::default()), Err(SyntaxError::Deep));
     let text = format!("{}:{}", "{ ".repeat(2000), "; }".repeat(2000));
     let script = Script { name: "x", text: &text, arguments: &[], environment: BTreeMap::new() };
     assert_eq!(evaluate(&script, &mut Little::default()), Err(SyntaxError::Deep));
