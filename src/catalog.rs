@@ -332,6 +332,19 @@ impl FileCatalog {
         self.paths.get(path).map_or(&[], Vec::as_slice)
     }
 
+    /// What a directory is as packages have it that count: as the first of them that has it otherwise than usual, else as
+    /// the first.
+    pub fn directory(
+        &self,
+        path: &RootPath,
+        counts: impl Fn(&PackageFiles) -> bool,
+    ) -> Option<(FileRef, &Entry)> {
+        let all = self.at(path).iter().map(|file| (*file, self.get(*file)));
+        let all = all.filter(|(_, (package, _))| counts(package)).map(|(file, (_, own))| (file, &own.entry));
+        let directories = all.filter(|(_, entry)| entry.kind == EntryKind::Directory);
+        directories.min_by_key(|(_, entry)| entry.metadata.mode == 0o755)
+    }
+
     /// Every path in order, with the files there.
     pub fn paths(&self) -> impl Iterator<Item = (&RootPath, &[FileRef])> {
         self.paths.iter().map(|(path, references)| (path, references.as_slice()))

@@ -85,14 +85,6 @@ impl fmt::Display for Owner {
     }
 }
 
-impl Owner {
-    /// Whether both are root, by name or number.
-    fn is_root(&self) -> bool {
-        let root = |name: &Option<String>| name.as_deref().is_none_or(is_root_name);
-        root(&self.user) && root(&self.group)
-    }
-}
-
 /// Whether a user or group is root, by name or number.
 fn is_root_name(name: &str) -> bool {
     matches!(name, "root" | "0")

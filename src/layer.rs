@@ -270,7 +270,8 @@ impl LayerPlan {
     }
 }
 
-/// Every directory above a path of the layer, and those that were chosen or made themselves.
+/// Every directory above a path of the layer, and those that were chosen or made themselves. What a script takes away
+/// leaves the directory that it was in.
 fn directories(
     selected: &SelectedLayer,
     made: &Made,
@@ -280,14 +281,20 @@ fn directories(
     catalog: &FileCatalog,
 ) -> Vec<Entry> {
     let mut paths: BTreeSet<RootPath> = BTreeSet::new();
-    for path in selected.files.keys().chain(made.keys()).chain(changes.moved.values()) {
+    let is_other =
+        |path: &RootPath| made.get(path).is_some_and(|made| made.entry.kind != EntryKind::Directory);
+    let stays = |path: &RootPath| !changes.removed.contains(path) && !is_other(path);
+    let leaves = |path: &RootPath| changes.removed.contains(path) || changes.moved.contains_key(path);
+    let (left, chosen): (Vec<&RootPath>, Vec<&RootPath>) =
+        selected.files.keys().partition(|path| leaves(path));
+    for path in chosen.into_iter().chain(made.keys()).chain(changes.moved.values()) {
         paths.extend(path.ancestors());
     }
-    let chosen = selected.files.iter().filter(|(path, file)| {
-        catalog.get(file.file).1.entry.kind == EntryKind::Directory
-            && !made.get(*path).is_some_and(|made| made.entry.kind != EntryKind::Directory)
-            && !changes.removed.contains(*path)
-    });
+    paths.extend(left.into_iter().flat_map(RootPath::ancestors).filter(stays));
+    let chosen = selected
+        .files
+        .iter()
+        .filter(|(path, file)| catalog.get(file.file).1.entry.kind == EntryKind::Directory && stays(path));
     paths.extend(chosen.map(|(path, _)| path.clone()));
     let made_directories =
         made.iter().filter(|(_, file)| file.entry.kind == EntryKind::Directory).map(|(path, _)| path.clone());
@@ -297,8 +304,12 @@ fn directories(
         .into_iter()
         .map(|path| {
             let plain = made_metadata(0o755);
-            let differs = |metadata: &&Metadata| Metadata { mtime: EPOCH, ..(*metadata).clone() } != plain;
-            let metadata = match (made.get(&path), below.directories.get(&path).filter(differs)) {
+            // What scripts have made of it below stands, be it the usual.
+            let stands = |metadata: &&Metadata| {
+                let metadata = Metadata { mtime: EPOCH, ..(*metadata).clone() };
+                metadata != plain || metadata != directory_metadata(&path, &below.packages, catalog)
+            };
+            let metadata = match (made.get(&path), below.directories.get(&path).filter(stands)) {
                 (Some(made), _) => made.entry.metadata.clone(),
                 (None, Some(lower)) => lower.clone(),
                 (None, None) => directory_metadata(&path, touched, catalog),
@@ -308,17 +319,12 @@ fn directories(
         .collect()
 }
 
-/// A directory's metadata as the packages of the image have it, the first by name; its time is ours.
+/// A directory's metadata as the packages of the image have it; its time is ours.
 fn directory_metadata(path: &RootPath, touched: &BTreeSet<String>, catalog: &FileCatalog) -> Metadata {
-    catalog
-        .at(path)
-        .iter()
-        .map(|file| catalog.get(*file))
-        .filter(|(package, _)| touched.contains(&package.name))
-        .map(|(_, file)| &file.entry)
-        .filter(|entry| entry.kind == EntryKind::Directory)
-        .min_by_key(|entry| entry.metadata.mode == 0o755)
-        .map_or_else(|| made_metadata(0o755), |entry| Metadata { mtime: EPOCH, ..entry.metadata.clone() })
+    catalog.directory(path, |package| touched.contains(&package.name)).map_or_else(
+        || made_metadata(0o755),
+        |(_, entry)| Metadata { mtime: EPOCH, ..entry.metadata.clone() },
+    )
 }
 
 /// Sorts chosen files of a package into regular files and the rest. A hard link whose target is not chosen

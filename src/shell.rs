@@ -135,6 +135,8 @@ pub enum Source {
 pub trait World: Clone {
     /// What is at a path, read literally: no component is followed as a link.
     fn node(&self, path: &RootPath) -> Option<Node>;
+    /// The permission bits of a directory.
+    fn bits(&self, directory: &RootPath) -> u32;
     /// The names in a directory, sorted.
     fn list(&self, directory: &RootPath) -> Vec<String>;
     /// The content of a regular file, links not followed; none if it is not known.

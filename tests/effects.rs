@@ -19,6 +19,8 @@ use rootforge::repository::PackageIndex;
 
 use crate::apt_oracle::{Apt, debian_mirror};
 
+mod files;
+
 /// Where downloads stay.
 const DOWNLOADS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/scripts");
 /// Packages that are downloaded at a time.

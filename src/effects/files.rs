@@ -95,8 +95,10 @@ impl ImageFiles for CatalogFiles<'_> {
     }
 
     fn metadata(&self, path: &RootPath) -> Option<(u32, [u32; 2])> {
-        let (_, file) = self.catalog.get(*self.catalog.at(path).first()?);
-        let metadata = &file.entry.metadata;
+        let (_, first) = self.catalog.get(*self.catalog.at(path).first()?);
+        let is_directory = first.entry.kind == EntryKind::Directory;
+        let directory = self.catalog.directory(path, |_| true).filter(|_| is_directory);
+        let metadata = &directory.map_or(&first.entry, |(_, entry)| entry).metadata;
         Some((metadata.mode, [metadata.uid, metadata.gid]))
     }
 

@@ -28,10 +28,10 @@ pub(super) enum Content {
     Of(RootPath),
 }
 
-/// What a script has put at a path.
+/// What a script has put at a path, with its permission bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Item {
-    Directory,
+    Directory(u32),
     File(Content, u32),
     Symlink(String),
 }
@@ -73,8 +73,8 @@ pub(super) struct Machine<'a> {
     temporary: BTreeSet<RootPath>,
     /// As whom commands run, unless as root.
     pub(super) user: Option<String>,
-    /// Whose files are that pass, and may be moved to where they stay.
-    passing_owners: BTreeMap<RootPath, Owner>,
+    /// Whose is what the script has made or given away, with user and group.
+    owners: BTreeMap<RootPath, Owner>,
 }
 
 impl<'a> Machine<'a> {
@@ -94,7 +94,7 @@ impl<'a> Machine<'a> {
             called: 0,
             temporary: BTreeSet::new(),
             user: None,
-            passing_owners: BTreeMap::new(),
+            owners: BTreeMap::new(),
         }
     }
 
@@ -108,18 +108,22 @@ impl<'a> Machine<'a> {
                     self.make_file(&path, Content::Text(decode(&content)), mode, None)
                 }
                 Effect::Copy { from, to, mode, owner } => {
+                    let content = self.content(&from);
                     let mode = mode.or_else(|| Some(self.mode(&from)));
-                    self.make_file(&to, self.content(&from), mode, owner)
+                    self.make_file(&to, content, mode, owner)
                 }
                 Effect::Rename { from, to } => self.rename(&from, &to),
                 other => {
                     match other {
                         Effect::Directory { path, mode, owner } => self.make_directory(&path, mode, owner),
-                        Effect::Symlink { path, target } => self.make_symlink(&path, &target),
+                        Effect::Symlink { path, target } => self.make_symlink(&path, &target, None),
                         Effect::Remove { path, recursive } => self.remove(&path, recursive),
                         Effect::Mode { path, mode, recursive } => self.set_mode(&path, &mode, recursive),
                         Effect::Owner { path, user, group, recursive } => {
                             self.set_owner(path, Owner { user, group }, recursive);
+                        }
+                        Effect::StatOverride { path, user, group, mode } => {
+                            self.override_stat(path, [&user, &group], mode);
                         }
                         Effect::User { .. } | Effect::Alternative { .. } | Effect::Divert { .. } => {
                             self.effect(other);
@@ -145,13 +149,15 @@ impl<'a> Machine<'a> {
     pub(super) fn remember(&mut self, effect: &Effect) {
         match effect {
             Effect::Directory { path, .. } if self.node(path).is_none() => {
-                self.changes.insert(path.clone(), Some(Item::Directory));
+                self.changes.insert(path.clone(), Some(Item::Directory(0o755)));
             }
-            Effect::User { home: Some(home), create_home: true, .. } => {
+            Effect::User { name, home: Some(home), create_home: true, .. } => {
                 if let Ok(home) = RootPath::parse(home)
                     && self.node(&home).is_none()
                 {
-                    self.changes.insert(home, Some(Item::Directory));
+                    let owner = Owner { user: Some(name.clone()), group: self.accounts.primary_group(name) };
+                    self.own_made(&home, true, Some(owner));
+                    self.changes.insert(home, Some(Item::Directory(0o755)));
                 }
             }
             Effect::Alternative { name, link, path, priority, slaves } => {
@@ -204,7 +210,8 @@ impl<'a> Machine<'a> {
         let width = (text.len() - stem.len()).max(1);
         let path = RootPath::parse(&format!("{stem}{number:0>width$}")).unwrap_or_else(|_| template.clone());
         self.temporary.insert(path.clone());
-        let item = if directory { Item::Directory } else { Item::File(Content::Text(String::new()), 0o600) };
+        let item =
+            if directory { Item::Directory(0o700) } else { Item::File(Content::Text(String::new()), 0o600) };
         self.changes.insert(path.clone(), Some(item));
         path
     }
@@ -224,48 +231,36 @@ impl<'a> Machine<'a> {
 
     /// Does something as another user: what is made anew is theirs.
     pub(super) fn as_user<T>(&mut self, user: &str, body: impl FnOnce(&mut Self) -> T) -> T {
-        let from = self.effects.len();
         let before = self.user.replace(user.to_owned());
         let result = body(self);
         self.user = before;
-        let group = self.accounts.primary_group(user);
-        let made: Vec<RootPath> = self
-            .effects
-            .iter()
-            .skip(from)
-            .filter_map(|effect| match effect {
-                Effect::Directory { path, owner: None, .. }
-                | Effect::File { path, .. }
-                | Effect::Copy { to: path, owner: None, .. } => Some(path.clone()),
-                _ => None,
-            })
-            .collect();
-        for path in made {
-            self.effect(Effect::Owner {
-                path,
-                user: Some(user.to_owned()),
-                group: group.clone(),
-                recursive: false,
-            });
-        }
         result
     }
 
+    /// Makes a directory, or makes what is there so.
     pub(super) fn make_directory(&mut self, path: &RootPath, mode: Option<u32>, owner: Option<Owner>) {
         let is_new = self.node(path) != Some(Node::Directory);
-        if is_new {
-            self.changes.insert(path.clone(), Some(Item::Directory));
+        let given = mode.unwrap_or_else(|| if is_new { 0o755 } else { self.mode(path) });
+        let is_said = is_new || mode.is_some() || owner.is_some();
+        let owner = if is_said { self.own_made(path, is_new, owner) } else { None };
+        if is_said {
+            self.changes.insert(path.clone(), Some(Item::Directory(given)));
         }
-        if !self.passes(path) && (is_new || mode.is_some() || owner.is_some()) {
+        if is_said && !self.passes(path) {
             self.effect(Effect::Directory { path: path.clone(), mode, owner });
         }
     }
 
-    pub(super) fn make_symlink(&mut self, path: &RootPath, target: &str) {
+    /// Makes a symbolic link in the place of what is there.
+    pub(super) fn make_symlink(&mut self, path: &RootPath, target: &str, owner: Option<Owner>) {
+        self.forget(path);
+        let owner = self.own_made(path, true, owner);
         self.changes.insert(path.clone(), Some(Item::Symlink(target.to_owned())));
         if !self.passes(path) {
-            self.forget(path);
             self.effect(Effect::Symlink { path: path.clone(), target: target.to_owned() });
+            if let Some(Owner { user, group }) = owner {
+                self.effect(Effect::Owner { path: path.clone(), user, group, recursive: false });
+            }
         }
     }
 
@@ -300,19 +295,15 @@ impl<'a> Machine<'a> {
         if self.account_file(path).is_some() {
             return Err("accounts are made by commands for them".to_owned());
         }
-        let item = Item::File(content.clone(), mode.unwrap_or(0o644));
-        self.changes.insert(path.clone(), Some(item));
+        let is_new = self.node(path).is_none();
+        let bits = mode.unwrap_or_else(|| if is_new { 0o644 } else { self.mode(path) });
+        let owner = self.own_made(path, is_new, owner);
+        self.changes.insert(path.clone(), Some(Item::File(content.clone(), bits)));
         if self.passes(path) {
-            self.passing_owners.extend(owner.map(|owner| (path.clone(), owner)));
             return Ok(());
         }
         match content {
-            Content::Of(from) => {
-                self.forget(path);
-                let is_given = owner.is_some();
-                self.effect(Effect::Copy { from, to: path.clone(), mode, owner });
-                self.keep_set_ids(path, mode.filter(|_| is_given).unwrap_or_default());
-            }
+            Content::Of(from) => self.effect(Effect::Copy { from, to: path.clone(), mode, owner }),
             Content::Text(text) => {
                 let Some(bytes) = encode(&text) else {
                     self.forget(path);
@@ -321,7 +312,7 @@ impl<'a> Machine<'a> {
                 self.file_effect(path, bytes, mode);
                 if let Some(Owner { user, group }) = owner {
                     self.effect(Effect::Owner { path: path.clone(), user, group, recursive: false });
-                    self.keep_set_ids(path, mode.unwrap_or_default());
+                    self.keep_set_ids(path, bits);
                 }
             }
         }
@@ -348,17 +339,25 @@ impl<'a> Machine<'a> {
 
     /// Takes something away, with all in it.
     pub(super) fn remove(&mut self, path: &RootPath, recursive: bool) {
-        let below: Vec<RootPath> = self.changes.keys().filter(|one| one.is_within(path)).cloned().collect();
-        for one in below {
-            self.changes.remove(&one);
+        for (one, _) in self.tree(path).into_iter().rev() {
+            self.take_out(&one);
         }
-        self.passing_owners.retain(|one, _| !one.is_within(path));
         self.forget(path);
-        if self.files.node(path).is_some() || self.left.iter().any(|effect| touches(effect, path)) {
+        let came = |effect: &Effect| matches!(effect, Effect::Rename { to, .. } if to.is_within(path));
+        let is_there = self.files.node(path).is_some()
+            || self.left.iter().any(|effect| touches(effect, path))
+            || self.effects.iter().any(came);
+        if is_there && !self.passes(path) {
+            self.effect(Effect::Remove { path: path.clone(), recursive });
+        }
+    }
+
+    /// Nothing is at a path any more.
+    fn take_out(&mut self, path: &RootPath) {
+        self.owners.remove(path);
+        self.changes.remove(path);
+        if self.files.node(path).is_some() {
             self.changes.insert(path.clone(), None);
-            if !self.passes(path) {
-                self.effect(Effect::Remove { path: path.clone(), recursive });
-            }
         }
     }
 

@@ -18,11 +18,11 @@ impl ModeChange {
 
     /// The permission bits that it makes of others; none if it is no mode.
     ///
-    /// A directory keeps its set-id bits where a number of four digits or less does not name them, as in GNU's
-    /// chmod; the umask counts as 022 where no class is named.
+    /// A directory keeps the set-id bits that a number of four digits or less does not name, as in GNU's chmod; the
+    /// umask counts as 022 where no class is named.
     pub fn applied(&self, mode: u32, is_directory: bool) -> Option<u32> {
         match self {
-            ModeChange::Bits(bits) if is_directory && bits & 0o6000 == 0 => Some(bits | mode & 0o6000),
+            ModeChange::Bits(bits) if is_directory => Some((bits | mode & 0o6000) & 0o7777),
             ModeChange::Bits(bits) => Some(*bits & 0o7777),
             ModeChange::Symbolic(text) => {
                 text.split(',').try_fold(mode, |mode, clause| clause_changed(mode, clause, is_directory))
@@ -31,7 +31,8 @@ impl ModeChange {
     }
 }
 
-/// The permission bits of a file that is given to somebody else (chown(2)): what can be executed loses its set-id bits.
+/// The permission bits of a file once it was given to somebody, be that who has it (chown(2)): it runs as its owner no
+/// more, nor as its group where that may execute it.
 pub fn given_away(mode: u32) -> u32 {
     if mode & 0o010 != 0 { mode & !0o6000 } else { mode & !0o4000 }
 }
@@ -113,6 +114,7 @@ mod tests {
             assert_eq!(changed.map(|mode| format!("{mode:o}")), Some(format!("{after:o}")), "{change}");
         }
         assert_eq!(ModeChange::Bits(0o750).applied(0o2755, true), Some(0o2750));
+        assert_eq!(ModeChange::Bits(0o4750).applied(0o2755, true), Some(0o6750));
         assert_eq!(ModeChange::Bits(0o750).applied(0o2755, false), Some(0o750));
         for wrong in ["", "z+x", "u", "u+q"] {
             assert_eq!(ModeChange::Symbolic(wrong.into()).applied(0o644, false), None, "{wrong}");

@@ -28,6 +28,7 @@ mod find;
 mod grep;
 mod identity;
 pub(super) mod known_accounts;
+mod links;
 mod listing;
 mod permissions;
 mod places;
@@ -101,7 +102,7 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("install", copies::install),
     ("invoke-rc.d", tools::skipped),
     ("ldconfig", tools::ldconfig),
-    ("ln", copies::ln),
+    ("ln", links::ln),
     ("logger", tools::skipped),
     ("ls", listing::ls),
     ("mawk", awk::awk),

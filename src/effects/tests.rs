@@ -365,14 +365,11 @@ fn owners_are_asked_for_and_those_of_another_user_are_theirs() {
          ls -ld /var/lib/app | awk '{print $1, $3}' > /etc/listed",
     );
     assert_eq!(found.undone, []);
-    let owned = |path_: &str, user: Option<&str>, group: &str| Effect::Owner {
-        path: path(path_),
-        user: user.map(ToOwned::to_owned),
-        group: Some(group.to_owned()),
-        recursive: false,
-    };
-    assert!(found.effects.contains(&owned("/var/lib/app/data", Some("app"), "app")), "{found:?}");
-    assert!(found.effects.contains(&owned("/etc", None, "adm")), "{found:?}");
+    let owner = Some(Owner { user: Some("app".into()), group: Some("app".into()) });
+    let theirs = Effect::Directory { path: path("/var/lib/app/data"), mode: None, owner };
+    assert!(found.effects.contains(&theirs), "{found:?}");
+    let given = Effect::Owner { path: path("/etc"), user: None, group: Some("adm".into()), recursive: false };
+    assert!(found.effects.contains(&given), "{found:?}");
     let content = b"drwxr-x--- app\n".to_vec();
     assert_eq!(found.effects.last(), Some(&Effect::File { path: path("/etc/listed"), content, mode: None }));
 }
@@ -602,7 +599,7 @@ fn scripts_find_what_others_have_done_to_files() {
         "/etc/all map;secret;secret; None",
         "/etc/stat 600 mail; None",
         "/etc/copy secret; Some(384)",
-        "/etc/copy Some(\"root\") Some(\"mail\")",
+        "/etc/copy None Some(\"mail\")",
         "rm /etc/d/a.conf",
         "/etc/moved secret; Some(384)",
         "/etc/moved None Some(\"mail\")",

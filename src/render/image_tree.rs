@@ -13,7 +13,7 @@ use crate::root_path::RootPath;
 use crate::select::SelectedLayer;
 use crate::tarball::{EntryKind, Metadata};
 
-use super::{Content, Made, MadeFile, made_metadata};
+use super::{Content, EPOCH, Made, MadeFile, made_metadata};
 
 /// Where an entry comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub(super) struct Item {
 #[derive(Clone, Debug, Default)]
 pub(super) struct ImageTree {
     items: BTreeMap<RootPath, Item>,
+    /// The packages of which it has something.
+    packages: BTreeSet<String>,
     /// The host's files whose content was asked for.
     read: RefCell<BTreeSet<PathBuf>>,
 }
@@ -50,6 +52,9 @@ impl ImageTree {
     pub(super) fn lay(&mut self, number: usize, selected: &SelectedLayer, catalog: &FileCatalog) {
         for (path, chosen) in &selected.files {
             let (package, file) = catalog.get(chosen.file);
+            if !self.packages.contains(&package.name) {
+                self.packages.insert(package.name.clone());
+            }
             let kind = match &file.entry.kind {
                 // Its content is there, whether or not the other name is.
                 EntryKind::HardLink { .. } => {
@@ -67,6 +72,14 @@ impl ImageTree {
                 layer: number,
             };
             self.put(path.clone(), item);
+        }
+        let above: BTreeSet<RootPath> = selected.files.keys().flat_map(RootPath::ancestors).collect();
+        let chosen = selected
+            .files
+            .keys()
+            .filter(|path| self.items.get(*path).is_some_and(|item| item.kind == EntryKind::Directory));
+        for path in &(&above | &chosen.cloned().collect()) {
+            self.settle(path, catalog);
         }
         for (path, link) in &selected.links {
             self.make(number, &MadeFile::symlink(path.clone(), &link.target));
@@ -125,6 +138,26 @@ impl ImageTree {
     /// What is at a path; links are not followed.
     pub(super) fn get(&self, path: &RootPath) -> Option<&Item> {
         self.items.get(path)
+    }
+
+    /// What is at a path, to be changed. A directory that is there for what lies in it is as the packages have it.
+    pub(super) fn to_change(&mut self, path: &RootPath, catalog: &FileCatalog) -> Option<&mut Item> {
+        self.settle(path, catalog);
+        self.items.get_mut(path)
+    }
+
+    /// Makes a directory what the packages have there, unless it is something else than usual already.
+    fn settle(&mut self, path: &RootPath, catalog: &FileCatalog) {
+        let Some(item) = self.items.get_mut(path).filter(|item| item.kind == EntryKind::Directory) else {
+            return;
+        };
+        let Metadata { mode, uid, gid, .. } = item.metadata;
+        let is_usual = (mode, uid, gid) == (0o755, 0, 0) && !matches!(item.origin, Origin::Made(_));
+        let packaged = catalog.directory(path, |package| self.packages.contains(&package.name));
+        if let Some((file, entry)) = packaged.filter(|_| is_usual) {
+            item.metadata = Metadata { mtime: EPOCH, ..entry.metadata.clone() };
+            item.origin = Origin::Package(file);
+        }
     }
 
     pub(super) fn get_mut(&mut self, path: &RootPath) -> Option<&mut Item> {

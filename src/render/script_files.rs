@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::FileCatalog;
-use crate::effects::{Effect, NSSWITCH_CONF, Owner, given_away};
+use crate::effects::{Effect, ModeChange, NSSWITCH_CONF, Owner, given_away};
 use crate::loader::resolve;
 use crate::root_path::RootPath;
-use crate::tarball::{EntryKind, Metadata};
+use crate::tarball::EntryKind;
 
 use super::image_tree::{ImageTree, Item, Origin};
-use super::{Accounts, Changes, Content, Made, MadeFile};
+use super::{Accounts, Content, MadeFile};
+
+mod outcome;
 
 /// The extended attribute of a file's capabilities.
 const CAPABILITIES: &str = "security.capability";
@@ -76,28 +78,27 @@ impl<'t, 'a> Files<'t, 'a> {
         match effect {
             Effect::Owner { path, user, group, recursive } => {
                 let owner = Owner { user: user.clone(), group: group.clone() };
-                self.each(path, *recursive, |files, path| files.own(path, &owner))
+                // Whoever gives a link away means the link.
+                let places = self.places(&self.tree.place(path), *recursive);
+                places.iter().try_for_each(|place| self.own(place, &owner))
             }
-            Effect::Mode { path, mode, recursive } => self.each(path, *recursive, |files, path| {
-                let Some(item) = files.tree.get(path) else { return Ok(()) };
-                let is_directory = item.kind == EntryKind::Directory;
-                let mode = mode
-                    .applied(item.metadata.mode, is_directory)
-                    .ok_or_else(|| format!("the mode of {path} is none"))?;
-                files.set_mode(path, mode);
+            Effect::Mode { path, mode, recursive } => {
+                let places = self.led_to(path, *recursive);
+                places.iter().try_for_each(|place| self.change_mode(place, mode))
+            }
+            Effect::Capabilities { path, capabilities, .. } => {
+                for place in self.led_to(path, false) {
+                    self.set_capabilities(&place, capabilities);
+                }
                 Ok(())
-            }),
-            Effect::Capabilities { path, capabilities, .. } => self.each(path, false, |files, path| {
-                files.set_capabilities(path, capabilities);
-                Ok(())
-            }),
+            }
             Effect::StatOverride { path, user, group, mode } => {
                 let owner = Owner { user: Some(user.clone()), group: Some(group.clone()) };
-                self.each(path, false, |files, path| {
-                    files.own(path, &owner)?;
-                    files.set_mode(path, *mode);
-                    Ok(())
-                })
+                for place in self.led_to(path, false) {
+                    self.own(&place, &owner)?;
+                    self.set_mode(&place, *mode);
+                }
+                Ok(())
             }
             Effect::Rename { from, to } => self.rename(from, to),
             Effect::Remove { path, recursive } => self.remove(path, *recursive),
@@ -149,55 +150,6 @@ impl<'t, 'a> Files<'t, 'a> {
         }
     }
 
-    /// What is to be made, and what becomes of packages' files.
-    pub(super) fn finish(self) -> (Made, Changes, Vec<Failure>) {
-        let (mut made, mut changes, mut failures) = (Made::new(), Changes::default(), Vec::new());
-        for path in &self.touched {
-            let Some(item) = self.tree.get(path) else { continue };
-            let entry = crate::tarball::Entry {
-                path: path.clone(),
-                metadata: item.metadata.clone(),
-                kind: item.kind.clone(),
-            };
-            match &item.origin {
-                Origin::Made(content) => {
-                    made.insert(path.clone(), MadeFile { entry, content: content.clone() });
-                }
-                Origin::Package(_) | Origin::Implied if item.kind == EntryKind::Directory => {
-                    let mut directory = MadeFile::directory(path.clone(), item.metadata.mode);
-                    directory.entry.metadata.uid = item.metadata.uid;
-                    directory.entry.metadata.gid = item.metadata.gid;
-                    made.insert(path.clone(), directory);
-                }
-                Origin::Package(file) if item.layer == self.layer => {
-                    let (_, original) = self.catalog.get(*file);
-                    let (before, after) = (&original.entry.metadata, &item.metadata);
-                    let source = &original.entry.path;
-                    if [before.uid, before.gid] != [after.uid, after.gid] {
-                        changes.owners.insert(source.clone(), [after.uid, after.gid]);
-                    }
-                    if before.mode != after.mode {
-                        changes.modes.insert(source.clone(), after.mode);
-                    }
-                    let capabilities = |metadata: &Metadata| metadata.xattrs.get(CAPABILITIES).cloned();
-                    if capabilities(before) != capabilities(after) {
-                        let value = capabilities(after).unwrap_or_default();
-                        changes.capabilities.insert(source.clone(), value);
-                    }
-                    if source != path {
-                        changes.moved.insert(source.clone(), path.clone());
-                    }
-                }
-                Origin::Package(_) | Origin::Implied => {
-                    failures.push(format!("{path} is in a lower layer and stays as it is"));
-                }
-            }
-        }
-        let gone = self.touched.iter().filter(|path| self.tree.get(path).is_none());
-        changes.removed = gone.filter(|path| !changes.moved.contains_key(*path)).cloned().collect();
-        (made, changes, failures)
-    }
-
     fn wanted(&self, path: &RootPath) -> bool {
         let outside = NOT_IN_IMAGES.iter().any(|dir| {
             path.as_str().strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -213,24 +165,20 @@ impl<'t, 'a> Files<'t, 'a> {
         self.tree.make(self.layer, file);
     }
 
-    /// Does something to a path, which may lead through links, and to all in it.
-    fn each(
-        &mut self,
-        path: &RootPath,
-        recursive: bool,
-        mut change: impl FnMut(&mut Self, &RootPath) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
-        let Some(path) = self.tree.resolve(path) else { return Ok(()) };
-        if !self.wanted(&path) {
-            return Ok(());
-        }
-        let mut paths = vec![path.clone()];
-        if recursive {
-            let below = self.tree.within(&path).skip(1);
-            let below = below.filter(|(_, item)| !matches!(item.kind, EntryKind::Symlink { .. }));
-            paths.extend(below.map(|(path, _)| path.clone()));
-        }
-        paths.iter().try_for_each(|path| change(self, path))
+    /// A path and all in it, as far as it is to be in the image.
+    fn places(&self, path: &RootPath, recursive: bool) -> Vec<RootPath> {
+        let all = self.tree.within(path).map(|(path, _)| path);
+        let all = all.take_while(|one| recursive || *one == path);
+        all.filter(|_| self.wanted(path)).cloned().collect()
+    }
+
+    /// Where a path leads, and all in it but links.
+    fn led_to(&self, path: &RootPath, recursive: bool) -> Vec<RootPath> {
+        let Some(path) = self.tree.resolve(path) else { return Vec::new() };
+        let mut places = self.places(&path, recursive);
+        let is_link = |item: &Item| matches!(item.kind, EntryKind::Symlink { .. });
+        places.retain(|place| !self.tree.get(place).is_some_and(is_link));
+        places
     }
 
     /// Gives a path to somebody. Where one of the two is not known, the other still counts.
@@ -239,35 +187,48 @@ impl<'t, 'a> Files<'t, 'a> {
         let user = owner.user.as_deref().map(|user| self.accounts.uid(user).ok_or_else(|| unknown(user)));
         let group =
             owner.group.as_deref().map(|group| self.accounts.gid(group).ok_or_else(|| unknown(group)));
-        if let Some(item) = self.tree.get_mut(path) {
-            let known =
-                |id: &Option<Result<u32, Failure>>| id.as_ref().and_then(|id| id.as_ref().ok()).copied();
-            let uid = known(&user).unwrap_or(item.metadata.uid);
-            let gid = known(&group).unwrap_or(item.metadata.gid);
-            if [uid, gid] != [item.metadata.uid, item.metadata.gid] {
-                [item.metadata.uid, item.metadata.gid] = [uid, gid];
+        let known = |id: &Option<Result<u32, Failure>>| id.as_ref().and_then(|id| id.as_ref().ok()).copied();
+        let (uid, gid) = (known(&user), known(&group));
+        if uid.is_some() || gid.is_some() {
+            self.change(path, |item| {
+                let metadata = &mut item.metadata;
+                metadata.uid = uid.unwrap_or(metadata.uid);
+                metadata.gid = gid.unwrap_or(metadata.gid);
                 if matches!(item.kind, EntryKind::File { .. }) {
-                    item.metadata.mode = given_away(item.metadata.mode);
+                    metadata.mode = given_away(metadata.mode);
+                    metadata.xattrs.remove(CAPABILITIES);
                 }
-                self.touched.insert(path.clone());
-            }
+            });
         }
         user.transpose().and(group.transpose()).map(drop)
     }
 
+    fn change_mode(&mut self, path: &RootPath, change: &ModeChange) -> Result<(), Failure> {
+        let Some(item) = self.tree.to_change(path, self.catalog) else { return Ok(()) };
+        let changed = change.applied(item.metadata.mode, item.kind == EntryKind::Directory);
+        self.set_mode(path, changed.ok_or_else(|| format!("the mode of {path} is none"))?);
+        Ok(())
+    }
+
     fn set_mode(&mut self, path: &RootPath, mode: u32) {
-        if let Some(item) = self.tree.get_mut(path).filter(|item| item.metadata.mode != mode) {
-            item.metadata.mode = mode;
-            self.touched.insert(path.clone());
-        }
+        self.change(path, |item| item.metadata.mode = mode);
     }
 
     fn set_capabilities(&mut self, path: &RootPath, capabilities: &[u8]) {
-        if let Some(item) = self.tree.get_mut(path) {
+        self.change(path, |item| {
             item.metadata.xattrs.remove(CAPABILITIES);
             if !capabilities.is_empty() {
                 item.metadata.xattrs.insert(CAPABILITIES.to_owned(), capabilities.to_vec());
             }
+        });
+    }
+
+    /// Changes what is at a path, which counts where it makes a difference.
+    fn change(&mut self, path: &RootPath, change: impl FnOnce(&mut Item)) {
+        let Some(item) = self.tree.to_change(path, self.catalog) else { return };
+        let before = item.metadata.clone();
+        change(item);
+        if item.metadata != before {
             self.touched.insert(path.clone());
         }
     }
@@ -299,8 +260,9 @@ impl<'t, 'a> Files<'t, 'a> {
         let path = self.tree.place(path);
         let aim = path.link_target(target);
         // What the packages have and the image was not to have needs no link to it.
-        let left_out =
-            !self.tree.leads(&aim) && !self.catalog.at(&self.catalog.merged_usr().canonical(&aim)).is_empty();
+        let canonical = self.catalog.merged_usr().canonical(&aim);
+        let is_packages = !self.catalog.at(&canonical).is_empty() && !self.touched.contains(&canonical);
+        let left_out = is_packages && !self.tree.leads(&aim);
         let is_there = self.tree.get(&path).is_some_and(|item| match &item.kind {
             EntryKind::Directory => true,
             EntryKind::Symlink { target: there } => there == target,
@@ -336,7 +298,8 @@ impl<'t, 'a> Files<'t, 'a> {
     ) -> Result<(), Failure> {
         let source = source(self.catalog, from);
         let here = self.tree.resolve(from).and_then(|path| self.tree.get(&path));
-        let made = match here.map(|item| (&item.origin, item.metadata.mode)) {
+        let is_file = |item: &&Item| matches!(item.kind, EntryKind::File { .. });
+        let made = match here.filter(is_file).map(|item| (&item.origin, item.metadata.mode)) {
             Some((Origin::Made(Content::Bytes(bytes)), mode)) => Some((bytes.clone(), mode)),
             _ => None,
         };
@@ -348,11 +311,13 @@ impl<'t, 'a> Files<'t, 'a> {
             return Err(format!("{from}, which is to be copied to {to}, is not there"));
         };
         let path = self.tree.resolve(to).unwrap_or_else(|| self.tree.place(to));
-        self.file(&path, content, Some(mode.unwrap_or(own_mode & 0o777)));
-        match owner.filter(|_| self.touched.contains(&path)) {
-            Some(owner) => self.own(&path, owner),
-            None => Ok(()),
+        let mode = mode.unwrap_or(own_mode & 0o777);
+        self.file(&path, content, Some(mode));
+        if let Some(owner) = owner.filter(|_| self.touched.contains(&path)) {
+            self.own(&path, owner)?;
+            self.set_mode(&path, mode);
         }
+        Ok(())
     }
 
     fn rename(&mut self, from: &RootPath, to: &RootPath) -> Result<(), Failure> {
@@ -369,6 +334,10 @@ impl<'t, 'a> Files<'t, 'a> {
 
     /// Moves a path and all below it.
     fn shift(&mut self, from: &RootPath, to: &RootPath) {
+        let all: Vec<RootPath> = self.tree.within(from).map(|(path, _)| path.clone()).collect();
+        for path in all {
+            self.tree.to_change(&path, self.catalog);
+        }
         for (path, item) in self.tree.remove(from) {
             let below = path.as_str().get(from.as_str().len()..).unwrap_or_default();
             let Ok(new) = RootPath::parse(&format!("{to}{below}")) else { continue };

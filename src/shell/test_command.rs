@@ -122,7 +122,8 @@ impl<W: World> Shell<W> {
         };
         let mode = match &node {
             Node::File { mode, .. } => *mode,
-            Node::Directory => 0o755,
+            // Root may look into any.
+            Node::Directory => self.world.bits(&place) | 0o111,
             Node::Symlink(_) | Node::Other => 0o666,
         };
         Some(match operator {

@@ -27,6 +27,10 @@ impl World for Little {
         is_directory.then_some(Node::Directory)
     }
 
+    fn bits(&self, _: &RootPath) -> u32 {
+        0o755
+    }
+
     fn list(&self, directory: &RootPath) -> Vec<String> {
         let inside = self.files.keys().filter(|path| path.parent().as_ref() == Some(directory));
         inside.map(|path| path.file_name().to_owned()).collect()

@@ -77,7 +77,7 @@ impl World for Machine<'_> {
     fn node(&self, path: &RootPath) -> Option<Node> {
         match self.changes.get(path) {
             Some(None) => return None,
-            Some(Some(Item::Directory)) => return Some(Node::Directory),
+            Some(Some(Item::Directory(_))) => return Some(Node::Directory),
             Some(Some(Item::Symlink(target))) => return Some(Node::Symlink(target.clone())),
             Some(Some(Item::File(content, mode))) => {
                 let size = match content {
@@ -112,6 +112,10 @@ impl World for Machine<'_> {
             name.is_some_and(|name| models::is_essential(name, self.facts.is_apk))
         });
         is_command.then_some(Node::File { mode: 0o755, size: None })
+    }
+
+    fn bits(&self, directory: &RootPath) -> u32 {
+        self.mode(directory)
     }
 
     fn list(&self, directory: &RootPath) -> Vec<String> {
@@ -156,18 +160,12 @@ impl World for Machine<'_> {
             content.to_owned()
         };
         let mode = if exists { self.mode(path) } else { bits };
-        let item = Item::File(Content::Text(text.clone()), mode);
-        self.changes.insert(path.clone(), Some(item));
-        if self.passes(path) {
-            return Ok(());
-        }
-        if let Some(bytes) = encode(&text) {
-            self.file_effect(path, bytes, (!exists && bits != 0o644).then_some(bits));
-            Ok(())
-        } else {
+        if encode(&text).is_none() && !self.passes(path) {
+            self.changes.insert(path.clone(), Some(Item::File(Content::Text(text), mode)));
             self.forget(path);
-            Err("what it writes depends on what is not known".to_owned())
+            return Err("what it writes depends on what is not known".to_owned());
         }
+        self.make_file(path, Content::Text(text), (!exists && bits != 0o644).then_some(bits), None)
     }
 
     fn source(&mut self, path: &RootPath) -> Source {
@@ -220,7 +218,7 @@ impl World for Machine<'_> {
     fn is_like(&self, other: &Self) -> bool {
         self.effects == other.effects
             && self.changes == other.changes
-            && self.passing_owners == other.passing_owners
+            && self.owners == other.owners
             && self.answers == other.answers
             && self.substitutions == other.substitutions
     }

@@ -190,7 +190,7 @@ impl Switch {
         }
         for file in files {
             let target = format!("../{}-available/{file}", kind.directory);
-            machine.make_symlink(&kind.enabled(&file)?, &target);
+            machine.make_symlink(&kind.enabled(&file)?, &target, None);
         }
         self.mark(machine, kind, name)
     }

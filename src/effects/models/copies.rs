@@ -1,7 +1,7 @@
-//! Commands that copy, move and link files.
+//! Commands that copy and move files.
 
-use super::super::Owner;
 use super::super::machine::{Content, Machine};
+use super::super::{ModeChange, Owner};
 use super::arguments::Arguments;
 use super::command_lines;
 use super::files::{answer, directory, place, read, read_by};
@@ -10,7 +10,13 @@ use crate::root_path::RootPath;
 use crate::shell::{Call, Node, Reply, World};
 
 /// Where a file goes: into a directory, or to the path itself.
-fn target(machine: &Machine<'_>, call: &Call, from: &str, to: &str, into: bool) -> Option<RootPath> {
+pub(super) fn target(
+    machine: &Machine<'_>,
+    call: &Call,
+    from: &str,
+    to: &str,
+    into: bool,
+) -> Option<RootPath> {
     let resolved = machine.resolved(call, to).filter(|path| machine.node(path) == Some(Node::Directory));
     match resolved {
         Some(directory) if into => {
@@ -21,7 +27,7 @@ fn target(machine: &Machine<'_>, call: &Call, from: &str, to: &str, into: bool) 
 }
 
 /// What a command line names, and where it is to go: `-t`, or the last operand.
-fn from_and_to(arguments: &Arguments) -> (Vec<String>, String) {
+pub(super) fn from_and_to(arguments: &Arguments) -> (Vec<String>, String) {
     let mut operands = arguments.operands.clone();
     let to = match arguments.value("t") {
         Some(directory) => directory.to_owned(),
@@ -41,13 +47,7 @@ fn installed(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
     let mut status = 0;
     if arguments.has("d") {
         for path in &arguments.operands {
-            status |= directory(machine, call, path, true, Some(mode.unwrap_or(0o755)), owner.clone());
-            // Another than mkdir, it sets the mode of what is there.
-            if let Some(there) = machine.resolved(call, path)
-                && let Some(mode) = mode
-            {
-                machine.make_directory(&there, Some(mode), owner.clone());
-            }
+            status |= installed_directory(machine, call, path, mode, owner.clone());
         }
         return Ok(status);
     }
@@ -58,33 +58,79 @@ fn installed(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
         directory(machine, call, above, true, None, None);
     }
     for from in &operands {
-        let to = target(machine, call, from, &into, !arguments.has("T"));
-        let mode = Some(mode.unwrap_or(0o755));
-        status |= copy_file(machine, call, from, to, mode, owner.clone())?;
+        let Some(to) = target(machine, call, from, &into, !arguments.has("T")) else {
+            status = 1;
+            continue;
+        };
+        let Some((source, content)) = content(machine, call, from) else {
+            status = 1;
+            continue;
+        };
+        if machine.node(&to) == Some(Node::Directory) || source.as_ref() == Some(&to) {
+            status = 1;
+            continue;
+        }
+        let made = machine.make_in_place(&to, content, mode.unwrap_or(0o755), owner.clone());
+        made.map_err(Reply::Unknown)?;
     }
     Ok(status)
 }
 
-/// Copies a file, links followed; the status. Without a mode it gets the file's, as far as the umask lets it.
+/// Makes a directory with those above it; another than mkdir, it sets mode and owner of what is there.
+fn installed_directory(
+    machine: &mut Machine<'_>,
+    call: &Call,
+    path: &str,
+    mode: Option<u32>,
+    owner: Option<Owner>,
+) -> i32 {
+    let usual = mode.unwrap_or(0o755);
+    let is_there = machine.resolved(call, path).is_some();
+    if !is_there && directory(machine, call, path, true, Some(usual), owner.clone()) != 0 {
+        return 1;
+    }
+    let there = machine.resolved(call, path).filter(|path| machine.node(path) == Some(Node::Directory));
+    let Some(there) = there else { return 1 };
+    // Bits that the number does not name stay, unless there is no number.
+    let before = machine.mode(&there);
+    let bits = mode.and_then(|mode| ModeChange::Bits(mode).applied(before, true)).unwrap_or(usual);
+    if is_there || bits != before {
+        machine.make_directory(&there, Some(bits), owner);
+    }
+    0
+}
+
+/// The file that a path leads to and what it holds; the null device is none, and holds nothing.
+fn content(machine: &Machine<'_>, call: &Call, path: &str) -> Option<(Option<RootPath>, Content)> {
+    if path == "/dev/null" {
+        return Some((None, Content::Text(String::new())));
+    }
+    let file = machine.resolved(call, path)?;
+    let content = machine.content(&file);
+    matches!(machine.node(&file), Some(Node::File { .. })).then_some((Some(file), content))
+}
+
+/// Copies a file to a path, to where that leads if it is a link; the status. It keeps what is given of mode and owner;
+/// what is there keeps its own, and what is new gets the file's mode as far as the umask lets it.
 fn copy_file(
     machine: &mut Machine<'_>,
     call: &Call,
     from: &str,
-    to: Option<RootPath>,
-    mode: Option<u32>,
-    owner: Option<Owner>,
+    to: &RootPath,
+    kept: Option<(u32, Owner)>,
 ) -> Result<i32, Reply> {
-    let source = match from {
-        "/dev/null" => None,
-        _ => match machine.resolved(call, from) {
-            Some(path) if matches!(machine.node(&path), Some(Node::File { .. })) => Some(path),
-            _ => return Ok(1),
-        },
+    let Some((source, content)) = content(machine, call, from) else { return Ok(1) };
+    let to = match machine.node(to) {
+        Some(Node::Symlink(_)) => machine.resolved(call, to.as_str()),
+        _ => Some(to.clone()),
     };
-    let Some(to) = to else { return Ok(1) };
-    let content = source.as_ref().map_or(Content::Text(String::new()), |path| machine.content(path));
-    let there = matches!(machine.node(&to), Some(Node::File { .. })).then(|| machine.mode(&to));
+    let Some(to) = to.filter(|to| source.as_ref() != Some(to)) else { return Ok(1) };
+    let there = match machine.node(&to) {
+        Some(Node::Directory) => return Ok(1),
+        node => node.map(|_| machine.mode(&to)),
+    };
     let own = source.as_ref().map(|path| machine.mode(path) & 0o777 & !call.umask);
+    let (mode, owner) = kept.unzip();
     machine.make_file(&to, content, mode.or(there).or(own), owner).map_err(Reply::Unknown)?;
     Ok(0)
 }
@@ -125,7 +171,7 @@ fn copied(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
     let has = |flags: &[&str]| flags.iter().any(|flag| arguments.has(flag));
     let recursive = has(&["a", "r", "R"]);
     let keeps_links = has(&["a", "d", "P"]) || recursive && !arguments.has("L");
-    let copies = Copies { keeps_mode: has(&["a", "p", "preserve"]) };
+    let copies = Copies { keeps: has(&["a", "p", "preserve"]) };
     let mut status = 0;
     for from in &operands {
         let Some(to) = target(machine, call, from, &into, !arguments.has("T")) else {
@@ -140,14 +186,13 @@ fn copied(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
             status = 1;
             continue;
         };
+        if arguments.has("remove-destination") && source != to {
+            machine.remove(&to, false);
+        }
         status |= match machine.node(&source) {
-            Some(Node::File { .. }) => copies.file(machine, call, &source, to)?,
-            Some(Node::Symlink(target)) => {
-                machine.make_symlink(&to, &target);
-                0
-            }
             Some(Node::Directory) if recursive => copies.tree(machine, call, &source, &to)?,
-            _ => 1,
+            Some(Node::Directory) | None => 1,
+            Some(node) => copies.one(machine, call, (&source, node), &to)?,
         };
     }
     Ok(status)
@@ -156,20 +201,50 @@ fn copied(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
 /// How `cp` copies.
 struct Copies {
     /// With mode and owner.
-    keeps_mode: bool,
+    keeps: bool,
 }
 
 impl Copies {
-    fn file(
+    /// Mode and owner of a copy, where they are kept.
+    fn kept(&self, machine: &Machine<'_>, from: &RootPath) -> Option<(u32, Owner)> {
+        self.keeps.then(|| (machine.mode(from), machine.owner(from)))
+    }
+
+    /// Copies something with nothing in it.
+    fn one(
         &self,
         machine: &mut Machine<'_>,
         call: &Call,
-        from: &RootPath,
-        to: RootPath,
+        (from, node): (&RootPath, Node),
+        to: &RootPath,
     ) -> Result<i32, Reply> {
-        let mode = self.keeps_mode.then(|| machine.mode(from));
-        let owner = self.keeps_mode.then(|| machine.owner(from)).filter(|owner| !owner.is_root());
-        copy_file(machine, call, from.as_str(), Some(to), mode, owner)
+        let kept = self.kept(machine, from);
+        match node {
+            Node::File { .. } => copy_file(machine, call, from.as_str(), to, kept),
+            Node::Symlink(target) if from != to && machine.node(to) != Some(Node::Directory) => {
+                machine.make_symlink(to, &target, kept.map(|(_, owner)| owner));
+                Ok(0)
+            }
+            Node::Directory => Ok(self.directory(machine, call, from, to)),
+            Node::Symlink(_) | Node::Other => Ok(1),
+        }
+    }
+
+    fn directory(&self, machine: &mut Machine<'_>, call: &Call, from: &RootPath, to: &RootPath) -> i32 {
+        let kept = self.kept(machine, from);
+        match (machine.node(to), kept) {
+            (None | Some(Node::Directory), Some((mode, owner))) => {
+                machine.make_directory(to, Some(mode), Some(owner));
+                0
+            }
+            (None, None) => {
+                let bits = machine.mode(from) & 0o1777 & !call.umask | machine.passed_on(to);
+                machine.make_directory(to, Some(bits).filter(|bits| *bits != 0o755), None);
+                0
+            }
+            (Some(Node::Directory), None) => 0,
+            _ => 1,
+        }
     }
 
     fn tree(
@@ -183,12 +258,9 @@ impl Copies {
         for (path, node) in machine.tree(from) {
             let below = path.as_str().get(from.as_str().len()..).unwrap_or_default();
             let Ok(new) = to.join(below) else { continue };
-            match node {
-                Node::Directory => machine.make_directory(&new, None, None),
-                Node::Symlink(target) => machine.make_symlink(&new, &target),
-                Node::File { .. } => status |= self.file(machine, call, &path, new)?,
-                Node::Other => status = 1,
-            }
+            let is_in_directory =
+                new.parent().is_none_or(|above| machine.node(&above) == Some(Node::Directory));
+            status |= if is_in_directory { self.one(machine, call, (&path, node), &new)? } else { 1 };
         }
         Ok(status)
     }
@@ -218,73 +290,25 @@ fn moved(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
         let to = target(machine, call, from, &into, !arguments.has("T"));
         match (source, to) {
             (Some(_), Some(to)) if arguments.has("n") && machine.node(&to).is_some() => {}
-            (Some(source), Some(to)) => machine.rename(&source, &to).map_err(Reply::Unknown)?,
+            (Some(source), Some(to)) if may_move(machine, call, &source, &to) => {
+                machine.rename(&source, &to).map_err(Reply::Unknown)?;
+            }
             _ => status = 1,
         }
     }
     Ok(status)
 }
 
-pub(super) fn ln(machine: &mut Machine<'_>, call: &Call) -> Reply {
-    answer(linked(machine, call))
-}
-
-fn linked(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
-    let flags = [
-        ('s', "symbolic", false),
-        ('f', "force", false),
-        ('n', "no-dereference", false),
-        ('r', "relative", false),
-        ('T', "no-target-directory", false),
-        ('t', "target-directory", true),
-        ('v', "verbose", false),
-        ('b', "", false),
-        ('i', "", false),
-        ('P', "", false),
-        ('L', "", false),
-    ];
-    let mut arguments = read(call, &flags)?;
-    if arguments.operands.len() == 1 && arguments.value("t").is_none() {
-        arguments.operands.push(".".to_owned());
-    }
-    let (operands, into) = from_and_to(&arguments);
-    let mut status = 0;
-    for from in &operands {
-        let is_link = place(machine, call, &into)
-            .is_some_and(|path| matches!(machine.node(&path), Some(Node::Symlink(_))));
-        let whole = arguments.has("T") || arguments.has("n") && is_link;
-        let Some(link) = target(machine, call, from, &into, !whole) else {
-            status = 1;
-            continue;
-        };
-        if machine.node(&link).is_some()
-            && (!arguments.has("f") || machine.node(&link) == Some(Node::Directory))
-        {
-            status = 1;
-            continue;
-        }
-        if !arguments.has("s") {
-            let source = machine.resolved(call, from);
-            let mode = source.map(|path| machine.mode(&path));
-            status |= copy_file(machine, call, from, Some(link), mode, None)?;
-        } else if arguments.has("r") {
-            let to = RootPath::root().link_target(from);
-            machine.make_symlink(&link, &relative(&link, &to));
-        } else {
-            machine.make_symlink(&link, from);
-        }
-    }
-    Ok(status)
-}
-
-/// The text of a link that leads to a path by way of `..`.
-fn relative(link: &RootPath, to: &RootPath) -> String {
-    let from: Vec<&str> = link.components().collect();
-    let to: Vec<&str> = to.components().collect();
-    let above = from.len().saturating_sub(1);
-    let common = from[..above].iter().zip(&to).take_while(|(a, b)| a == b).count();
-    let up = std::iter::repeat_n("..", above - common);
-    up.chain(to[common..].iter().copied()).collect::<Vec<_>>().join("/")
+/// Whether something may move to a path: a directory not into itself, and only onto an empty one, nothing else onto a
+/// directory, and a link not onto what it leads to.
+fn may_move(machine: &Machine<'_>, call: &Call, from: &RootPath, to: &RootPath) -> bool {
+    let is_directory = |node: &Option<Node>| *node == Some(Node::Directory);
+    let (moved, there) = (machine.node(from), machine.node(to));
+    let is_free = !is_directory(&there) || machine.list(to).is_empty();
+    from != to
+        && machine.resolved(call, from.as_str()).as_ref() != Some(to)
+        && (there.is_none() || is_directory(&moved) == is_directory(&there) && is_free)
+        && !(is_directory(&moved) && to.is_within(from))
 }
 
 /// ucf(1): a configuration file that is not there yet is copied.
@@ -319,9 +343,7 @@ fn managed(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
     if machine.resolved(call, above).is_none() {
         directory(machine, call, above, true, None, None);
     }
-    let to = place(machine, call, to);
-    let source = machine.resolved(call, from);
-    let mode = source.as_ref().map(|path| machine.mode(path));
-    let owner = source.map(|path| machine.owner(&path)).filter(|owner| !owner.is_root());
-    copy_file(machine, call, from, to, mode, owner)
+    let Some(to) = place(machine, call, to) else { return Ok(1) };
+    let kept = machine.resolved(call, from).map(|path| (machine.mode(&path), machine.owner(&path)));
+    copy_file(machine, call, from, &to, kept)
 }

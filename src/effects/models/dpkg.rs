@@ -277,12 +277,7 @@ pub(super) fn statoverride(machine: &mut Machine<'_>, call: &Call) -> Reply {
     };
     match (path(file), u32::from_str_radix(mode, 8)) {
         (Some(path), Ok(mode)) => {
-            machine.effect(Effect::StatOverride {
-                path,
-                user: (*user).to_owned(),
-                group: (*group).to_owned(),
-                mode,
-            });
+            machine.override_stat(path, [*user, *group], mode);
             Reply::status(0)
         }
         _ => Reply::status(2),

@@ -41,7 +41,8 @@ pub(super) fn place(machine: &Machine<'_>, call: &Call, path: &str) -> Option<Ro
     if matches!(name, "." | "..") {
         return machine.resolved(call, trimmed);
     }
-    machine.resolved(call, directory)?.join(name).ok()
+    let directory = machine.resolved(call, directory)?;
+    (machine.node(&directory) == Some(Node::Directory)).then_some(directory)?.join(name).ok()
 }
 
 pub(super) fn mkdir(machine: &mut Machine<'_>, call: &Call) -> Reply {
@@ -71,9 +72,6 @@ pub(super) fn directory(
         if machine.node(&there) != Some(Node::Directory) || !parents {
             return 1;
         }
-        if owner.is_some() {
-            machine.make_directory(&there, mode, owner);
-        }
         return 0;
     }
     if parents {
@@ -86,12 +84,12 @@ pub(super) fn directory(
         }
     }
     match place(machine, call, path) {
-        Some(path) => {
-            let usual = 0o777 & !call.umask;
-            machine.make_directory(&path, mode.or((usual != 0o755).then_some(usual)), owner);
+        Some(path) if machine.node(&path).is_none() => {
+            let bits = mode.unwrap_or(0o777 & !call.umask) | machine.passed_on(&path);
+            machine.make_directory(&path, Some(bits).filter(|bits| mode.is_some() || *bits != 0o755), owner);
             0
         }
-        None => 1,
+        _ => 1,
     }
 }
 

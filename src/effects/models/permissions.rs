@@ -78,7 +78,13 @@ fn changed_owner(machine: &mut Machine<'_>, call: &Call, group_only: bool) -> Re
         if group_only {
             Owner { user: None, group: Some(who.clone()).filter(|group| !group.is_empty()) }
         } else {
-            command_lines::owner_of(who, |user| machine.accounts.primary_group(user))
+            let login = |user: &str| machine.accounts.primary_group(machine.accounts.name(user, false));
+            // `USER:` is the user with the group of its login. A number has one only where somebody has the number.
+            let numbered = who.strip_suffix(':').filter(|user| user.parse::<u32>().is_ok());
+            if numbered.is_some_and(|user| login(user).is_none()) {
+                return Ok(1);
+            }
+            command_lines::owner_of(who, login)
         }
     };
     // Where the script would end there, it has the account from somewhere: an installation that fails is none.
@@ -90,7 +96,9 @@ fn changed_owner(machine: &mut Machine<'_>, call: &Call, group_only: bool) -> Re
         if is_doubtful(machine, call, path) {
             continue;
         }
-        let there = if arguments.has("h") {
+        // What it does to all in a directory it does to links themselves.
+        let means_links = arguments.has("h") || arguments.has("R");
+        let there = if means_links && !(arguments.has("H") || arguments.has("L")) && !path.ends_with('/') {
             place(machine, call, path).filter(|path| machine.node(path).is_some())
         } else {
             machine.resolved(call, path)

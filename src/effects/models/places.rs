@@ -2,6 +2,7 @@
 
 use super::super::machine::Machine;
 use super::arguments::Arguments;
+use super::files::place;
 use super::vague;
 use crate::root_path::RootPath;
 use crate::shell::text::{is_known, unknown};
@@ -101,7 +102,11 @@ pub(super) fn stat(machine: &mut Machine<'_>, call: &Call) -> Reply {
         if !is_known(path) {
             return vague();
         }
-        let Some(place) = machine.resolved(call, path) else { return Reply::status(1) };
+        let place =
+            if arguments.has("L") { machine.resolved(call, path) } else { place(machine, call, path) };
+        let Some(place) = place.filter(|place| machine.node(place).is_some()) else {
+            return Reply::status(1);
+        };
         let format = arguments.value("c").unwrap_or("%i");
         let mut letters = format.chars();
         while let Some(letter) = letters.next() {
@@ -138,6 +143,7 @@ fn stated(machine: &Machine<'_>, place: &RootPath, path: &str, letter: char) -> 
             Some(Node::Directory) => "directory".to_owned(),
             Some(Node::File { size: Some(0), .. }) => "regular empty file".to_owned(),
             Some(Node::File { .. }) => "regular file".to_owned(),
+            Some(Node::Symlink(_)) => "symbolic link".to_owned(),
             _ => unknown(),
         },
         _ => unknown(),
