@@ -141,7 +141,7 @@ pub fn pack(
     let places = ends.windows(2).map(|ends| PiecePlace::between(digest, &ends[0], &ends[1]));
     let places = pieces.iter().map(|piece| piece.key).zip(places).zip(fresh);
     let fresh = places.filter_map(|(place, is_fresh)| is_fresh.then_some(place)).collect();
-    Ok(Packed { fresh, blob })
+    Ok(Packed { blob, fresh })
 }
 
 /// What a package gives to a layer.

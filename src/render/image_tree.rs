@@ -141,7 +141,7 @@ impl ImageTree {
     }
 
     /// What is at a path, to be changed. A directory that is there for what lies in it is as the packages have it.
-    pub(super) fn to_change(&mut self, path: &RootPath, catalog: &FileCatalog) -> Option<&mut Item> {
+    pub(super) fn changeable(&mut self, path: &RootPath, catalog: &FileCatalog) -> Option<&mut Item> {
         self.settle(path, catalog);
         self.items.get_mut(path)
     }

@@ -204,7 +204,7 @@ impl<'t, 'a> Files<'t, 'a> {
     }
 
     fn change_mode(&mut self, path: &RootPath, change: &ModeChange) -> Result<(), Failure> {
-        let Some(item) = self.tree.to_change(path, self.catalog) else { return Ok(()) };
+        let Some(item) = self.tree.changeable(path, self.catalog) else { return Ok(()) };
         let changed = change.applied(item.metadata.mode, item.kind == EntryKind::Directory);
         self.set_mode(path, changed.ok_or_else(|| format!("the mode of {path} is none"))?);
         Ok(())
@@ -225,7 +225,7 @@ impl<'t, 'a> Files<'t, 'a> {
 
     /// Changes what is at a path, which counts where it makes a difference.
     fn change(&mut self, path: &RootPath, change: impl FnOnce(&mut Item)) {
-        let Some(item) = self.tree.to_change(path, self.catalog) else { return };
+        let Some(item) = self.tree.changeable(path, self.catalog) else { return };
         let before = item.metadata.clone();
         change(item);
         if item.metadata != before {
@@ -336,7 +336,7 @@ impl<'t, 'a> Files<'t, 'a> {
     fn shift(&mut self, from: &RootPath, to: &RootPath) {
         let all: Vec<RootPath> = self.tree.within(from).map(|(path, _)| path.clone()).collect();
         for path in all {
-            self.tree.to_change(&path, self.catalog);
+            self.tree.changeable(&path, self.catalog);
         }
         for (path, item) in self.tree.remove(from) {
             let below = path.as_str().get(from.as_str().len()..).unwrap_or_default();

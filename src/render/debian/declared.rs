@@ -34,9 +34,9 @@ fn is_unit(path: &RootPath) -> bool {
 
 /// A file that adds to units (systemd.unit(5)).
 fn is_drop_in(path: &RootPath) -> bool {
-    let directory = path.parent();
-    path.as_str().ends_with(".conf")
-        && directory.is_some_and(|directory| lies_in(&directory, UNITS, "service.d"))
+    path.parent().is_some_and(|directory| {
+        lies_in(&directory, UNITS, "service.d") && lies_in(path, directory.as_str(), ".conf")
+    })
 }
 
 fn lies_in(path: &RootPath, directory: &str, ending: &str) -> bool {

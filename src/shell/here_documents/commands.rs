@@ -98,7 +98,7 @@ impl Place {
     }
 }
 
-impl<'t> Reader<'t> {
+impl Reader<'_> {
     /// Commands: all that there are, or up to and with the bracket that closes a substitution.
     pub(super) fn commands(&mut self, is_substitution: bool) {
         let mut place = Place { open: Vec::new(), is_start: true };

@@ -7,7 +7,7 @@ pub(super) fn ends_word(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | ';' | '&' | '|' | '<' | '>' | '(' | ')')
 }
 
-impl<'t> Reader<'t> {
+impl Reader<'_> {
     /// A word as it is written, but for the ends of lines that are joined.
     pub(super) fn word(&mut self) -> String {
         let start = self.at;
