@@ -214,6 +214,8 @@ impl<'a> Machine<'a> {
             return Ok(());
         }
         match content {
+            // It gets back what the image has there.
+            Content::Of(from) if from == *path && self.only_rewrites(path) => self.forget(path),
             Content::Of(from) => self.effect(Effect::Copy { from, to: path.clone(), mode, owner }),
             Content::Text(text) => {
                 let Some(bytes) = encode(&text) else {
@@ -228,6 +230,12 @@ impl<'a> Machine<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether nothing else becomes of what is at a path than that it is written again.
+    fn only_rewrites(&self, path: &RootPath) -> bool {
+        let mut touching = self.effects.iter().filter(|effect| touches(effect, path));
+        touching.all(|effect| matches!(effect, Effect::File { .. }))
     }
 
     /// A file that was made with an owner has its set-id bits afterwards.

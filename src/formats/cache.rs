@@ -13,7 +13,7 @@
 //! and blobs of which only the place is asked, once for as long as nobody touches them.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -152,13 +152,24 @@ impl Hint for CacheError {
 
 impl Cache {
     /// Whether a directory is a cache, be it of another version, or can become one: nobody else has files in it. One
-    /// that has lost its tag counts too.
+    /// that is half deleted, its tag first, counts too.
     pub fn may_be_at(root: &Path) -> bool {
-        let is_ours = |name: &OsStr| DIRECTORIES.iter().chain([&pruning::SIZE_FILE]).any(|own| name == *own);
+        let names = |path: &Path| -> Vec<OsString> {
+            fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect()
+        };
         let is_nobodys = |name: &OsStr| name.as_encoded_bytes().starts_with(b".") || name == "lost+found";
-        let mut entries = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        let is_kind = |name: &OsString| {
+            let number = name.to_str().and_then(|name| Some(name.rsplit_once('-')?.1));
+            number.is_some_and(|number| number.parse::<u32>().is_ok())
+        };
+        let is_ours = |name: &OsStr| match name.to_str() {
+            Some("blobs") => names(&root.join(name)).iter().all(|kind| kind == "sha256" || kind == "apk"),
+            Some("derived") => names(&root.join(name)).iter().all(is_kind),
+            Some("partial" | "images" | pruning::SIZE_FILE) => root.join("derived").is_dir(),
+            _ => false,
+        };
         let is_tagged = fs::read_to_string(root.join(TAG_FILE)).is_ok_and(|text| text.contains(OURS));
-        is_tagged || entries.all(|name| is_ours(&name) || is_nobodys(&name))
+        is_tagged || names(root).iter().all(|name| is_nobodys(name) || is_ours(name))
     }
 
     /// Uses a directory, which is made if it is not there.

@@ -43,6 +43,8 @@ pub(super) struct ImageTree {
     items: BTreeMap<RootPath, Item>,
     /// The packages of which it has something.
     packages: BTreeSet<String>,
+    /// Directories that scripts have changed: what packages say of them counts no more.
+    changed: BTreeSet<RootPath>,
     /// The host's files whose content was asked for.
     read: RefCell<BTreeSet<PathBuf>>,
 }
@@ -143,11 +145,18 @@ impl ImageTree {
     /// What is at a path, to be changed. A directory that is there for what lies in it is as the packages have it.
     pub(super) fn changeable(&mut self, path: &RootPath, catalog: &FileCatalog) -> Option<&mut Item> {
         self.settle(path, catalog);
-        self.items.get_mut(path)
+        let item = self.items.get_mut(path)?;
+        if item.kind == EntryKind::Directory {
+            self.changed.insert(path.clone());
+        }
+        Some(item)
     }
 
-    /// Makes a directory what the packages have there, unless it is something else than usual already.
+    /// Makes a directory what the packages have there, unless it is something else than usual already or was changed.
     fn settle(&mut self, path: &RootPath, catalog: &FileCatalog) {
+        if self.changed.contains(path) {
+            return;
+        }
         let Some(item) = self.items.get_mut(path).filter(|item| item.kind == EntryKind::Directory) else {
             return;
         };

@@ -39,6 +39,16 @@ const CASES: &[Case] = &[
         expected: &["d/ 2770 0:5", "e/ 720 33:33"],
     },
     Case {
+        summary: "what is made the usual of a directory stays so whatever comes then",
+        script: "chown 0:0 e; chmod 755 e; chown 33:33 e/h; chmod -R g+w e; chown 0:0 d; chmod g-s d; chmod 755 d; chown 33 d",
+        expected: &["d/ 755 33:0", "d/h 644 0:0 four", "e/ 775 0:0", "e/h 620 33:33 five"],
+    },
+    Case {
+        summary: "what was kept aside comes back",
+        script: "cp -p a k; echo more >> a; cp -p k a; rm k",
+        expected: &[],
+    },
+    Case {
         summary: "numbers leave a directory the set-id bits that they do not name",
         script: "chmod 755 d; chmod 4700 e; chmod 755 e",
         expected: &["d/ 2755 0:50", "e/ 4755 33:33"],

@@ -83,7 +83,9 @@ impl Machine<'_> {
         self.take_out(path);
         // A new file is made so by itself; what a package has there has a mode of its own.
         let is_text = matches!(content, Content::Text(_));
-        let is_usual = is_text && mode == 0o644 && self.files.node(path).is_none();
+        let is_others =
+            self.files.node(path).is_some() || self.left.iter().any(|effect| touches(effect, path));
+        let is_usual = is_text && mode == 0o644 && !is_others;
         self.make_file(path, content, (!is_usual).then_some(mode), owner)
     }
 }

@@ -120,7 +120,8 @@ impl World for Machine<'_> {
 
     fn list(&self, directory: &RootPath) -> Vec<String> {
         let mut names: BTreeSet<String> = self.files.list(directory).into_iter().collect();
-        for (path, item) in &self.changes {
+        let below = self.changes.range(directory.clone()..);
+        for (path, item) in below.take_while(|(path, _)| path.is_within(directory)) {
             if path.parent().as_ref() == Some(directory) {
                 if item.is_some() {
                     names.insert(path.file_name().to_owned());

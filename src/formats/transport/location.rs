@@ -25,7 +25,7 @@ pub fn without_credentials(text: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("://") {
-        let end = after.find(|c: char| c == '/' || c.is_whitespace() || "`'\"?#".contains(c));
+        let end = after.find(|c: char| c.is_whitespace() || "/?#".contains(c));
         let host = after[..end.unwrap_or(after.len())].rfind('@').map_or(0, |at| at + 1);
         out.extend([before, "://"]);
         rest = &after[host..];
@@ -81,6 +81,7 @@ mod tests {
         for (text, shown) in [
             ("cannot read http://me:p@ss@h:80/x@1, https://you@h", "cannot read http://h:80/x@1, https://h"),
             ("`https://a:b@h`: no", "`https://h`: no"),
+            ("http://a:it's`@h/x", "http://h/x"),
             ("http://h/a@b", "http://h/a@b"),
             ("://@", "://"),
             ("é@é", "é@é"),

@@ -400,6 +400,18 @@ fn directories_that_a_package_has_are_given_to_its_service() {
     assert_eq!(world.lay().0, [["/var/lib/a/ 750 65534:65534"]]);
 }
 
+/// Be they packages' or made: without `User=` a service takes nothing away from anybody.
+#[test]
+fn directories_of_others_stay_theirs() {
+    let unit = "/usr/lib/systemd/system/a.service";
+    let files = [unit, "/var/lib/a/", "/var/lib/a/x"];
+    let mut world = World { layers: vec![vec![package("a", &files)]], ..World::default() };
+    world.contents.insert(path(unit), b"[Service]\nStateDirectory=a\nRuntimeDirectory=a\n".to_vec());
+    world.effects("a", &[user("ant", 300, "nogroup"), chown("/var/lib/a", "ant", "nogroup", false)]);
+    let directories = world.lay().0;
+    assert_eq!(directories[0].last().map(String::as_str), Some("/var/lib/a/ 755 300:65534"));
+}
+
 #[test]
 fn what_is_known_of_an_owner_counts() {
     let mut world = World { layers: vec![vec![package("a", &["/srv/a"])]], ..World::default() };

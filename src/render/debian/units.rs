@@ -48,12 +48,14 @@ pub(super) fn effects(unit: &Unit<'_>, around: &Around<'_>) -> Vec<Effect> {
     }
     let name =
         |setting: &str| unit.last(setting).map(|name| unit.specify(name).filter(|name| !name.is_empty()));
-    let user = name("User").unwrap_or_else(|| Some("root".to_owned()));
+    let (user, group) = (name("User"), name("Group"));
+    // Of one that is root's by default, what is there already stays whose it is.
+    let is_said = user.is_some() || group.is_some();
     // A template does not say for whom it makes directories.
-    let Some(user) = user else { return Vec::new() };
-    let group = name("Group").unwrap_or_else(|| (around.login_group)(&user));
+    let Some(user) = user.unwrap_or_else(|| Some("root".to_owned())) else { return Vec::new() };
+    let group = group.unwrap_or_else(|| (around.login_group)(&user));
     let owner = Owner { user: Some(user), group };
-    let mut effects = directories(unit, &owner, around);
+    let mut effects = directories(unit, Some(&owner).filter(|_| is_said), around);
     effects.extend(prepared(unit, &owner, around, &effects));
     effects
 }
@@ -71,12 +73,12 @@ fn root() -> Owner {
 }
 
 /// The directories that settings name.
-fn directories(unit: &Unit<'_>, owner: &Owner, around: &Around<'_>) -> Vec<Effect> {
+fn directories(unit: &Unit<'_>, owner: Option<&Owner>, around: &Around<'_>) -> Vec<Effect> {
     let mut effects = Vec::new();
     for (setting, base) in SETTINGS {
         let mode = unit.mode(&format!("{setting}Mode")).unwrap_or(0o755);
         let is_roots = setting == CONFIGURATION;
-        let owner = if is_roots { root() } else { owner.clone() };
+        let owner = if is_roots { Some(root()) } else { owner.cloned() };
         let below = |name: &str| {
             let name = unit.specify(name).filter(|name| !name.starts_with('/'))?;
             RootPath::parse(&format!("{base}/{name}")).ok().filter(|path| path.as_str() != base)
@@ -88,7 +90,7 @@ fn directories(unit: &Unit<'_>, owner: &Owner, around: &Around<'_>) -> Vec<Effec
             let link = link.and_then(below).filter(|link| !(around.exists)(link));
             let target = path.to_string();
             if !is_roots || !(around.exists)(&path) {
-                effects.push(Effect::Directory { path, mode: Some(mode), owner: Some(owner.clone()) });
+                effects.push(Effect::Directory { path, mode: Some(mode), owner: owner.clone() });
             }
             effects.extend(link.map(|path| Effect::Symlink { path, target }));
         }
