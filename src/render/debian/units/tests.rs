@@ -19,8 +19,9 @@ fn effects_of(name: &str, text: &str) -> Vec<Effect> {
 fn made(text: &str) -> Vec<String> {
     let owned = |user: Option<String>, group: Option<String>| Owner { user, group };
     let shown = effects_of("a-b.service", text).into_iter().map(|effect| match effect {
-        Effect::Directory { path, mode: Some(mode), owner: Some(owner) } => {
-            format!("{path} {mode:o} {owner}")
+        Effect::Directory { path, mode: Some(mode), owner } => {
+            // Nobody's is root's where it is new.
+            format!("{path} {mode:o} {}", owner.unwrap_or_else(root))
         }
         Effect::Symlink { path, target } => format!("{path} -> {target}"),
         Effect::Owner { path, user, group, recursive } => {
