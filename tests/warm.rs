@@ -421,13 +421,11 @@ fn the_cache_is_shown_and_pruned() {
     // What is somebody else's is left alone.
     rig.write("others/file", "x");
     rig.write("pictures/blobs/of/summer", "x");
-    for words in [&["cache"][..], &["cache", "prune"]] {
-        let named = [words, &["--cache-dir", "others"]].concat();
-        rig.run(&named).fails(2, &["others is no cache: it has other files"]);
-        let named =
-            [words, &["--to", "0"][..if words.len() == 2 { 2 } else { 0 }], &["--cache-dir", "pictures"]]
-                .concat();
-        rig.run(&named).fails(2, &["pictures is no cache"]);
+    for directory in ["others", "pictures"] {
+        for words in [&["cache"][..], &["cache", "prune", "--to", "0"]] {
+            let named = [words, &["--cache-dir", directory]].concat();
+            rig.run(&named).fails(2, &[&format!("{directory} is no cache: it has other files")]);
+        }
     }
     let layout = rig.path("cold").display().to_string();
     for directory in ["others", &layout] {

@@ -612,6 +612,15 @@ fn scripts_find_what_others_have_done_to_files() {
 }
 
 #[test]
+fn what_is_installed_over_anothers_file_has_the_mode_it_is_given() {
+    let first = [("postinst", "#!/bin/sh -e\necho a >/etc/made\nchmod 666 /etc/made\n")];
+    let second = [("postinst", "#!/bin/sh -e\nt=$(mktemp)\necho b >$t\ninstall -m 644 $t /etc/made\n")];
+    let found = among(&[("Package: one", &first), ("Package: a\nDepends: one", &second)]);
+    let made = Effect::File { path: path("/etc/made"), content: b"b\n".to_vec(), mode: Some(0o644) };
+    assert!(found["a"].undone.is_empty() && found["a"].effects.contains(&made), "{:?}", found["a"]);
+}
+
+#[test]
 fn scripts_find_what_comes_with_accounts_and_alternatives() {
     let first = [(
         "postinst",
