@@ -53,7 +53,7 @@ mod why;
 
 use loader_path::{LoaderConfiguration, musl_path};
 use locking::Resolved;
-use looking_ahead::{AtHand, foresight};
+use looking_ahead::{Above, AtHand, foresight};
 use made_links::MadeLinks;
 use on_image::{merged_usr, stand_on};
 use programs::{own_elfs, own_packages};
@@ -216,8 +216,8 @@ impl Forge<'_> {
         }
         let base = match (&recipe.base, &lock.base) {
             (Some(base), Some(lock_of_base)) => {
-                let ahead = || self.look_ahead(recipe, lock, arch);
-                Some(Arc::new(self.prepare_base(&base.recipe, lock_of_base, arch, &ahead)?))
+                let above = Above { recipe, lock };
+                Some(Arc::new(self.prepare_base(&base.recipe, lock_of_base, arch, Some(above))?))
             }
             _ => None,
         };

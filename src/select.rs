@@ -27,6 +27,7 @@ mod closure;
 mod error;
 mod foresight;
 mod given;
+mod glob_sets;
 mod layers;
 mod links;
 mod mentions;

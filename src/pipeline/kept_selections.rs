@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::inputs::fingerprints;
+use super::looking_ahead::Above;
 use super::script_effects::ScriptEffects;
 use super::{Forge, ForgeError, Prepared, merged_usr};
 use crate::arch::Arch;
@@ -28,22 +29,29 @@ struct Kept<'a> {
 }
 
 impl Forge<'_> {
-    /// As [`Forge::prepare`], of what is a base: as it was chosen before, if it was. If it was not, `ahead` is done first.
+    /// As [`Forge::prepare`], of what is a base: as it was chosen before, if it was. What stands on it is begun meanwhile.
     pub(super) fn prepare_base(
         &self,
         recipe: &Recipe,
         lock: &Lock,
         arch: Arch,
-        ahead: &dyn Fn() -> Result<(), ForgeError>,
+        above: Option<Above<'_>>,
     ) -> Result<Prepared, ForgeError> {
         let key = || self.inputs_key(recipe, &fingerprints(lock), arch, &());
         let before = key();
-        if let Some(key) = &before
-            && let Some(prepared) = self.chosen_before(key, recipe, lock, arch)?
+        if let Some(kept) = before.as_ref().and_then(|key| self.cache.derived(SELECTIONS, key))
+            && let Ok(kept) = postcard::from_bytes::<Kept<'_>>(&kept)
         {
-            return Ok(prepared);
+            let recall = || self.chosen_before(kept, recipe, lock, arch);
+            // What cannot be had is told with all else that lacks, when it is asked for again.
+            let fetch = |forge: &Forge<'_>| forge.fetch_named(above, arch);
+            if let Some(prepared) = self.beside(recall, fetch)? {
+                return Ok(prepared);
+            }
         }
-        ahead()?;
+        if let Some(above) = above {
+            self.look_ahead(above.recipe, above.lock, arch)?;
+        }
         let prepared = self.prepare(recipe, lock, arch)?;
         // A file of the host may have changed meanwhile: then nobody can tell what this follows from.
         if let Some(key) = before.filter(|before| key() == Some(*before)) {
@@ -52,18 +60,14 @@ impl Forge<'_> {
         Ok(prepared)
     }
 
-    /// What follows from a key, if it is known.
+    /// What was chosen, if it still holds.
     fn chosen_before(
         &self,
-        key: &Digest,
+        kept: Kept<'_>,
         recipe: &Recipe,
         lock: &Lock,
         arch: Arch,
     ) -> Result<Option<Prepared>, ForgeError> {
-        let kept = self.cache.derived(SELECTIONS, key);
-        let Some(kept) = kept.and_then(|bytes| postcard::from_bytes::<Kept<'_>>(&bytes).ok()) else {
-            return Ok(None);
-        };
         let Kept { packages, selection } = kept;
         let places: BTreeMap<&str, usize> =
             packages.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
@@ -83,9 +87,7 @@ impl Forge<'_> {
         let mut effects = ScriptEffects::default();
         effects.update(recipe, arch, &catalog, &self.loaded.effects)?;
         let base = match (&recipe.base, &lock.base) {
-            (Some(base), Some(lock)) => {
-                Some(Arc::new(self.prepare_base(&base.recipe, lock, arch, &|| Ok(()))?))
-            }
+            (Some(base), Some(lock)) => Some(Arc::new(self.prepare_base(&base.recipe, lock, arch, None)?)),
             _ => None,
         };
         let (selection, outlines) = (selection.into_owned(), BTreeMap::new());

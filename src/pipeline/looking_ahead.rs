@@ -8,9 +8,34 @@ use crate::arch::Arch;
 use crate::catalog::{CatalogError, FileCatalog, MergedUsr, OwnElfs, PackageFiles};
 use crate::lock::{Lock, LockedPackage};
 use crate::recipe::Recipe;
-use crate::select::{Foresight, Given, Wants};
+use crate::select::{Foresight, Given, Wants, named_packages};
+
+/// A recipe that stands on another, and its lock.
+#[derive(Clone, Copy)]
+pub(super) struct Above<'r> {
+    pub(super) recipe: &'r Recipe,
+    pub(super) lock: &'r Lock,
+}
 
 impl Forge<'_> {
+    /// Fetches and lists what a recipe's own layers name, so that it is at hand. Only these are sure to be wanted as long
+    /// as nothing is known of its base.
+    pub(super) fn fetch_named(&self, above: Option<Above<'_>>, arch: Arch) -> Result<(), ForgeError> {
+        let Some(Above { recipe, lock }) = above else { return Ok(()) };
+        let (distro, packages) = (recipe.conventions(), lock.packages_of(arch));
+        let names = distro.arch_name(arch).zip(distro.triplet(arch));
+        let mut wants = Wants::default();
+        for (stacked, names) in recipe.stacked().iter().skip(recipe.layers_below()).zip(names.iter().cycle())
+        {
+            wants.files.extend(named_packages(stacked, &packages, names.0, names.1));
+        }
+        if wants.is_empty() {
+            return Ok(());
+        }
+        self.progress.stage(&format!("fetching what {} names for {arch}", recipe.name));
+        self.catalogued_ahead(recipe, lock, arch, wants, &merged_usr(recipe, arch), None).map(|_| ())
+    }
+
     /// Fetches and lists what a recipe and its bases will want, all at once, so that it is at hand.
     pub(super) fn look_ahead(&self, recipe: &Recipe, lock: &Lock, arch: Arch) -> Result<(), ForgeError> {
         let mut levels = Vec::new();

@@ -61,6 +61,23 @@ impl Forge<'_> {
         side_by_side(archs, |_| self, |forge, arch| work(forge, *arch))
     }
 
+    /// Does something, and meanwhile what only saves time: that may fail, and is told behind it.
+    pub(super) fn beside<T>(
+        &self,
+        work: impl FnOnce() -> Result<T, ForgeError>,
+        ahead: impl FnOnce(&Forge<'_>) -> Result<(), ForgeError> + Send,
+    ) -> Result<T, ForgeError> {
+        let progress = HeldBack { to: self.progress, words: Mutex::default() };
+        let worked = std::thread::scope(|scope| {
+            let ahead = || ahead(&self.telling(&progress));
+            // Where there is no thread for it, it takes its time when it must be done.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, ahead);
+            work()
+        })?;
+        progress.release();
+        Ok(worked)
+    }
+
     /// The same, telling somebody else.
     fn telling<'p>(&self, progress: &'p dyn Progress) -> Forge<'p> {
         Forge {

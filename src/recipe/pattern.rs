@@ -81,13 +81,18 @@ impl Pattern {
     /// What matches the paths (with their leading `/`) of an image for one architecture. `{arch}` and
     /// `{triplet}` are replaced before `{a,b}` is read.
     pub fn expand(&self, arch: &str, triplet: &str) -> Result<GlobMatcher, globset::Error> {
-        let text = self.0.expand(arch, triplet);
+        let text = self.text_on(arch, triplet);
         if let Some(matcher) = COMPILED.lock().unwrap_or_else(PoisonError::into_inner).get(&text) {
             return Ok(matcher.clone());
         }
         let matcher = glob(&text)?.compile_matcher();
         COMPILED.lock().unwrap_or_else(PoisonError::into_inner).insert(text, matcher.clone());
         Ok(matcher)
+    }
+
+    /// The glob for one architecture, as [`Pattern::expand`] compiles it.
+    pub fn text_on(&self, arch: &str, triplet: &str) -> String {
+        self.0.expand(arch, triplet)
     }
 
     /// The one path it stands for on an architecture, if it has nothing of a glob.

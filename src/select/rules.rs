@@ -5,8 +5,9 @@
 //! needed. Its packages are locked on demand: they are wanted here for the first time.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
-use globset::{Glob, GlobMatcher, GlobSet, GlobSetBuilder};
+use globset::{GlobMatcher, GlobSet};
 
 use crate::catalog::PackageFiles;
 use crate::elf::ElfFacts;
@@ -14,6 +15,7 @@ use crate::lock::LockedPackage;
 use crate::recipe::{Keep, Pattern, Rule, RuleTool};
 use crate::root_path::RootPath;
 
+use super::glob_sets::{Over, glob_set};
 use super::packages::Role;
 use super::selector::Selector;
 use super::{MadeByRule, Reason, SelectError, Warning};
@@ -34,26 +36,21 @@ struct Compiled<'a> {
 /// The globs of all rules for one kind of thing. Each thing is held against all of them at once.
 #[derive(Debug, Default)]
 struct Triggers {
-    globs: GlobSet,
+    globs: Arc<GlobSet>,
     /// Whose each is.
     rules: Vec<usize>,
 }
 
 impl Triggers {
-    fn new(globs: Vec<(usize, Glob)>, rules: &[Compiled<'_>]) -> Result<Self, SelectError> {
-        let build = |globs: &[(usize, Glob)]| {
-            let mut set = GlobSetBuilder::new();
-            for (_, glob) in globs {
-                set.add(glob.clone());
-            }
-            set.build()
-        };
-        let set = build(&globs).map_err(|error| {
+    fn new(over: Over, globs: Vec<(usize, String)>, rules: &[Compiled<'_>]) -> Result<Self, SelectError> {
+        let (rules_of, texts): (Vec<usize>, Vec<String>) = globs.into_iter().unzip();
+        let set = glob_set(over, texts.clone()).map_err(|error| {
             // Whose it is shows where each is alone.
-            let faulty = globs.iter().find(|one| build(std::slice::from_ref(one)).is_err());
-            wrong(faulty.map_or("", |(rule, _)| &rules[*rule].rule.name), &error)
+            let is_faulty = |text: &&String| glob_set(over, vec![(*text).clone()]).is_err();
+            let faulty = texts.iter().position(|text| is_faulty(&text));
+            wrong(faulty.map_or("", |place| &rules[rules_of[place]].rule.name), &error)
         })?;
-        Ok(Triggers { globs: set, rules: globs.into_iter().map(|(rule, _)| rule).collect() })
+        Ok(Triggers { globs: set, rules: rules_of })
     }
 
     fn fired_by(&self, text: &str) -> impl Iterator<Item = usize> {
@@ -98,13 +95,10 @@ impl<'a> RuntimeRules<'a> {
                 patterns.iter().map(|pattern| pattern.expand(arch_name, triplet)).collect()
             };
             let number = all.rules.len();
-            for (globs, texts) in [(&mut sonames, &rule.when.sonames), (&mut strings, &rule.when.strings)] {
-                for text in texts {
-                    globs.push((number, Glob::new(text).map_err(wrong)?));
-                }
-            }
-            let at_paths = paths(&rule.when.files).map_err(wrong)?;
-            files.extend(at_paths.into_iter().map(|glob| (number, glob.glob().clone())));
+            sonames.extend(rule.when.sonames.iter().map(|text| (number, text.clone())));
+            strings.extend(rule.when.strings.iter().map(|text| (number, text.clone())));
+            let at_paths = rule.when.files.iter();
+            files.extend(at_paths.map(|pattern| (number, pattern.text_on(arch_name, triplet))));
             for import in &rule.when.imports {
                 all.by_import.entry(import).or_default().push(number);
             }
@@ -116,9 +110,9 @@ impl<'a> RuntimeRules<'a> {
                 beside: paths(&rule.beside).map_err(wrong)?,
             });
         }
-        all.by_soname = Triggers::new(sonames, &all.rules)?;
-        all.by_string = Triggers::new(strings, &all.rules)?;
-        all.by_path = Triggers::new(files, &all.rules)?;
+        all.by_soname = Triggers::new(Over::Words, sonames, &all.rules)?;
+        all.by_string = Triggers::new(Over::Words, strings, &all.rules)?;
+        all.by_path = Triggers::new(Over::Paths, files, &all.rules)?;
         Ok(all)
     }
 

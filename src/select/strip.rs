@@ -3,11 +3,15 @@
 //! Which classes there are is [`StripClass`]; which paths belong to each is the table here. Paths are
 //! canonical: behind the links of the merged `/usr`.
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use std::sync::Arc;
+
+use globset::GlobSet;
 
 use crate::distro::{Distro, PackageFormat};
 use crate::recipe::{Recipe, Strip, StripClass};
 use crate::root_path::RootPath;
+
+use super::glob_sets::{Over, glob_set};
 
 /// What Perl's `diagnostics` reads when it runs.
 const DIAGNOSTICS: &str = "perldiag.pod";
@@ -99,7 +103,7 @@ const fn patterns_of_alpine(class: StripClass) -> &'static [&'static str] {
 /// The strip classes that a recipe leaves on, ready to be asked.
 #[derive(Debug)]
 pub struct StripRules {
-    set: GlobSet,
+    set: Arc<GlobSet>,
     classes: Vec<StripClass>,
     locales: Vec<String>,
     keep_copyright: bool,
@@ -112,7 +116,7 @@ impl StripRules {
     }
 
     fn of(strip: &Strip, left_out: &[StripClass], distro: Distro) -> Result<Self, globset::Error> {
-        let mut set = GlobSetBuilder::new();
+        let mut globs = Vec::new();
         let mut classes = Vec::new();
         for class in left_out.iter().copied() {
             let more = match distro.format() {
@@ -120,12 +124,12 @@ impl StripRules {
                 PackageFormat::Apk => patterns_of_alpine(class),
             };
             for pattern in patterns(class).iter().chain(more) {
-                set.add(GlobBuilder::new(pattern).literal_separator(true).build()?);
+                globs.push((*pattern).to_owned());
                 classes.push(class);
             }
         }
         Ok(StripRules {
-            set: set.build()?,
+            set: glob_set(Over::Paths, globs)?,
             classes,
             locales: strip.locales.clone(),
             keep_copyright: strip.copyright,
@@ -134,7 +138,7 @@ impl StripRules {
 
     /// Rules by which nothing is stripped.
     pub(super) fn none() -> Self {
-        StripRules { set: GlobSet::empty(), classes: Vec::new(), locales: Vec::new(), keep_copyright: true }
+        StripRules { set: Arc::default(), classes: Vec::new(), locales: Vec::new(), keep_copyright: true }
     }
 
     /// The class that strips a path; none where the path stays.

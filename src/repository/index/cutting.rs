@@ -181,7 +181,7 @@ impl<'w, W: Write> Cutter<'w, W> {
         let mut provides = 0;
         for (field, value) in fields.iter().copied() {
             let alike = self.kept.get(field.len()).into_iter().flatten();
-            if !alike.into_iter().any(|kept| kept.eq_ignore_ascii_case(field)) {
+            if !alike.into_iter().any(|kept| is_called(field, kept)) {
                 continue;
             }
             self.pending.extend([field, ": "]);
@@ -309,6 +309,11 @@ fn kept_by_length() -> Vec<Vec<&'static str>> {
     kept
 }
 
+/// Whether a field has a name, in any case: nearly always in this one.
+fn is_called(field: &str, name: &str) -> bool {
+    field == name || field.eq_ignore_ascii_case(name)
+}
+
 /// The first bytes of a text as a number: of two that differ, the one of the lesser text is less. Comparing numbers
 /// settles most of what is to be sorted.
 fn first_bytes(text: &str) -> u128 {
@@ -341,17 +346,17 @@ impl<'a> Package<'a> {
         let mut essential = false;
         for (field, value) in fields.iter().copied() {
             let place = match field.len() {
-                4 if field.eq_ignore_ascii_case("Size") => &mut size,
-                6 if field.eq_ignore_ascii_case("SHA256") => &mut sha256,
-                7 if field.eq_ignore_ascii_case("Package") => &mut name,
-                7 if field.eq_ignore_ascii_case("Version") => &mut version,
-                8 if field.eq_ignore_ascii_case("Filename") => &mut filename,
-                8 if field.eq_ignore_ascii_case("Provides") => &mut provides,
-                9 if field.eq_ignore_ascii_case("Essential") => {
+                4 if is_called(field, "Size") => &mut size,
+                6 if is_called(field, "SHA256") => &mut sha256,
+                7 if is_called(field, "Package") => &mut name,
+                7 if is_called(field, "Version") => &mut version,
+                8 if is_called(field, "Filename") => &mut filename,
+                8 if is_called(field, "Provides") => &mut provides,
+                9 if is_called(field, "Essential") => {
                     essential = value == "yes";
                     continue;
                 }
-                12 if field.eq_ignore_ascii_case("Architecture") => &mut arch,
+                12 if is_called(field, "Architecture") => &mut arch,
                 _ => continue,
             };
             *place = place.or(Some(value));
