@@ -4,9 +4,10 @@
 //! compared: digests and sizes; media types; the number of layers in manifest, config and history;
 //! `diff_ids`; the platform in index and config (image-spec v1.1); the members of each layer (see
 //! [`crate::oci::MergeFault`]); and in the merged tree that the program to run exists, that its user does,
-//! and that every ELF file finds its libraries as the loader would, and in these what it needs.
+//! that scripts' interpreters do, and that every ELF file finds its libraries as the loader would, and in these what it
+//! needs.
 //!
-//! Not proved here: that scripts find their commands.
+//! Not proved here: that scripts find the commands that they call.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -211,6 +212,17 @@ pub enum Fault {
         /// It is a program by its place and mode.
         is_program: bool,
     },
+    /// A command that is a script names an interpreter that is not there. A warning where the image does not start it:
+    /// the recipe may have left the interpreter out.
+    #[error("the script `{file}` needs `{interpreter}`, which is not in the image")]
+    Script {
+        /// The script.
+        file: RootPath,
+        /// As its first line has it, or the command that it has `env` run.
+        interpreter: String,
+        /// It is what a container starts.
+        is_started: bool,
+    },
     /// The program loader that an executable asks for is not there.
     #[error("`{file}` needs the loader `{interp}`, which is not in the image")]
     Interpreter {
@@ -229,6 +241,7 @@ impl Fault {
             | Fault::Plugin { plugin: file, .. }
             | Fault::Interpreter { file, .. }
             | Fault::Damaged { file, .. }
+            | Fault::Script { file, .. }
             | Fault::Unproven(Finding { file, .. }) => Some(file),
             _ => None,
         }
@@ -239,6 +252,7 @@ impl Fault {
         match self {
             Fault::Plugin { .. } => true,
             Fault::Damaged { is_program, .. } => !is_program,
+            Fault::Script { is_started, .. } => !is_started,
             Fault::Unproven(finding) => !finding.is_error,
             _ => false,
         }

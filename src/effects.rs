@@ -15,6 +15,7 @@ mod memo;
 mod mode;
 mod models;
 mod others;
+mod places;
 mod scripts;
 pub(crate) mod systemd;
 mod triggers;

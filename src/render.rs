@@ -108,6 +108,18 @@ pub enum RenderError {
         /// The path in the image.
         path: RootPath,
     },
+    /// Two of a layer's files are at one place, by a link of the distro's as `/bin` is one, or by what placeholders stand for.
+    #[error("layer `{layer}`: `{first}` and `{second}` are the same place, {path}")]
+    SamePlace {
+        /// The layer.
+        layer: String,
+        /// The path in the image.
+        path: RootPath,
+        /// The one that stands before the other in the recipe, as it has it on this architecture.
+        first: RootPath,
+        /// The other.
+        second: RootPath,
+    },
     /// An owner that nobody defines.
     #[error("{path} is to belong to `{owner}`, whom neither the distro nor the recipe defines")]
     UnknownOwner {
@@ -159,6 +171,7 @@ impl Hint for RenderError {
                 "rename it, or leave it out; to leave files of packages out, use `exclude` of the layer"
                     .into(),
             ],
+            RenderError::SamePlace { .. } => vec!["leave one of them out".into()],
             RenderError::SpecialSource(_) => {
                 vec!["remove it from the directory, or name the other files one by one".into()]
             }

@@ -54,7 +54,7 @@ pub use mentions::package_names as library_packages;
 pub use packages::{is_command, named as named_packages};
 pub use proof::Unproven;
 pub use reason::Reason;
-pub use scripts::is_read;
+pub use scripts::{interpreters, is_read};
 pub use strip::StripRules;
 pub use visible::loader_for;
 pub use warning::Warning;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use crate::arch::Arch;
 use crate::catalog::FileCatalog;
 use crate::distro::Distro;
+use crate::effects::PackageEffects;
 use crate::layer::LayerPlan;
 use crate::lock::LockedPackage;
 use crate::recipe::Recipe;
@@ -17,6 +18,7 @@ use crate::select::{Selection, StripRules};
 
 mod chain;
 mod left_out;
+mod made;
 mod package;
 
 pub use package::{LeftOutFiles, PackageAnswer};
@@ -38,6 +40,8 @@ pub struct Inputs<'a> {
     pub selection: &'a Selection,
     /// What the layers have.
     pub plans: &'a [LayerPlan],
+    /// What scripts do, by package.
+    pub effects: &'a BTreeMap<String, PackageEffects>,
 }
 
 /// One link of a chain of reasons.
@@ -155,57 +159,6 @@ impl<'a> Explainer<'a> {
             files.map(|entry| &entry.path).any(|other| other == path)
         };
         self.inputs.plans.iter().find(has).map(|plan| plan.name.as_str())
-    }
-
-    /// What layers have beside packages' files: the recipe's own, what was made, and directories on the way.
-    fn made(&self, path: &RootPath) -> Option<PathAnswer> {
-        let answer = |layer: &str, rule, step: Step| PathAnswer {
-            path: path.clone(),
-            package: None,
-            layer: Some(layer.to_owned()),
-            rule,
-            chain: vec![step],
-            because: String::new(),
-        };
-        let step = |by: String, how: &str| Step { subject: path.to_string(), by, how: how.to_owned() };
-        // The topmost layer's is the one that is seen.
-        for plan in self.inputs.plans.iter().rev() {
-            if plan.made.iter().any(|made| made.entry.path == *path) {
-                if let Some(spec) = self.by_recipe(path) {
-                    let of_recipe = self.inputs.recipe.layers.iter().any(|layer| layer.name == plan.name);
-                    let by = if of_recipe {
-                        format!("layer `{}` of the recipe", plan.name)
-                    } else {
-                        "the recipe".to_owned()
-                    };
-                    return Some(answer(&plan.name, "recipe", step(by, &format!("`files` has {spec}"))));
-                }
-                let by = "rootforge".to_owned();
-                let how = "made for the image as a whole: the root's links, accounts, records of packages";
-                return Some(answer(&plan.name, "made", step(by, how)));
-            }
-        }
-        for plan in &self.inputs.plans.iter().rev().collect::<Vec<_>>() {
-            if plan.directories.iter().any(|entry| entry.path == *path) {
-                let files = plan.packages.iter().flat_map(|part| part.files.values().chain(&part.others));
-                let files = files.chain(plan.made.iter().map(|made| &made.entry)).map(|entry| &entry.path);
-                let below = files.filter(|file| file.is_within(path) && *file != path).min();
-                return Some(match below {
-                    Some(file) => {
-                        let mut found =
-                            answer(&plan.name, "directory", step(file.to_string(), "a directory above it"));
-                        found.chain.extend(self.chain(file));
-                        found
-                    }
-                    None => answer(
-                        &plan.name,
-                        "directory",
-                        step("its package or the skeleton".into(), "a directory"),
-                    ),
-                });
-            }
-        }
-        None
     }
 
     /// The entry of the recipe's `files` that brings a path.

@@ -498,3 +498,34 @@ fn entrypoint_through_links_and_numbers() {
         assert_only(temporary.path(), expected);
     }
 }
+
+/// What a container starts must have its interpreter; another command may lack it where a recipe leaves that out.
+#[test]
+fn scripts_have_their_interpreters() {
+    let mut layers = sample();
+    layers[1].extend([
+        directory("/usr/bin"),
+        symlink("/usr/bin/env", "../../bin/hello"),
+        file("/usr/bin/fine", 0o755, b"#!/bin/hello -e\n"),
+        file("/usr/bin/by-env", 0o755, b"#! /usr/bin/env -S A=1 hello -e\n"),
+        file("/usr/bin/text", 0o644, b"#!/bin/lost\n"),
+        file("/usr/bin/lost", 0o755, b"#!/bin/lost -e\nexit 0\n"),
+        file("/usr/bin/lost-by-env", 0o755, b"#!/usr/bin/env python9\n"),
+        file("/opt/start", 0o755, b"#!/opt/lost"),
+    ]);
+    let warnings = [
+        "warning: sample for linux/amd64: the script `/usr/bin/lost` needs `/bin/lost`, which is not in the image",
+        "the script `/usr/bin/lost-by-env` needs `python9`",
+    ];
+    for (entrypoint, error) in
+        [("/usr/bin/fine", None), ("/opt/start", Some("the script `/opt/start` needs `/opt/lost`"))]
+    {
+        let temporary = tempfile::tempdir().unwrap();
+        let (layout, image) = write_image(temporary.path(), &layers);
+        rewrite(&layout, image, |_, config| config["config"]["Entrypoint"] = json!([entrypoint]));
+        let expected: Vec<&str> = warnings.into_iter().chain(error).collect();
+        assert_only(temporary.path(), &expected);
+        let report = check(&source(temporary.path())).unwrap();
+        assert_eq!(report.problems.len(), usize::from(error.is_some()), "{:#?}", report.problems);
+    }
+}

@@ -103,6 +103,35 @@ fn what_is_in_has_a_chain_down_to_the_recipe() {
 }
 
 #[test]
+fn what_scripts_make_is_told_with_their_package() {
+    let rig = Rig::with(&Archive::new(
+        "Package: app
+ Depends: helper
+ /usr/bin/app elf program
+ /var/lib/app/own/ 0700
+
+ Package: helper
+ postinst #!/bin/sh
+ postinst mkdir -p /var/lib/made
+ postinst echo 1 > /etc/made
+ postinst update-alternatives --install /usr/bin/x x /usr/bin/app 1
+ /usr/share/helper/data 0644 x",
+    ));
+    rig.recipe("[[layer]]\nname = \"main\"\npackages = [\"app\"]\n");
+    let helper = "  helper <- app (a dependency of it)";
+    let recipe = "  app <- layer `main` of the recipe (named)";
+    for path in ["/etc/made", "/var/lib/made", "/usr/bin/x", "/etc/alternatives/x"] {
+        let by = format!("  {path} <- helper (its installation scripts make it)");
+        says(&rig, path, &[&format!("{path} is in layer `main`"), &by, helper, recipe]);
+    }
+    says(
+        &rig,
+        "/var/lib/app/own",
+        &["/var/lib/app/own is in layer `main`", "  /var/lib/app/own <- app (a directory of it)", recipe],
+    );
+}
+
+#[test]
 fn what_is_left_out_names_the_rule() {
     let rig = rig();
     for (path, rule, words) in [

@@ -567,6 +567,35 @@ fn a_whiteout_in_a_directory_of_the_recipe_is_refused() {
     );
 }
 
+/// Distros' links and placeholders make one place of two paths.
+#[test]
+fn two_files_at_one_place_are_refused() {
+    let rig = Rig::new();
+    rig.write("a/x", "from a tree");
+    rig.write("b/y", "from another");
+    for (two, words) in [
+        (
+            r#"{ path = "/bin/x", content = "1" }, { path = "/usr/bin/x", content = "2" }"#,
+            "layer `f`: `/bin/x` and `/usr/bin/x` are the same place, /usr/bin/x",
+        ),
+        (
+            r#"{ path = "/opt/{arch}", type = "directory" }, { path = "/opt/amd64", content = "2" }"#,
+            "`/opt/amd64` and `/opt/amd64` are the same place",
+        ),
+    ] {
+        rig.recipe(&format!("[[layer]]\nname = \"f\"\nfiles = [{two}]\n"));
+        rig.run(&["build", "r.toml", "--arch", "amd64"]).fails(1, &[words, "hint: leave one of them out"]);
+    }
+    // Trees grow together, and what is named for itself replaces what a tree has.
+    for two in [
+        r#"{ path = "/bin", source = "a" }, { path = "/usr/bin", source = "b" }"#,
+        r#"{ path = "/bin", source = "a" }, { path = "/usr/bin/x", content = "2" }"#,
+    ] {
+        rig.recipe(&format!("[[layer]]\nname = \"f\"\nfiles = [{two}]\n"));
+        rig.run(&["build", "r.toml", "--arch", "amd64"]).ok();
+    }
+}
+
 #[test]
 fn an_image_that_lacks_what_it_starts_is_told() {
     let rig = Rig::with(&Archive::new(

@@ -19,6 +19,9 @@ const MAX_TEXT: u64 = 4 << 20;
 /// Neither is a record of packages.
 const MAX_RECORD: u64 = 16 << 20;
 
+/// So much of a script is read for its first line, as by Linux.
+const SHEBANG: u64 = 256;
+
 /// What a layer holds.
 #[derive(Debug)]
 pub(super) struct LayerContent {
@@ -28,6 +31,8 @@ pub(super) struct LayerContent {
     pub(super) facts: BTreeMap<usize, ElfFacts>,
     /// What is wrong with files that begin like ELF files, by their position.
     pub(super) damaged: BTreeMap<usize, String>,
+    /// The first lines of scripts without `#!`, by number.
+    pub(super) shebangs: BTreeMap<usize, String>,
     /// Contents of the few text files that matter, by number.
     pub(super) texts: BTreeMap<usize, String>,
     /// Of the uncompressed bytes, all of them.
@@ -49,6 +54,7 @@ impl LayerContent {
             entries: Vec::new(),
             facts: BTreeMap::new(),
             damaged: BTreeMap::new(),
+            shebangs: BTreeMap::new(),
             texts: BTreeMap::new(),
             diff_id: Digest::of(b""),
             error: None,
@@ -72,17 +78,21 @@ impl LayerContent {
                 bytes.read_to_end(&mut text)?;
                 self.texts.insert(number, String::from_utf8_lossy(&text).into_owned());
             } else if size <= MAX_ELF {
-                self.elf(number, bytes)?;
+                self.program(number, bytes)?;
             }
         }
         self.entries.push(entry);
         Ok(())
     }
 
-    fn elf(&mut self, number: usize, bytes: &mut dyn Read) -> io::Result<()> {
+    fn program(&mut self, number: usize, bytes: &mut dyn Read) -> io::Result<()> {
         let mut file = Vec::new();
         bytes.take(4).read_to_end(&mut file)?;
-        if elf::is_elf(&file) {
+        if file.starts_with(b"#!") {
+            bytes.take(SHEBANG).read_to_end(&mut file)?;
+            let line = file.split(|byte| *byte == b'\n').next().unwrap_or_default();
+            self.shebangs.insert(number, String::from_utf8_lossy(&line[2..]).into_owned());
+        } else if elf::is_elf(&file) {
             bytes.read_to_end(&mut file)?;
             // What cannot be read as ELF, the loader will not load either: then nobody finds it.
             match elf::facts(&file) {

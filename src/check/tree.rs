@@ -15,7 +15,7 @@ use crate::elf::ElfFacts;
 use crate::loader::{self, FileTree, Node, configures_dirs};
 use crate::oci::{MergedNode, MergedTree};
 use crate::root_path::RootPath;
-use crate::select::is_command;
+use crate::select::{interpreters, is_command};
 use crate::tarball::EntryKind;
 
 /// An image's files, as a container would see them.
@@ -42,7 +42,10 @@ impl ImageTree {
     /// What is wrong in the tree, given the image's config.
     pub(super) fn faults(&self, config: &Value) -> Vec<Fault> {
         let mut faults = Vec::new();
-        faults.extend(self.entrypoint(&config["config"]));
+        let program = self.program(&config["config"]);
+        let started = program.as_ref().ok().cloned().flatten();
+        faults.extend(program.err());
+        faults.extend(self.uninterpreted(&config["config"], started.as_ref()));
         faults.extend(self.user(&config["config"]));
         faults.extend(self.damaged());
         let arch = Arch::ALL.into_iter().find(|arch| {
@@ -99,10 +102,26 @@ impl ImageTree {
         Some(self.layers.get(content.layer)?.texts.get(&content.entry)?)
     }
 
-    /// The program that a container starts.
-    fn entrypoint(&self, config: &Value) -> Option<Fault> {
+    /// The program that a container starts, if the config says one: where it lies, or why that cannot be started.
+    fn program(&self, config: &Value) -> Result<Option<RootPath>, Fault> {
         let first = |key: &str| config[key][0].as_str().filter(|program| !program.is_empty());
-        let program = first("Entrypoint").or_else(|| first("Cmd"))?;
+        let Some(program) = first("Entrypoint").or_else(|| first("Cmd")) else { return Ok(None) };
+        let found = self.commands(config, program);
+        if found.is_empty() {
+            return Err(Fault::Entrypoint(program.to_owned()));
+        }
+        let runs = |path: &RootPath| {
+            let node = self.merged.get(path);
+            node.is_some_and(|node| {
+                matches!(node.kind, EntryKind::File { .. }) && node.metadata.mode & 0o111 != 0
+            })
+        };
+        let program = || Fault::NotExecutable(program.to_owned());
+        found.into_iter().find(runs).map(Some).ok_or_else(program)
+    }
+
+    /// What a container may start by a name or a path, links followed, in the order in which it is looked for.
+    fn commands(&self, config: &Value, program: &str) -> Vec<RootPath> {
         let mut candidates = Vec::new();
         if program.contains('/') {
             let workdir = config["WorkingDir"].as_str().unwrap_or("/");
@@ -113,15 +132,27 @@ impl ImageTree {
             let path = path.unwrap_or("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
             candidates.extend(path.split(':').filter_map(|directory| under(directory, program)));
         }
-        let found: Vec<&MergedNode> =
-            candidates.iter().filter_map(|path| self.merged.get(&loader::resolve(self, path)?)).collect();
-        if found.is_empty() {
-            return Some(Fault::Entrypoint(program.to_owned()));
+        let found = candidates.iter().filter_map(|path| loader::resolve(self, path));
+        found.filter(|path| self.merged.get(path).is_some()).collect()
+    }
+
+    /// The scripts among the commands, and the one that is started, whose interpreters are not there.
+    fn uninterpreted(&self, config: &Value, started: Option<&RootPath>) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for (path, node) in self.merged.iter() {
+            let is_started = started == Some(path);
+            let is_run = is_started || is_command(path) && node.metadata.mode & 0o111 != 0;
+            let Some(content) = node.content.filter(|_| is_run) else { continue };
+            let shebang = self.layers.get(content.layer).and_then(|layer| layer.shebangs.get(&content.entry));
+            let named = shebang.map(|line| interpreters(line)).unwrap_or_default();
+            let lacking = named.into_iter().find(|program| self.commands(config, program).is_empty());
+            faults.extend(lacking.map(|interpreter| Fault::Script {
+                file: path.clone(),
+                interpreter: interpreter.to_owned(),
+                is_started,
+            }));
         }
-        let runs = |node: &&MergedNode| {
-            matches!(node.kind, EntryKind::File { .. }) && node.metadata.mode & 0o111 != 0
-        };
-        (!found.iter().any(runs)).then(|| Fault::NotExecutable(program.to_owned()))
+        faults
     }
 
     /// `user[:group]`, each a name or a number.

@@ -68,7 +68,7 @@ pub(super) fn standing(all: &BTreeMap<String, PackageEffects>, packages: &BTreeS
     of.sort_by_key(|found| found.after);
     of.into_iter()
         .flat_map(|found| &found.effects)
-        .filter(|effect| account(effect).is_some() || !places(effect).is_empty())
+        .filter(|effect| account(effect).is_some() || !effect.places().is_empty())
         .cloned()
         .collect()
 }
@@ -91,7 +91,7 @@ impl<'e> Made<'e> {
             if let Some(name) = account(effect) {
                 accounts.entry(name).or_default().insert(package);
             }
-            for path in places(effect) {
+            for path in effect.places() {
                 let names = path.parent().map(|directory| in_directory(&directory));
                 for path in names.into_iter().chain([path]) {
                     files.entry(path).or_default().insert(package);
@@ -125,38 +125,6 @@ fn account(effect: &Effect) -> Option<&str> {
         Effect::User { name, .. } | Effect::Group { name, .. } => Some(name),
         _ => None,
     }
-}
-
-/// Where an effect changes what scripts find.
-fn places(effect: &Effect) -> Vec<RootPath> {
-    match effect {
-        Effect::File { path, .. }
-        | Effect::Directory { path, .. }
-        | Effect::Symlink { path, .. }
-        | Effect::Remove { path, .. }
-        | Effect::Owner { path, .. }
-        | Effect::Mode { path, .. }
-        | Effect::Copy { to: path, .. } => vec![path.clone()],
-        Effect::Rename { from, to } | Effect::Divert { path: from, to, rename: true } => {
-            vec![from.clone(), to.clone()]
-        }
-        Effect::User { home: Some(home), create_home: true, .. } => {
-            RootPath::parse(home).into_iter().collect()
-        }
-        Effect::Alternative { name, link, slaves, .. } => {
-            let slaves = slaves.iter().map(|slave| (&slave.link, &slave.name));
-            let links = slaves.chain([(link, name)]);
-            links
-                .flat_map(|(link, name)| chosen_alternative(name).into_iter().chain([link.clone()]))
-                .collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// The link below `/etc/alternatives` that says what was chosen.
-pub(super) fn chosen_alternative(name: &str) -> Option<RootPath> {
-    RootPath::parse(&format!("/etc/alternatives/{name}")).ok()
 }
 
 /// What catalogued packages depend on.

@@ -90,10 +90,8 @@ fn answer(
     plans: &[LayerPlan],
     subject: &str,
 ) -> Option<Answer> {
-    let Prepared { arch, catalog, selection, .. } = prepared;
-    let packages = &lock.packages_of(*arch);
-    explain(
-        Inputs { recipe, distro: recipe.conventions(), arch: *arch, packages, catalog, selection, plans },
-        subject,
-    )
+    let Prepared { arch, catalog, selection, effects, .. } = prepared;
+    let (packages, effects) = (&lock.packages_of(*arch), &effects.packages);
+    let distro = recipe.conventions();
+    explain(Inputs { recipe, distro, arch: *arch, packages, catalog, selection, plans, effects }, subject)
 }

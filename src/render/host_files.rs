@@ -1,5 +1,6 @@
 //! The files that a recipe brings along: `files = [...]` of a layer.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -45,6 +46,7 @@ pub fn recipe_files(
 ) -> Result<Made, RenderError> {
     let Surroundings { canonical, has_directory } = surroundings;
     let mut made = Made::new();
+    let mut named: BTreeMap<RootPath, RootPath> = BTreeMap::new();
     for spec in &layer.files {
         let target = spec
             .path(placeholders.arch_name, placeholders.triplet)
@@ -68,8 +70,19 @@ pub fn recipe_files(
             }
             file.entry.path = path;
             own(&mut file, spec, accounts)?;
-            made.insert(file.entry.path.clone(), file);
+            let (path, kind) = (file.entry.path.clone(), file.entry.kind.clone());
+            let before = made.insert(path.clone(), file);
+            // What a tree brings may be replaced by what is named for itself, and trees may grow together.
+            let is_directory = |kind: &EntryKind| *kind == EntryKind::Directory;
+            if let (Some(before), Some(first)) = (before, named.get(&path))
+                && path == canonical(&target)
+                && !(is_directory(&kind) && is_directory(&before.entry.kind))
+            {
+                let (layer, first) = (layer.name.clone(), first.clone());
+                return Err(RenderError::SamePlace { layer, path, first, second: target });
+            }
         }
+        named.insert(canonical(&target), target);
     }
     Ok(made)
 }

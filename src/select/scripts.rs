@@ -44,8 +44,9 @@ fn is_run_where_it_is(script: &RootPath) -> bool {
     is_command(script) || RUN_DIRECTORIES.iter().any(|directory| script.as_str().starts_with(directory))
 }
 
-/// The programs that a script's first line names: its interpreter, and the command that `env` is to run.
-pub(super) fn interpreters(shebang: &str) -> Vec<&str> {
+/// The programs that a script's first line names, which is given without `#!`: its interpreter, and the command that `env`
+/// is to run.
+pub fn interpreters(shebang: &str) -> Vec<&str> {
     let mut words = shebang.split_ascii_whitespace();
     let Some(interpreter) = words.next() else { return Vec::new() };
     let is_env = interpreter.rsplit('/').next() == Some("env");

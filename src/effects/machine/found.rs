@@ -1,6 +1,6 @@
 //! What scripts find that others have made, and what comes with their own accounts and alternatives.
 
-use super::super::others::chosen_alternative;
+use super::super::places::chosen_alternative;
 use super::super::{Effect, Owner};
 use super::{Content, Item, Machine};
 use crate::root_path::RootPath;
