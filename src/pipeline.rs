@@ -19,7 +19,7 @@ use crate::oci::{GivenLayers, ImageRef, LayerBlob, Layout};
 use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::repository::Mirrors;
-use crate::select::{Given, Inputs, Outcome, Selection, Wants, likely_packages, select};
+use crate::select::{Inputs, Outcome, Selection, select};
 use crate::shell::lacked_a_thread;
 use crate::transport::Transport;
 
@@ -53,9 +53,9 @@ mod why;
 
 use loader_path::{LoaderConfiguration, musl_path};
 use locking::Resolved;
-use looking_ahead::{Above, AtHand, foresight};
+use looking_ahead::{Above, AtHand};
 use made_links::MadeLinks;
-use on_image::{merged_usr, stand_on};
+use on_image::merged_usr;
 use programs::{own_elfs, own_packages};
 use script_effects::ScriptEffects;
 use scripts::{Scripts, WordsMemo};
@@ -235,37 +235,18 @@ impl Forge<'_> {
         let image = base.as_ref().and_then(|base| base.image.clone());
         let on_image = image.as_ref().map(|image| recipe.running_as(&image.config));
         let recipe = on_image.as_ref().unwrap_or(recipe);
-        let packages = lock.packages_of(arch);
-        let distro = recipe.conventions();
-        let links = merged_usr(recipe, arch);
-        let mut catalog = FileCatalog::new(links.clone());
-        let mut given = match &image {
-            Some(image) => stand_on(image, &mut catalog, recipe, &packages)?,
-            None => Given::default(),
-        };
+        let (distro, packages) = (recipe.conventions(), lock.packages_of(arch));
+        let (own, own_packages) = (own_elfs(recipe, arch), own_packages(lock, arch));
         let mut effects = ScriptEffects::default();
         let mut made_links = MadeLinks::default();
         let mut loader_configuration = LoaderConfiguration::default();
         let of_image = WordsMemo::default();
-        let own = own_elfs(recipe, arch);
-        let own_packages = own_packages(lock, arch);
-        // What an image has is not fetched, nor looked into for what it would want.
-        let foresight = match &image {
-            None => Some(foresight(recipe, arch, &packages, &links, &own)?),
-            Some(_) => None,
-        };
-        let mut at_hand = AtHand::new(catalog, foresight);
-        let mut wants = match &image {
-            None => at_hand.wants(),
-            Some(_) => Wants { files: likely_packages(recipe, arch, &packages), ..Wants::default() },
-        };
+        let mut at_hand = AtHand::begin(image.as_deref(), recipe, arch, &packages, &own)?;
+        let mut wants = at_hand.first_wants(recipe, arch, &packages);
         wants.files.extend(own_packages.values().flatten().cloned());
-        let contributors = base.as_ref().map(|base| base.contributors()).unwrap_or_default();
-        let known = contributors.iter().filter(|name| at_hand.catalog.package(name).is_some());
-        given.partial.extend(known.cloned());
-        wants.files.extend(contributors);
+        wants.files.extend(at_hand.wanted_of_base(base.as_deref()));
         loop {
-            self.gather(recipe, lock, arch, wants, &mut at_hand, &mut given)?;
+            self.gather(recipe, lock, arch, wants, &mut at_hand)?;
             let catalog = &at_hand.catalog;
             effects.update(recipe, arch, catalog, &self.loaded.effects)?;
             made_links.update(distro.format(), catalog, &effects.packages)?;
@@ -283,7 +264,7 @@ impl Forge<'_> {
                 below: &below,
                 distro,
                 arch,
-                given: &given,
+                given: &at_hand.given,
                 packages: &packages,
                 catalog: &outlined,
                 made_links: &made_links.links,

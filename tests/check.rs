@@ -514,7 +514,7 @@ fn scripts_have_their_interpreters() {
         file("/opt/start", 0o755, b"#!/opt/lost"),
     ]);
     let warnings = [
-        "warning: sample for linux/amd64: the script `/usr/bin/lost` needs `/bin/lost`, which is not in the image",
+        "warning: image `sample` (linux/amd64): the script `/usr/bin/lost` needs `/bin/lost`, which is not in the image",
         "the script `/usr/bin/lost-by-env` needs `python9`",
     ];
     for (entrypoint, error) in

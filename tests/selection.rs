@@ -1215,7 +1215,8 @@ fn scripts() {
              /usr/bin/app 0755 #!/usr/bin/tclsh8",
             r##"/usr/bin/app: file 0755 "#!/usr/bin/tclsh8""##,
         )
-        .says(&["warning: the script /usr/bin/app is run by /usr/bin/tclsh8, which is not there"]),
+        .says(&["warning: the script /usr/bin/app is run by /usr/bin/tclsh8, which is not there"])
+        .check("warning: image `r` (linux/amd64): the script `/usr/bin/app` needs `/usr/bin/tclsh8`"),
     ]);
 }
 

@@ -108,7 +108,6 @@ fn what_scripts_make_is_told_with_their_package() {
         "Package: app
  Depends: helper
  /usr/bin/app elf program
- /var/lib/app/own/ 0700
 
  Package: helper
  postinst #!/bin/sh
@@ -124,11 +123,6 @@ fn what_scripts_make_is_told_with_their_package() {
         let by = format!("  {path} <- helper (its installation scripts make it)");
         says(&rig, path, &[&format!("{path} is in layer `main`"), &by, helper, recipe]);
     }
-    says(
-        &rig,
-        "/var/lib/app/own",
-        &["/var/lib/app/own is in layer `main`", "  /var/lib/app/own <- app (a directory of it)", recipe],
-    );
 }
 
 #[test]

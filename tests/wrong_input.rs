@@ -579,7 +579,7 @@ fn two_files_at_one_place_are_refused() {
             "layer `f`: `/bin/x` and `/usr/bin/x` are the same place, /usr/bin/x",
         ),
         (
-            r#"{ path = "/opt/{arch}", type = "directory" }, { path = "/opt/amd64", content = "2" }"#,
+            r#"{ path = "/opt/{arch}", type = "dir" }, { path = "/opt/amd64", content = "2" }"#,
             "`/opt/amd64` and `/opt/amd64` are the same place",
         ),
     ] {

@@ -1,14 +1,16 @@
 //! Packages at hand before selection asks for them: it is asked about the whole, not again and again about the next few.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::on_image::{merged_usr, stand_on};
 use super::programs::{own_elfs, own_packages};
-use super::{Forge, ForgeError, merged_usr};
+use super::{Forge, ForgeError, Prepared};
 use crate::arch::Arch;
+use crate::base_image::BaseImage;
 use crate::catalog::{CatalogError, FileCatalog, MergedUsr, OwnElfs, PackageFiles};
 use crate::lock::{Lock, LockedPackage};
 use crate::recipe::Recipe;
-use crate::select::{Foresight, Given, Wants, named_packages};
+use crate::select::{Foresight, Given, Wants, likely_packages, named_packages};
 
 /// A recipe that stands on another, and its lock.
 #[derive(Clone, Copy)]
@@ -23,12 +25,11 @@ impl Forge<'_> {
     pub(super) fn fetch_named(&self, above: Option<Above<'_>>, arch: Arch) -> Result<(), ForgeError> {
         let Some(Above { recipe, lock }) = above else { return Ok(()) };
         let (distro, packages) = (recipe.conventions(), lock.packages_of(arch));
-        let names = distro.arch_name(arch).zip(distro.triplet(arch));
-        let mut wants = Wants::default();
-        for (stacked, names) in recipe.stacked().iter().skip(recipe.layers_below()).zip(names.iter().cycle())
-        {
-            wants.files.extend(named_packages(stacked, &packages, names.0, names.1));
-        }
+        let Some(names) = distro.arch_name(arch).zip(distro.triplet(arch)) else { return Ok(()) };
+        let stacked = recipe.stacked();
+        let own = stacked.iter().skip(recipe.layers_below());
+        let files = own.flat_map(|layer| named_packages(layer, &packages, names.0, names.1)).collect();
+        let wants = Wants { files, ..Wants::default() };
         if wants.is_empty() {
             return Ok(());
         }
@@ -69,18 +70,50 @@ impl Forge<'_> {
 pub(super) struct AtHand<'a> {
     pub(super) catalog: FileCatalog,
     pub(super) outlines: BTreeMap<String, PackageFiles>,
+    /// What an image has that it stands on.
+    pub(super) given: Given,
     /// None where it stands on an image.
     foresight: Option<Foresight<'a>>,
 }
 
 impl<'a> AtHand<'a> {
-    pub(super) fn new(catalog: FileCatalog, foresight: Option<Foresight<'a>>) -> Self {
-        AtHand { catalog, outlines: BTreeMap::new(), foresight }
+    /// Before anything is fetched.
+    pub(super) fn begin(
+        image: Option<&BaseImage>,
+        recipe: &'a Recipe,
+        arch: Arch,
+        packages: &'a BTreeMap<&'a str, &'a LockedPackage>,
+        own: &OwnElfs,
+    ) -> Result<Self, ForgeError> {
+        let links = merged_usr(recipe, arch);
+        let mut catalog = FileCatalog::new(links.clone());
+        let (given, foresight) = match image {
+            // What an image has is not fetched, nor looked into for what it would want.
+            Some(image) => (stand_on(image, &mut catalog, recipe, packages)?, None),
+            None => (Given::default(), Some(foresight(recipe, arch, packages, &links, own)?)),
+        };
+        Ok(AtHand { catalog, outlines: BTreeMap::new(), given, foresight })
     }
 
-    /// What is foreseen to be wanted, or what is since the last call.
-    pub(super) fn wants(&mut self) -> Wants {
-        self.foresight.as_mut().map(Foresight::wants).unwrap_or_default()
+    /// What is foreseen to be wanted, or likely to be where nothing is foreseen.
+    pub(super) fn first_wants(
+        &mut self,
+        recipe: &Recipe,
+        arch: Arch,
+        packages: &BTreeMap<&str, &LockedPackage>,
+    ) -> Wants {
+        match &mut self.foresight {
+            Some(foresight) => foresight.wants(),
+            None => Wants { files: likely_packages(recipe, arch, packages), ..Wants::default() },
+        }
+    }
+
+    /// The packages that the layers of a base have files of. Of those that an image has, the rest is wanted.
+    pub(super) fn wanted_of_base(&mut self, base: Option<&Prepared>) -> BTreeSet<String> {
+        let contributors = base.map(Prepared::contributors).unwrap_or_default();
+        let known = contributors.iter().filter(|name| self.catalog.package(name).is_some());
+        self.given.partial.extend(known.cloned());
+        contributors
     }
 
     /// All of it, as selection sees it: files, and behind them outlines.
@@ -108,13 +141,13 @@ impl Forge<'_> {
         arch: Arch,
         mut wants: Wants,
         at_hand: &mut AtHand<'_>,
-        given: &mut Given,
     ) -> Result<(), ForgeError> {
         if at_hand.foresight.is_none() {
             wants.files.append(&mut wants.outlines);
         }
         // Of what an image has in part, the rest is fetched.
-        wants.files.retain(|name| at_hand.catalog.package(name).is_none() || given.partial.remove(name));
+        let AtHand { catalog, given, .. } = &mut *at_hand;
+        wants.files.retain(|name| catalog.package(name).is_none() || given.partial.remove(name));
         if wants.is_empty() {
             return Ok(());
         }
@@ -134,7 +167,7 @@ impl Forge<'_> {
     }
 }
 
-pub(super) fn foresight<'a>(
+fn foresight<'a>(
     recipe: &'a Recipe,
     arch: Arch,
     packages: &'a BTreeMap<&'a str, &'a LockedPackage>,
