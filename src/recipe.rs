@@ -132,6 +132,12 @@ pub enum RecipeError {
         /// Why.
         source: std::io::Error,
     },
+    /// It is something that no lock can be beside: a pipe, say.
+    #[error("the recipe `{}` is no file, and its lock is kept beside it", path.display())]
+    NoFile {
+        /// What was given.
+        path: PathBuf,
+    },
     /// Its file is not UTF-8, as TOML must be.
     #[error("the recipe `{}` is not UTF-8: line {}, column {}", path.display(), place.line, place.column)]
     Encoding {
@@ -167,6 +173,7 @@ impl Hint for RecipeError {
             RecipeError::Read { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
                 vec!["make the file readable for the user who builds".to_owned()]
             }
+            RecipeError::NoFile { .. } => vec!["write it to a file first".to_owned()],
             RecipeError::Encoding { .. } => vec!["save the file as UTF-8".to_owned()],
             // Each problem carries its own hint, which `render` shows beside it.
             RecipeError::Read { .. } | RecipeError::Invalid(_) => Vec::new(),
@@ -186,6 +193,10 @@ impl Recipe {
 
     /// As [`Recipe::load`], of a recipe that others have as a base: `chain` are their files.
     fn load_above(path: &Path, chain: &[PathBuf]) -> Result<Recipe, RecipeError> {
+        // Its lock is written beside it.
+        if path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+            return Err(RecipeError::NoFile { path: path.to_owned() });
+        }
         let bytes =
             read_bounded(path).map_err(|source| RecipeError::Read { path: path.to_owned(), source })?;
         match std::str::from_utf8(&bytes) {

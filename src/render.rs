@@ -120,6 +120,18 @@ pub enum RenderError {
         /// The other.
         second: RootPath,
     },
+    /// A file or another link where the distro has a link.
+    #[error(
+        "layer `{layer}`: {path} is a link of the distro's to {place}, and the layer has something else there"
+    )]
+    DistroLink {
+        /// The layer.
+        layer: String,
+        /// The path as the recipe has it.
+        path: RootPath,
+        /// Where the link leads.
+        place: RootPath,
+    },
     /// An owner that nobody defines.
     #[error("{path} is to belong to `{owner}`, whom neither the distro nor the recipe defines")]
     UnknownOwner {
@@ -171,6 +183,7 @@ impl Hint for RenderError {
                 "rename it, or leave it out; to leave files of packages out, use `exclude` of the layer"
                     .into(),
             ],
+            RenderError::DistroLink { .. } => vec!["leave it out: every image has that link".into()],
             RenderError::SamePlace { .. } => vec!["leave one of them out".into()],
             RenderError::SpecialSource(_) => {
                 vec!["remove it from the directory, or name the other files one by one".into()]

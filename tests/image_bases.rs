@@ -11,7 +11,7 @@ use given::{Debian, build, image, manifest, rig};
 use rootforge::tarball::EntryKind;
 
 use crate::image::{directory, file, symlink};
-use crate::support::Image;
+use crate::support::{Archive, Image, Rig};
 
 /// What the layers above the image's `below` have, directories aside.
 fn added(image: &Image, below: usize) -> BTreeSet<String> {
@@ -127,6 +127,48 @@ fn links_of_an_image_are_neither_hidden_nor_made_again() {
     // What every root has and the image does not, comes along.
     let new = ["/etc/x", "/var/lock", "/var/run"].map(str::to_owned);
     assert_eq!(added(&image(&rig, "app"), 3), BTreeSet::from(new));
+}
+
+/// What it names is everything, in an image as in its package.
+#[test]
+fn the_c_library_of_an_image_fires_no_rule() {
+    let rig = Rig::with(&Archive::new(
+        "Package: low
+ Depends: libc6
+ /usr/bin/low elf program needed=libc.so.6 interp=/usr/lib/ld.so
+
+ Package: libc6
+ Source: glibc
+ /usr/lib/ld.so elf soname=ld.so
+ /usr/lib/{triplet}/libc.so.6 elf soname=libc.so.6 names=/usr/share/zoneinfo,libnss_files.so.2
+ /usr/lib/{triplet}/libnss_files.so.2 elf soname=libnss_files.so.2
+
+ Package: libzone1
+ /usr/lib/{triplet}/libzone.so.1 elf soname=libzone.so.1 names=/usr/share/zoneinfo
+
+ Package: app
+ Depends: libc6
+ /usr/bin/app elf program needed=libc.so.6 interp=/usr/lib/ld.so
+
+ Package: zoned
+ Depends: libc6, libzone1
+ /usr/bin/zoned elf program needed=libc.so.6,libzone.so.1 interp=/usr/lib/ld.so
+
+ Package: tzdata
+ /usr/share/zoneinfo/UTC 0644 utc",
+    ));
+    let origin = "from = \"debian:trixie\"\narch = [\"amd64\"]\nkeys = [\"key.asc\"]\n";
+    let low = format!("name = \"low\"\n{origin}[[layer]]\nname = \"low\"\npackages = [\"low\"]\n");
+    rig.write("low.toml", low);
+    rig.run(&["build", "low.toml", "--arch", "amd64"]).ok();
+    for (package, has_zones) in [("app", false), ("zoned", true)] {
+        rig.write("r.toml", given::above("up", &format!("packages = [\"{package}\"]\n")));
+        let told = rig.run(&["build", "r.toml", "--arch", "amd64"]).ok().err;
+        assert!(!told.contains("warning:"), "{told}");
+        let added = added(&image(&rig, "up"), 1);
+        assert!(added.contains(&format!("/usr/bin/{package}")), "{added:?}");
+        assert_eq!(added.contains("/usr/share/zoneinfo/UTC"), has_zones, "{added:?}");
+    }
 }
 
 #[test]

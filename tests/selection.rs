@@ -1836,8 +1836,10 @@ fn each_strip_class_goes_unless_it_is_kept() {
                 "name = \"r{number}\"\nfrom = \"debian:trixie\"\nkeys = [\"key.asc\"]\nskeleton = false\n"
             );
             rig.write(&format!("r{number}.toml"), head + &text);
-            let ran = rig.run(&["build", &format!("r{number}.toml"), "--arch", "amd64"]).ok();
-            assert!(!ran.err.contains("warning"), "{}", ran.err);
+            let ran = rig.run(&["build", &format!("r{number}.toml"), "--arch", "amd64"]);
+            if ran.code != Some(0) || ran.err.contains("warning") {
+                return Some(format!("{strip}: {:?} {}", ran.code, ran.err));
+            }
             let image = Image::read(&rig.work("images"), &format!("r{number}"));
             let mut kept: Vec<&str> = image.layers[0]
                 .1

@@ -427,6 +427,12 @@ fn the_cache_is_shown_and_pruned() {
             rig.run(&named).fails(2, &[&format!("{directory} is no cache: it has other files")]);
         }
     }
+    // What a full disk left of a cache becomes one.
+    for (name, left) in [("CACHEDIR.TAG", ""), ("CACHEDIR.TAG", "Signature: 8a47"), ("size", "0")] {
+        rig.write(&format!("begun/{name}"), left);
+        rig.run(&["cache", "--cache-dir", "begun"]).ok();
+        std::fs::remove_dir_all(rig.work("begun")).unwrap();
+    }
     let layout = rig.path("cold").display().to_string();
     for directory in ["others", &layout] {
         let words =

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::support::rig::run;
-use crate::support::{Archive, Package, Rig};
+use crate::support::{Archive, Image, Package, Rig};
 use rayon::prelude::*;
 use rootforge::arch::Arch;
 
@@ -202,6 +202,13 @@ fn cases() -> Vec<Case> {
             &["`/etc/.wh.passwd` would be a whiteout", "deletes what is below", "hint: take another name"],
         ),
         (
+            "a name that no system can open",
+            format!("[[layer]]\nname = \"f\"\nfiles = [{{ path = \"/{}\", content = \"\" }}]\n", "x".repeat(256)),
+            BUILD,
+            2,
+            &["r.toml:", "the path is longer than 4095 bytes, or a name in it than 255"],
+        ),
+        (
             "a source file that is not there",
             "[[layer]]\nname = \"f\"\nfiles = [{ path = \"/x\", source = \"none\" }]\n".to_owned(),
             BUILD,
@@ -351,9 +358,14 @@ fn variables_are_read_with_care() {
     run(rig.command(BUILD).env("ROOTFORGE_MIRROR_DEVUAN", "http://x.example.org"))
         .fails(2, &["ROOTFORGE_MIRROR_DEVUAN names a mirror of `devuan`"]);
     run(rig.command(BUILD).env_remove("HOME"))
-        .fails(2, &["HOME is not set", "hint: give one with --cache-dir"]);
+        .fails(2, &["HOME names no absolute path", "hint: give one with --cache-dir"]);
     rig.write("config.toml", "mirrors = 1\n");
     rig.run(&[BUILD, &["--config", "config.toml"]].concat()).fails(2, &["config.toml is wrong", "mirrors"]);
+    for key in ["cache-dir", "images"] {
+        rig.write("config.toml", format!("{key} = \"\"\n"));
+        rig.run(&["cache", "--config", "config.toml"])
+            .fails(2, &[&format!("config.toml is wrong: `{key}` is empty")]);
+    }
     rig.run(&[BUILD, &["--config", "none.toml"]].concat())
         .fails(2, &["cannot read the configuration none.toml"]);
 }
@@ -565,6 +577,84 @@ fn a_whiteout_in_a_directory_of_the_recipe_is_refused() {
         1,
         &["layer `f`: /opt/sub/.wh..wh..opq would be a whiteout", "hint: rename it, or leave it out"],
     );
+}
+
+/// Every image has the distro's links; one that a recipe has too is no other.
+#[test]
+fn a_link_of_the_distro_is_not_replaced() {
+    let rig = Rig::new();
+    let layer = |file: &str| format!("[[layer]]\nname = \"f\"\nfiles = [{file}]\n");
+    rig.recipe("[[layer]]\nname = \"f\"\nfiles = [{ path = \"/x\", content = \"\" }]\n");
+    rig.run(&["build", "r.toml", "--arch", "amd64", "--tag", "plain"]).ok();
+    for same in [
+        r#"{ path = "/bin", type = "symlink", target = "usr/bin" }"#,
+        r#"{ path = "/bin", type = "symlink", target = "/usr/bin" }"#,
+        r#"{ path = "/var/run", type = "symlink", target = "/run" }"#,
+    ] {
+        rig.recipe(&layer(&format!("{same}, {{ path = \"/x\", content = \"\" }}")));
+        rig.run(&["build", "r.toml", "--arch", "amd64"]).ok();
+        let paths = ["plain", "r"].map(|tag| Image::read(&rig.work("images"), tag).paths());
+        assert_eq!(paths[0], paths[1], "{same}");
+    }
+    for (other, words) in [
+        (
+            r#"{ path = "/bin", type = "symlink", target = "usr/sbin" }"#,
+            "/bin is a link of the distro's to /usr/bin",
+        ),
+        (r#"{ path = "/lib", content = "x" }"#, "/lib is a link of the distro's to /usr/lib"),
+    ] {
+        rig.recipe(&layer(other));
+        rig.run(&["build", "r.toml", "--arch", "amd64"]).fails(1, &[words, "hint: leave it out"]);
+    }
+}
+
+/// What a recipe puts in a library's place counts in the proof, be it a library or not.
+#[test]
+fn what_hides_a_library_is_seen() {
+    let packages = "Package: app
+ Depends: libx1
+ /usr/bin/app elf program needed=libx.so.1
+
+ Package: libx1
+ /usr/lib/{triplet}/libx.so.1.2 elf soname=libx.so.1
+ /usr/lib/{triplet}/libx.so.1 -> libx.so.1.2";
+    let rig = Rig::with(&Archive::new(packages));
+    rig.write("text", "no library");
+    let path = "/usr/lib/x86_64-linux-gnu/libx.so.1";
+    let layers = |file: &str| {
+        let app = names("\"app\"");
+        format!("{app}\n[[layer]]\nname = \"above\"\nfiles = [{{ path = \"{path}\", {file} }}]\n")
+    };
+    for file in ["type = \"symlink\", target = \"/nowhere\"", "content = \"broken\"", "source = \"text\""] {
+        rig.recipe(&layers(file));
+        rig.run(BUILD).fails(1, &["/usr/bin/app", "libx.so.1"]);
+    }
+    rig.recipe(&layers("type = \"symlink\", target = \"libx.so.1.2\""));
+    rig.run(BUILD).ok();
+}
+
+#[test]
+fn what_is_no_archive_is_told_without_its_bytes() {
+    let rig = Rig::new();
+    rig.write("text", "first line of many\n".repeat(100));
+    for kind in ["oci-archive", "docker-archive"] {
+        let from = format!("{kind}:text");
+        let told = rig.run(&["copy", &from, "tar:out.tar"]).fails(1, &["text", "it is no tar archive"]);
+        assert!(!told.err.contains("first line"), "{}", told.err);
+        let told = rig.run(&["check", &from]);
+        assert!(told.code != Some(0) && !told.err.contains("first line"), "{}", told.err);
+    }
+}
+
+/// A lock is written beside a recipe.
+#[test]
+fn a_recipe_is_a_file() {
+    let rig = Rig::new();
+    std::fs::create_dir_all(rig.work("")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(rig.work("pipe.toml")).status().unwrap();
+    assert!(made.success());
+    rig.run(&["build", "pipe.toml", "--arch", "amd64"])
+        .fails(2, &["the recipe `pipe.toml` is no file", "hint: write it to a file first"]);
 }
 
 /// Distros' links and placeholders make one place of two paths.

@@ -62,6 +62,8 @@ pub struct OwnElfs {
     /// Files that look like ELF and are not whole, and programs for another machine.
     pub unfit: BTreeMap<RootPath, Unfit>,
     links: BTreeMap<RootPath, String>,
+    /// Files that have names of libraries and are none, with the places of their layers.
+    others: BTreeMap<RootPath, usize>,
 }
 
 impl OwnElfs {
@@ -70,6 +72,7 @@ impl OwnElfs {
         !self.links.is_empty()
             || self.files.values().any(|elf| elf.layer >= layer)
             || self.scripts.values().any(|script| script.layer >= layer)
+            || self.others.values().any(|other| *other >= layer)
     }
 
     /// Reads the files that the layers of a recipe and its bases bring. `names` are the distro's of the architecture and its
@@ -101,6 +104,9 @@ impl OwnElfs {
                 }
                 FileSource::Symlink(to) => {
                     own.links.insert(canonical(&target), to.expand(names.0, names.1));
+                }
+                FileSource::Content(_) if is_library_name(&target) => {
+                    own.others.insert(canonical(&target), layer);
                 }
                 FileSource::Content(_) | FileSource::Directory => {}
             }
@@ -136,14 +142,19 @@ impl OwnElfs {
                 Ok(facts) => {
                     self.files.insert(target, OwnElf { layer, facts: Arc::new(facts) });
                 }
-                Err(Some(reason)) => {
-                    self.unfit.insert(target, Unfit { layer, reason });
+                Err(reason) => {
+                    if is_library_name(&target) {
+                        self.others.insert(target.clone(), layer);
+                    }
+                    if let Some(reason) = reason {
+                        self.unfit.insert(target, Unfit { layer, reason });
+                    }
                 }
-                Err(None) => {}
             },
             Some(Looked::Script(text)) if size <= MAX_SCRIPT && is_executable(mode) => {
                 self.scripts.insert(target, OwnScript { layer, text });
             }
+            _ if is_library_name(&target) => _ = self.others.insert(target, layer),
             _ => {}
         }
     }
@@ -158,6 +169,11 @@ struct Origin<'a> {
     canonical: &'a dyn Fn(&RootPath) -> RootPath,
 }
 
+/// Whether a program may need what has this name.
+fn is_library_name(path: &RootPath) -> bool {
+    path.file_name().contains(".so")
+}
+
 fn is_executable(mode: u32) -> bool {
     mode & 0o111 != 0
 }
@@ -168,16 +184,23 @@ enum Looked {
     Script(Vec<u8>),
 }
 
-impl FileTree for OwnElfs {
-    fn node(&self, path: &RootPath) -> Option<Node<'_>> {
+impl OwnElfs {
+    /// The file or link that it brings to a path.
+    pub fn brought(&self, path: &RootPath) -> Option<Node<'_>> {
         if let Some(own) = self.files.get(path) {
             return Some(Node::File(Some(&own.facts)));
         }
-        if self.scripts.contains_key(path) {
+        if self.scripts.contains_key(path) || self.others.contains_key(path) {
             return Some(Node::File(None));
         }
-        if let Some(target) = self.links.get(path) {
-            return Some(Node::Symlink(target));
+        self.links.get(path).map(|target| Node::Symlink(target))
+    }
+}
+
+impl FileTree for OwnElfs {
+    fn node(&self, path: &RootPath) -> Option<Node<'_>> {
+        if let Some(brought) = self.brought(path) {
+            return Some(brought);
         }
         let within = |all: Option<&RootPath>| all.is_some_and(|first| first.is_within(path));
         let files = self.files.range(path.clone()..).next().map(|(path, _)| path);

@@ -73,8 +73,13 @@ impl Store {
 fn members(file: File) -> io::Result<BTreeMap<String, (u64, u64)>> {
     let mut members = BTreeMap::new();
     let mut archive = tar::Archive::new(file);
-    for entry in archive.entries_with_seek()? {
-        let entry = entry?;
+    for (number, entry) in archive.entries_with_seek()?.enumerate() {
+        // What the tar's reader says has the bytes of the file in it.
+        let no_tar = |_| match number {
+            0 => io::Error::other("it is no tar archive"),
+            whole => io::Error::other(format!("its tar is damaged behind member {whole}")),
+        };
+        let entry = entry.map_err(no_tar)?;
         if entry.header().entry_type().is_file()
             && let Ok(path) = RootPath::from_bytes(&entry.path_bytes())
         {

@@ -255,7 +255,10 @@ impl Session {
     fn cache_directory(&self, settings: &Settings) -> Result<PathBuf, Failure> {
         let given = self.common.cache_dir.clone().or_else(|| settings.cache_dir.clone());
         given.or_else(|| xdg_directory("XDG_CACHE_HOME", ".cache")).ok_or_else(|| {
-            Failure::usage("there is no cache directory: HOME is not set", "give one with --cache-dir")
+            Failure::usage(
+                "there is no cache directory: HOME names no absolute path",
+                "give one with --cache-dir",
+            )
         })
     }
 

@@ -63,6 +63,14 @@ impl Settings {
                 "it may have `cache-dir`, `cache-size`, `images` and `[mirror]`",
             )
         })?;
+        let empty = [("cache-dir", &settings.cache_dir), ("images", &settings.images)];
+        let is_empty = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str().is_empty());
+        if let Some((key, _)) = empty.into_iter().find(|(_, path)| is_empty(path)) {
+            return Err(Failure::usage(
+                format!("the configuration {} is wrong: `{key}` is empty", path.display()),
+                "name a directory, or leave it out",
+            ));
+        }
         for name in settings.mirror.keys().filter(|name| *name != "snapshot") {
             name.parse::<Archive>().map_err(|words| {
                 Failure::usage(

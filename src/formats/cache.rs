@@ -162,13 +162,18 @@ impl Cache {
             let number = name.to_str().and_then(|name| Some(name.rsplit_once('-')?.1));
             number.is_some_and(|number| number.parse::<u32>().is_ok())
         };
+        let tag = root.join(TAG_FILE);
+        let tag = tag.is_file().then(|| fs::read_to_string(tag).ok()).flatten();
         let is_ours = |name: &OsStr| match name.to_str() {
             Some("blobs") => names(&root.join(name)).iter().all(|kind| kind == "sha256" || kind == "apk"),
             Some("derived") => names(&root.join(name)).iter().all(is_kind),
-            Some("partial" | "images" | pruning::SIZE_FILE) => root.join("derived").is_dir(),
+            Some("partial" | "images") => root.join("derived").is_dir(),
+            Some(pruning::SIZE_FILE) => root.join("derived").is_dir() || names(root).len() == 1,
+            // As it is left where a disk was full.
+            Some(TAG_FILE) => tag.as_ref().is_some_and(|text| TAG.starts_with(text.as_str())),
             _ => false,
         };
-        let is_tagged = fs::read_to_string(root.join(TAG_FILE)).is_ok_and(|text| text.contains(OURS));
+        let is_tagged = tag.as_ref().is_some_and(|text| text.contains(OURS));
         is_tagged || names(root).iter().all(|name| is_nobodys(name) || is_ours(name))
     }
 

@@ -51,7 +51,11 @@ impl PartialDir {
                 .permissions(Permissions::from_mode(0o700))
                 .tempdir_in(parent)
                 .map_err(|error| OciError::io("make a directory in", parent)(plain(error)))?;
-            let lock = File::open(directory.path()).map_err(OciError::io("open", directory.path()))?;
+            let lock = match File::open(directory.path()) {
+                // A sweep was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened.map_err(OciError::io("open", directory.path()))?,
+            };
             if hold(&lock, directory.path()) {
                 return Ok(PartialDir { directory, _lock: lock });
             }
@@ -167,6 +171,8 @@ mod tests {
                 }
             });
             for number in 0..2000 {
+                let directory = PartialDir::create_in(at, ".partial-").unwrap();
+                assert!(directory.path().exists());
                 let file = file_in(at, ".partial-").unwrap();
                 let target = at.join(number.to_string());
                 file.persist(&target).unwrap();

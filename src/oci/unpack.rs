@@ -75,8 +75,16 @@ fn read_files(file: &Path, layout: &Layout) -> Result<Files, OciError> {
     let mut files = Files::new();
     let mut links = Vec::new();
     let mut archive = tar::Archive::new(tar);
-    for entry in archive.entries().map_err(failed())? {
-        let mut entry = entry.map_err(failed())?;
+    for (number, entry) in archive.entries().map_err(failed())?.enumerate() {
+        // What the tar's reader says has the bytes of the file in it.
+        let no_tar = |_| OciError::Foreign {
+            name: file.display().to_string(),
+            reason: match number {
+                0 => "it is no tar archive".to_owned(),
+                whole => format!("its tar is damaged behind member {whole}"),
+            },
+        };
+        let mut entry = entry.map_err(no_tar)?;
         let kind = entry.header().entry_type();
         let Ok(path) = RootPath::from_bytes(&entry.path_bytes()) else { continue };
         if files.len() >= MAX_FILES {

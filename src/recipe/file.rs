@@ -38,6 +38,10 @@ pub enum FileSource {
     Symlink(Template),
 }
 
+/// The longest path and the longest name in it that Linux opens, in bytes.
+const MAX_PATH: usize = 4095;
+const MAX_NAME: usize = 255;
+
 impl FileSpec {
     /// Where it is in an image for an architecture.
     pub fn path(&self, arch: &str, triplet: &str) -> Result<RootPath, RootPathError> {
@@ -83,6 +87,12 @@ fn read_one(mut table: Table<'_>, dir: &Path, mentions: &mut Mentions) -> Option
     table.finish();
 
     let path = path.and_then(|value| value.text()).and_then(|text| read_path(&text, findings));
+    if let Some(path) = &path
+        && (path.as_str().len() > MAX_PATH || path.as_str().split('/').any(|name| name.len() > MAX_NAME))
+    {
+        let message = format!("the path is longer than {MAX_PATH} bytes, or a name in it than {MAX_NAME}");
+        findings.value(&path.span(), message, "no system can open that");
+    }
     let read_mode = mode.as_ref().and_then(read_mode);
     let owner = owner.and_then(|text| Owner::read(&text, findings, mentions));
     let given = [&source, &content, &kind].into_iter().flatten().count();

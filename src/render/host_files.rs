@@ -52,6 +52,21 @@ pub fn recipe_files(
             .path(placeholders.arch_name, placeholders.triplet)
             .map_err(|source| RenderError::Path { layer: layer.name.clone(), source })?;
         let is_of_host = matches!(spec.source, FileSource::Host(_));
+        if behind_itself(&target, canonical) {
+            let place = canonical(&target);
+            match &spec.source {
+                FileSource::Symlink(to)
+                    if canonical(&target.link_target(&placeholders.expand(to))) == place =>
+                {
+                    continue;
+                }
+                FileSource::Symlink(_) | FileSource::Content(_) => {
+                    return Err(RenderError::DistroLink { layer: layer.name.clone(), path: target, place });
+                }
+                // Directories grow together, and trees with them.
+                FileSource::Directory | FileSource::Host(_) => {}
+            }
+        }
         for mut file in spec_files(recipe, spec, &canonical(&target), placeholders)? {
             let path = canonical(&file.entry.path);
             if path.components().any(|name| name.starts_with(WHITEOUT)) {
@@ -85,6 +100,12 @@ pub fn recipe_files(
         named.insert(canonical(&target), target);
     }
     Ok(made)
+}
+
+/// Whether a path is itself one of the distro's links.
+fn behind_itself(path: &RootPath, canonical: &dyn Fn(&RootPath) -> RootPath) -> bool {
+    let beside = path.parent().and_then(|parent| canonical(&parent).join(path.file_name()).ok());
+    beside.is_some_and(|beside| beside != canonical(path))
 }
 
 fn spec_files(

@@ -33,7 +33,7 @@ pub(super) struct Opened {
 impl Selector<'_> {
     /// Rule 7, and the libraries that a file opens.
     pub(super) fn follow_mentions(&mut self, path: &RootPath, package: &PackageFiles, facts: &Arc<ElfFacts>) {
-        if !self.keeps_whole_packages() || self.is_c_library(package) {
+        if !self.keeps_whole_packages() || self.is_c_library(package, Some(facts)) {
             return;
         }
         let depends: BTreeSet<&str> = self

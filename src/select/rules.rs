@@ -23,6 +23,29 @@ use super::{MadeByRule, Reason, SelectError, Warning};
 /// The source packages of the C libraries: what they import and name is about everything.
 const C_LIBRARIES: [&str; 2] = ["glibc", "musl"];
 
+/// Their libraries by name, as far as those are whole: what of an image is theirs, whoever may have it by its records.
+const C_LIBRARY_NAMES: [&str; 16] = [
+    "libBrokenLocale.so.1",
+    "libanl.so.1",
+    "libc.so",
+    "libc.so.6",
+    "libc.so.6.1",
+    "libdl.so.2",
+    "libm.so.6",
+    "libmvec.so.1",
+    "libnss_compat.so.2",
+    "libnss_dns.so.2",
+    "libnss_files.so.2",
+    "libnss_hesiod.so.2",
+    "libpthread.so.0",
+    "libresolv.so.2",
+    "librt.so.1",
+    "libutil.so.1",
+];
+
+/// How the names of their loaders and of musl's library begin.
+const C_LIBRARY_BEGINNINGS: [&str; 4] = ["ld-linux", "ld64.so", "ld-musl-", "libc.musl-"];
+
 /// A rule, ready to be asked.
 #[derive(Debug)]
 struct Compiled<'a> {
@@ -168,7 +191,7 @@ impl Selector<'_> {
 
     /// Fires the rules that a chosen file fires.
     pub(super) fn fire_rules(&mut self, path: &RootPath, package: &PackageFiles, facts: Option<&ElfFacts>) {
-        if !self.keeps_whole_packages() || self.is_c_library(package) {
+        if !self.keeps_whole_packages() || self.is_c_library(package, facts) {
             return;
         }
         for number in self.runtime.fired_by(path, facts) {
@@ -207,9 +230,14 @@ impl Selector<'_> {
         }
     }
 
-    /// Whether a package is of the C library itself.
-    pub(super) fn is_c_library(&self, package: &PackageFiles) -> bool {
-        self.inputs.packages.get(package.name.as_str()).is_some_and(|locked| is_c_library(locked))
+    /// Whether a package, or a file of an image, is of the C library itself.
+    pub(super) fn is_c_library(&self, package: &PackageFiles, facts: Option<&ElfFacts>) -> bool {
+        let of_image = facts.filter(|_| package.source.is_some());
+        let soname = of_image.and_then(|facts| facts.soname.as_deref());
+        soname.is_some_and(|name| {
+            let begins = C_LIBRARY_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning));
+            begins || C_LIBRARY_NAMES.contains(&name)
+        }) || self.inputs.packages.get(package.name.as_str()).is_some_and(|locked| is_c_library(locked))
     }
 
     fn fire(&mut self, number: usize, by: Option<&RootPath>) {

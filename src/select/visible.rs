@@ -32,9 +32,9 @@ pub(super) struct Everything<'a>(pub(super) Inputs<'a>);
 impl FileTree for Everything<'_> {
     fn node(&self, path: &RootPath) -> Option<Node<'_>> {
         let Inputs { own, catalog, .. } = self.0;
-        if let Some(own) = own.files.get(path) {
-            // Where the recipe brings a file, that is the one.
-            return Some(Node::File(Some(&own.facts)));
+        // Where the recipe brings a file, that is the one.
+        if let Some(brought) = own.brought(path) {
+            return Some(brought);
         }
         let node = catalog.node(path).or_else(|| own.node(path).filter(|_| !path.is_root()));
         let node = node.or_else(|| self.made_link(path).map(Node::Symlink));

@@ -114,21 +114,33 @@ const BUILTINS: &[&str] = &[
     "!",
 ];
 
-/// Commands that run the command named by their arguments, and their options that take a value.
-const RUNNERS: &[(&str, &[&str])] = &[
-    ("builtin", &[]),
-    ("chroot", &[]),
-    ("command", &[]),
-    ("env", &["-u", "-C", "-S"]),
-    ("exec", &["-a"]),
-    ("ionice", &["-c", "-n"]),
-    ("nice", &["-n"]),
-    ("nohup", &[]),
-    ("setsid", &[]),
-    ("stdbuf", &["-i", "-o", "-e"]),
-    ("time", &["-f", "-o"]),
-    ("timeout", &["-s", "-k"]),
-    ("xargs", &["-I", "-n", "-P", "-d", "-L", "-s", "-a", "-E"]),
+/// Commands that run the command named by their arguments, their options that take a value, and how many words stand
+/// before that command.
+const RUNNERS: &[(&str, &[&str], usize)] = &[
+    ("builtin", &[], 0),
+    ("chpst", &["-/", "-C", "-b", "-d", "-e", "-f", "-l", "-m", "-n", "-o", "-p", "-r", "-t", "-u", "-U"], 0),
+    ("chroot", &["-u", "-g"], 1),
+    ("chrt", &["-D", "-P", "-T"], 1),
+    ("command", &[], 0),
+    ("dbus-run-session", &["--config-file", "--dbus-daemon"], 0),
+    ("doas", &["-C", "-a", "-u"], 0),
+    ("env", &["-u", "-C", "-S"], 0),
+    ("exec", &["-a"], 0),
+    ("flock", &["-E", "-w"], 1),
+    ("gosu", &[], 1),
+    ("ionice", &["-c", "-n"], 0),
+    ("nice", &["-n"], 0),
+    ("nohup", &[], 0),
+    ("setarch", &[], 1),
+    ("setpriv", &["--ambient-caps", "--bounding-set", "--groups", "--inh-caps", "--regid", "--reuid"], 0),
+    ("setsid", &[], 0),
+    ("stdbuf", &["-i", "-o", "-e"], 0),
+    ("su-exec", &[], 1),
+    ("sudo", &["-C", "-D", "-R", "-T", "-g", "-h", "-p", "-r", "-t", "-u"], 0),
+    ("taskset", &[], 1),
+    ("time", &["-f", "-o"], 0),
+    ("timeout", &["-s", "-k"], 1),
+    ("xargs", &["-I", "-n", "-P", "-d", "-L", "-s", "-a", "-E"], 0),
 ];
 
 /// What a script calls and sources.
@@ -195,6 +207,7 @@ fn guessed(handed: &Handed) -> ScriptWords {
     }
     words.commands.retain(|command| !is_builtin(command));
     words.sought.retain(|command| !is_builtin(command));
+    words.commands.extend(handed.direct.iter().cloned());
     words.sources.clear();
     words
 }
@@ -337,17 +350,7 @@ impl ScriptWords {
             _ => {}
         }
         self.commands.insert(name.clone());
-        if let Some((_, valued)) = RUNNERS.iter().find(|(runner, _)| *runner == base) {
-            let mut rest = arguments;
-            while let [Some(first), others @ ..] = rest {
-                let skipped = valued.contains(&first.as_str());
-                let is_number = base == "timeout" && first.starts_with(|c: char| c.is_ascii_digit());
-                if first.starts_with('-') || first.contains('=') || is_number {
-                    rest = if skipped { others.get(1..).unwrap_or_default() } else { others };
-                } else {
-                    break;
-                }
-            }
+        if let Some(rest) = run_by(base, arguments, Option::as_deref) {
             self.call(rest);
         }
     }
@@ -358,18 +361,63 @@ impl ScriptWords {
     }
 }
 
-/// The script that a command has as an argument in quotes: `trap '...' EXIT`, `eval "..."`, `sh -c '...'`.
+/// What a command runs that runs another: that one, and its arguments. `text` is what a word says, where that is known.
+fn run_by<'w, W>(command: &str, arguments: &'w [W], text: impl Fn(&W) -> Option<&str>) -> Option<&'w [W]> {
+    let (_, valued, before) = RUNNERS.iter().find(|(runner, ..)| *runner == command)?;
+    let (mut rest, mut before) = (arguments, *before);
+    while let [first, others @ ..] = rest {
+        let first = text(first).unwrap_or("?");
+        if first == "--" {
+            rest = others;
+        } else if valued.contains(&first) {
+            rest = others.get(1..).unwrap_or_default();
+        } else if first.starts_with('-') || first.contains('=') {
+            rest = others;
+        } else if before > 0 {
+            (rest, before) = (others, before - 1);
+        } else {
+            break;
+        }
+    }
+    Some(rest)
+}
+
+/// The script that a command has as an argument in quotes: `trap '...' EXIT`, `eval "..."`, `sh -c '...'`; also where
+/// another runs that.
 fn script_of(command: &str, arguments: &[&str]) -> Option<String> {
     let word = match command {
         "trap" | "eval" => arguments.first()?,
         "sh" | "dash" | "bash" | "ksh" | "su" | "runuser" => {
             arguments.get(arguments.iter().position(|word| *word == "-c")? + 1)?
         }
-        _ => return None,
+        _ => {
+            let [command, arguments @ ..] = run_by(command, arguments, |word| Some(word))? else {
+                return None;
+            };
+            return script_of(command.rsplit('/').next()?, arguments);
+        }
     };
+    unquoted(word)
+}
+
+/// What a word says that is one text in quotes, with the variables in it.
+fn unquoted(word: &str) -> Option<String> {
     let quote = word.chars().next().filter(|quote| matches!(quote, '\'' | '"'))?;
     let inner = word.strip_prefix(quote)?.strip_suffix(quote)?;
-    (!inner.contains(quote) && !inner.contains('\\')).then(|| inner.to_owned())
+    let mut text = String::with_capacity(inner.len());
+    let mut rest = inner.chars();
+    while let Some(character) = rest.next() {
+        match character {
+            _ if character == quote => return None,
+            '\\' if quote == '"' => match rest.next()? {
+                '\n' => {}
+                escaped @ ('"' | '\\' | '$' | '`') => text.push(escaped),
+                other => text.extend(['\\', other]),
+            },
+            _ => text.push(character),
+        }
+    }
+    Some(text)
 }
 
 /// Whether a word can be a command's name or path.

@@ -9,6 +9,18 @@ use super::{Explainer, PathAnswer, Step};
 impl<'a> Explainer<'a> {
     /// What layers have beside packages' files; the topmost layer's is the one that is seen.
     pub(super) fn made(&self, path: &RootPath) -> Option<PathAnswer> {
+        if path.is_root() {
+            let chain = vec![step(path, "rootforge", "the root of every image")];
+            let (path, layer) = (path.clone(), self.inputs.plans.first().map(|plan| plan.name.clone()));
+            return Some(PathAnswer {
+                path,
+                package: None,
+                layer,
+                rule: "made",
+                chain,
+                because: String::new(),
+            });
+        }
         let mut plans = self.inputs.plans.iter().rev();
         let made = plans.clone().find(|plan| plan.made.iter().any(|made| made.entry.path == *path));
         let plan =

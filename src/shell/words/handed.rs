@@ -10,6 +10,12 @@ const STATEMENT: usize = 5;
 /// What may stand between a word that runs something and the text in quotes, in bytes: a handle, brackets.
 const BETWEEN: usize = 60;
 
+/// What a shell is needed for in a command line.
+const FOR_SHELL: &[char] =
+    &['$', '&', '*', '(', ')', '{', '}', '[', ']', '\'', '"', ';', '\\', '|', '?', '<', '>', '~', '`', '\n'];
+/// What shells do themselves and is a program too.
+const PROGRAMS: [&str; 7] = ["echo", "false", "kill", "printf", "pwd", "test", "true"];
+
 /// A language whose scripts are looked into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Language {
@@ -25,6 +31,8 @@ pub(super) struct Handed {
     pub(super) assignments: Vec<String>,
     /// Command lines.
     pub(super) lines: Vec<String>,
+    /// Programs that are run without a shell, which would do itself what they do.
+    pub(super) direct: Vec<String>,
 }
 
 impl Language {
@@ -89,6 +97,12 @@ pub(super) fn handed(text: &str) -> Option<Handed> {
             }
         }
         handed.assignments.extend(assignment(line));
+    }
+    // Perl and Ruby ask a shell only where a line has something for it.
+    if language != Language::Python {
+        let plain = handed.lines.iter().filter(|line| !line.contains(FOR_SHELL));
+        let programs = plain.filter_map(|line| line.split_ascii_whitespace().next());
+        handed.direct = programs.filter(|name| PROGRAMS.contains(name)).map(str::to_owned).collect();
     }
     Some(handed)
 }

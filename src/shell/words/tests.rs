@@ -37,6 +37,19 @@ fn commands_wherever_they_stand() {
         ("trap 'rm -f $x; sync' EXIT\n", &["rm", "sync"]),
         ("eval \"ls $x\"; eval ls\n", &["ls"]),
         ("sh -c 'mv a b'; su -s /bin/sh -c \"touch $*\" list\n", &["mv", "sh", "su", "touch"]),
+        (
+            "setpriv --reuid=unbound --clear-groups sh -c \"\\\n cp --x \\\"$A\\\" b && \\\n mv -f b c\"\n",
+            &["cp", "mv", "setpriv", "sh"],
+        ),
+        (
+            "timeout -k 5 10 sh -c 'a; \\b'; timeout 5 c; chroot /x d; flock -w 2 /run/l e -- f\n",
+            &["a", "b", "c", "chroot", "d", "e", "flock", "sh", "timeout"],
+        ),
+        (
+            "sudo -u x -- sh -c \"g\"; gosu x h; env A=1 /bin/sh -c 'i'; exec setsid sh -c \"j \\$(k)\"\n",
+            &["/bin/sh", "env", "g", "gosu", "h", "i", "j", "k", "setsid", "sh", "sudo"],
+        ),
+        ("eval \"l \\\"$(m)\\\"\"\n", &["l", "m"]),
         ("for p in gawk mawk; do a=$(command -v $p); test -n \"$a\" && break; done\n", &["gawk", "mawk"]),
         ("# \\\\\nexec wish \"$0\" \"$@\"\nproc a {b} { puts \"x }\n", &["wish"]),
         ("x=\"${y:-$(stat z)}\"\n", &["stat"]),
@@ -125,6 +138,8 @@ fn command_lines_of_other_languages() {
         ("open(OUT, \"| /usr/sbin/sendmail -t\");", "/usr/sbin/sendmail"),
         ("open(IN, \"<$file\"); open(my $out, '>', 'tac');", ""),
         ("my $text = qx{stat -c %s $0} . qx(id);", "id stat"),
+        // No shell is asked, which would do it itself.
+        ("my $here = `pwd`; system(\"echo $here\");", "pwd"),
         ("exec $command;", ""),
         ("my %system = ('rm', 1); $exec{'rm'}; &foo('rm');", ""),
         ("=pod\n\nsystem('rm');\n\n=cut\n\nsystem('ls');\n__END__\nsystem('rm')\n", "ls"),
@@ -136,6 +151,7 @@ fn command_lines_of_other_languages() {
     for (line, expected) in [
         ("subprocess.run(['ls', '-l'], check=True)", "ls"),
         ("out = subprocess.check_output(\"date +%s | tr a b\", shell=True)", "date tr"),
+        ("os.system('echo there')", ""),
         ("asyncio.run(main('rm'))\nos.system(f'{command} x')", ""),
     ] {
         assert_eq!(found(&format!("#!/usr/bin/env python3\n{line}\n")), expected, "{line}");
