@@ -45,6 +45,15 @@ const PACKAGES: &str = "Package: pulseaudio
 
 const LAYER: &str = "[[layer]]\nname = \"main\"\npackages = [\"pulseaudio\"]\n";
 
+/// A program with a library.
+const APP: &str = "Package: app
+ Depends: libx1
+ /usr/bin/app elf program needed=libx.so.1
+
+ Package: libx1
+ /usr/lib/{triplet}/libx.so.1.2 elf soname=libx.so.1
+ /usr/lib/{triplet}/libx.so.1 -> libx.so.1.2";
+
 /// Summary, recipe, arguments, exit code, what stderr holds.
 type Case = (&'static str, String, &'static [&'static str], i32, &'static [&'static str]);
 
@@ -596,6 +605,21 @@ fn a_link_of_the_distro_is_not_replaced() {
         let paths = ["plain", "r"].map(|tag| Image::read(&rig.work("images"), tag).paths());
         assert_eq!(paths[0], paths[1], "{same}");
     }
+    // Libraries are found behind it, and a root without a skeleton has it.
+    let rig = Rig::with(&Archive::new(APP));
+    rig.write("tree/usr/lib/app.conf", "x");
+    std::os::unix::fs::symlink("usr/lib", rig.work("tree/lib")).unwrap();
+    for same in
+        [r#"{ path = "/lib", type = "symlink", target = "usr/lib" }"#, r#"{ path = "/", source = "tree" }"#]
+    {
+        rig.recipe(&format!("{}files = [{same}]\n", names("\"app\"")));
+        rig.run(BUILD).ok();
+        rig.run(&["check", "oci:images:r"]).ok();
+    }
+    rig.recipe("skeleton = false\n[[layer]]\nname = \"f\"\nfiles = [{ path = \"/bin\", type = \"symlink\", target = \"usr/bin\" }]\n");
+    rig.run(BUILD).ok();
+    assert!(Image::read(&rig.work("images"), "r").paths().contains("/bin"));
+    let rig = Rig::new();
     for (other, words) in [
         (
             r#"{ path = "/bin", type = "symlink", target = "usr/sbin" }"#,
@@ -611,14 +635,7 @@ fn a_link_of_the_distro_is_not_replaced() {
 /// What a recipe puts in a library's place counts in the proof, be it a library or not.
 #[test]
 fn what_hides_a_library_is_seen() {
-    let packages = "Package: app
- Depends: libx1
- /usr/bin/app elf program needed=libx.so.1
-
- Package: libx1
- /usr/lib/{triplet}/libx.so.1.2 elf soname=libx.so.1
- /usr/lib/{triplet}/libx.so.1 -> libx.so.1.2";
-    let rig = Rig::with(&Archive::new(packages));
+    let rig = Rig::with(&Archive::new(APP));
     rig.write("text", "no library");
     let path = "/usr/lib/x86_64-linux-gnu/libx.so.1";
     let layers = |file: &str| {

@@ -103,7 +103,7 @@ impl OwnElfs {
                     own.scripts.insert(canonical(&target), script);
                 }
                 FileSource::Symlink(to) => {
-                    own.links.insert(canonical(&target), to.expand(names.0, names.1));
+                    own.link(&target, to.expand(names.0, names.1), canonical);
                 }
                 FileSource::Content(_) if is_library_name(&target) => {
                     own.others.insert(canonical(&target), layer);
@@ -127,11 +127,19 @@ impl OwnElfs {
             }
         } else if metadata.is_symlink() {
             if let Some(to) = fs::read_link(path).ok().and_then(|to| to.to_str().map(str::to_owned)) {
-                self.links.insert((from.canonical)(target), to);
+                self.link(target, to, from.canonical);
             }
         } else if metadata.is_file() {
             let mode = from.mode.filter(|_| depth == 0).unwrap_or_else(|| metadata.permissions().mode());
             self.look(path, (from.canonical)(target), from, (metadata.len(), mode));
+        }
+    }
+
+    /// A link, unless it is one of the distro's, which is there anyway.
+    fn link(&mut self, path: &RootPath, to: String, canonical: &dyn Fn(&RootPath) -> RootPath) {
+        let place = canonical(path);
+        if canonical(&path.link_target(&to)) != place {
+            self.links.insert(place, to);
         }
     }
 

@@ -58,6 +58,10 @@ pub fn recipe_files(
                 FileSource::Symlink(to)
                     if canonical(&target.link_target(&placeholders.expand(to))) == place =>
                 {
+                    if !recipe.skeleton {
+                        let link = MadeFile::symlink(target.clone(), &placeholders.expand(to));
+                        made.insert(target, link);
+                    }
                     continue;
                 }
                 FileSource::Symlink(_) | FileSource::Content(_) => {

@@ -32,11 +32,14 @@ pub(super) struct Everything<'a>(pub(super) Inputs<'a>);
 impl FileTree for Everything<'_> {
     fn node(&self, path: &RootPath) -> Option<Node<'_>> {
         let Inputs { own, catalog, .. } = self.0;
-        // Where the recipe brings a file, that is the one.
-        if let Some(brought) = own.brought(path) {
+        let node = catalog.node(path);
+        // Where the recipe brings a file, that is the one. What is in a directory is not hidden by a link.
+        if let Some(brought) = own.brought(path)
+            && !matches!((&brought, &node), (Node::Symlink(_), Some(Node::Directory)))
+        {
             return Some(brought);
         }
-        let node = catalog.node(path).or_else(|| own.node(path).filter(|_| !path.is_root()));
+        let node = node.or_else(|| own.node(path).filter(|_| !path.is_root()));
         let node = node.or_else(|| self.made_link(path).map(Node::Symlink));
         // The directory of the alternatives' links may be nobody's.
         node.or_else(|| self.holds_made_link(path).then_some(Node::Directory))
