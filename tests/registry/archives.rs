@@ -85,8 +85,8 @@ fn archives_that_are_none() {
         (tar(&[(&wrong, b"this")], &[]), "is corrupt: its bytes have the digest"),
         (tar(&[("index.json", b"{}")], &[]), "it has no list `manifests`"),
         (tar(&[("index.json", several.as_bytes())], &[]), "has several images, and none is named"),
-        (b"\x1f\x8b no gzip".to_vec(), "cannot read `a.tar`"),
-        (vec![7; 2000], "cannot read `a.tar`"),
+        (b"\x1f\x8b no gzip".to_vec(), "`a.tar` is wrong: it is no tar archive"),
+        (vec![7; 2000], "`a.tar` is wrong: it is no tar archive"),
     ] {
         copy(&rig, &bytes, "oci-archive:a.tar").fails(1, &[words]);
         assert!(!rig.work("out").exists());
