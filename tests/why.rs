@@ -120,7 +120,7 @@ fn what_scripts_make_is_told_with_their_package() {
     let helper = "  helper <- app (a dependency of it)";
     let recipe = "  app <- layer `main` of the recipe (named)";
     for path in ["/etc/made", "/var/lib/made", "/usr/bin/x", "/etc/alternatives/x"] {
-        let by = format!("  {path} <- helper (its installation scripts make it)");
+        let by = format!("  {path} <- helper (its installation scripts make or change it)");
         says(&rig, path, &[&format!("{path} is in layer `main`"), &by, helper, recipe]);
     }
 }

@@ -28,7 +28,7 @@ impl<'a> Explainer<'a> {
         let (rule, chain) = match (self.by_recipe(path), self.maker(path)) {
             (Some(spec), _) if made.is_some() => ("recipe", vec![self.brought(path, plan, &spec)]),
             (_, Some(maker)) => {
-                ("script", self.with_package(path, maker, "its installation scripts make it"))
+                ("script", self.with_package(path, maker, "its installation scripts make or change it"))
             }
             _ if made.is_some() => {
                 let how = "made for the image as a whole: the root's links, accounts, records of packages";
@@ -47,7 +47,7 @@ impl<'a> Explainer<'a> {
         step(path, &by, &format!("`files` has {spec}"))
     }
 
-    /// The package whose scripts are the last to make what is at a path.
+    /// The package whose scripts are the last to make or change what is at a path.
     fn maker(&self, path: &RootPath) -> Option<&'a str> {
         let canonical = |place: &RootPath| self.inputs.catalog.merged_usr().canonical(place);
         let of_package = self.inputs.effects.iter().filter(|(_, found)| {
