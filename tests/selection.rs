@@ -2224,3 +2224,57 @@ fn shell_words_and_run_time_rules() {
         ),
     ]);
 }
+
+/// What these run they put together themselves, so the table of rules names it.
+#[test]
+fn programs_that_others_run_by_paths_of_their_own() {
+    let rig = Rig::with(&Archive::new(
+        "Package: signs
+ Depends: gpg, gpg-agent, dirmngr
+ /usr/bin/signs elf program
+
+ Package: gpg
+ /usr/bin/gpg elf program
+
+ Package: gpg-agent
+ Depends: pinentry-curses
+ /usr/bin/gpg-agent elf program
+
+ Package: pinentry-curses
+ /usr/bin/pinentry-curses elf program
+
+ Package: dirmngr
+ /usr/bin/dirmngr elf program
+
+ Package: clang-19
+ Depends: binutils
+ /usr/lib/llvm-19/bin/clang elf program
+
+ Package: binutils
+ /usr/bin/ld elf program
+
+ Package: serves
+ Depends: libnode1
+ /usr/bin/serves elf program needed=libnode.so.1
+
+ Package: libnode1
+ /usr/lib/{triplet}/libnode.so.1 elf soname=libnode.so.1
+
+ Package: dash
+ Essential: yes
+ /usr/bin/dash elf program
+ /usr/bin/sh -> dash",
+    ));
+    for (named, programs) in [
+        (r#""signs", "gpg""#, &["dirmngr", "gpg-agent", "pinentry-curses"][..]),
+        (r#""clang-19""#, &["ld"]),
+        (r#""serves""#, &["dash", "sh"]),
+    ] {
+        rig.recipe(&format!("[[layer]]\nname = \"main\"\npackages = [{named}]\n"));
+        rig.run(&["build", "r.toml", "--arch", "amd64"]).ok();
+        let paths = Image::read(&rig.work("images"), "r").paths();
+        for program in programs {
+            assert!(paths.contains(&format!("/usr/bin/{program}")), "{named}: {program}: {paths:?}");
+        }
+    }
+}
