@@ -23,6 +23,7 @@ mod running;
 mod session;
 mod settings;
 mod test;
+mod threads;
 mod why;
 
 use session::Session;
@@ -71,6 +72,7 @@ pub(crate) fn run() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    threads::tell_lack();
     let session = Session::new(arguments.common);
     let result = match arguments.command {
         Command::Build(arguments) => build::run(&arguments, &session),

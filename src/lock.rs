@@ -159,9 +159,13 @@ impl Lock {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(LockError::Read { path: path.to_owned(), source }),
         };
-        let malformed = |error: toml::de::Error| LockError::Malformed {
-            path: path.to_owned(),
-            reason: error.to_string().trim_end().to_owned(),
+        let conflict = text.lines().position(|line| line.starts_with("<<<<<<< "));
+        let malformed = |error: toml::de::Error| match conflict {
+            Some(line) => LockError::Unmerged { path: path.to_owned(), line: line + 1 },
+            None => LockError::Malformed {
+                path: path.to_owned(),
+                reason: error.to_string().trim_end().to_owned(),
+            },
         };
         // What is of another version may differ in anything.
         let version = || toml::from_str::<Versioned>(&text).map(|lock| lock.version);

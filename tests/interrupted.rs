@@ -4,12 +4,13 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::server::{Answer, Server};
 use crate::support::{Archive, Image, Rig};
+use crate::tools::{have, is_root};
 use rootforge::digest::Digest;
 use rootforge::oci::Layout;
 
@@ -208,5 +209,30 @@ fn the_cache_changes_between_fetching_and_packing() {
         // As told: it is fetched anew.
         rig.run_at(&server.root(), &build).ok();
         rig.run(&["check", "oci:images:r"]).ok();
+    }
+}
+
+/// As somebody else than root, whom no limit of processes holds back. They may not come to where it was compiled.
+#[test]
+fn threads_that_cannot_be_started_are_told() {
+    if !is_root() || !have(&["chown", "setpriv", "prlimit"]) {
+        return;
+    }
+    let rig = Rig::with(&Archive::new(PACKAGES));
+    rig.recipe(LAYER);
+    let build = rig.command(&["build", "r.toml"]);
+    let program = rig.path("program");
+    std::fs::copy(build.get_program(), &program).unwrap();
+    assert!(Command::new("chown").args(["-R", "64123"]).arg(rig.path("")).status().unwrap().success());
+    for processes in [1, 3, 6] {
+        let mut limited = Command::new("setpriv");
+        limited.args(["--reuid=64123", "--clear-groups", "prlimit", &format!("--nproc={processes}")]);
+        limited.arg(&program).args(build.get_args()).current_dir(build.get_current_dir().unwrap());
+        limited.envs(build.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let output = limited.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{processes}: {said}");
+        assert_eq!(said.matches("error: no other thread can be started").count(), 1, "{processes}: {said}");
+        assert!(said.contains("hint: raise the limit of processes") && !said.contains("panicked"), "{said}");
     }
 }

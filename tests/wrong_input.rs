@@ -386,10 +386,14 @@ fn locks_that_cannot_be_read() {
     rig.build(&[]);
     let lock = rig.read("r.lock");
     let images = rig.listing("work/images");
-    let spoilt: [(String, &[&str]); 5] = [
+    let spoilt: [(String, &[&str]); 6] = [
         (
             lock.replace("version = 1\n", "version = 2\n"),
             &["r.lock is of format 2, this program reads format 1", "hint: remove it"],
+        ),
+        (
+            lock.replacen("\n\n", "\n<<<<<<< HEAD\n", 1),
+            &["r.lock has an unfinished merge at line ", "take either"],
         ),
         ("garbage".to_owned(), &["r.lock cannot be understood: ", "line 1"]),
         (lock.replace("sha256:", "md5:"), &["r.lock cannot be understood: "]),

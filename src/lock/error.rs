@@ -26,6 +26,14 @@ pub enum LockError {
         /// What is wrong, with its place.
         reason: String,
     },
+    /// The file has two sides of a merge.
+    #[error("the lock {path} has an unfinished merge at line {line}")]
+    Unmerged {
+        /// The lock's path.
+        path: PathBuf,
+        /// The line where it begins.
+        line: usize,
+    },
     /// Another version of the format.
     #[error("the lock {path} is of format {found}, this program reads format {VERSION}")]
     Version {
@@ -66,6 +74,9 @@ impl Hint for LockError {
     fn hints(&self) -> Vec<String> {
         match self {
             LockError::Read { .. } => vec![],
+            LockError::Unmerged { .. } => {
+                vec!["take either side whole, then run `rootforge lock` for what the recipes have now".into()]
+            }
             LockError::Malformed { .. } | LockError::Version { .. } | LockError::ForeignRepository { .. } => {
                 vec!["remove it and run `rootforge lock` to make it anew".into()]
             }

@@ -170,25 +170,32 @@ impl<'w, W: Write> Cutter<'w, W> {
 
     fn add_paragraph(&mut self, paragraph: &Paragraph<'_>, fields: &[(&str, &str)]) -> Result<(), CutError> {
         let package = Package::read(fields, self.whose)?;
+        let text = paragraph.text();
         let at = self.at();
-        let start = u32::try_from(at);
-        // A field may get a space.
-        let end = u32::try_from(at + 2 * paragraph.text().len() as u64);
-        let (Ok(start), Ok(_)) = (start, end) else {
+        // What is kept may get an end of its last line.
+        let (Ok(start), Ok(_)) = (u32::try_from(at), u32::try_from(at + text.len() as u64 + 1)) else {
             return Err(IndexError::TooLarge { origin: self.whose.origin.to_string() }.into());
         };
         let before = self.pending.len();
-        let mut provides = 0;
-        for (field, value) in fields.iter().copied() {
-            let alike = self.kept.get(field.len()).into_iter().flatten();
-            if !alike.into_iter().any(|kept| is_called(field, kept)) {
+        let offset = |part: &str| part.as_ptr() as usize - text.as_ptr() as usize;
+        // Fields that stand side by side are copied at once.
+        let (mut run, mut provides) = (0..0, 0);
+        for (place, (field, value)) in fields.iter().enumerate() {
+            if !self.keeps(field) {
                 continue;
             }
-            self.pending.extend([field, ": "]);
-            if package.provides.is_some_and(|known| std::ptr::eq(known, value)) {
-                provides = start + number(self.pending.len() - before);
+            if run.end != offset(field) {
+                self.pending.push_str(&text[run]);
+                run = offset(field)..offset(field);
             }
-            self.pending.extend([value, "\n"]);
+            if package.provides.is_some_and(|known| std::ptr::eq(known, *value)) {
+                provides = start + number(self.pending.len() - before + offset(value) - run.start);
+            }
+            run.end = fields.get(place + 1).map_or(text.len(), |(next, _)| offset(next));
+        }
+        self.pending.push_str(&text[run]);
+        if !self.pending.ends_with('\n') {
+            self.pending.push('\n');
         }
         let len = number(self.pending.len() - before);
         self.add_provided(package.provides.unwrap_or_default(), provides);
@@ -207,6 +214,11 @@ impl<'w, W: Write> Cutter<'w, W> {
             self.write_pending()?;
         }
         Ok(())
+    }
+
+    fn keeps(&self, field: &str) -> bool {
+        let alike = self.kept.get(field.len()).into_iter().flatten();
+        alike.into_iter().any(|kept| is_called(field, kept))
     }
 
     /// Where the next paragraph begins.
