@@ -188,12 +188,20 @@ pub struct FileCatalog {
     packages: Vec<PackageFiles>,
     names: BTreeMap<String, u32>,
     paths: BTreeMap<RootPath, Vec<FileRef>>,
+    /// Whose paths are, whoever else has files there: those have to go elsewhere.
+    diverted: BTreeMap<RootPath, String>,
 }
 
 impl FileCatalog {
     /// An empty catalogue of a distro with these links.
     pub fn new(merged_usr: MergedUsr) -> Self {
-        FileCatalog { merged_usr, packages: Vec::new(), names: BTreeMap::new(), paths: BTreeMap::new() }
+        FileCatalog {
+            merged_usr,
+            packages: Vec::new(),
+            names: BTreeMap::new(),
+            paths: BTreeMap::new(),
+            diverted: BTreeMap::new(),
+        }
     }
 
     /// Adds a package. A path that others have too is theirs first, until [`FileCatalog::order_owners`].
@@ -274,19 +282,41 @@ impl FileCatalog {
         self.packages[reference.package as usize].source.is_some()
     }
 
-    /// Settles who owns what several packages have: the first by name of those that no other replaces with
+    /// Says which paths packages' scripts claim for their own package (dpkg-divert(1)), by path; with that, settles anew who
+    /// owns what.
+    pub fn divert<'d>(&mut self, diversions: impl Iterator<Item = (&'d RootPath, &'d str)>) {
+        let diverted =
+            diversions.map(|(path, package)| (self.merged_usr.canonical(path), package.to_owned()));
+        let diverted: BTreeMap<RootPath, String> = diverted.collect();
+        if diverted != self.diverted {
+            self.diverted = diverted;
+            self.order_owners();
+        }
+    }
+
+    /// Whether a package claims a path for itself.
+    pub fn diverts(&self, package: &str, path: &RootPath) -> bool {
+        self.diverted.get(path).is_some_and(|by| by == package)
+    }
+
+    /// Settles who owns what several packages have: who claims it for itself, or else the first by name of those that no other replaces with
     /// more right, or simply the first by name. The others follow by name. Within one package a later entry
     /// replaces an earlier.
     ///
     /// [`PackageFiles::replaces`] speaks of pairs and is not transitive, so nothing is sorted by it.
     pub fn order_owners(&mut self) {
         let package = |reference: &FileRef| &self.packages[reference.package as usize];
-        for references in self.paths.values_mut().filter(|references| references.len() > 1) {
+        for (path, references) in self.paths.iter_mut().filter(|(_, references)| references.len() > 1) {
             references.sort_by(|a, b| package(a).name.cmp(&package(b).name).then(b.file.cmp(&a.file)));
             let is_directory = |one: &FileRef| {
                 package(one).manifest.files[one.file as usize].entry.kind == EntryKind::Directory
             };
             if references.iter().all(is_directory) {
+                continue;
+            }
+            let claims = |one: &FileRef| self.diverted.get(path) == Some(&package(one).name);
+            if let Some(owner) = references.iter().position(claims) {
+                references[..=owner].rotate_right(1);
                 continue;
             }
             let comes_first = |one: &FileRef| {

@@ -247,8 +247,9 @@ impl Forge<'_> {
         wants.files.extend(at_hand.wanted_of_base(base.as_deref()));
         loop {
             self.gather(recipe, lock, arch, wants, &mut at_hand)?;
+            effects.update(recipe, arch, &at_hand.catalog, &self.loaded.effects)?;
+            at_hand.catalog.divert(effects.diversions());
             let catalog = &at_hand.catalog;
-            effects.update(recipe, arch, catalog, &self.loaded.effects)?;
             made_links.update(distro.format(), catalog, &effects.packages)?;
             let musl_path = musl_path(recipe, arch, catalog)?;
             loader_configuration.update(recipe, arch, catalog)?;

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::deb::relation::Operator;
 use crate::repository::{PackageId, PackageIndex};
 
+mod along;
 mod apk;
 mod encoding;
 mod error;
@@ -22,6 +23,7 @@ mod explain;
 mod relating;
 mod walk;
 
+pub use along::along;
 pub use apk::{ApkChosen, ApkResolveError, ApkSolution, resolve_apk};
 pub use error::{Holder, Needed, ResolveError};
 

@@ -235,6 +235,8 @@ pub fn select(inputs: Inputs<'_>) -> Result<Outcome, SelectError> {
         selector.link_own();
         selector.settle();
     }
+    selector.start();
+    selector.settle();
     selector.finish()
 }
 

@@ -171,6 +171,58 @@ fn the_c_library_of_an_image_fires_no_rule() {
     }
 }
 
+/// Nothing comes for what the image has and nobody above needs; all that a script's interpreter reads does.
+#[test]
+fn what_an_image_has_is_not_looked_into_for_more() {
+    let rig = Rig::with(&Archive::new(
+        "Package: low
+ Depends: libx1, perl-base
+ /usr/bin/low elf program needed=libx.so.1 interp=/usr/lib/ld.so
+ /usr/lib/low/plugin.so elf names=/etc/services
+
+ Package: libx1
+ /usr/lib/ld.so elf soname=ld.so
+ /usr/lib/{triplet}/libx.so.1 elf soname=libx.so.1
+
+ Package: perl-base
+ Source: perl
+ /usr/bin/perl elf program needed=libx.so.1 interp=/usr/lib/ld.so
+ /usr/lib/{triplet}/perl-base/strict.pm 0644 strict
+
+ Package: perl
+ Depends: perl-base
+ Source: perl
+ /usr/share/perl/5.40/File/Find.pm 0644 find
+
+ Package: netbase
+ /etc/services 0644 services
+
+ Package: app
+ Depends: libx1
+ /usr/bin/app elf program needed=libx.so.1 interp=/usr/lib/ld.so
+
+ Package: script
+ Depends: perl
+ /usr/bin/script 0755 #!/usr/bin/perl",
+    ));
+    let origin = "from = \"debian:trixie\"\narch = [\"amd64\"]\nkeys = [\"key.asc\"]\n";
+    let packages = "packages = [\"low\", \"perl-base\"]";
+    rig.write("low.toml", format!("name = \"low\"\n{origin}[[layer]]\nname = \"low\"\n{packages}\n"));
+    rig.run(&["build", "low.toml", "--arch", "amd64"]).ok();
+    assert!(image(&rig, "low").get("/etc/services").is_some());
+    rig.write("low.toml", rig.read("low.toml") + "exclude = [\"/etc/services\"]\n");
+    rig.run(&["build", "low.toml", "--arch", "amd64"]).ok();
+    let above = |packages: &str| {
+        rig.write("r.toml", given::above("up", &format!("packages = [\"{packages}\"]\n")));
+        rig.run(&["build", "r.toml", "--arch", "amd64"]).ok();
+        added(&image(&rig, "up"), 1)
+    };
+    let app = above("app");
+    assert!(app.contains("/usr/bin/app") && !app.contains("/etc/services"), "{app:?}");
+    let script = above("script");
+    assert!(script.contains("/usr/share/perl/5.40/File/Find.pm"), "{script:?}");
+}
+
 #[test]
 fn an_image_of_ours_is_a_base_as_its_recipe_is() {
     let rig = rig();

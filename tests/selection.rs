@@ -2278,3 +2278,76 @@ fn programs_that_others_run_by_paths_of_their_own() {
         }
     }
 }
+
+#[test]
+fn what_the_image_starts_comes_and_is_looked_into() {
+    let rig = Rig::with(&Archive::new(
+        "Package: served
+ /usr/share/served/bin/run 0755 #!/bin/sh\\nstat x\\n
+ /usr/share/served/bin/other 0755 #!/bin/sh\\nsed x\\n
+
+ Package: py3-module
+ Depends: python3
+ /usr/lib/python3/dist-packages/module.py 0644 module
+
+ Package: python3
+ Source: python3-defaults
+ Depends: python3-minimal, libpython3-stdlib
+ /usr/share/python3/debian_defaults 0644 defaults
+
+ Package: python3-minimal
+ Source: python3-defaults
+ /usr/bin/python3 elf program
+
+ Package: libpython3-stdlib
+ Source: python3-defaults
+ /usr/lib/python3.13/json.py 0644 json
+
+ Package: coreutils
+ Essential: yes
+ /usr/bin/stat elf program
+
+ Package: sed
+ Essential: yes
+ /usr/bin/sed elf program
+
+ Package: dash
+ Essential: yes
+ /usr/bin/sh elf program",
+    ));
+    let paths = |named: &str, image: &str| {
+        let settings = "[[layer]]\nname = \"settings\"\nfiles = [{ path = \"/etc/x\", content = \"\" }]\n";
+        rig.recipe(&format!(
+            "[[layer]]\nname = \"main\"\npackages = [\"{named}\"]\n{settings}[image]\n{image}\n"
+        ));
+        let told = rig.run(&["build", "r.toml", "--arch", "amd64"]).ok().err;
+        assert!(!told.contains("warning:"), "{told}");
+        Image::read(&rig.work("images"), "r").paths()
+    };
+    let started = paths("served", "entrypoint = [\"/usr/share/served/bin/run\", \"x\"]");
+    assert!(started.contains("/usr/bin/stat") && started.contains("/usr/bin/sh"), "{started:?}");
+    assert!(!started.contains("/usr/bin/sed"), "{started:?}");
+    for image in ["entrypoint = [\"/usr/bin/python3\"]", "cmd = [\"python3\"]"] {
+        let python = paths("py3-module", image);
+        for path in ["/usr/bin/python3", "/usr/lib/python3.13/json.py"] {
+            assert!(python.contains(path), "{image}: {python:?}");
+        }
+    }
+    assert!(!paths("py3-module", "user = \"1\"").contains("/usr/bin/python3"));
+}
+
+#[test]
+fn who_diverts_a_path_has_it() {
+    let rig = Rig::with(&Archive::new(
+        "Package: all-tools
+ /usr/bin/tool 0755 of all
+
+ Package: tool
+ /usr/bin/tool 0755 of its own
+ preinst #!/bin/sh\\nset -e\\ndpkg-divert --package tool --add --rename --divert /usr/bin/tool.all /usr/bin/tool\\n",
+    ));
+    rig.recipe("[[layer]]\nname = \"main\"\npackages = [\"all-tools\", \"tool\"]\n");
+    let told = rig.run(&["build", "r.toml", "--arch", "amd64"]).ok().err;
+    assert!(!told.contains("warning:"), "{told}");
+    assert_eq!(Image::read(&rig.work("images"), "r").text("/usr/bin/tool"), "of its own");
+}

@@ -15,7 +15,7 @@ use crate::recipe::{PackageSpec, Recipe, Stacked};
 use crate::repository::{
     Access, IndexPart, LocalPackage, PackageIndex, RepositoryError, local_apks, local_packages, locked_text,
 };
-use crate::resolve::{Pinned, Request, ResolveError, Solution, resolve};
+use crate::resolve::{Pinned, Request, ResolveError, Solution, along, resolve};
 use crate::select::SelectError;
 
 use super::locking_on_base::{OfBase, as_base, on_base};
@@ -76,7 +76,10 @@ impl Forge<'_> {
         match update {
             Update::All => own.clear(),
             Update::Necessary => {}
-            Update::Packages(fresh) => own.retain(|name, _| !fresh.contains(*name)),
+            Update::Packages(named) => {
+                let fresh = self.taken_anew(recipe, port, &own, named)?;
+                own.retain(|name, _| !fresh.contains(*name));
+            }
         }
         // What comes from where the recipe does not look any more is no version of what it means: another release's.
         if !own.is_empty() {
@@ -97,11 +100,68 @@ impl Forge<'_> {
             }
             solved => solved?,
         };
+        if let (Update::Packages(named), Some(old)) = (update, old) {
+            self.tell_held_back(recipe, port, (&old.packages_of(arch), &resolved.packages), named)?;
+        }
         let dated = recipe.snapshot.is_none() && !self.options.allow_expired_index;
         if dated && let Some(older) = old.and_then(|old| old.older_than(&resolved.repositories)) {
             return Err(older.into());
         }
         Ok(resolved)
+    }
+
+    /// What is taken anew with some packages, if that is to be newer versions of them. What comes along is told.
+    fn taken_anew(
+        &self,
+        recipe: &Recipe,
+        port: Port,
+        own: &BTreeMap<&str, &LockedPackage>,
+        named: &BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, ForgeError> {
+        // apk's solver lets go of what does not fit.
+        if recipe.format() == PackageFormat::Apk || named.is_empty() {
+            return Ok(named.clone());
+        }
+        let local = local_packages(recipe, port.name, port.triplet)?;
+        let index = self.deb_index_with(recipe, port, &local, own)?;
+        let versions = own.values().map(|package| (package.name.clone(), package.version.clone()));
+        Ok(along(&index, &versions.collect(), named))
+    }
+
+    /// Tells what came along with some packages that were to be newer, and which of these are not though there are newer
+    /// ones. `both` is the last lock and what was resolved.
+    fn tell_held_back(
+        &self,
+        recipe: &Recipe,
+        port: Port,
+        both: (&BTreeMap<&str, &LockedPackage>, &[LockedPackage]),
+        named: &BTreeSet<String>,
+    ) -> Result<(), ForgeError> {
+        if recipe.format() == PackageFormat::Apk {
+            return Ok(());
+        }
+        let (old, new) = both;
+        let index = self.deb_index(recipe, port)?;
+        let mut others = Vec::new();
+        for package in new {
+            let Some(before) = old.get(package.name.as_str()) else { continue };
+            let is_named = named.contains(&package.name);
+            if before.version != package.version && !is_named {
+                others.push(format!("{} {}", package.name, package.version));
+            }
+            let newest = index.named(&package.name).next().map(|id| index.version(id));
+            if let Some(newest) = newest.filter(|newest| is_named && *newest != package.version) {
+                let label = package.label();
+                self.progress.note(&format!(
+                    "{label} stays on {}: {newest} does not go with what else is locked or asked for",
+                    port.arch
+                ));
+            }
+        }
+        if !others.is_empty() && !named.is_empty() {
+            self.progress.note(&format!("updated as well on {}: {}", port.arch, others.join(", ")));
+        }
+        Ok(())
     }
 
     /// The repositories that a recipe takes packages from, as [`LockedPackage::repository`] names them.
@@ -123,7 +183,7 @@ impl Forge<'_> {
     fn resolve_deb(&self, recipe: &Recipe, port: Port, known: &Known<'_>) -> Result<Resolved, ForgeError> {
         let Port { arch, name: arch_name, triplet } = port;
         let local = local_packages(recipe, arch_name, triplet)?;
-        let index = self.deb_index_with(recipe, port, &local, known)?;
+        let index = self.deb_index_with(recipe, port, &local, &known.packages)?;
 
         let mut programs = needs(recipe, arch);
         self.find_deb(recipe, &index, &mut programs)?;
@@ -162,12 +222,11 @@ impl Forge<'_> {
         recipe: &Recipe,
         port: Port,
         local: &[LocalPackage],
-        known: &Known<'_>,
+        known: &BTreeMap<&str, &LockedPackage>,
     ) -> Result<Arc<PackageIndex>, ForgeError> {
         let index = self.deb_index(recipe, port)?;
         let mut more: Vec<IndexPart> = local.iter().map(|package| package.part.clone()).collect();
-        let known =
-            known.packages.values().filter(|package| package.repository.is_some() || package.in_image);
+        let known = known.values().filter(|package| package.repository.is_some() || package.in_image);
         let gone = known.filter(|package| !index.has(&package.name, &package.version));
         more.extend(gone.filter_map(|package| still_locked(package)));
         if more.is_empty() {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::arch::Arch;
 use crate::catalog::FileCatalog;
-use crate::effects::{CatalogFiles, EffectsMemo, PackageEffects, effects_of_all};
+use crate::effects::{CatalogFiles, Effect, EffectsMemo, PackageEffects, effects_of_all};
 use crate::recipe::Recipe;
+use crate::root_path::RootPath;
 
 use super::ForgeError;
 
@@ -19,6 +20,17 @@ pub(super) struct ScriptEffects {
 }
 
 impl ScriptEffects {
+    /// The paths that packages claim for themselves, and these packages.
+    pub(super) fn diversions(&self) -> impl Iterator<Item = (&RootPath, &str)> {
+        self.packages.iter().flat_map(|(package, found)| {
+            let diverted = found.effects.iter().filter_map(|effect| match effect {
+                Effect::Divert { path, .. } => Some(path),
+                _ => None,
+            });
+            diverted.map(|path| (path, package.as_str()))
+        })
+    }
+
     /// Evaluates the scripts of the catalogued packages among one another, if more were catalogued since: what a
     /// script does may depend on the others' files, but not on the order in which they were fetched.
     pub(super) fn update(

@@ -42,7 +42,7 @@ fn origin(kind: OriginKind, suite: &str) -> IndexOrigin {
     }
 }
 
-fn index(packages: &str) -> PackageIndex {
+pub(super) fn index(packages: &str) -> PackageIndex {
     let texts = vec![(origin(OriginKind::Archive, "trixie"), IndexText::vouched(paragraphs(packages)))];
     PackageIndex::new(Arch::Amd64, "amd64", texts).unwrap()
 }

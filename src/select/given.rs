@@ -106,6 +106,15 @@ impl Selector<'_> {
         });
     }
 
+    /// The package that a path is taken from; of a base image's, those that it has it from.
+    pub(super) fn owners_at(&self, path: &RootPath) -> BTreeSet<String> {
+        if !self.is_given(path) {
+            return BTreeSet::from([self.package_at(path)]);
+        }
+        let catalog = self.inputs.catalog;
+        catalog.at(path).iter().map(|file| catalog.get(*file).0.name.clone()).collect()
+    }
+
     /// Whether a path is a base image's.
     pub(super) fn is_given(&self, path: &RootPath) -> bool {
         self.chosen.get(path).is_some_and(|chosen| chosen.selected.reason == Reason::Given)

@@ -60,6 +60,8 @@ pub enum Reason {
         /// The name.
         soname: String,
     },
+    /// The image starts it.
+    Started,
     /// A run-time rule asks for it.
     Rule {
         /// The rule's name.
@@ -73,7 +75,12 @@ impl Reason {
     /// The file that asks for it, if one does.
     pub fn by(&self) -> Option<&RootPath> {
         match self {
-            Reason::Given | Reason::Named | Reason::All | Reason::Included(_) | Reason::Reached => None,
+            Reason::Given
+            | Reason::Named
+            | Reason::All
+            | Reason::Included(_)
+            | Reason::Reached
+            | Reason::Started => None,
             Reason::Library { by, .. }
             | Reason::Loader { by }
             | Reason::Link { by }
@@ -100,6 +107,7 @@ impl Reason {
             Reason::Word { .. } => "word",
             Reason::Mention { .. } => "mention",
             Reason::Opened { .. } => "opened",
+            Reason::Started => "started",
             Reason::Rule { .. } => "rule",
         }
     }
@@ -120,6 +128,7 @@ impl fmt::Display for Reason {
             Reason::Word { by, word } => write!(f, "`{word}` is called by {by}"),
             Reason::Mention { by } => write!(f, "mentioned by {by}"),
             Reason::Opened { by, soname } => write!(f, "`{soname}` is opened by {by}"),
+            Reason::Started => f.write_str("the image starts it"),
             Reason::Rule { rule, by: Some(by) } => write!(f, "by the rule `{rule}`, because of {by}"),
             Reason::Rule { rule, by: None } => {
                 write!(f, "by the rule `{rule}`, because of the image's environment")

@@ -113,6 +113,46 @@ impl Selector<'_> {
         }
     }
 
+    /// What the image starts comes, where a package that is locked has it, and is run wherever it lies.
+    pub(super) fn start(&mut self) {
+        let Inputs { recipe, .. } = self.inputs;
+        if recipe.layers.is_empty() {
+            return;
+        }
+        let words = recipe.image.entrypoint.as_ref().or(recipe.image.cmd.as_ref());
+        let Some(program) = words.and_then(|words| words.first()).filter(|_| self.keeps_whole_packages())
+        else {
+            return;
+        };
+        let Some((path, file)) = self.find_command(program) else {
+            let name = program.rsplit('/').next().unwrap_or(program);
+            let likely = std::iter::once(name).chain(usual_packages(name).iter().copied());
+            let likely: Vec<String> =
+                likely.filter(|name| self.is_uncatalogued(name)).map(str::to_owned).collect();
+            self.wants.extend(likely);
+            return;
+        };
+        if self.is_own(&file) {
+            return;
+        }
+        if !self.is_chosen(&file) {
+            let owners = BTreeSet::from([self.package_at(&path), self.package_at(&file)]);
+            self.pull_along(&path, &Reason::Started);
+            self.pull(&file, Reason::Started);
+            // Of an interpreter the modules too, as for a script of what the layers name.
+            let named: BTreeSet<String> =
+                self.layers.iter().flat_map(|layer| &layer.named).cloned().collect();
+            for (owner, named) in
+                owners.iter().flat_map(|owner| named.iter().map(move |named| (owner, named)))
+            {
+                self.reach_interpreter(owner, named);
+            }
+        }
+        if !is_run_where_it_is(&file) {
+            self.is_run(&file);
+        }
+    }
+
     /// The same for what the commands lead to that are made as links: alternatives above all.
     pub(super) fn run_by_made_links(&mut self) {
         let made: Vec<&RootPath> = self.inputs.made_links.keys().filter(|link| is_command(link)).collect();
@@ -169,7 +209,8 @@ impl Selector<'_> {
             let reason = Reason::Interpreter { by: script.clone() };
             self.pull_along(&path, &reason);
             // python3 is a link of one package to what another has.
-            let owners = BTreeSet::from([self.package_at(&path), self.package_at(&file)]);
+            let owners: BTreeSet<String> =
+                [&path, &file].iter().flat_map(|path| self.owners_at(path)).collect();
             self.pull(&file, reason);
             for owner in &owners {
                 self.reach_interpreter(owner, package);

@@ -224,11 +224,18 @@ impl<'a> Selector<'a> {
     pub(super) fn pull(&mut self, path: &RootPath, reason: Reason) {
         let Some((_, package, _)) = self.file_at(path) else { return };
         self.looked_into.insert(package.name.clone());
-        let by_interpreter = matches!(reason, Reason::Interpreter { .. }) && self.helpers_have_modules();
+        let is_run = matches!(reason, Reason::Interpreter { .. } | Reason::Started);
+        let by_interpreter = is_run && self.helpers_have_modules();
         // Of its own package a file pulls what it needs and no more: where that is reached, it was so before.
         let is_own = reason.by().is_some_and(|by| self.package_at(by) == package.name);
+        // Of an image it pulls what it needs itself: the rest is no package that anything reaches.
+        let is_given = self.is_given(path);
         self.choose(path, reason);
-        if !is_own && self.keeps_whole_packages() && (by_interpreter || !self.is_helper(&package.name)) {
+        if !is_own
+            && !is_given
+            && self.keeps_whole_packages()
+            && (by_interpreter || !self.is_helper(&package.name))
+        {
             self.bonds.file_to_package(path, &package.name);
             self.expand(&package.name, Role::Reached);
         }
@@ -363,7 +370,8 @@ impl<'a> Selector<'a> {
         }
         for other in others {
             let dropped = catalog.get(*other).0;
-            if dropped.name != taken.name && taken.replaces(dropped).is_none() {
+            let is_by_right = taken.replaces(dropped).is_some() || catalog.diverts(&taken.name, path);
+            if dropped.name != taken.name && !is_by_right {
                 self.warnings.insert(Warning::Contested {
                     path: path.clone(),
                     taken: taken.name.clone(),

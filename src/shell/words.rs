@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use brush_parser::ast::{CommandPrefixOrSuffixItem, Program, SimpleCommand};
 
 mod handed;
+mod rough;
 mod variables;
 mod walk;
 
@@ -186,14 +187,42 @@ pub fn words(text: &[u8]) -> Option<ScriptWords> {
     if let Some(handed) = handed(text) {
         return Some(guessed(&handed));
     }
-    let program =
-        parse(text).or_else(|| parse(&without_select(text)?)).or_else(|| parse(before_exec(text)?))?;
+    let known = parse(text)
+        .or_else(|| parse(&rough::without_select(text)?))
+        .or_else(|| parse(rough::before_exec(text)?))
+        .or_else(|| parse(&rough::without_conditions(text)?));
+    let Some(program) = known else {
+        return Some(text)
+            .filter(|text| is_of_shell(text))
+            .map(by_lines)
+            .filter(|words| !words.commands.is_empty());
+    };
     let mut words = ScriptWords::default();
     let functions = words.note_all(&program, &mut Variables::default(), 0);
     words.commands.retain(|command| !functions.contains(command) && !is_builtin(command));
     words.sought.retain(|command| !is_builtin(command));
     words.functions = functions;
     Some(words)
+}
+
+/// The command words of the lines of a script that cannot be parsed as a whole.
+fn by_lines(text: &str) -> ScriptWords {
+    let mut words = ScriptWords { guessed: true, ..ScriptWords::default() };
+    let mut variables = Variables::default();
+    for program in rough::commands(text).filter_map(parse) {
+        let functions = words.note_all(&program, &mut variables, 0);
+        words.functions.extend(functions);
+    }
+    words.commands.retain(|command| !words.functions.contains(command) && !is_builtin(command));
+    words.sought.retain(|command| !is_builtin(command));
+    words.sources.clear();
+    words
+}
+
+/// Whether a script is a shell's, as far as its first line tells.
+fn is_of_shell(text: &str) -> bool {
+    let shebang = text.lines().next().and_then(|line| line.strip_prefix("#!"));
+    shebang.is_none_or(|line| line.split_ascii_whitespace().any(is_shell))
 }
 
 /// The command words of the lines that a script hands to a shell.
@@ -210,26 +239,6 @@ fn guessed(handed: &Handed) -> ScriptWords {
     words.commands.extend(handed.direct.iter().cloned());
     words.sources.clear();
     words
-}
-
-/// A script with loops of bash's in the place of its menus (`select NAME in ...; do`), which the parser does not know.
-fn without_select(text: &str) -> Option<String> {
-    let menu = |line: &str| line.trim_start().starts_with("select ") && line.contains(" in ");
-    let loops = |line| if menu(line) { line.replacen("select", "for", 1) } else { line.to_owned() };
-    text.lines().any(menu).then(|| text.split_inclusive('\n').map(loops).collect())
-}
-
-/// The start of a script up to the line in which the shell gives way to another interpreter, for which the rest is
-/// written: `exec wish "$0" "$@"` in a script of Tcl's.
-fn before_exec(text: &str) -> Option<&str> {
-    let mut end = 0;
-    for line in text.split_inclusive('\n') {
-        end += line.len();
-        if line.starts_with("exec ") {
-            return text.get(..end);
-        }
-    }
-    None
 }
 
 fn is_builtin(word: &str) -> bool {

@@ -260,7 +260,8 @@ impl<'p, 't> Proof<'p, 't> {
             }
             let wider = wider.get_or_insert_with(|| scope.union(hosts).copied().collect());
             let mut missing = self.missing(file, subject.by_musl, wider);
-            missing.retain(|import| !self.lacks_version(subject, import));
+            let soname = subject.process.objects[number].facts.soname.as_deref();
+            missing.retain(|import| !self.lacks_version(subject, import) && !is_debuggers(soname, import));
             if !missing.is_empty() {
                 self.find(subject, number, false, LinkFault::Symbols(named(&missing)));
             }
@@ -296,6 +297,12 @@ impl<'p, 't> Proof<'p, 't> {
         }
         missing
     }
+}
+
+/// Whether a debugger has what a library lacks: glibc's for debugging threads calls whatever program opens it
+/// (`proc_service.h`).
+fn is_debuggers(soname: Option<&str>, import: &Import<'_>) -> bool {
+    soname == Some("libthread_db.so.1") && import.name.starts_with("ps_")
 }
 
 /// The object that a name stands for.

@@ -96,10 +96,7 @@ impl Setup<'_> {
             let (Some(given), Some(file)) = (self.given.get(&path), made.get_mut(&path)) else { continue };
             let Content::Bytes(own) = &file.content else { continue };
             let (given, own) = (String::from_utf8_lossy(given), String::from_utf8_lossy(own));
-            let known: BTreeSet<&str> = given.lines().collect();
-            let is_list = path.as_str() == database::DIVERSIONS;
-            let new = own.lines().filter(|line| is_list || !known.contains(line));
-            let lines: String = given.lines().chain(new).map(|line| format!("{line}\n")).collect();
+            let lines = database::joined(path.as_str(), &given, &own);
             *file = MadeFile::file(path, file.entry.metadata.mode, lines.into_bytes());
         }
     }

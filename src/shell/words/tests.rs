@@ -104,7 +104,22 @@ fn what_is_no_script_is_left_alone() {
 #[test]
 fn negations_without_end() {
     let text = format!("#!/bin/bash\n[[ {} a ]]\n", "! ".repeat(50_000));
-    assert!(words(text.as_bytes()).is_none());
+    assert_eq!(words(text.as_bytes()), Some(ScriptWords::default()));
+}
+
+#[test]
+fn what_the_parser_does_not_know_is_no_end_of_a_script() {
+    let commands = |text: &str| words(text.as_bytes()).unwrap().commands.into_iter().collect::<Vec<_>>();
+    for condition in ["( ( -n $a ) )", "( -n $b || ( -n $a ) )", "-n $b || ( $o =~ ^(x|y)$ && y )"] {
+        let text = format!("#!/bin/bash\nreadlink -f x\nif [[ {condition} ]]; then\n\tstat x\nfi\n");
+        assert_eq!(commands(&text), ["readlink", "stat"], "{condition}");
+        assert!(!words(text.as_bytes()).unwrap().guessed, "{condition}");
+    }
+    // Bash refuses the second line itself.
+    let text = "#!/bin/bash\nfor i in $(; do\n\tif ! grep -q x y; then\nsed s/a/b/ x\nf() {\n. /x\n";
+    assert_eq!(commands(text), ["grep", "sed"]);
+    assert!(words(text.as_bytes()).unwrap().guessed);
+    assert_eq!(words(b"#!/usr/bin/wish\nif { ls\n"), None);
 }
 
 proptest! {
