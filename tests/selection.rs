@@ -2344,7 +2344,8 @@ fn who_diverts_a_path_has_it() {
 
  Package: tool
  /usr/bin/tool 0755 of its own
- preinst #!/bin/sh\\nset -e\\ndpkg-divert --package tool --add --rename --divert /usr/bin/tool.all /usr/bin/tool\\n",
+ preinst #!/bin/sh
+ preinst dpkg-divert --package tool --add --rename --divert /usr/bin/tool.all /usr/bin/tool",
     ));
     rig.recipe("[[layer]]\nname = \"main\"\npackages = [\"all-tools\", \"tool\"]\n");
     let told = rig.run(&["build", "r.toml", "--arch", "amd64"]).ok().err;

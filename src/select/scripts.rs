@@ -209,8 +209,12 @@ impl Selector<'_> {
             let reason = Reason::Interpreter { by: script.clone() };
             self.pull_along(&path, &reason);
             // python3 is a link of one package to what another has.
-            let owners: BTreeSet<String> =
+            let mut owners: BTreeSet<String> =
                 [&path, &file].iter().flat_map(|path| self.owners_at(path)).collect();
+            if self.is_given(&file) {
+                // Not every image tells which files are of which package.
+                owners.extend(usual_packages(path.file_name()).iter().map(|name| (*name).to_owned()));
+            }
             self.pull(&file, reason);
             for owner in &owners {
                 self.reach_interpreter(owner, package);
