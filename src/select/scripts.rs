@@ -125,11 +125,7 @@ impl Selector<'_> {
             return;
         };
         let Some((path, file)) = self.find_command(program) else {
-            let name = program.rsplit('/').next().unwrap_or(program);
-            let likely = std::iter::once(name).chain(usual_packages(name).iter().copied());
-            let likely: Vec<String> =
-                likely.filter(|name| self.is_uncatalogued(name)).map(str::to_owned).collect();
-            self.wants.extend(likely);
+            self.want_started(program);
             return;
         };
         if self.is_own(&file) {
@@ -150,6 +146,25 @@ impl Selector<'_> {
         }
         if !is_run_where_it_is(&file) {
             self.is_run(&file);
+        }
+    }
+
+    /// Wants packages that may have what the image starts: those that its name suggests, and then, since it may be a
+    /// link, what these depend on.
+    fn want_started(&mut self, program: &str) {
+        let name = program.rsplit('/').next().unwrap_or(program);
+        let usual = usual_packages(name).iter().copied();
+        let likely: Vec<&str> = std::iter::once(name).chain(usual).collect();
+        let packages = self.inputs.packages;
+        let locked = likely.iter().filter_map(|name| packages.get(name));
+        let requires = locked.flat_map(|locked| &locked.requires).map(String::as_str);
+        for names in [likely.clone(), requires.collect()] {
+            let wanted: Vec<String> =
+                names.into_iter().filter(|name| self.is_uncatalogued(name)).map(str::to_owned).collect();
+            if !wanted.is_empty() {
+                self.wants.extend(wanted);
+                return;
+            }
         }
     }
 
