@@ -289,6 +289,8 @@ pub enum Tool {
     Tmpfiles(Vec<RootPath>),
     /// `iconvconfig`.
     GconvConfig,
+    /// `dot -c`, or `libgvc6-config-update -c`.
+    GraphvizConfig,
     /// `update-shells`, or `add-shell` of these.
     Shells(Vec<RootPath>),
     /// Another whose result is left out.

@@ -19,6 +19,7 @@ pub mod alpine;
 mod certificates;
 pub mod debian;
 mod dpkg;
+mod graphviz;
 mod host_files;
 mod image_tree;
 mod ld_so_cache;

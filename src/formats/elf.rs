@@ -20,12 +20,14 @@ use crate::hint::Hint;
 
 mod build_id;
 mod image;
+mod loaded;
 mod mentions;
 mod notes;
 mod symbol_table;
 mod symbols;
 
 pub use build_id::build_id;
+pub use loaded::Loaded;
 pub use notes::{DlopenNote, DlopenPriority};
 pub use symbols::{Binding, Export, Import, ImportVersion, PackedSymbols, SymbolKind, Symbols, VersionNeed};
 

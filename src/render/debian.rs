@@ -28,7 +28,8 @@ use crate::tarball::EntryKind;
 use super::image_tree::{ImageTree, Origin};
 use super::script_files::{Files, is_made_again, source};
 use super::{
-    Accounts, Changes, Made, MadeFile, RenderError, certificates, directory_links, fixed, ld_so_cache, pam,
+    Accounts, Changes, Made, MadeFile, RenderError, certificates, directory_links, fixed, graphviz,
+    ld_so_cache, pam,
 };
 
 mod account_files;

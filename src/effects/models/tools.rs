@@ -86,6 +86,12 @@ pub(super) fn iconvconfig(machine: &mut Machine<'_>, _: &Call) -> Reply {
     tool(machine, Tool::GconvConfig)
 }
 
+/// Graphviz's list of plug-ins, where it is to be made.
+pub(super) fn graphviz(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    let makes = call.argv.iter().any(|word| word == "-c");
+    if makes { tool(machine, Tool::GraphvizConfig) } else { unmodelled(machine, call) }
+}
+
 /// Files named by operands, in the directories where such files are.
 fn configuration(machine: &Machine<'_>, call: &Call, directories: [&str; 2]) -> Vec<RootPath> {
     let operands = call.argv.iter().skip(1).filter(|word| !word.starts_with('-'));

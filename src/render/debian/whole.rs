@@ -9,7 +9,7 @@ use crate::recipe::RuleTool;
 use crate::root_path::RootPath;
 
 use super::super::Content;
-use super::{Made, MadeFile, Setup, certificates, database, fixed, ld_so_cache, pam, shells};
+use super::{Made, MadeFile, Setup, certificates, database, fixed, graphviz, ld_so_cache, pam, shells};
 
 /// Where a Java from packages looks for its keystore.
 const JAVA_KEYSTORE: &str = "/etc/ssl/certs/java/cacerts";
@@ -20,6 +20,8 @@ pub(super) fn is_source(path: &RootPath) -> bool {
     text == ld_so_cache::CONFIG
         || shells::is_source(path)
         || text == certificates::CONFIG
+        || (graphviz::is_plugin(path.file_name())
+            && path.parent().is_some_and(|parent| parent.file_name() == graphviz::DIRECTORY))
         || (text.starts_with("/etc/ld.so.conf.d/") && text.strip_suffix(".conf").is_some())
         || (text.strip_suffix(".crt").is_some()
             && (path.is_within(&fixed(certificates::PACKAGED))
@@ -28,7 +30,13 @@ pub(super) fn is_source(path: &RootPath) -> bool {
 
 /// What is made of several packages' files by programs that are left out, and is missed where it is not there and
 /// something below a directory is.
-const MISSED: [(&str, &str, &str, &str); 3] = [
+const MISSED: [(&str, &str, &str, &str); 4] = [
+    (
+        "update-mime-database",
+        "the cache by which contents of files are recognised is",
+        "/usr/share/mime/mime.cache",
+        "/usr/share/mime/packages",
+    ),
     ("update-catalog", "the catalogs of SGML are", "/etc/sgml/catalog", "/usr/share/sgml"),
     (
         "update-perl-sax-parsers",
@@ -81,6 +89,7 @@ impl Setup<'_> {
         made.extend(self.certificate_files());
         made.extend(self.pam_files());
         made.extend(self.shell_files());
+        made.extend(self.graphviz_config());
         if self.tree.leads(&fixed("/usr/bin/dpkg")) {
             made.extend(self.alternatives.records(|path| self.tree.leads(path)));
             made.extend(database::records(self.done.keys().map(|name| (*name, self.effects_of(name)))));
@@ -171,6 +180,26 @@ impl Setup<'_> {
         });
         let real = |directory: &RootPath| self.tree.resolve(directory).filter(|path| self.tree.leads(path));
         shells::files(&contents, added.flatten(), real, |path| self.tree.leads(path))
+    }
+
+    /// Graphviz's list of its plug-ins, where a package has it made.
+    fn graphviz_config(&self) -> Made {
+        let is_made = |effect: &Effect| *effect == Effect::Tool(Tool::GraphvizConfig);
+        let directory = self.library(graphviz::DIRECTORY);
+        let names = self.tree.entries(&directory).map(|(path, _)| path.file_name());
+        let names: Vec<(&str, &str)> =
+            names.filter_map(|name| Some((name, graphviz::version(name)?))).collect();
+        let Some((_, version)) = names.first().copied() else { return Made::new() };
+        if !self.done.keys().any(|name| self.effects_of(name).iter().any(is_made)) {
+            return Made::new();
+        }
+        let path = |name: &str| directory.join(name).ok();
+        let contents = self.contents_of(names.iter().filter_map(|(name, _)| path(name)));
+        let plugins =
+            names.iter().filter_map(|(name, _)| Some((*name, contents.get(&path(name)?)?.as_slice())));
+        let Some(config) = path(&format!("config{version}a")) else { return Made::new() };
+        let text = graphviz::config(plugins).into_bytes();
+        Made::from([(config.clone(), MadeFile::file(config, 0o644, text))])
     }
 
     fn pam_files(&self) -> Made {
