@@ -118,3 +118,19 @@ fn installed(loaded: &Loaded<'_>, list: u64) -> Option<Vec<(String, i32)>> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // That real plug-ins come out as `dot -c` has them is shown with the real archive.
+    #[test]
+    fn plugins_are_known_by_their_names() {
+        assert_eq!(version("libgvplugin_core.so.6"), Some("6"));
+        for none in ["libgvplugin_core.so.6.0.0", "libgvplugin_core.so", "libgvc.so.6"] {
+            assert_eq!(version(none), None, "{none}");
+        }
+        assert!(is_plugin("libgvplugin_core.so.6.0.0") && !is_plugin("libgvplugin_core.a"));
+        assert_eq!(config([("libgvplugin_core.so.6", b"text".as_slice())].into_iter()), HEAD);
+    }
+}

@@ -174,3 +174,29 @@ fn real_mirror_name_services_and_directories_of_a_daemon() {
     let said = "passwd:         files sss\n755 root /var/lib/sss\n700 root /var/lib/sss/secrets\nls: ";
     works("sssd-common", tools, &[(&["sh", "-c", looks], said)]);
 }
+
+/// The list of its plug-ins is what its own program makes of them.
+#[test]
+fn real_mirror_graphviz() {
+    let Some(bench) = Bench::new().filter(|_| can_run()) else { return };
+    let graph = "files = [{ path = \"/graph\", content = \"digraph { a -> b }\" }]";
+    let recipe = bench.recipe("debian:trixie", "graphviz", graph);
+    bench.build(&[&recipe, "--arch", "amd64"]);
+    let root = bench.unpack("graphviz");
+    let drawn = Ran::of(sandbox(&root).args(["dot", "-Tsvg", "/graph"])).ok();
+    assert!(drawn.out.contains("<svg") && drawn.out.contains("a&#45;&gt;b"), "{}", drawn.out);
+    let config = root.join("usr/lib/x86_64-linux-gnu/graphviz/config6a");
+    // In the order of a directory.
+    let plugins = || {
+        let text = std::fs::read_to_string(&config).unwrap();
+        let mut plugins: Vec<String> = text.split_inclusive("\n}\n").map(str::to_owned).collect();
+        let (head, first) = plugins[0].split_at(plugins[0].find("libgv").unwrap());
+        plugins[0] = format!("{first}{head}");
+        plugins.sort();
+        plugins
+    };
+    let made = plugins();
+    std::fs::remove_file(&config).unwrap();
+    Ran::of(sandbox(&root).args(["dot", "-c"])).ok();
+    assert_eq!(made, plugins());
+}

@@ -110,6 +110,11 @@ proptest! {
         }
         let length = if cut { length.index(bytes.len()) } else { bytes.len() };
         let _ = facts(&bytes[..length]);
+        if let Some(loaded) = Loaded::read(&bytes[..length]) {
+            for at in loaded.symbols().map(|(_, at)| at).chain(0..64).chain(0x1_0000..0x1_0100) {
+                let _ = (loaded.pointer(at), loaded.int(at), loaded.text(at));
+            }
+        }
     }
 }
 
