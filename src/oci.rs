@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
 use crate::digest::Digest;
-use crate::hint::Hint;
+use crate::hint::{Hint, of_limit};
 use crate::recipe::ImageConfig;
 use crate::registry::RegistryError;
 use crate::root_path::RootPath;
@@ -339,6 +339,13 @@ impl Hint for OciError {
             OciError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 "free some space, or choose another place with `--output`"
             }
+            OciError::Io { source, .. }
+                if source.kind() == std::io::ErrorKind::PermissionDenied
+                    || source.kind() == std::io::ErrorKind::ReadOnlyFilesystem =>
+            {
+                "choose a place that you can write to"
+            }
+            OciError::Io { source, .. } => return of_limit(source).into_iter().collect(),
             OciError::Place { .. } => "choose another place with `--output`",
             OciError::NotEmpty(_) => "name a directory that is empty or does not exist yet",
             OciError::TooManyLayers(_) => "put more packages into one [[layer]] of the recipe",

@@ -24,7 +24,7 @@ use std::time::SystemTime;
 use tempfile::NamedTempFile;
 
 use crate::digest::{Digest, Hasher};
-use crate::hint::Hint;
+use crate::hint::{Hint, of_limit};
 
 mod content_id;
 mod mapped;
@@ -139,11 +139,9 @@ impl CacheError {
 impl Hint for CacheError {
     fn hints(&self) -> Vec<String> {
         match self {
-            CacheError::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                vec!["free some space; the cache can be deleted at any time".to_owned()]
-            }
-            CacheError::Write { .. } | CacheError::Read { .. } => {
-                vec!["pass `--cache-dir` a directory that you can write to".to_owned()]
+            CacheError::Write { source, .. } | CacheError::Read { source, .. } => {
+                let usual = || "pass `--cache-dir` a directory that you can write to".to_owned();
+                vec![of_limit(source).unwrap_or_else(usual)]
             }
             CacheError::Content { .. } => Vec::new(),
         }

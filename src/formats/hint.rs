@@ -8,3 +8,16 @@ pub trait Hint {
     /// Sentences that complete "hint: ...", in the order of their likely use; empty where nothing helps.
     fn hints(&self) -> Vec<String>;
 }
+
+/// What to do where the system refuses more of something; none where it is anything else.
+pub fn of_limit(error: &std::io::Error) -> Option<String> {
+    // `EMFILE` and `ENFILE`, the process's limit and the system's, have no kind of their own.
+    let hint = match error.raw_os_error() {
+        Some(23 | 24) => "raise the limit of open files, `ulimit -n`",
+        _ if error.kind() == std::io::ErrorKind::StorageFull => {
+            "free some space; the cache can be deleted at any time"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}

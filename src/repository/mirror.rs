@@ -13,6 +13,7 @@ use crate::apk::repositories;
 use crate::deb::apt_sources::{self, AptSource};
 use crate::distro::{Archive, Distro, PackageFormat};
 use crate::hint::Hint;
+use crate::transport::is_remote;
 
 /// The name that stands for the snapshot archive in `--mirror snapshot=URL`.
 pub const SNAPSHOT: &str = "snapshot";
@@ -115,6 +116,16 @@ pub enum MirrorError {
         /// The archive.
         name: String,
     },
+    /// A mirror that is reached in a way that there is not.
+    #[error("{place} names the mirror `{url}` of `{name}`, which cannot be reached by its scheme")]
+    Scheme {
+        /// Where the name stands.
+        place: String,
+        /// The archive.
+        name: String,
+        /// The mirror.
+        url: String,
+    },
     /// An archive of which no past states are kept.
     #[error("there are no snapshots of the archive `{0}`")]
     NoSnapshots(&'static str),
@@ -127,6 +138,7 @@ impl Hint for MirrorError {
     fn hints(&self) -> Vec<String> {
         match self {
             MirrorError::NoUrl { .. } => vec!["write NAME=URL".to_owned()],
+            MirrorError::Scheme { .. } => vec!["write http:, https:, file: or a path".to_owned()],
             MirrorError::NoSnapshots(_) => {
                 vec!["leave `snapshot` out; the lock pins the versions".to_owned()]
             }
@@ -156,6 +168,9 @@ impl Mirrors {
             let url = url.trim().trim_end_matches('/');
             if url.is_empty() {
                 return Err(MirrorError::NoUrl { place, name: name.to_owned() });
+            }
+            if url.contains("://") && !is_remote(url) && !url.starts_with("file:") {
+                return Err(MirrorError::Scheme { place, name: name.to_owned(), url: url.to_owned() });
             }
             named.entry(name.to_owned()).or_insert_with(|| (url.to_owned(), origin));
             Ok(())

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use reqwest::StatusCode;
 
 use crate::digest::Digest;
-use crate::hint::Hint;
+use crate::hint::{Hint, of_limit};
 
 /// What a download must turn out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,15 +151,10 @@ impl Hint for TransportError {
                 "the mirror may be in the middle of an update; try again, or pass `--mirror` another mirror"
             }
             TransportError::Tls { .. } => "install the system's CA certificates, or use an http mirror",
-            TransportError::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                "free some space; the cache can be deleted at any time"
+            TransportError::Read { source, .. } | TransportError::Write { source, .. } => {
+                return of_limit(source).into_iter().collect();
             }
-            TransportError::Scheme { .. }
-            | TransportError::Setup { .. }
-            | TransportError::Read { .. }
-            | TransportError::Write { .. } => {
-                return Vec::new();
-            }
+            TransportError::Scheme { .. } | TransportError::Setup { .. } => return Vec::new(),
         };
         vec![hint.to_owned()]
     }

@@ -222,6 +222,16 @@ fn names_that_are_none_are_errors() {
     let given = map(&[("debian", " ")]);
     let error = Mirrors::new(&MirrorInputs { given, ..MirrorInputs::default() }).unwrap_err();
     assert_eq!(error.to_string(), "--mirror gives no URL for the mirror of `debian`");
+    let configured = map(&[("debian", "ftp://x.example")]);
+    let error = Mirrors::new(&MirrorInputs { configured, ..MirrorInputs::default() }).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the configuration file names the mirror `ftp://x.example` of `debian`, which cannot be reached by its scheme"
+    );
+    for url in ["file:///srv/debian", "/srv/debian", "HTTPS://x.example"] {
+        let given = map(&[("debian", url)]);
+        assert!(Mirrors::new(&MirrorInputs { given, ..MirrorInputs::default() }).is_ok(), "{url}");
+    }
     // A variable that is set to nothing is as good as none.
     let environment = map(&[("ROOTFORGE_MIRROR_DEBIAN", "")]);
     assert!(Mirrors::new(&MirrorInputs { environment, ..MirrorInputs::default() }).is_ok());
