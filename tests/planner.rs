@@ -248,6 +248,38 @@ fn a_plan_looks_into_what_has_changed_since_the_last() {
     assert_eq!(looked(&changed.err), 1, "{}", changed.err);
 }
 
+/// Files of its own in a layer of their own do not say how packages' files are to be spread.
+#[test]
+fn a_layer_of_settings_is_none_of_packages() {
+    let mut all = packages();
+    for (seed, name) in (100..).zip(NAMES) {
+        let (often, seldom) = (words(seed, 200_000), words(seed + 50, 200_000));
+        all += &format!(
+            "\n\nPackage: {name}-top\nVersion: 1-1+deb13u20\nDepends: {name}, {name}-data\n\
+             /usr/share/{name}-top 0644 {often}\n\n\
+             Package: {name}-data\nVersion: 1-1\n/usr/share/{name}-data 0644 {seldom}"
+        );
+    }
+    let archive = Archive::new(&all).for_archs(&[Arch::Amd64, Arch::Arm64]);
+    let spread = |with_settings: bool| {
+        let rig = rig();
+        archive.write(&rig.path("archive"));
+        for name in NAMES {
+            let path = format!("fleet/{name}.toml");
+            let settings = "\n[[layer]]\nname = \"settings\"\nfiles";
+            let named = format!("\"{name}-top\"]");
+            let text = rig.read(&path).replace(&format!("\"{name}\"]"), &named);
+            rig.write(&path, if with_settings { text.replace("\nfiles", settings) } else { text });
+        }
+        rig.run(&plan(&recipes(), &["--write"])).ok().says(&["wrote "]);
+        let has_layers = |name: &&str| rig.read(&format!("fleet/{name}.toml")).contains("\nlayers = ");
+        NAMES.iter().copied().filter(has_layers).collect::<Vec<_>>()
+    };
+    let of_one = spread(false);
+    assert!(!of_one.is_empty());
+    assert_eq!(spread(true), of_one);
+}
+
 /// A recipe that says how its files are spread gets a base, and stays as it is otherwise.
 #[test]
 fn what_a_recipe_says_of_its_layers_stays() {

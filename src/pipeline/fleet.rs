@@ -16,7 +16,7 @@ use crate::fleet::{
     with_layers,
 };
 use crate::lock::Lock;
-use crate::recipe::{Base, Layering, Recipe};
+use crate::recipe::{Base, Layer, Layering, Recipe};
 
 use super::inputs::fingerprints;
 use super::side_by_side::side_by_side;
@@ -334,7 +334,7 @@ impl Outcome<'_> {
             let whole = Placed { layers: forge.measured(recipe, &lock, &prepared)?.pulled, budget: None };
             let below = drafts::below_of(drafts, Some(one.number), self.planned);
             let budget = most.saturating_sub(below.len()).min(Layering::MAX_BUDGET);
-            if budget < 2 || !is_one_layer(recipe) {
+            if budget < 2 || !is_of_one_kind(recipe) {
                 return Ok(whole);
             }
             let spread = Recipe { layering: Layering::Auto { budget }, ..recipe.clone() };
@@ -370,9 +370,11 @@ impl Placed {
     }
 }
 
-/// Whether nobody has said how a recipe's files are to be spread over layers: `layers = "explicit"` says so too.
-fn is_one_layer(recipe: &Recipe) -> bool {
-    recipe.layers.len() == 1
+/// Whether nobody has said how packages' files are to be spread over layers: all are of one, whatever others have of the
+/// recipe's own. `layers = "explicit"` says so too.
+fn is_of_one_kind(recipe: &Recipe) -> bool {
+    let has_packages = |layer: &&Layer| !layer.packages.is_empty() || !layer.include.is_empty();
+    recipe.layers.iter().filter(has_packages).count() == 1
         && recipe.layering == Layering::Explicit
         && with_layers(&recipe.text, Layering::DEFAULT_BUDGET).is_ok()
 }
