@@ -282,21 +282,22 @@ impl FileCatalog {
         self.packages[reference.package as usize].source.is_some()
     }
 
-    /// Says which paths packages' scripts claim for their own package (dpkg-divert(1)), by path; with that, settles anew who
-    /// owns what.
-    pub fn divert<'d>(&mut self, diversions: impl Iterator<Item = (&'d RootPath, &'d str)>) {
-        let diverted =
-            diversions.map(|(path, package)| (self.merged_usr.canonical(path), package.to_owned()));
-        let diverted: BTreeMap<RootPath, String> = diverted.collect();
-        if diverted != self.diverted {
+    /// Says which paths packages' scripts claim for their own package (dpkg-divert(1)), by path, and settles anew who owns
+    /// what; whether anything changed. As with dpkg, links of the distro do not count, and of two the first does.
+    pub fn divert<'d>(&mut self, diversions: impl Iterator<Item = (&'d RootPath, &'d str)>) -> bool {
+        let mut diverted = BTreeMap::new();
+        for (path, package) in diversions {
+            let is_others = |file: &FileRef| self.packages[file.package as usize].name != package;
+            if self.merged_usr.canonical(path) == *path && self.at(path).iter().any(is_others) {
+                diverted.entry(path.clone()).or_insert_with(|| package.to_owned());
+            }
+        }
+        let is_new = diverted != self.diverted;
+        if is_new {
             self.diverted = diverted;
             self.order_owners();
         }
-    }
-
-    /// Whether a package claims a path for itself.
-    pub fn diverts(&self, package: &str, path: &RootPath) -> bool {
-        self.diverted.get(path).is_some_and(|by| by == package)
+        is_new
     }
 
     /// Settles who owns what several packages have: who claims it for itself, or else the first by name of those that no other replaces with

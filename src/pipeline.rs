@@ -49,6 +49,7 @@ mod script_effects;
 mod scripts;
 mod side_by_side;
 mod summary;
+mod updating;
 mod why;
 
 use loader_path::{LoaderConfiguration, musl_path};
@@ -247,8 +248,7 @@ impl Forge<'_> {
         wants.files.extend(at_hand.wanted_of_base(base.as_deref()));
         loop {
             self.gather(recipe, lock, arch, wants, &mut at_hand)?;
-            effects.update(recipe, arch, &at_hand.catalog, &self.loaded.effects)?;
-            at_hand.catalog.divert(effects.diversions());
+            effects.settle(recipe, arch, &mut at_hand.catalog, &self.loaded.effects)?;
             let catalog = &at_hand.catalog;
             made_links.update(distro.format(), catalog, &effects.packages)?;
             let musl_path = musl_path(recipe, arch, catalog)?;

@@ -234,9 +234,10 @@ pub fn select(inputs: Inputs<'_>) -> Result<Outcome, SelectError> {
         selector.include();
         selector.link_own();
         selector.settle();
+        if selector.start() {
+            selector.settle();
+        }
     }
-    selector.start();
-    selector.settle();
     selector.finish()
 }
 

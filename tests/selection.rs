@@ -2322,7 +2322,13 @@ fn what_the_image_starts_comes_and_is_looked_into() {
         ));
         let told = rig.run(&["build", "r.toml", "--arch", "amd64"]).ok().err;
         assert!(!told.contains("warning:"), "{told}");
-        Image::read(&rig.work("images"), "r").paths()
+        let image = Image::read(&rig.work("images"), "r");
+        let (_, members) = image.layers.last().unwrap();
+        assert!(
+            members.iter().all(|(entry, _)| !entry.path.as_str().starts_with("/usr/bin/")),
+            "{members:?}"
+        );
+        image.paths()
     };
     let started = paths("served", "entrypoint = [\"/usr/share/served/bin/run\", \"x\"]");
     assert!(started.contains("/usr/bin/stat") && started.contains("/usr/bin/sh"), "{started:?}");
@@ -2334,6 +2340,10 @@ fn what_the_image_starts_comes_and_is_looked_into() {
         }
     }
     assert!(!paths("py3-module", "user = \"1\"").contains("/usr/bin/python3"));
+    // Every system has it, though nobody depends on it.
+    for image in ["entrypoint = [\"stat\"]", "entrypoint = []\ncmd = [\"/usr/bin/stat\"]"] {
+        assert!(paths("py3-module", image).contains("/usr/bin/stat"), "{image}");
+    }
 }
 
 #[test]
@@ -2345,10 +2355,31 @@ fn who_diverts_a_path_has_it() {
  Package: tool
  /usr/bin/tool 0755 of its own
  preinst #!/bin/sh
- preinst dpkg-divert --package tool --add --rename --divert /usr/bin/tool.all /usr/bin/tool",
+ preinst dpkg-divert --package tool --add --rename --divert /usr/bin/tool.all /usr/bin/tool
+
+ Package: copier
+ Depends: tool
+ /usr/share/copier 0644 x
+ postinst #!/bin/sh
+ postinst cp /usr/bin/tool /etc/copy",
     ));
-    rig.recipe("[[layer]]\nname = \"main\"\npackages = [\"all-tools\", \"tool\"]\n");
+    rig.recipe("[[layer]]\nname = \"main\"\npackages = [\"all-tools\", \"tool\", \"copier\"]\n");
     let told = rig.run(&["build", "r.toml", "--arch", "amd64"]).ok().err;
-    assert!(!told.contains("warning:"), "{told}");
+    assert!(told.contains("/usr/bin/tool is in tool and in all-tools"), "{told}");
     assert_eq!(Image::read(&rig.work("images"), "r").text("/usr/bin/tool"), "of its own");
+    // A script that looks at it sees that, and images on this one have the same layer, recalled or not.
+    let base = Image::read(&rig.work("images"), "r").layers[0].0.clone();
+    for name in ["first", "second"] {
+        rig.write(
+            &format!("{name}.toml"),
+            format!(
+                "name = \"{name}\"\nbase = \"r.toml\"\n[[layer]]\nname = \"{name}\"\n\
+                 files = [{{ path = \"/etc/x\", content = \"{name}\" }}]\n"
+            ),
+        );
+        rig.run(&["build", &format!("{name}.toml"), "--arch", "amd64"]).ok();
+        let image = Image::read(&rig.work("images"), name);
+        assert_eq!(image.layers[0].0, base, "{name}");
+        assert_eq!(image.text("/etc/copy"), "of its own");
+    }
 }

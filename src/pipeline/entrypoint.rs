@@ -14,9 +14,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// The program that an image starts and that no layer has.
 pub(super) fn missing_program(config: &ImageConfig, layers: &[LayerPlan]) -> Option<String> {
-    let first =
-        |words: &Option<Vec<String>>| words.as_ref()?.first().filter(|word| !word.is_empty()).cloned();
-    let program = first(&config.entrypoint).or_else(|| first(&config.cmd))?;
+    let program = config.program()?.to_owned();
     let candidates: Vec<RootPath> = if program.starts_with('/') {
         RootPath::parse(&program).into_iter().collect()
     } else if program.contains('/') {

@@ -85,7 +85,7 @@ impl Forge<'_> {
             return Ok(None);
         }
         let mut effects = ScriptEffects::default();
-        effects.update(recipe, arch, &catalog, &self.loaded.effects)?;
+        effects.settle(recipe, arch, &mut catalog, &self.loaded.effects)?;
         let base = match (&recipe.base, &lock.base) {
             (Some(base), Some(lock)) => Some(Arc::new(self.prepare_base(&base.recipe, lock, arch, None)?)),
             _ => None,

@@ -15,7 +15,7 @@ use crate::recipe::{PackageSpec, Recipe, Stacked};
 use crate::repository::{
     Access, IndexPart, LocalPackage, PackageIndex, RepositoryError, local_apks, local_packages, locked_text,
 };
-use crate::resolve::{Pinned, Request, ResolveError, Solution, along, resolve};
+use crate::resolve::{Pinned, Request, ResolveError, Solution, resolve};
 use crate::select::SelectError;
 
 use super::locking_on_base::{OfBase, as_base, on_base};
@@ -72,96 +72,39 @@ impl Forge<'_> {
         {
             return Ok(resolved);
         }
-        let mut own = old.map(|old| old.packages_of(arch)).unwrap_or_default();
-        match update {
-            Update::All => own.clear(),
-            Update::Necessary => {}
-            Update::Packages(named) => {
-                let fresh = self.taken_anew(recipe, port, &own, named)?;
-                own.retain(|name, _| !fresh.contains(*name));
-            }
-        }
+        let mut own = match update {
+            Update::All => BTreeMap::new(),
+            _ => old.map(|old| old.packages_of(arch)).unwrap_or_default(),
+        };
         // What comes from where the recipe does not look any more is no version of what it means: another release's.
         if !own.is_empty() {
             let sources = self.sources(recipe, port)?;
             let is_meant = |name: &String| sources.contains(name);
             own.retain(|_, package| package.repository.as_ref().is_none_or(is_meant));
         }
-        let keep = matches!(update, Update::Packages(_));
-        let solve = |known: &Known<'_>| match recipe.format() {
-            PackageFormat::Deb => self.resolve_deb(recipe, port, known),
-            PackageFormat::Apk => self.resolve_apk(recipe, port, known),
-        };
         let of_base = base.map(|base| OfBase::of(base, arch)).unwrap_or_default();
-        let resolved = match solve(&Known::of(own.clone(), &of_base, keep)) {
-            Err(error @ (ForgeError::Resolve(_) | ForgeError::ApkResolve(_))) => {
-                let solve = |of_base: &OfBase<'_>| solve(&Known::of(own.clone(), of_base, keep)).ok();
-                return Err(on_base(recipe, &of_base, solve, error));
+        let solve = |own: &Own<'_>, of_base: &OfBase<'_>| {
+            let known = Known::of(own.clone(), of_base, matches!(update, Update::Packages(_)));
+            match recipe.format() {
+                PackageFormat::Deb => self.resolve_deb(recipe, port, &known),
+                PackageFormat::Apk => self.resolve_apk(recipe, port, &known),
             }
-            solved => solved?,
         };
-        if let (Update::Packages(named), Some(old)) = (update, old) {
-            self.tell_held_back(recipe, port, (&old.packages_of(arch), &resolved.packages), named)?;
-        }
+        let solve_on_base = |own: &Own<'_>| match solve(own, &of_base) {
+            Err(error @ (ForgeError::Resolve(_) | ForgeError::ApkResolve(_))) => {
+                Err(on_base(recipe, &of_base, |of_base| solve(own, of_base).ok(), error))
+            }
+            solved => solved,
+        };
+        let resolved = match update {
+            Update::Packages(named) => self.updated(recipe, port, &own, named, solve_on_base)?,
+            Update::All | Update::Necessary => solve_on_base(&own)?,
+        };
         let dated = recipe.snapshot.is_none() && !self.options.allow_expired_index;
         if dated && let Some(older) = old.and_then(|old| old.older_than(&resolved.repositories)) {
             return Err(older.into());
         }
         Ok(resolved)
-    }
-
-    /// What is taken anew with some packages, if that is to be newer versions of them. What comes along is told.
-    fn taken_anew(
-        &self,
-        recipe: &Recipe,
-        port: Port,
-        own: &BTreeMap<&str, &LockedPackage>,
-        named: &BTreeSet<String>,
-    ) -> Result<BTreeSet<String>, ForgeError> {
-        // apk's solver lets go of what does not fit.
-        if recipe.format() == PackageFormat::Apk || named.is_empty() {
-            return Ok(named.clone());
-        }
-        let local = local_packages(recipe, port.name, port.triplet)?;
-        let index = self.deb_index_with(recipe, port, &local, own)?;
-        let versions = own.values().map(|package| (package.name.clone(), package.version.clone()));
-        Ok(along(&index, &versions.collect(), named))
-    }
-
-    /// Tells what came along with some packages that were to be newer, and which of these are not though there are newer
-    /// ones. `both` is the last lock and what was resolved.
-    fn tell_held_back(
-        &self,
-        recipe: &Recipe,
-        port: Port,
-        both: (&BTreeMap<&str, &LockedPackage>, &[LockedPackage]),
-        named: &BTreeSet<String>,
-    ) -> Result<(), ForgeError> {
-        if recipe.format() == PackageFormat::Apk {
-            return Ok(());
-        }
-        let (old, new) = both;
-        let index = self.deb_index(recipe, port)?;
-        let mut others = Vec::new();
-        for package in new {
-            let Some(before) = old.get(package.name.as_str()) else { continue };
-            let is_named = named.contains(&package.name);
-            if before.version != package.version && !is_named {
-                others.push(format!("{} {}", package.name, package.version));
-            }
-            let newest = index.named(&package.name).next().map(|id| index.version(id));
-            if let Some(newest) = newest.filter(|newest| is_named && *newest != package.version) {
-                let label = package.label();
-                self.progress.note(&format!(
-                    "{label} stays on {}: {newest} does not go with what else is locked or asked for",
-                    port.arch
-                ));
-            }
-        }
-        if !others.is_empty() && !named.is_empty() {
-            self.progress.note(&format!("updated as well on {}: {}", port.arch, others.join(", ")));
-        }
-        Ok(())
     }
 
     /// The repositories that a recipe takes packages from, as [`LockedPackage::repository`] names them.
@@ -217,7 +160,7 @@ impl Forge<'_> {
     }
 
     /// The packages of a recipe's archives, its own ones, and what is known of a lock and in no archive any more.
-    fn deb_index_with(
+    pub(super) fn deb_index_with(
         &self,
         recipe: &Recipe,
         port: Port,
@@ -317,6 +260,9 @@ fn add(
     Ok(())
 }
 
+/// What a last lock has of an architecture, by name.
+pub(super) type Own<'l> = BTreeMap<&'l str, &'l LockedPackage>;
+
 /// What is known of packages before a recipe is resolved: by its last lock, and by the lock of its base, which fixes
 /// versions.
 pub(super) struct Known<'l> {
@@ -404,7 +350,7 @@ fn local_files(recipe: &Recipe, port: Port) -> Result<Vec<(String, String, Conte
 }
 
 /// What each layer names, as requests.
-fn requests(
+pub(super) fn requests(
     recipe: &Recipe,
     local: &[LocalPackage],
     arch_name: &str,

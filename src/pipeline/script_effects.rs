@@ -21,7 +21,7 @@ pub(super) struct ScriptEffects {
 
 impl ScriptEffects {
     /// The paths that packages claim for themselves, and these packages.
-    pub(super) fn diversions(&self) -> impl Iterator<Item = (&RootPath, &str)> {
+    fn diversions(&self) -> impl Iterator<Item = (&RootPath, &str)> {
         self.packages.iter().flat_map(|(package, found)| {
             let diverted = found.effects.iter().filter_map(|effect| match effect {
                 Effect::Divert { path, .. } => Some(path),
@@ -31,9 +31,31 @@ impl ScriptEffects {
         })
     }
 
+    /// As [`ScriptEffects::update`]; then the paths that packages claim for themselves are theirs, and since a script may look
+    /// at such a file, all are evaluated once more where that makes a difference.
+    pub(super) fn settle(
+        &mut self,
+        recipe: &Recipe,
+        arch: Arch,
+        catalog: &mut FileCatalog,
+        memo: &EffectsMemo,
+    ) -> Result<(), ForgeError> {
+        if self.known == catalog.inserted() {
+            return Ok(());
+        }
+        // The same whatever was known before.
+        catalog.divert(std::iter::empty());
+        self.update(recipe, arch, catalog, memo)?;
+        if catalog.divert(self.diversions()) {
+            self.known = 0;
+            self.update(recipe, arch, catalog, memo)?;
+        }
+        Ok(())
+    }
+
     /// Evaluates the scripts of the catalogued packages among one another, if more were catalogued since: what a
     /// script does may depend on the others' files, but not on the order in which they were fetched.
-    pub(super) fn update(
+    fn update(
         &mut self,
         recipe: &Recipe,
         arch: Arch,

@@ -70,6 +70,12 @@ pub struct Healthcheck {
 }
 
 impl ImageConfig {
+    /// The program that the image starts: the first word of `entrypoint`, or else of `cmd`; none where neither has one.
+    pub fn program(&self) -> Option<&str> {
+        let firsts = [&self.entrypoint, &self.cmd].into_iter().filter_map(|words| words.as_ref()?.first());
+        firsts.map(String::as_str).find(|word| !word.is_empty())
+    }
+
     pub(super) fn read(value: &Value<'_>, mentions: &mut Mentions) -> Self {
         let Some(mut table) = value.table("`[image]`") else { return Self::default() };
         let findings = table.findings;

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::CataloguedFile;
-use crate::distro::is_install_helper;
+use crate::distro::{essential_package_with, is_install_helper};
 use crate::loader::resolve;
 use crate::root_path::RootPath;
 use crate::shell::{has_words, words};
 
-use super::packages::{Role, is_command};
+use super::packages::{Role, is_command, named};
 use super::selector::Selector;
 use super::{Inputs, Reason, Warning};
 
@@ -113,56 +113,68 @@ impl Selector<'_> {
         }
     }
 
-    /// What the image starts comes, where a package that is locked has it, and is run wherever it lies.
-    pub(super) fn start(&mut self) {
-        let Inputs { recipe, .. } = self.inputs;
-        if recipe.layers.is_empty() {
-            return;
-        }
-        let words = recipe.image.entrypoint.as_ref().or(recipe.image.cmd.as_ref());
-        let Some(program) = words.and_then(|words| words.first()).filter(|_| self.keeps_whole_packages())
-        else {
-            return;
-        };
-        let Some((path, file)) = self.find_command(program) else {
-            self.want_started(program);
-            return;
-        };
-        if self.is_own(&file) {
-            return;
-        }
-        if !self.is_chosen(&file) {
-            let owners = BTreeSet::from([self.package_at(&path), self.package_at(&file)]);
-            self.pull_along(&path, &Reason::Started);
-            self.pull(&file, Reason::Started);
-            // Of an interpreter the modules too, as for a script of what the layers name.
-            let named: BTreeSet<String> =
-                self.layers.iter().flat_map(|layer| &layer.named).cloned().collect();
-            for (owner, named) in
-                owners.iter().flat_map(|owner| named.iter().map(move |named| (owner, named)))
-            {
-                self.reach_interpreter(owner, named);
+    /// What the image starts comes in the lowest layer whose packages have it or what they depend on has it, or an Essential
+    /// package, and no layer above names that; and is run wherever it lies. What a base image has is its maker's. Whether
+    /// anything new was chosen.
+    pub(super) fn start(&mut self) -> bool {
+        if let Some(program) = self.inputs.recipe.image.program()
+            && self.keeps_whole_packages()
+            && !self.layer().named.is_empty()
+        {
+            match self.find_command(program) {
+                Some((path, file)) => self.start_found(&path, &file),
+                None => self.want_started(program),
             }
         }
-        if !is_run_where_it_is(&file) {
-            self.is_run(&file);
+        !self.queue.is_empty()
+    }
+
+    fn start_found(&mut self, path: &RootPath, file: &RootPath) {
+        if self.is_own(file) || self.is_given(file) {
+            return;
+        }
+        let owners = BTreeSet::from([self.package_at(path), self.package_at(file)]);
+        if !(self.is_chosen(path) && self.is_chosen(file)) {
+            if !owners.iter().all(|owner| self.may_start(owner)) {
+                return;
+            }
+            self.pull_along(path, &Reason::Started);
+            self.pull(file, Reason::Started);
+            // Of an interpreter the modules too, as for a script of what the layer names.
+            for named in self.layer().named.clone() {
+                owners.iter().for_each(|owner| self.reach_interpreter(owner, &named));
+            }
+        }
+        if !is_run_where_it_is(file) {
+            self.is_run(file);
         }
     }
 
-    /// Wants packages that may have what the image starts: those that its name suggests, and then, since it may be a
-    /// link, what these depend on.
+    /// Whether the current layer is the one to bring what the image starts from a package.
+    fn may_start(&self, package: &str) -> bool {
+        let above = self.stacked.iter().skip(self.layers.len());
+        let mut named =
+            above.flat_map(|stacked| named(stacked, self.inputs.packages, self.arch_name, self.triplet));
+        let is_at_hand = self.layer().closure.contains(package) || self.essential.contains(package);
+        is_at_hand && !named.any(|name| name == package)
+    }
+
+    /// Wants packages that may have what the image starts: those that its name suggests; since it may be a link, what these
+    /// depend on; and at last all that the layer's packages depend on.
     fn want_started(&mut self, program: &str) {
         let name = program.rsplit('/').next().unwrap_or(program);
-        let usual = usual_packages(name).iter().copied();
+        let Inputs { packages, distro, .. } = self.inputs;
+        let usual = usual_packages(name).iter().copied().chain(essential_package_with(distro, name));
         let likely: Vec<&str> = std::iter::once(name).chain(usual).collect();
-        let packages = self.inputs.packages;
         let locked = likely.iter().filter_map(|name| packages.get(name));
-        let requires = locked.flat_map(|locked| &locked.requires).map(String::as_str);
-        for names in [likely.clone(), requires.collect()] {
-            let wanted: Vec<String> =
-                names.into_iter().filter(|name| self.is_uncatalogued(name)).map(str::to_owned).collect();
-            if !wanted.is_empty() {
-                self.wants.extend(wanted);
+        let requires = locked.flat_map(|locked| &locked.requires).cloned().collect();
+        let likely = likely.into_iter().map(str::to_owned).collect();
+        let all = self.layer().closure.iter().cloned().collect();
+        for mut names in [likely, requires, all] {
+            let names: &mut Vec<String> = &mut names;
+            names.retain(|name| self.may_start(name) && self.is_uncatalogued(name));
+            if !names.is_empty() {
+                self.wants.extend(names.drain(..));
                 return;
             }
         }

@@ -370,8 +370,7 @@ impl<'a> Selector<'a> {
         }
         for other in others {
             let dropped = catalog.get(*other).0;
-            let is_by_right = taken.replaces(dropped).is_some() || catalog.diverts(&taken.name, path);
-            if dropped.name != taken.name && !is_by_right {
+            if dropped.name != taken.name && taken.replaces(dropped).is_none() {
                 self.warnings.insert(Warning::Contested {
                     path: path.clone(),
                     taken: taken.name.clone(),

@@ -208,6 +208,7 @@ pub fn words(text: &[u8]) -> Option<ScriptWords> {
 /// The command words of the lines of a script that cannot be parsed as a whole.
 fn by_lines(text: &str) -> ScriptWords {
     let mut words = ScriptWords { guessed: true, ..ScriptWords::default() };
+    words.functions.extend(rough::functions(text).map(str::to_owned));
     let mut variables = Variables::default();
     for program in rough::commands(text).filter_map(parse) {
         let functions = words.note_all(&program, &mut variables, 0);
@@ -215,6 +216,7 @@ fn by_lines(text: &str) -> ScriptWords {
     }
     words.commands.retain(|command| !words.functions.contains(command) && !is_builtin(command));
     words.sought.retain(|command| !is_builtin(command));
+    words.sources_unknown |= !words.sources.is_empty();
     words.sources.clear();
     words
 }

@@ -30,13 +30,7 @@ pub(super) fn is_source(path: &RootPath) -> bool {
 
 /// What is made of several packages' files by programs that are left out, and is missed where it is not there and
 /// something below a directory is.
-const MISSED: [(&str, &str, &str, &str); 4] = [
-    (
-        "update-mime-database",
-        "the cache by which contents of files are recognised is",
-        "/usr/share/mime/mime.cache",
-        "/usr/share/mime/packages",
-    ),
+const MISSED: [(&str, &str, &str, &str); 3] = [
     ("update-catalog", "the catalogs of SGML are", "/etc/sgml/catalog", "/usr/share/sgml"),
     (
         "update-perl-sax-parsers",

@@ -7,6 +7,10 @@ use std::fmt::Write as _;
 const BEFORE: [&str; 9] = ["if", "elif", "while", "until", "then", "else", "do", "!", "{"];
 /// What stands behind one.
 const BEHIND: [&str; 9] = [";;", "then", "do", "{", "&&", "||", "|", ";", "\\"];
+/// So many lines are looked at.
+const MOST: usize = 4000;
+/// So many brackets a command may open.
+const DEEPEST: usize = 8;
 /// The operators of bash's conditions.
 const OPERATORS: [&str; 7] = ["!", "&&", "(", ")", "<", ">", "||"];
 
@@ -20,23 +24,25 @@ pub(super) fn without_select(text: &str) -> Option<String> {
 /// A script in which bash's conditions (`[[ ... ]]`) do nothing but expand their words: the parser knows no brackets within
 /// brackets there.
 pub(super) fn without_conditions(text: &str) -> Option<String> {
-    let mut without = String::with_capacity(text.len());
-    let mut rest = text;
+    let lines: Vec<_> = text.split_inclusive('\n').map(|line| (line, without_condition(line))).collect();
+    let is_other = lines.iter().any(|(_, other)| other.is_some());
+    is_other
+        .then(|| lines.into_iter().map(|(line, other)| other.unwrap_or_else(|| line.to_owned())).collect())
+}
+
+fn without_condition(line: &str) -> Option<String> {
+    let mut without = String::new();
+    let mut rest = line;
     while let Some((before, after)) = rest.split_once("[[ ") {
+        let Some((condition, behind)) = after.split_once(" ]]") else { break };
         without.push_str(before);
-        let Some((condition, behind)) = after.split_once(" ]]").filter(|(inner, _)| !inner.contains('\n'))
-        else {
-            without.push_str("[[ ");
-            rest = after;
-            continue;
-        };
         without.push(':');
         for word in condition.split(' ').filter(|word| !OPERATORS.contains(word)) {
             let _ = write!(without, " {word}");
         }
         rest = behind;
     }
-    let is_other = rest.len() < text.len();
+    let is_other = !without.is_empty();
     without.push_str(rest);
     is_other.then_some(without)
 }
@@ -54,9 +60,24 @@ pub(super) fn before_exec(text: &str) -> Option<&str> {
     None
 }
 
-/// What seem to be the simple commands of a script, a line each.
+/// What seem to be the simple commands of a script, a line each. The parser takes long for brackets that do not end.
 pub(super) fn commands(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().map(bare).filter(|line| !line.is_empty() && !line.starts_with('#'))
+    let opens = |line: &str| line.bytes().filter(|byte| matches!(byte, b'(' | b'{' | b'`' | b'[')).count();
+    let all = text.lines().take(MOST).map(bare).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    all.filter(move |line| opens(line) <= DEEPEST)
+}
+
+/// The names of the functions that a script seems to define: `NAME() {` or `function NAME {`.
+pub(super) fn functions(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| {
+        let line = line.trim();
+        let name = match line.strip_prefix("function ") {
+            Some(rest) => rest.split(|c: char| c.is_whitespace() || c == '(').next()?,
+            None => line.split_once("()")?.0.trim_end(),
+        };
+        let is_name = |c: char| c.is_alphanumeric() || "_-.:".contains(c);
+        (!name.is_empty() && name.chars().all(is_name)).then_some(name)
+    })
 }
 
 /// A line without the words of compound commands around what it calls.
@@ -108,6 +129,8 @@ mod tests {
         ] {
             assert_eq!(bare(line), expected, "{line}");
         }
-        assert_eq!(commands("# a\n\nls\n").collect::<Vec<_>>(), ["ls"]);
+        assert_eq!(commands("# a\n\nls\n((((((((((\n").collect::<Vec<_>>(), ["ls"]);
+        let text = "find() {\nfunction look {\n  seek () (\necho a b()\n";
+        assert_eq!(functions(text).collect::<Vec<_>>(), ["find", "look", "seek"]);
     }
 }

@@ -118,6 +118,8 @@ fn what_the_parser_does_not_know_is_no_end_of_a_script() {
     // Bash refuses the second line itself.
     let text = "#!/bin/bash\nfor i in $(; do\n\tif ! grep -q x y; then\nsed s/a/b/ x\nf() {\n. /x\n";
     assert_eq!(commands(text), ["grep", "sed"]);
+    let text = "#!/bin/bash\nfor i in $(; do\nfind() {\n}\nfind x\nstat x\n";
+    assert_eq!(commands(text), ["stat"]);
     assert!(words(text.as_bytes()).unwrap().guessed);
     assert_eq!(words(b"#!/usr/bin/wish\nif { ls\n"), None);
 }
