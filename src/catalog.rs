@@ -300,9 +300,9 @@ impl FileCatalog {
         is_new
     }
 
-    /// Settles who owns what several packages have: who claims it for itself, or else the first by name of those that no other replaces with
-    /// more right, or simply the first by name. The others follow by name. Within one package a later entry
-    /// replaces an earlier.
+    /// Settles who owns what several packages have: who claims it for itself, or else the first by name of those that no
+    /// other replaces with more right, or simply the first by name. The others follow by name. Within one package a later
+    /// entry replaces an earlier.
     ///
     /// [`PackageFiles::replaces`] speaks of pairs and is not transitive, so nothing is sorted by it.
     pub fn order_owners(&mut self) {
