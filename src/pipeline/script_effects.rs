@@ -31,8 +31,8 @@ impl ScriptEffects {
         })
     }
 
-    /// As [`ScriptEffects::update`]; then the paths that packages claim for themselves are theirs, and since a script may look
-    /// at such a file, all are evaluated once more where that makes a difference.
+    /// As [`ScriptEffects::update`]; then the paths that packages claim for themselves are theirs, and since a script may
+    /// look at such a file, all are evaluated once more where that makes a difference.
     pub(super) fn settle(
         &mut self,
         recipe: &Recipe,
