@@ -51,7 +51,7 @@ impl Forge<'_> {
         let local = local_packages(recipe, port.name, port.triplet)?;
         let index = self.deb_index_with(recipe, port, &local, own)?;
         let versions = own.values().map(|package| (package.name.clone(), package.version.clone())).collect();
-        let mut newest = BTreeMap::new();
+        let mut packages = BTreeMap::new();
         let asked: Vec<_> = requests(recipe, &local, port.name, port.triplet)
             .into_iter()
             .flat_map(|(_, requests)| requests)
@@ -62,9 +62,9 @@ impl Forge<'_> {
             let fits = |id: &PackageId| {
                 of_name().all(|(_, (operator, wanted))| operator.accepts(index.version(*id), wanted))
             };
-            newest.extend(index.named(name).find(fits).map(|id| ((*name).to_owned(), id)));
+            packages.extend(index.named(name).find(fits).map(|id| ((*name).to_owned(), id)));
         }
-        Ok(Newest { index, versions, newest })
+        Ok(Newest { index, versions, packages })
     }
 
     fn tell_update(
@@ -110,16 +110,16 @@ fn stayed(name: &str, own: &Own<'_>, new: &[LockedPackage]) -> bool {
 struct Newest {
     index: Arc<PackageIndex>,
     versions: BTreeMap<String, String>,
-    newest: BTreeMap<String, PackageId>,
+    packages: BTreeMap<String, PackageId>,
 }
 
 impl Newest {
     /// Some packages, and what has to be taken anew with them.
     fn with(&self, named: &BTreeSet<String>) -> BTreeSet<String> {
-        along(&self.index, &self.versions, &self.newest, named)
+        along(&self.index, &self.versions, &self.packages, named)
     }
 
     fn version(&self, name: &str) -> Option<&str> {
-        self.newest.get(name).map(|id| self.index.version(*id))
+        self.packages.get(name).map(|id| self.index.version(*id))
     }
 }

@@ -142,7 +142,9 @@ impl Selector<'_> {
             self.pull(file, Reason::Started);
             // Of an interpreter the modules too, as for a script of what the layer names.
             for named in self.layer().named.clone() {
-                owners.iter().for_each(|owner| self.reach_interpreter(owner, &named));
+                for owner in &owners {
+                    self.reach_interpreter(owner, &named);
+                }
             }
         }
         if !is_run_where_it_is(file) {
