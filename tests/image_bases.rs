@@ -179,6 +179,15 @@ fn what_an_image_has_is_not_looked_into_for_more() {
  Depends: libx1, perl-base
  /usr/bin/low elf program needed=libx.so.1 interp=/usr/lib/ld.so
  /usr/lib/low/plugin.so elf names=/etc/services
+ /usr/share/low/start 0755 #!/bin/sh\\nstat x
+
+ Package: coreutils
+ Essential: yes
+ /usr/bin/stat 0755 stat
+
+ Package: dash
+ Essential: yes
+ /usr/bin/sh 0755 sh
 
  Package: libx1
  /usr/lib/ld.so elf soname=ld.so
@@ -207,10 +216,14 @@ fn what_an_image_has_is_not_looked_into_for_more() {
     ));
     let origin = "from = \"debian:trixie\"\narch = [\"amd64\"]\nkeys = [\"key.asc\"]\n";
     let packages = "packages = [\"low\", \"perl-base\"]";
-    rig.write("low.toml", format!("name = \"low\"\n{origin}[[layer]]\nname = \"low\"\n{packages}\n"));
+    let start = "[image]\nentrypoint = [\"/usr/share/low/start\"]\n";
+    let low =
+        |more: &str| format!("name = \"low\"\n{origin}[[layer]]\nname = \"low\"\n{packages}\n{more}{start}");
+    rig.write("low.toml", low(""));
     rig.run(&["build", "low.toml", "--arch", "amd64"]).ok();
-    assert!(image(&rig, "low").get("/etc/services").is_some());
-    rig.write("low.toml", rig.read("low.toml") + "exclude = [\"/etc/services\"]\n");
+    let whole = image(&rig, "low");
+    assert!(whole.get("/etc/services").is_some() && whole.get("/usr/bin/stat").is_some());
+    rig.write("low.toml", low("exclude = [\"/etc/services\", \"/usr/bin/stat\"]\n"));
     rig.run(&["build", "low.toml", "--arch", "amd64"]).ok();
     let above = |packages: &str| {
         rig.write("r.toml", given::above("up", &format!("packages = [\"{packages}\"]\n")));
@@ -219,6 +232,7 @@ fn what_an_image_has_is_not_looked_into_for_more() {
     };
     let app = above("app");
     assert!(app.contains("/usr/bin/app") && !app.contains("/etc/services"), "{app:?}");
+    assert!(!app.contains("/usr/bin/stat"), "{app:?}");
     let script = above("script");
     assert!(script.contains("/usr/share/perl/5.40/File/Find.pm"), "{script:?}");
 }

@@ -292,6 +292,15 @@ fn an_update_takes_along_what_it_needs() {
     let held = "note: app 1.0 stays on amd64: 2.0 does not go with what else is locked or asked for";
     rig.run(&["lock", "r.toml", "--update", "app"]).ok().says(&[held]);
     assert_eq!(now("app"), "1.0");
+
+    // What the recipe does not let in takes nothing along.
+    let both = format!("{OLD}\n\n{}", NEW.replacen("Depends: libx1", "Depends: libx1 (>= 2)", 1));
+    Archive::new(&both).write(&rig.path("archive"));
+    rig.recipe(&LAYER.replace("\"app\"", "\"app=1.0\""));
+    rig.run(&["lock", "r.toml", "--arch", "amd64"]).ok();
+    let told = rig.run(&["lock", "r.toml", "--update", "app"]).ok().err;
+    assert!(!told.contains("updated as well"), "{told}");
+    assert_eq!((now("app"), now("libx1")), ("1.0".to_owned(), "1.0".to_owned()));
 }
 
 #[test]

@@ -253,7 +253,7 @@ fn a_plan_looks_into_what_has_changed_since_the_last() {
 fn a_layer_of_settings_is_none_of_packages() {
     let mut all = packages();
     for (seed, name) in (100..).zip(NAMES) {
-        let (often, seldom) = (words(seed, 200_000), words(seed + 50, 200_000));
+        let (often, seldom) = (words(seed, 50_000), words(seed + 50, 50_000));
         all += &format!(
             "\n\nPackage: {name}-top\nVersion: 1-1+deb13u20\nDepends: {name}, {name}-data\n\
              /usr/share/{name}-top 0644 {often}\n\n\
