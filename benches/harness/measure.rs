@@ -1,5 +1,6 @@
 //! What a program takes: time on the clock and of the processor, and memory at most.
 
+use std::io::Write as _;
 use std::process::{Child, Command};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -62,11 +63,17 @@ const AT_HAND: u64 = 1 << 30;
 /// and takes memory once and gives it back. A virtual machine's memory that was free for a while may have gone back to
 /// the host, and comes from there again page by page, ten times as slowly. It goes in pieces of some megabytes, and of
 /// such are made the pages of large files; what is asked for by small pages is found between them, where it never went.
+/// For some hundred megabytes of files that a program writes that is not enough: so as much is written into a file that
+/// nobody sees, and forgotten before it is on the disk.
 pub(crate) fn settle() {
-    let done = Command::new("sync").status();
-    assert!(done.is_ok_and(|status| status.success()), "sync fails");
     let available: Option<u64> = kilobytes("/proc/meminfo", "MemAvailable:");
     let bytes = AT_HAND.min(available.unwrap_or(0) * 1024 / 2);
+    let mut file = tempfile::tempfile().unwrap();
+    let piece = vec![1; 1 << 20];
+    (0..bytes >> 20).for_each(|_| file.write_all(&piece).unwrap());
+    drop(file);
+    let done = Command::new("sync").status();
+    assert!(done.is_ok_and(|status| status.success()), "sync fails");
     let mut memory = MmapMut::map_anon(usize::try_from(bytes).unwrap().max(1)).unwrap();
     // Where there are none it is by small pages.
     let _ = memory.advise(Advice::HugePage);
