@@ -2361,14 +2361,15 @@ fn who_diverts_a_path_has_it() {
  Depends: tool
  /usr/share/copier 0644 x
  postinst #!/bin/sh
- postinst cp /usr/bin/tool /etc/copy",
+ postinst cp /usr/bin/tool /etc/copy
+ postinst if grep -q own /usr/bin/tool; then mkdir /etc/is-own; else mkdir /etc/is-all; fi",
     ));
     rig.recipe("[[layer]]\nname = \"main\"\npackages = [\"all-tools\", \"tool\", \"copier\"]\n");
     let told = rig.run(&["build", "r.toml", "--arch", "amd64"]).ok().err;
     assert!(told.contains("/usr/bin/tool is in tool and in all-tools"), "{told}");
     assert_eq!(Image::read(&rig.work("images"), "r").text("/usr/bin/tool"), "of its own");
     // A script that looks at it sees that, and images on this one have the same layer, recalled or not.
-    let base = Image::read(&rig.work("images"), "r").layers[0].0.clone();
+    let base = Image::read(&rig.work("images"), "r").layers[0].clone();
     for name in ["first", "second"] {
         rig.write(
             &format!("{name}.toml"),
@@ -2379,7 +2380,12 @@ fn who_diverts_a_path_has_it() {
         );
         rig.run(&["build", &format!("{name}.toml"), "--arch", "amd64"]).ok();
         let image = Image::read(&rig.work("images"), name);
-        assert_eq!(image.layers[0].0, base, "{name}");
+        assert_eq!(image.layers[0], base, "{name}");
         assert_eq!(image.text("/etc/copy"), "of its own");
+        assert!(
+            image.get("/etc/is-own").is_some() && image.get("/etc/is-all").is_none(),
+            "{:?}",
+            image.paths()
+        );
     }
 }
