@@ -186,6 +186,21 @@ fn grep_looks_below_directories() {
 }
 
 #[test]
+fn grep_counts_and_names_files() {
+    let found = postinst(
+        "printf 'a1\\nb\\na2\\n' >/etc/x\nprintf 'b\\n' >/etc/y\ncd /etc\n\
+         { grep -c a x y; grep -c a x; grep -ch a x y; grep -H b y; grep -hv a x y; grep -om1 a x; } >/etc/out",
+    );
+    let out = found.effects.iter().find_map(|effect| match effect {
+        Effect::File { path, content, .. } if path.as_str() == "/etc/out" => Some(content.clone()),
+        _ => None,
+    });
+    assert_eq!(found.undone, []);
+    let out = String::from_utf8(out.unwrap()).unwrap();
+    assert_eq!(out, "x:2\ny:0\n2\n2\n0\ny:b\nb\nb\na\n");
+}
+
+#[test]
 fn what_is_a_machines_own_is_told_and_not_made() {
     let found =
         postinst("/usr/bin/ssh-keygen -q -f /etc/ssh/key && chmod 600 /etc/ssh/key; ssh-keygen -A; true");

@@ -17,7 +17,7 @@ use super::package::{Grammar, PackageSpec};
 use super::problems::{Problems, quoted};
 use super::reader::{Table, Value};
 use super::repository::read_repositories;
-use super::rule;
+use super::rule::{self, Rule};
 use super::strip::Strip;
 use super::{Layer, Recipe, RecipeError, Variant};
 
@@ -62,43 +62,25 @@ fn read(mut table: Table<'_>, path: &Path, chain: &[PathBuf]) -> Result<Recipe, 
     let layering = Layering::read(&mut table);
     let compression = LayerCompression::read(&mut table);
     let repository = table.take("repository");
-    let has_repository = repository.is_some();
     let inherited = recipe_below.map(Base::give_repositories);
     let repositories = read_repositories(repository.as_ref(), &dir, &origin, inherited);
     let packages = Grammar::of(&repositories, &dir);
-
-    let layers = table
-        .required_tables("layer", "layer")
-        .map(|value| layer::read(&value, "layer", &packages, &mut mentions));
-    let layers = layers.unwrap_or_default();
-    let variants = table.take("variant").map(|value| read_variants(&value, &packages, &mut mentions));
-    let variants = variants.unwrap_or_default();
-
+    let layers = Layers::read(&mut table, &packages, &mut mentions);
     let strip = table.take("strip").map(|value| Strip::read(&value)).unwrap_or_default();
-    let mut image =
-        table.take("image").map(|value| ImageConfig::read(&value, &mut mentions)).unwrap_or_default();
+    let image = read_image(&mut table, below, &mut mentions);
     let tests = table.take("test").map(|value| Test::read_all(&value, "test")).unwrap_or_default();
-    let mut rules = table.take("rule").map(|value| rule::read_all(&value)).unwrap_or_default();
-    if let Some(below) = below {
-        image.inherit(&below.image);
-        let own: BTreeSet<String> = rules.iter().map(|rule| rule.name.clone()).collect();
-        rules.extend(below.rules.iter().filter(|rule| !own.contains(&rule.name)).cloned());
-    }
-    let users = table.take("user");
-    let groups = table.take("group");
+    let rules = read_rules(&mut table, below);
+    let (users, groups) = (table.take("user"), table.take("group"));
+
     // A base could define what is missing here, and so could a key whose name is misspelt.
     let lacks_base = base_value.is_some() && base.is_none();
     mentions.unsure |= lacks_base || table.misspells("user") || table.misspells("group");
-    let has_origin = origin.given || has_repository || (base_value.is_some() && !on_image);
+    let has_origin = origin.given || repository.is_some() || (base_value.is_some() && !on_image);
     let has_origin = has_origin || table.misspells("from") || table.misspells("repository");
     check_image(base_value.as_ref().filter(|_| on_image && !has_origin), findings);
-    check_layers(&layers, &variants, has_origin || on_image, findings);
-    check_lower_names(&layers, &variants, below, findings);
-    let mut declared = layers.iter().chain(variants.values().flat_map(|(layers, _)| layers));
-    let lower = || below.into_iter().flat_map(Recipe::stack).flat_map(|recipe| &recipe.layers);
-    mentions.has_packages = declared.any(|declared| !declared.layer.packages.is_empty())
-        || lower().any(|layer| !layer.packages.is_empty());
-    mentions.has_packages |= base.as_ref().is_some_and(|base| base.recipe.lowest_image().is_some());
+    layers.check(has_origin || on_image, below, findings);
+    let given = base.as_ref().and_then(|base| base.recipe.lowest_image());
+    mentions.has_packages = layers.have_packages(below) || given.is_some();
     let known = Defined::below(below);
     let accounts =
         accounts::read(users.as_ref(), groups.as_ref(), mentions, &known, packages.format, findings);
@@ -108,6 +90,7 @@ fn read(mut table: Table<'_>, path: &Path, chain: &[PathBuf]) -> Result<Recipe, 
         base.recipe.repositories.clone_from(&repositories.list);
     }
 
+    let (layers, variants) = layers.plain();
     Ok(Recipe {
         path: path.to_owned(),
         text: findings.text().to_owned(),
@@ -121,7 +104,7 @@ fn read(mut table: Table<'_>, path: &Path, chain: &[PathBuf]) -> Result<Recipe, 
         snapshot: origin.snapshot,
         skeleton,
         strict,
-        layers: plain(layers),
+        layers,
         layering,
         compression,
         strip,
@@ -129,16 +112,32 @@ fn read(mut table: Table<'_>, path: &Path, chain: &[PathBuf]) -> Result<Recipe, 
         groups: accounts.groups,
         awaited: accounts.awaited,
         image,
-        variants: variants
-            .into_iter()
-            .map(|(name, (layers, tests))| (name, Variant { layers: plain(layers), tests }))
-            .collect(),
+        variants,
         rules,
         tests,
         repositories: repositories.list,
         base: base.map(Box::new),
         base_image: None,
     })
+}
+
+/// How the image is to run, as far as it is not as the base's.
+fn read_image(table: &mut Table<'_>, below: Option<&Recipe>, mentions: &mut Mentions) -> ImageConfig {
+    let image = table.take("image").map(|value| ImageConfig::read(&value, mentions));
+    let mut image = image.unwrap_or_default();
+    if let Some(below) = below {
+        image.inherit(&below.image);
+    }
+    image
+}
+
+/// The recipe's own rules, and behind them the base's that it has not replaced.
+fn read_rules(table: &mut Table<'_>, below: Option<&Recipe>) -> Vec<Rule> {
+    let mut rules = table.take("rule").map(|value| rule::read_all(&value)).unwrap_or_default();
+    let own: BTreeSet<String> = rules.iter().map(|rule| rule.name.clone()).collect();
+    let lower = below.into_iter().flat_map(|below| &below.rules);
+    rules.extend(lower.filter(|rule| !own.contains(&rule.name)).cloned());
+    rules
 }
 
 /// Whether the lowest layer has the skeleton, which is for the lowest recipe to say.
@@ -157,14 +156,94 @@ fn read_skeleton(table: &mut Table<'_>, below: Option<&Recipe>) -> bool {
     below.skeleton
 }
 
-fn plain(layers: Vec<Declared>) -> Vec<Layer> {
-    layers.into_iter().map(|declared| declared.layer).collect()
+/// The layers of a recipe and those of its variants.
+struct Layers {
+    own: Vec<Declared>,
+    /// By their names, with their tests.
+    variants: BTreeMap<String, (Vec<Declared>, Vec<Test>)>,
 }
 
-/// The layers and tests of each variant.
-type Variants = BTreeMap<String, (Vec<Declared>, Vec<Test>)>;
+impl Layers {
+    fn read(table: &mut Table<'_>, packages: &Grammar<'_>, mentions: &mut Mentions) -> Self {
+        let own = table.required_tables("layer", "layer");
+        let own = own.map(|value| layer::read(&value, "layer", packages, mentions)).unwrap_or_default();
+        let variants = table.take("variant").map(|value| read_variants(&value, packages, mentions));
+        Layers { own, variants: variants.unwrap_or_default() }
+    }
 
-fn read_variants(value: &Value<'_>, packages: &Grammar<'_>, mentions: &mut Mentions) -> Variants {
+    fn all(&self) -> impl Iterator<Item = &Declared> {
+        self.own.iter().chain(self.variants.values().flat_map(|(layers, _)| layers))
+    }
+
+    /// Whether one of these names packages, or one of the bases' does.
+    fn have_packages(&self, below: Option<&Recipe>) -> bool {
+        let lower = below.into_iter().flat_map(Recipe::stack).flat_map(|recipe| &recipe.layers);
+        self.all().map(|declared| &declared.layer).chain(lower).any(|layer| !layer.packages.is_empty())
+    }
+
+    fn check(&self, has_origin: bool, below: Option<&Recipe>, findings: &Findings<'_>) {
+        self.check_names(findings);
+        self.check_origin(has_origin, findings);
+        self.check_lower_names(below, findings);
+    }
+
+    /// Names are unique, a variant's also against the recipe's.
+    fn check_names(&self, findings: &Findings<'_>) {
+        for (at, declared) in self.own.iter().enumerate() {
+            check_unique(declared, self.own[..at].iter(), findings);
+        }
+        for (variant, _) in self.variants.values() {
+            for (at, declared) in variant.iter().enumerate() {
+                check_unique(declared, self.own.iter().chain(&variant[..at]), findings);
+            }
+        }
+    }
+
+    /// Packages come from somewhere.
+    fn check_origin(&self, has_origin: bool, findings: &Findings<'_>) {
+        let archive = |package: &&PackageSpec| !matches!(package, PackageSpec::Local(_));
+        let named = self.all().flat_map(|declared| &declared.layer.packages).filter(archive);
+        if let Some(package) = named.min_by_key(|package| package.span().start)
+            && !has_origin
+        {
+            let message = format!("nothing says where {} comes from", quoted(&package.to_string()));
+            let hint = "add `from = \"debian:trixie\"`, or a `[[repository]]`";
+            findings.context(&package.span(), message, hint);
+        }
+    }
+
+    /// A layer is not called as one of a base is.
+    fn check_lower_names(&self, below: Option<&Recipe>, findings: &Findings<'_>) {
+        let lower: BTreeMap<&str, &Recipe> = below
+            .into_iter()
+            .flat_map(Recipe::stack)
+            .flat_map(|recipe| recipe.layers.iter().map(move |layer| (layer.name.as_str(), recipe)))
+            .collect();
+        for declared in self.all() {
+            let name = &declared.layer.name;
+            if let Some(recipe) = lower.get(name.as_str()) {
+                let message =
+                    format!("the base `{}` has a layer {} already", recipe.path.display(), quoted(name));
+                findings.context(&declared.span, message, "give it another name");
+            }
+        }
+    }
+
+    fn plain(self) -> (Vec<Layer>, BTreeMap<String, Variant>) {
+        let plain =
+            |layers: Vec<Declared>| layers.into_iter().map(|declared| declared.layer).collect::<Vec<_>>();
+        let variants = self.variants.into_iter();
+        let variants =
+            variants.map(|(name, (layers, tests))| (name, Variant { layers: plain(layers), tests }));
+        (plain(self.own), variants.collect())
+    }
+}
+
+fn read_variants(
+    value: &Value<'_>,
+    packages: &Grammar<'_>,
+    mentions: &mut Mentions,
+) -> BTreeMap<String, (Vec<Declared>, Vec<Test>)> {
     let Some(mut table) = value.table("`[variant.NAME]`") else { return BTreeMap::new() };
     let findings = table.findings;
     let mut variants = BTreeMap::new();
@@ -183,57 +262,12 @@ fn read_variants(value: &Value<'_>, packages: &Grammar<'_>, mentions: &mut Menti
     variants
 }
 
-/// A layer is not called as one of a base is.
-fn check_lower_names(
-    layers: &[Declared],
-    variants: &Variants,
-    below: Option<&Recipe>,
-    findings: &Findings<'_>,
-) {
-    let lower: BTreeMap<&str, &Recipe> = below
-        .into_iter()
-        .flat_map(Recipe::stack)
-        .flat_map(|recipe| recipe.layers.iter().map(move |layer| (layer.name.as_str(), recipe)))
-        .collect();
-    for declared in layers.iter().chain(variants.values().flat_map(|(layers, _)| layers)) {
-        let name = &declared.layer.name;
-        if let Some(recipe) = lower.get(name.as_str()) {
-            let message =
-                format!("the base `{}` has a layer {} already", recipe.path.display(), quoted(name));
-            findings.context(&declared.span, message, "give it another name");
-        }
-    }
-}
-
 /// What an image is made of is not known before it is opened; `lacking` is the key, where nothing says it.
 fn check_image(lacking: Option<&Value<'_>>, findings: &Findings<'_>) {
     if let Some(value) = lacking {
         let hint =
             "say what the image is made of, such as `from = \"debian:trixie\"`, or give a `[[repository]]`";
         findings.context(&value.span, "`from` is needed beside a base that is an image", hint);
-    }
-}
-
-/// Layer names must be unique, a variant's also against the recipe's; packages must come from somewhere.
-fn check_layers(layers: &[Declared], variants: &Variants, has_origin: bool, findings: &Findings<'_>) {
-    for (at, declared) in layers.iter().enumerate() {
-        check_unique(declared, layers[..at].iter(), findings);
-    }
-    for (variant, _) in variants.values() {
-        for (at, declared) in variant.iter().enumerate() {
-            check_unique(declared, layers.iter().chain(&variant[..at]), findings);
-        }
-    }
-    let all = layers.iter().chain(variants.values().flat_map(|(layers, _)| layers));
-    let archive = |package: &&PackageSpec| !matches!(package, PackageSpec::Local(_));
-    let mut named: Vec<&PackageSpec> =
-        all.flat_map(|declared| &declared.layer.packages).filter(archive).collect();
-    named.sort_by_key(|package| package.span().start);
-    if let Some(package) = named.first()
-        && !has_origin
-    {
-        let message = format!("nothing says where {} comes from", quoted(&package.to_string()));
-        findings.context(&package.span(), message, "add `from = \"debian:trixie\"`, or a `[[repository]]`");
     }
 }
 

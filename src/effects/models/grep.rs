@@ -156,67 +156,95 @@ fn grep_as(machine: &mut Machine<'_>, call: &Call, kind: Option<&str>) -> Reply 
         Ok(texts) => texts,
         Err(reply) => return reply,
     };
-    let mut chosen = String::new();
-    let (mut count, mut doubt) = (0, false);
-    let is_match = |line: &str| {
-        let mut found = compiled.iter().filter_map(|regex| regex.find(line));
-        found.any(|found| {
-            let (before, after) = (&line[..found.start()], &line[found.end()..]);
-            let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-            (!arguments.has("x") || before.is_empty() && after.is_empty())
-                && (!arguments.has("w")
-                    || !is_word(before.chars().next_back()) && !is_word(after.chars().next()))
-        })
-    };
-    let most = arguments.value("m").and_then(|text| text.parse::<usize>().ok()).unwrap_or(usize::MAX);
-    for (number, text) in texts.iter().enumerate() {
-        let mut hits = 0;
-        for line in text.lines() {
-            let matches = if is_known(line) {
-                Some(is_match(line))
-            } else {
-                in_part(line, &patterns, &compiled)
-                    .filter(|_| !["x", "w", "F", "i"].iter().any(|flag| arguments.has(flag)))
-            };
-            let Some(matches) = matches else {
-                doubt = true;
-                continue;
-            };
-            if matches == arguments.has("v") || hits >= most {
-                continue;
-            }
-            hits += 1;
-            if arguments.has("o") {
-                for found in compiled.iter().flat_map(|regex| regex.find_iter(line)) {
-                    chosen.push_str(&format!("{}\n", found.as_str()));
-                }
-            } else if arguments.has("l") {
-                if hits == 1 {
-                    chosen.push_str(&format!(
-                        "{}\n",
-                        arguments.operands.get(number).map_or("-", String::as_str)
-                    ));
-                }
-            } else {
-                let shows_name = (is_recursive || texts.len() > 1) && !arguments.has("h");
-                let name = arguments.operands.get(number).filter(|_| shows_name);
-                chosen.push_str(&name.map_or_else(String::new, |name| format!("{name}:")));
-                chosen.push_str(&format!("{line}\n"));
-            }
-        }
-        count += hits;
+    let names_files = (is_recursive || texts.len() > 1 || arguments.has("H")) && !arguments.has("h");
+    let search = Search { arguments: &arguments, patterns: &patterns, compiled: &compiled, names_files };
+    search.reply(&texts)
+}
+
+/// What is sought, and how what is found is told.
+struct Search<'a> {
+    arguments: &'a Arguments,
+    patterns: &'a [String],
+    compiled: &'a [Regex],
+    /// Whether lines are told with the file that they are in.
+    names_files: bool,
+}
+
+/// What is found in a text.
+struct Found {
+    count: usize,
+    /// Whether of some lines nobody knows if they match.
+    has_doubt: bool,
+    stdout: String,
+}
+
+impl Search<'_> {
+    fn reply(&self, texts: &[String]) -> Reply {
+        let name =
+            |number: usize| self.arguments.operands.get(number).map_or("(standard input)", String::as_str);
+        let all = texts.iter().enumerate().map(|(number, text)| self.find_in(text, name(number)));
+        let all: Vec<Found> = all.collect();
+        let (is_found, has_doubt) =
+            (all.iter().any(|found| found.count > 0), all.iter().any(|found| found.has_doubt));
+        let stdout = match (self.arguments.has("q") || self.arguments.has("silent"), has_doubt) {
+            (true, _) => String::new(),
+            (false, true) => unknown(),
+            (false, false) => all.into_iter().map(|found| found.stdout).collect(),
+        };
+        let status = if is_found { Some(0) } else { (!has_doubt).then_some(1) };
+        Reply::Done { status, stdout, variables: Vec::new() }
     }
-    let quiet = arguments.has("q") || arguments.has("silent");
-    let stdout = match (quiet, doubt, arguments.has("c")) {
-        (true, ..) => String::new(),
-        (_, true, _) => unknown(),
-        (_, _, true) => format!("{count}\n"),
-        _ => chosen,
-    };
-    let status = match (count > 0, doubt) {
-        (true, _) => Some(0),
-        (false, true) => None,
-        (false, false) => Some(1),
-    };
-    Reply::Done { status, stdout, variables: Vec::new() }
+
+    fn find_in(&self, text: &str, name: &str) -> Found {
+        let most = self.arguments.value("m").and_then(|text| text.parse().ok()).unwrap_or(usize::MAX);
+        let mut found = Found { count: 0, has_doubt: false, stdout: String::new() };
+        let prefix = if self.names_files { format!("{name}:") } else { String::new() };
+        let (counts, lists) = (self.arguments.has("c"), self.arguments.has("l"));
+        for line in text.lines() {
+            if found.count >= most {
+                break;
+            }
+            let Some(matches) = self.matches(line) else {
+                found.has_doubt = true;
+                continue;
+            };
+            if matches == self.arguments.has("v") {
+                continue;
+            }
+            found.count += 1;
+            let parts =
+                self.compiled.iter().flat_map(|regex| regex.find_iter(line)).map(|part| part.as_str());
+            let told: Vec<&str> = match (counts || lists, self.arguments.has("o")) {
+                (true, _) => Vec::new(),
+                (false, true) => parts.filter(|part| !part.is_empty()).collect(),
+                (false, false) => vec![line],
+            };
+            told.iter().for_each(|told| found.stdout.push_str(&format!("{prefix}{told}\n")));
+        }
+        if lists && found.count > 0 {
+            found.stdout = format!("{name}\n");
+        } else if counts && !lists {
+            found.stdout = format!("{prefix}{}\n", found.count);
+        }
+        found
+    }
+
+    /// Whether a line matches, if that can be told.
+    fn matches(&self, line: &str) -> Option<bool> {
+        if is_known(line) {
+            return Some(self.matches_known(line));
+        }
+        let asks_for_more = ["x", "w", "F", "i"].iter().any(|flag| self.arguments.has(flag));
+        in_part(line, self.patterns, self.compiled).filter(|_| !asks_for_more)
+    }
+
+    fn matches_known(&self, line: &str) -> bool {
+        let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+        self.compiled.iter().filter_map(|regex| regex.find(line)).any(|found| {
+            let (before, after) = (&line[..found.start()], &line[found.end()..]);
+            let is_line = before.is_empty() && after.is_empty();
+            let is_one_word = !is_word(before.chars().next_back()) && !is_word(after.chars().next());
+            (is_line || !self.arguments.has("x")) && (is_one_word || !self.arguments.has("w"))
+        })
+    }
 }
