@@ -36,6 +36,7 @@ mod programs;
 mod regular;
 mod sed;
 mod tools;
+mod xargs;
 
 pub(super) use dpkg::tool_of_trigger;
 
@@ -164,7 +165,7 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("whereis", tools::vague),
     ("which", tools::which),
     ("whoami", tools::whoami),
-    ("xargs", tools::xargs),
+    ("xargs", xargs::xargs),
 ];
 
 /// Other commands, which are there only where a package brings them; scripts that call them depend on it.

@@ -201,6 +201,23 @@ fn grep_counts_and_names_files() {
 }
 
 #[test]
+fn xargs_makes_command_lines() {
+    let found = postinst(
+        "{ printf 'a b\\nc\\n' | xargs -n 2 echo; printf 'a b\\nc d\\ne\\n' | xargs -L2 echo x; printf 'a b,c' | xargs -d, -n1 echo\n\
+         printf \"'a b' c\\\\\\\\ d\\n\" | xargs -n1 echo; printf '  a b\\nc\\n' | xargs -I@ echo [@]; printf 'a\\0b' | xargs -0r echo\n\
+         printf '' | xargs -r echo no; printf '' | xargs echo yes; printf 'a b' | xargs -P 4 -- echo -n; } >/etc/out\n\
+         echo \"it's\" | xargs echo",
+    );
+    let out = found.effects.iter().find_map(|effect| match effect {
+        Effect::File { path, content, .. } if path.as_str() == "/etc/out" => Some(content.clone()),
+        _ => None,
+    });
+    assert_eq!(found.undone.len(), 1, "{:?}", found.undone);
+    let expected = "a b\nc\nx a b c d\nx e\na b\nc\na b\nc d\n[a b]\n[c]\na b\nyes\na b";
+    assert_eq!(String::from_utf8(out.unwrap()).unwrap(), expected);
+}
+
+#[test]
 fn what_is_a_machines_own_is_told_and_not_made() {
     let found =
         postinst("/usr/bin/ssh-keygen -q -f /etc/ssh/key && chmod 600 /etc/ssh/key; ssh-keygen -A; true");

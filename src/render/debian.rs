@@ -219,28 +219,18 @@ impl<'a> Setup<'a> {
         let homes = self.make_accounts(&brought)?;
         let exclude = self.exclusions(number);
         let excludes = |path: &RootPath| exclude.iter().any(|glob| glob.is_match(path.as_str()));
-        let declared: BTreeMap<&str, Vec<Effect>> = brought
-            .iter()
-            .filter(|(_, whole)| **whole)
-            .map(|(name, _)| (*name, self.declared_effects(name)))
-            .collect();
+        let whole = brought.iter().filter(|(_, whole)| **whole).map(|(name, _)| *name);
+        let declared: BTreeMap<&str, Vec<Effect>> =
+            whole.map(|name| (name, self.declared_effects(name))).collect();
         let catalog = self.catalog;
         let mut files =
             Files::new(&mut self.tree, number, catalog, &self.accounts, &self.contents, &excludes);
         let mut failures = Vec::new();
         for name in brought.keys() {
-            for effect in effects_in(self.effects, name) {
-                if let Effect::Divert { path, to, rename: true } = effect
-                    && catalog.merged_usr().canonical(path) == *path
-                {
-                    files.divert(name, path, to);
-                }
-            }
+            files.divert(name, effects_in(self.effects, name));
         }
-        for home in homes {
-            if let Ok(path) = RootPath::parse(&home.path) {
-                files.home(&path, home.owner, home.mode);
-            }
+        for home in &homes {
+            files.home(home);
         }
         let mut in_order: Vec<(&&str, &bool)> = brought.iter().collect();
         in_order.sort_by_key(|(name, _)| self.effects.get(**name).map_or(0, |found| found.after));
@@ -254,14 +244,12 @@ impl<'a> Setup<'a> {
                     failures.push(format!("{name}: {failure}"));
                 }
             }
-            if *whole {
-                failures.extend(self.effects.get(*name).and_then(|found| self.texts.lost(found)));
-            }
             if before.is_none() {
-                self.alternatives.extend(effects_in(self.effects, name));
+                self.alternatives.extend(own);
             }
-            if *whole {
-                self.undone.extend(self.effects.get(*name).into_iter().flat_map(|all| all.undone.clone()));
+            if let Some(found) = self.effects.get(*name).filter(|_| *whole) {
+                failures.extend(self.texts.lost(found));
+                self.undone.extend(found.undone.clone());
             }
         }
         let (mut made, changes, others) = files.finish();

@@ -8,6 +8,7 @@ use crate::loader::resolve;
 use crate::root_path::RootPath;
 use crate::tarball::EntryKind;
 
+use super::accounts::Home;
 use super::image_tree::{ImageTree, Item, Origin};
 use super::{Accounts, Content, MadeFile};
 
@@ -125,27 +126,32 @@ impl<'t, 'a> Files<'t, 'a> {
     }
 
     /// Moves the files of other packages that a package diverts.
-    pub(super) fn divert(&mut self, package: &str, path: &RootPath, to: &RootPath) {
-        let is_others = self.tree.get(path).is_some_and(|item| match &item.origin {
-            Origin::Package(file) => self.catalog.get(*file).0.name != package,
-            Origin::Made(_) | Origin::Implied => false,
-        });
-        if is_others && self.tree.get(to).is_none() {
-            self.shift(path, to);
+    pub(super) fn divert(&mut self, package: &str, effects: &[Effect]) {
+        for effect in effects {
+            let Effect::Divert { path, to, rename: true } = effect else { continue };
+            let is_others = self.tree.get(path).is_some_and(|item| match &item.origin {
+                Origin::Package(file) => self.catalog.get(*file).0.name != package,
+                Origin::Made(_) | Origin::Implied => false,
+            });
+            let is_canonical = self.catalog.merged_usr().canonical(path) == *path;
+            if is_canonical && is_others && self.tree.get(to).is_none() {
+                self.shift(path, to);
+            }
         }
     }
 
     /// Makes a directory with its owner unless something is there. A package's is left as it is, as adduser(8) and
     /// useradd(8) leave it.
-    pub(super) fn home(&mut self, path: &RootPath, owner: [u32; 2], mode: u32) {
-        let path = self.tree.place(path);
+    pub(super) fn home(&mut self, home: &Home) {
+        let Ok(path) = RootPath::parse(&home.path) else { return };
+        let path = self.tree.place(&path);
         let is_free = match self.tree.get(&path) {
             None => true,
             Some(item) => item.origin == Origin::Implied && self.catalog.at(&path).is_empty(),
         };
         if self.wanted(&path) && is_free {
-            let mut made = MadeFile::directory(path.clone(), mode);
-            [made.entry.metadata.uid, made.entry.metadata.gid] = owner;
+            let mut made = MadeFile::directory(path, home.mode);
+            [made.entry.metadata.uid, made.entry.metadata.gid] = home.owner;
             self.make(&made);
         }
     }

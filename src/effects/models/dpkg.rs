@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use super::super::machine::Machine;
 use super::super::{Effect, Slave, Tool};
+use super::arguments::{Arguments, Flag};
 use super::{all_known, doubtful, vague};
 use crate::deb;
 use crate::root_path::RootPath;
@@ -84,43 +85,18 @@ fn list_files(machine: &Machine<'_>, package: &str) -> Reply {
     Reply::output(paths.iter().map(|path| format!("{path}\n")).collect::<String>())
 }
 
+const QUERY: &[Flag] =
+    &[('W', "show", false), ('s', "status", false), ('L', "listfiles", false), ('f', "showformat", true)];
+
 /// dpkg-query(1), of packages in the image; others may be there or not.
 pub(super) fn query(machine: &mut Machine<'_>, call: &Call) -> Reply {
-    if !all_known(call) {
+    let Some(arguments) = Arguments::read(&call.argv[1..], QUERY).ok().filter(|_| all_known(call)) else {
         return vague();
-    }
-    let (mut format, mut packages, mut action) = (None, Vec::new(), "");
-    let mut words = call.argv.iter().skip(1).map(String::as_str);
-    while let Some(word) = words.next() {
-        match word {
-            "-W" | "--show" => action = "show",
-            "-s" | "--status" => action = "status",
-            "-L" | "--listfiles" => action = "files",
-            "-c" | "--control-path" => action = "control",
-            "-l" | "--list" => action = "list",
-            "-f" | "--showformat" => format = words.next(),
-            "-Wf" | "-fW" => {
-                action = "show";
-                format = words.next();
-            }
-            _ => {
-                if let Some(text) = word.strip_prefix("--showformat=").or_else(|| word.strip_prefix("-f=")) {
-                    format = Some(text);
-                } else if let Some(text) = word.strip_prefix("-f") {
-                    format = Some(text);
-                } else if let Some(text) = word.strip_prefix("-Wf") {
-                    action = "show";
-                    format = Some(text);
-                } else if word.starts_with('-') {
-                    return vague();
-                } else {
-                    packages.push(word);
-                }
-            }
-        }
-    }
+    };
+    let format = arguments.value("f").map_or(SHOWN, |format| format.strip_prefix('=').unwrap_or(format));
+    let action = arguments.options.iter().rev().map(|(name, _)| name.as_str()).find(|name| *name != "f");
     let mut output = String::new();
-    for package in packages {
+    for package in &arguments.operands {
         let name = package.split(':').next().unwrap_or(package);
         let Some(version) = machine.files.version(name) else {
             // Of what the image lacks nothing is installed, helpers aside, of which nothing is known.
@@ -128,36 +104,41 @@ pub(super) fn query(machine: &mut Machine<'_>, call: &Call) -> Reply {
             return if helper { vague() } else { Reply::status(1) };
         };
         match action {
-            "files" => return list_files(machine, name),
-            "show" => {
-                let format = format.unwrap_or("${Package}\t${Version}\n");
-                let text = format
-                    .replace("${Package}", name)
-                    .replace("${binary:Package}", name)
-                    .replace("${Version}", &version)
-                    .replace("${Architecture}", &machine.facts.architecture)
-                    .replace("${Status}", "install ok installed")
-                    .replace("${db:Status-Status}", "installed")
-                    .replace("${db:Status-Want}", "install")
-                    .replace("${db:Status-Abbrev}", "ii ")
-                    .replace("\\n", "\n")
-                    .replace("\\t", "\t");
-                output.push_str(&if text.contains("${") { unknown() } else { text });
-            }
-            "status" => {
-                let control = machine.files.control(name, "control").unwrap_or_default();
-                let control = decode(&control);
-                let fields = control.lines().filter(|line| !line.trim().is_empty());
-                let (first, rest): (Vec<&str>, Vec<&str>) =
-                    fields.partition(|line| line.starts_with("Package:"));
-                for line in first.into_iter().chain(["Status: install ok installed"]).chain(rest) {
-                    output.push_str(&format!("{line}\n"));
-                }
-            }
+            Some("L") => return list_files(machine, name),
+            Some("W") => output.push_str(&shown(machine, name, &version, format)),
+            Some("s") => output.push_str(&status(machine, name)),
             _ => return vague(),
         }
     }
     Reply::output(output)
+}
+
+/// What is shown of a package unless there is a format.
+const SHOWN: &str = "${Package}\t${Version}\n";
+
+/// What `--show` tells of a package; what is not known of it leaves the text unknown.
+fn shown(machine: &Machine<'_>, name: &str, version: &str, format: &str) -> String {
+    let text = format
+        .replace("${Package}", name)
+        .replace("${binary:Package}", name)
+        .replace("${Version}", version)
+        .replace("${Architecture}", &machine.facts.architecture)
+        .replace("${Status}", "install ok installed")
+        .replace("${db:Status-Status}", "installed")
+        .replace("${db:Status-Want}", "install")
+        .replace("${db:Status-Abbrev}", "ii ")
+        .replace("\\n", "\n")
+        .replace("\\t", "\t");
+    if text.contains("${") { unknown() } else { text }
+}
+
+/// What `--status` tells of a package: its fields, with the status behind its name.
+fn status(machine: &Machine<'_>, name: &str) -> String {
+    let control = decode(&machine.files.control(name, "control").unwrap_or_default());
+    let fields = control.lines().filter(|line| !line.trim().is_empty());
+    let (first, rest): (Vec<&str>, Vec<&str>) = fields.partition(|line| line.starts_with("Package:"));
+    let lines = first.into_iter().chain(["Status: install ok installed"]).chain(rest);
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 pub(super) fn architecture(machine: &mut Machine<'_>, call: &Call) -> Reply {

@@ -219,7 +219,9 @@ impl Search<'_> {
                 (false, true) => parts.filter(|part| !part.is_empty()).collect(),
                 (false, false) => vec![line],
             };
-            told.iter().for_each(|told| found.stdout.push_str(&format!("{prefix}{told}\n")));
+            for told in told {
+                found.stdout.push_str(&format!("{prefix}{told}\n"));
+            }
         }
         if lists && found.count > 0 {
             found.stdout = format!("{name}\n");
