@@ -10,6 +10,7 @@ use crate::root_path::RootPath;
 use super::{Made, MadeFile, fixed};
 
 mod database;
+mod dependencies;
 
 pub use database::database;
 

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use crate::deb::control;
 use crate::root_path::RootPath;
 
+use super::dependencies::{Installed, met};
 use super::{PackageRecord, cut_checksums, status_paragraph};
 use crate::render::{Made, MadeFile, fixed};
 
@@ -45,12 +46,17 @@ pub fn database(
     if status.trim().is_empty() {
         status.clear();
     }
+    let added = packages.iter().filter(|record| !known.contains(record.package.name.as_str()));
+    let added: Vec<String> =
+        added.map(|record| status_paragraph(&record.package.manifest.control.text)).collect();
+    let all = format!("{status}{}", added.join("\n"));
+    let installed = Installed::of(&all);
+    for paragraph in &added {
+        status.push_str(&met(paragraph, &installed));
+        status.push('\n');
+    }
     for record in packages {
         let text = &record.package.manifest.control.text;
-        if !known.contains(record.package.name.as_str()) {
-            status.push_str(&status_paragraph(text));
-            status.push('\n');
-        }
         let name = file_name(&record.package.name, text);
         let mut keep = |extension: &str, mode: u32, content: Vec<u8>| {
             if let Ok(path) = info.join(&format!("{name}.{extension}")) {
