@@ -1,5 +1,6 @@
 //! The command line: the only room that prints.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -97,8 +98,18 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-/// Prints data. A reader that went away ends the program quietly.
+/// Prints data for people.
 fn print_data(text: &str) {
+    write_out(&harmless(text));
+}
+
+/// Prints data for programs, which escapes control characters by itself.
+fn print_json(value: &serde_json::Value) {
+    write_out(&format!("{value}\n"));
+}
+
+/// Writes to standard output. A reader that went away ends the program quietly.
+fn write_out(text: &str) {
     if let Err(error) = io::stdout().lock().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
         let is_lost = error.kind() != io::ErrorKind::BrokenPipe;
         if is_lost {
@@ -108,7 +119,18 @@ fn print_data(text: &str) {
     }
 }
 
-/// Prints talk, which may end in a log. Where nobody can listen, nothing is lost.
+/// Prints talk, which may end in a log.
 fn print_talk(text: &str) {
+    print_coloured(&harmless(text));
+}
+
+/// Prints talk that has colours. Where nobody can listen, nothing is lost.
+fn print_coloured(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", without_credentials(text));
+}
+
+/// A text that does nothing to a terminal: names and words of packages may have any character.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let harms = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if text.contains(harms) { text.replace(harms, "\u{fffd}").into() } else { text.into() }
 }

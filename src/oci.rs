@@ -56,6 +56,7 @@ pub use blob::{Compression, LayerWriter, layer_form};
 pub use config::image_config;
 pub use descriptor::{Descriptor, Platforms};
 pub use given::{GivenImage, GivenLayers};
+use layout::MAX_LAYERS;
 pub use layout::{Layout, Tagged};
 pub use measure::{Measured, Piece, measure};
 pub use merge::{ContentId, MergeFault, MergedNode, MergedTree, RootSink};
@@ -273,7 +274,7 @@ pub enum OciError {
         target: RootPath,
     },
     /// More layers than storage drivers can stack.
-    #[error("the image has {0} layers; container engines take at most 127")]
+    #[error("the image has {0} layers; container engines take at most {MAX_LAYERS}")]
     TooManyLayers(usize),
     /// A time that no calendar holds.
     #[error("{0} seconds since the epoch is no date")]

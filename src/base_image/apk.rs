@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io::Read as _;
 
 use super::{BaseImageError, InstalledPackage};
 use crate::apk::Checksum;
@@ -12,6 +11,7 @@ use crate::apk::archive::Marks;
 use crate::cache::ContentId;
 use crate::catalog::Control;
 use crate::root_path::RootPath;
+use crate::tarball::{self, EntryKind, Limits, TarballError};
 
 /// Where the database is: where it always was, and where it is going.
 const DIRECTORIES: [&str; 2] = ["/lib/apk/db/", "/usr/lib/apk/db/"];
@@ -43,6 +43,9 @@ const RELATIONS: [(char, &str); 6] = [
     ('t', "build-time"),
     ('I', "installed-size"),
 ];
+
+/// How much `scripts.tar` may hold.
+const SCRIPTS: Limits = Limits { max_total: 256 << 20, max_entries: 200_000 };
 
 /// Whether packages are told by a file.
 pub(super) fn is_database(path: &RootPath) -> bool {
@@ -95,21 +98,23 @@ fn of_checksum<'p>(
 /// Gives packages their scripts, which are called `NAME-VERSION.CHECKSUM.SCRIPT`; a checksum may hold slashes. What
 /// cannot be read has none.
 fn scripts(bytes: &[u8], installed: &mut BTreeMap<String, InstalledPackage>) {
-    let mut archive = tar::Archive::new(bytes);
-    let Ok(entries) = archive.entries() else { return };
-    for mut entry in entries.filter_map(Result::ok) {
-        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let Some((label, script)) = name.rsplit_once('.') else { continue };
-        let package = installed
-            .values_mut()
-            .find(|package| label == format!("{}-{}.{}", package.name, package.version, package.content));
-        let mut content = Vec::new();
-        if let Some(package) = package
-            && entry.read_to_end(&mut content).is_ok()
+    // What is behind a member that is refused is as if it were not there.
+    let _ = tarball::read(bytes, &SCRIPTS, |entry, content| -> Result<(), TarballError> {
+        let Some((_, script)) = entry.path.relative().rsplit_once('.') else { return Ok(()) };
+        // Compared as paths: of slashes that stand side by side one counts.
+        let is_its = |package: &&mut InstalledPackage| {
+            let name = format!("{}-{}.{}.{script}", package.name, package.version, package.content);
+            RootPath::parse(&name).is_ok_and(|path| path == entry.path)
+        };
+        let package = installed.values_mut().find(is_its);
+        let mut script_text = Vec::new();
+        if let Some(package) = package.filter(|_| matches!(entry.kind, EntryKind::File { .. }))
+            && content.read_to_end(&mut script_text).is_ok()
         {
-            package.control.members.insert(format!(".{script}"), content);
+            package.control.members.insert(format!(".{script}"), script_text);
         }
-    }
+        Ok(())
+    });
 }
 
 /// A paragraph of the database.

@@ -50,7 +50,9 @@ fn bring(
         }
         BaseImage::Archive { file, name } => {
             let layout = session.base_images()?;
-            let (target, _) = unpack(&recipe.host_path(file), name.as_deref(), &layout).map_err(failed)?;
+            let file = recipe.host_path(file);
+            let (target, _) = unpack(&file, name.as_deref(), &layout).map_err(failed)?;
+            session.cache_and_limit()?.0.count(std::fs::metadata(&file).map_or(0, |file| file.len()));
             Ok((layout, target.digest()))
         }
         BaseImage::Registry(reference) => {
@@ -61,12 +63,12 @@ fn bring(
                     "write `docker://HOST/REPOSITORY@sha256:...`",
                 ));
             };
-            let is_there = |arch: &Arch| {
-                GivenImage::open(&layout, &digest, &recipe.name, *arch)
-                    .is_ok_and(|image| image.layers.are_there())
-            };
-            if !archs.iter().all(is_there) {
+            let given = |arch: &Arch| GivenImage::open(&layout, &digest, &recipe.name, *arch);
+            if !archs.iter().all(|arch| given(arch).is_ok_and(|image| image.layers.are_there())) {
                 pull_base(&session.remote(reference)?, archs, &layout, &session.reporter).map_err(failed)?;
+                let images: Vec<GivenImage> = archs.iter().filter_map(|arch| given(arch).ok()).collect();
+                let blobs = images.iter().flat_map(|image| image.layers.blobs());
+                session.cache_and_limit()?.0.count(blobs.map(|(_, size)| size).sum());
             }
             Ok((layout, digest))
         }

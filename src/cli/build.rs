@@ -10,12 +10,13 @@ use rootforge::pipeline::{Built, Call, ImageInputs, Recalled};
 use rootforge::progress::Progress;
 use rootforge::recipe::Recipe;
 use rootforge::select::{UnmatchedPattern, Warning};
+use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::locking::locked;
 use super::place::{Destination, Moved, failed, scratch, usage, zstd_warning};
 use super::session::{Resolving, archs, load_recipe};
-use super::{Session, print_data, running};
+use super::{Session, print_data, print_json, running};
 
 const OUTPUT_HELP: &str = "Where the image goes: oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE, \
     docker://HOST/REPOSITORY[:TAG], dir:PATH or tar:FILE";
@@ -86,7 +87,11 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     if let Some(command) = running::command(&recipe, &wanted, &destination, &name) {
         session.reporter.say(&format!("run it: {command}"));
     }
-    print_data(&result(arguments, session, &built, &moved, &name));
+    if session.json {
+        print_json(&as_json(arguments, &built, &moved, &name));
+    } else {
+        print_data(&format!("{} {}\n", moved.place, moved.digest));
+    }
     Ok(())
 }
 
@@ -276,42 +281,39 @@ fn summary(built: &Built, verbose: bool) -> String {
     text
 }
 
-/// What a script reads: the digest; as JSON, where and for what.
-fn result(arguments: &Arguments, session: &Session, built: &[Built], moved: &Moved, name: &str) -> String {
-    let (place, digest) = (&moved.place, &moved.digest);
-    if session.json {
-        let images: Vec<_> = built
-            .iter()
-            .map(|built| {
-                serde_json::json!({
-                    "arch": built.image.arch.name(),
-                    "digest": built.image.digest.to_string(),
-                    "packages": built.summary.packages,
-                    "files": built.summary.files,
-                    "unpacked": built.summary.unpacked,
-                    "compressed": built.summary.compressed,
-                    "sizes": built.summary.sizes.iter()
-                        .map(|size| serde_json::json!({ "package": size.package, "bytes": size.bytes }))
-                        .collect::<Vec<_>>(),
-                    "warnings": built.summary.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
-                    "undone": built.summary.undone,
-                    "at_run_time": built.summary.at_run_time,
-                })
+/// What was built, as a program reads it.
+fn as_json(arguments: &Arguments, built: &[Built], moved: &Moved, name: &str) -> Value {
+    let images: Vec<Value> = built
+        .iter()
+        .map(|built| {
+            let sizes = built.summary.sizes.iter();
+            json!({
+                "arch": built.image.arch.name(),
+                "digest": built.image.digest.to_string(),
+                "packages": built.summary.packages,
+                "files": built.summary.files,
+                "unpacked": built.summary.unpacked,
+                "compressed": built.summary.compressed,
+                "sizes": sizes
+                    .map(|size| json!({ "package": size.package, "bytes": size.bytes }))
+                    .collect::<Vec<_>>(),
+                "warnings": built.summary.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "undone": built.summary.undone,
+                "at_run_time": built.summary.at_run_time,
             })
-            .collect();
-        let mut value = serde_json::json!({
-            "name": name,
-            "recipe": arguments.recipe.display().to_string(),
-            "output": place,
-            "digest": digest.to_string(),
-            "images": images,
-        });
-        if moved.uploaded.is_some() {
-            value["push"] = moved.as_json();
-        }
-        return format!("{value}\n");
+        })
+        .collect();
+    let mut value = json!({
+        "name": name,
+        "recipe": arguments.recipe.display().to_string(),
+        "output": moved.place,
+        "digest": moved.digest.to_string(),
+        "images": images,
+    });
+    if moved.uploaded.is_some() {
+        value["push"] = moved.as_json();
     }
-    format!("{place} {digest}\n")
+    value
 }
 
 fn megabytes(bytes: u64) -> String {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::settings::size;
-use super::{Session, print_data};
+use super::{Session, print_data, print_json};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -38,10 +38,7 @@ fn show(session: &Session) -> Result<(), Failure> {
         let kinds: serde_json::Map<_, _> =
             kinds.iter().map(|(kind, usage)| (kind.clone(), value(usage))).collect();
         let place = cache.root().display().to_string();
-        print_data(&format!(
-            "{}\n",
-            json!({ "place": place, "limit": limit, "bytes": total, "kinds": kinds })
-        ));
+        print_json(&json!({ "place": place, "limit": limit, "bytes": total, "kinds": kinds }));
         return Ok(());
     }
     let mut text = format!("{}\n", cache.root().display());
@@ -64,10 +61,7 @@ fn prune(session: &Session, to: Option<u64>) -> Result<(), Failure> {
         );
     }
     if session.json {
-        print_data(&format!(
-            "{}\n",
-            json!({ "removed": value(&removed), "left": value(&left), "in-use": in_use })
-        ));
+        print_json(&json!({ "removed": value(&removed), "left": value(&left), "in-use": in_use }));
     } else {
         print_data(&format!("{} removed, {} left\n", told(removed.bytes), told(left.bytes)));
     }

@@ -5,7 +5,7 @@ use rootforge::oci::Output;
 
 use super::error::Failure;
 use super::place::{Destination, Source, Wanted, scratch, transfer};
-use super::{Session, print_data};
+use super::{Session, print_data, print_json};
 
 const IMAGE_HELP: &str = "The image: oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or \
     docker://HOST/REPOSITORY[:TAG]; DIR[:TAG] alone means oci:";
@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     let report = check(&source).map_err(|error| Failure::work(&error))?;
     session.reporter.finish();
     if session.json {
-        print_data(&format!("{}\n", as_json(&report)));
+        print_json(&as_json(&report));
     } else {
         for problem in &report.problems {
             print_data(&format!("{problem}\n"));

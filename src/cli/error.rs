@@ -9,7 +9,7 @@ use rootforge::hint::Hint;
 use rootforge::pipeline::ForgeError;
 use rootforge::recipe::{RecipeError, render};
 
-use super::print_talk;
+use super::{print_coloured, print_talk};
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Failure {
         match self {
             Failure::Said => {}
             Failure::Recipe(RecipeError::Invalid(problems)) => {
-                print_talk(render(problems, std::io::stderr().is_terminal()).trim_end());
+                print_coloured(render(problems, std::io::stderr().is_terminal()).trim_end());
             }
             Failure::Recipe(error) => print_error(&with_causes(error), &error.hints()),
             Failure::Usage { message, hints } | Failure::Work { message, hints } => {

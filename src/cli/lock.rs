@@ -10,7 +10,7 @@ use rootforge::recipe::Recipe;
 use super::error::Failure;
 use super::locking::Locks;
 use super::session::{Resolving, archs, load_recipe, lock_path};
-use super::{Session, print_data};
+use super::{Session, print_json};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     lock.write(&path).map_err(|error| Failure::work(&error))?;
     session.reporter.finish();
     if session.json {
-        print_data(&format!("{}\n", as_json(&lock, &path)));
+        print_json(&as_json(&lock, &path));
     }
     for arch in &wanted {
         let count = lock.packages_of(*arch).values().filter(|package| !package.on_demand).count();

@@ -305,9 +305,11 @@ impl Moved {
         if !self.tallies.is_empty() {
             session.reporter.say(&self.words());
         }
-        let line =
-            if session.json { self.as_json().to_string() } else { format!("{} {}", self.place, self.digest) };
-        super::print_data(&format!("{line}\n"));
+        if session.json {
+            super::print_json(&self.as_json());
+        } else {
+            super::print_data(&format!("{} {}\n", self.place, self.digest));
+        }
     }
 }
 

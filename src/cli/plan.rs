@@ -17,7 +17,7 @@ use similar::TextDiff;
 use super::error::Failure;
 use super::locking::all_locked;
 use super::session::{Resolving, archs, load_recipe};
-use super::{Session, print_data};
+use super::{Session, print_data, print_json};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     }
     session.reporter.finish();
     if session.json {
-        print_data(&format!("{}\n", as_json(&report, &changes, arch, arguments.write)));
+        print_json(&as_json(&report, &changes, arch, arguments.write));
     } else {
         print_data(&as_text(&report, arch));
         for change in &changes {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::error::Failure;
 use super::locking::locked;
 use super::session::{Resolving, archs, load_recipe};
-use super::{Session, print_data};
+use super::{Session, print_data, print_json};
 
 /// How many files that were not found are shown unless more is asked for.
 const SHOWN: usize = 12;
@@ -67,7 +67,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     let failed = results.iter().filter(|result| !result.outcome.faults.is_empty()).count();
     if session.json {
         let all: Vec<Value> = results.iter().map(Tried::as_json).collect();
-        print_data(&format!("{}\n", json!({ "tests": all, "failed": failed })));
+        print_json(&json!({ "tests": all, "failed": failed }));
     } else {
         for result in &results {
             print_data(&result.as_text(session.reporter.is_verbose()));

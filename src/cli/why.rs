@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::error::Failure;
 use super::locking::locked;
 use super::session::{Resolving, archs, load_recipe};
-use super::{Session, print_data};
+use super::{Session, print_data, print_json};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
                 json!({ "arch": arch.name(), "subject": arguments.subject, "answer": answer })
             })
             .collect();
-        print_data(&format!("{}\n", Value::Array(all)));
+        print_json(&Value::Array(all));
     } else {
         for (arch, answer) in &answers {
             let Some(answer) = answer else { continue };

@@ -12,7 +12,9 @@ pub enum ModeChange {
 impl ModeChange {
     /// What a text says: a number of permission bits, or clauses, which may turn out to be none when they are applied.
     pub fn of(text: &str) -> Self {
-        let bits = u32::from_str_radix(text, 8).ok().filter(|bits| *bits <= 0o7777);
+        // `+111` is a clause.
+        let is_number = text.bytes().all(|digit| digit.is_ascii_digit());
+        let bits = u32::from_str_radix(text, 8).ok().filter(|bits| is_number && *bits <= 0o7777);
         bits.map_or_else(|| ModeChange::Symbolic(text.to_owned()), ModeChange::Bits)
     }
 

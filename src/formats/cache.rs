@@ -4,6 +4,7 @@
 //! blobs/sha256/abcdef...     content-addressed; complete before it gets this name
 //! blobs/apk/abcdef...        packages that their control member's SHA-1 names, likewise
 //! partial/                   downloads under way, each under a lock or a name of its own
+//! images/                    an image layout with the images that recipes have as bases
 //! derived/KIND/abcdef...     what was derived from the blob or key abcdef..., then a checksum of 8 bytes
 //! size                       how much there is, as it was counted last, with what was added since
 //! ```

@@ -5,7 +5,7 @@
 //! an advisory lock on `.lock`; entries of other tools in it are kept as they are.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use fs4::FileExt;
@@ -23,7 +23,7 @@ use crate::recipe::LayerCompression;
 mod blobs;
 
 /// How many layers container engines take: Docker 20.10 loads 125, podman more.
-const MAX_LAYERS: usize = 125;
+pub(super) const MAX_LAYERS: usize = 125;
 /// A JSON document that is longer than this is not read.
 const MAX_DOCUMENT: u64 = 16 << 20;
 /// Begins the names of files that are being written.
@@ -364,8 +364,12 @@ fn descriptor(target: Tagged) -> Result<Value, DocumentError> {
 fn read_bounded(path: &Path) -> Result<Vec<u8>, OciError> {
     let mut bytes = Vec::new();
     File::open(path)
-        .and_then(|file| file.take(MAX_DOCUMENT).read_to_end(&mut bytes))
+        .and_then(|file| file.take(MAX_DOCUMENT + 1).read_to_end(&mut bytes))
         .map_err(OciError::io("read", path))?;
+    if bytes.len() as u64 > MAX_DOCUMENT {
+        let source = io::Error::other(format!("a document has more than {} MiB", MAX_DOCUMENT >> 20));
+        return Err(OciError::io("read", path)(source));
+    }
     Ok(bytes)
 }
 

@@ -16,9 +16,10 @@ use super::{Compression, Layout, OciError};
 use crate::digest::{Digest, Hasher};
 use crate::registry::MANIFEST_TYPES;
 use crate::root_path::RootPath;
+use crate::tarball::{self, EntryKind, Limits, TarballError};
 
-/// How many files an archive may have.
-const MAX_FILES: usize = 100_000;
+/// How many members an archive may have.
+const MAX_FILES: u64 = 100_000;
 
 /// Files of an archive: their names, normalised, and what they are in the layout.
 type Files = BTreeMap<String, (Digest, u64)>;
@@ -68,57 +69,81 @@ pub fn unpack(
 /// Makes every regular file of a tar, compressed or not, a blob.
 fn read_files(file: &Path, layout: &Layout) -> Result<Files, OciError> {
     let failed = || OciError::io("read", file);
+    let wrong = |reason: String| OciError::Foreign { name: file.display().to_string(), reason };
     let mut start = Vec::new();
     let open = || File::open(file).map_err(failed());
     open()?.take(4).read_to_end(&mut start).map_err(failed())?;
     let tar = Compression::of_magic(&start).decompress(BufReader::new(open()?)).map_err(failed())?;
-    let mut files = Files::new();
-    let mut links = Vec::new();
-    let mut archive = tar::Archive::new(tar);
-    for (number, entry) in archive.entries().map_err(failed())?.enumerate() {
-        // What the tar's reader says has the bytes of the file in it.
-        let no_tar = |_| OciError::Foreign {
-            name: file.display().to_string(),
-            reason: match number {
-                0 => "it is no tar archive".to_owned(),
-                whole => format!("its tar is damaged behind member {whole}"),
-            },
-        };
-        let mut entry = entry.map_err(no_tar)?;
-        let kind = entry.header().entry_type();
-        let Ok(path) = RootPath::from_bytes(&entry.path_bytes()) else { continue };
-        if files.len() >= MAX_FILES {
-            return Err(failed()(io::Error::other("it has too many files")));
-        }
-        if kind.is_symlink() || kind.is_hard_link() {
-            if let Some(target) = entry.link_name_bytes() {
-                let from = if kind.is_symlink() { path.parent() } else { None };
-                let from = from.as_ref().map(RootPath::relative).unwrap_or_default();
-                links.push((path.relative().to_owned(), resolve(from, &String::from_utf8_lossy(&target))));
+    let (mut files, mut links, mut whole) = (Files::new(), Vec::new(), 0);
+    let limits = Limits { max_entries: MAX_FILES, ..Limits::default() };
+    let read = tarball::read(tar, &limits, |entry, content| {
+        let path = entry.path.relative().to_owned();
+        match &entry.kind {
+            EntryKind::File { .. } => {
+                let blob = read_file(&path, content, layout, &wrong)?;
+                files.insert(path, blob);
             }
-            continue;
+            EntryKind::Symlink { target } => {
+                let from = entry.path.parent();
+                let from = from.as_ref().map(RootPath::relative).unwrap_or_default();
+                links.push((path, resolve(from, target)));
+            }
+            EntryKind::HardLink { target } => links.push((path, target.relative().to_owned())),
+            _ => {}
         }
-        if !kind.is_file() {
-            continue;
+        whole += 1;
+        Ok(())
+    });
+    read.map_err(|stopped| match stopped {
+        Stopped::Other(error) => error,
+        // What the tar's reader says has the bytes of the file in it.
+        Stopped::Tar(error @ (TarballError::TooManyEntries(_) | TarballError::TooLarge(_))) => {
+            wrong(error.to_string())
         }
-        let mut hasher = Hasher::new(layout.temporary()?);
-        io::copy(&mut entry, &mut hasher).map_err(failed())?;
-        let (blob, digest, size) = hasher.finish();
-        if let Some(hex) = path.relative().strip_prefix("blobs/sha256/")
-            && Digest::parse(hex).is_ok_and(|named| named != digest)
-        {
-            let reason = format!("its `{}` is corrupt: its bytes have the digest {digest}", path.relative());
-            return Err(OciError::Foreign { name: file.display().to_string(), reason });
-        }
-        layout.adopt(blob, &digest)?;
-        files.insert(path.relative().to_owned(), (digest, size));
-    }
+        Stopped::Tar(_) if whole == 0 => wrong("it is no tar archive".to_owned()),
+        Stopped::Tar(_) => wrong(format!("its tar is damaged behind member {whole}")),
+    })?;
     for (path, target) in links {
         if let Some(found) = files.get(&target).copied() {
             files.insert(path, found);
         }
     }
     Ok(files)
+}
+
+/// Why a tar is not read to its end.
+enum Stopped {
+    Tar(TarballError),
+    Other(OciError),
+}
+
+impl From<TarballError> for Stopped {
+    fn from(error: TarballError) -> Self {
+        Stopped::Tar(error)
+    }
+}
+
+/// Makes a file of the tar a blob.
+fn read_file(
+    path: &str,
+    content: &mut dyn Read,
+    layout: &Layout,
+    wrong: &dyn Fn(String) -> OciError,
+) -> Result<(Digest, u64), Stopped> {
+    let file = layout.temporary().map_err(Stopped::Other)?;
+    let written = file.path().to_owned();
+    let mut hasher = Hasher::new(file);
+    // A reading that fails is told by the tar's reader, which counts before this.
+    io::copy(content, &mut hasher).map_err(|error| Stopped::Other(OciError::io("write", &written)(error)))?;
+    let (blob, digest, size) = hasher.finish();
+    if let Some(hex) = path.strip_prefix("blobs/sha256/")
+        && Digest::parse(hex).is_ok_and(|named| named != digest)
+    {
+        let reason = format!("its `{path}` is corrupt: its bytes have the digest {digest}");
+        return Err(Stopped::Other(wrong(reason)));
+    }
+    layout.adopt(blob, &digest).map_err(Stopped::Other)?;
+    Ok((digest, size))
 }
 
 /// Where a link in a directory leads, both within the archive.

@@ -1,5 +1,7 @@
 //! `printf` and the escapes of `echo` (XCU printf, echo).
 
+use std::collections::BTreeSet;
+
 use super::arithmetic::integer;
 use super::text::is_known;
 
@@ -57,6 +59,9 @@ fn push_byte(text: &mut String, value: u32) {
     text.push_str(&super::text::decode(&[byte]));
 }
 
+/// No width or precision is larger.
+const MOST: usize = 4096;
+
 /// What `printf` writes: the format again and again until no values are left.
 pub(super) fn printf(format: &str, values: &[String]) -> String {
     let mut result = String::new();
@@ -85,48 +90,14 @@ fn once<'a>(format: &str, values: &mut impl Iterator<Item = &'a String>, result:
             continue;
         }
         result.push_str(&escapes(&std::mem::take(&mut literal), false).0);
-        let (mut left, mut zero, mut width, mut precision) = (false, false, String::new(), None::<String>);
-        let conversion = loop {
-            match chars.next() {
-                Some('-') => left = true,
-                Some('0') if width.is_empty() && precision.is_none() => zero = true,
-                Some('+' | ' ' | '#') => {}
-                Some('.') => precision = Some(String::new()),
-                Some('*') => width = values.next().cloned().unwrap_or_default(),
-                Some(digit) if digit.is_ascii_digit() => match &mut precision {
-                    Some(precision) => precision.push(digit),
-                    None => width.push(digit),
-                },
-                other => break other,
-            }
+        let (specification, conversion) = Specification::read(&mut chars, values);
+        let Some(conversion) = conversion.filter(|kind| *kind != '%') else {
+            result.push('%');
+            continue;
         };
-        let width = width.parse::<usize>().unwrap_or(0).min(4096);
-        let precision = precision.and_then(|text| text.parse::<usize>().ok());
-        let (text, stop) = match conversion {
-            Some('b') => escapes(values.next().map_or("", String::as_str), true),
-            Some('c') => (
-                values.next().and_then(|text| text.chars().next()).map(String::from).unwrap_or_default(),
-                false,
-            ),
-            Some('s' | 'q') => {
-                let text = values.next().cloned().unwrap_or_default();
-                (precision.map_or(text.clone(), |most| text.chars().take(most).collect()), false)
-            }
-            Some(kind @ ('d' | 'i' | 'u' | 'o' | 'x' | 'X')) => {
-                let text = values.next().cloned().unwrap_or_default();
-                (number(kind, text.trim()), false)
-            }
-            Some(other) if other != '%' => (format!("%{other}"), false),
-            _ => ("%".to_owned(), false),
-        };
-        let missing = width.saturating_sub(text.chars().count());
-        if left {
-            result.push_str(&text);
-            result.extend(std::iter::repeat_n(' ', missing));
-        } else {
-            result.extend(std::iter::repeat_n(if zero { '0' } else { ' ' }, missing));
-            result.push_str(&text);
-        }
+        let value = || values.next().map_or("", String::as_str);
+        let (text, stop) = specification.converted(conversion, value);
+        result.push_str(&text);
         if stop {
             return true;
         }
@@ -135,18 +106,103 @@ fn once<'a>(format: &str, values: &mut impl Iterator<Item = &'a String>, result:
     false
 }
 
-fn number(kind: char, text: &str) -> String {
-    if !is_known(text) {
-        return text.to_owned();
+/// What stands between `%` and the conversion.
+#[derive(Clone, Debug, Default)]
+struct Specification {
+    /// Of `-`, `0`, `+`, blank and `#`, those that stand there.
+    flags: BTreeSet<char>,
+    width: usize,
+    precision: Option<usize>,
+}
+
+impl Specification {
+    /// Reads it, and the conversion that follows, if one does.
+    fn read<'a>(
+        chars: &mut impl Iterator<Item = char>,
+        values: &mut impl Iterator<Item = &'a String>,
+    ) -> (Self, Option<char>) {
+        let mut read = Specification::default();
+        let mut digits = String::new();
+        let number = |digits: &str| digits.parse::<usize>().unwrap_or(0).min(MOST);
+        let conversion = loop {
+            match chars.next() {
+                Some(flag @ ('-' | '+' | ' ' | '#')) => _ = read.flags.insert(flag),
+                Some('0') if digits.is_empty() && read.precision.is_none() => _ = read.flags.insert('0'),
+                Some('.') => {
+                    read.width = number(&digits);
+                    read.precision = Some(0);
+                    digits.clear();
+                }
+                Some('*') => digits = values.next().cloned().unwrap_or_default(),
+                Some(digit) if digit.is_ascii_digit() => digits.push(digit),
+                other => break other,
+            }
+        };
+        // A width below zero is one from the left.
+        if let Some(positive) = digits.strip_prefix('-') {
+            read.flags.extend(read.precision.is_none().then_some('-'));
+            digits = positive.to_owned();
+        }
+        match &mut read.precision {
+            Some(precision) => *precision = number(&digits),
+            None => read.width = number(&digits),
+        }
+        (read, conversion)
     }
-    let value = match text.strip_prefix(['\'', '"']) {
-        Some(quoted) => quoted.chars().next().map_or(0, |c| i64::from(u32::from(c))),
-        None => integer(text).unwrap_or(0),
-    };
-    match kind {
-        'o' => format!("{value:o}"),
-        'x' => format!("{value:x}"),
-        'X' => format!("{value:X}"),
-        _ => value.to_string(),
+
+    /// A value as the conversion has it; whether `\c` ends it all.
+    fn converted<'a>(&self, conversion: char, value: impl FnOnce() -> &'a str) -> (String, bool) {
+        let (text, stop) = match conversion {
+            'b' => escapes(value(), true),
+            'c' => (value().chars().next().map(String::from).unwrap_or_default(), false),
+            's' | 'q' => (value().to_owned(), false),
+            'd' | 'i' | 'u' | 'o' | 'x' | 'X' => return (self.number(conversion, value().trim()), false),
+            other => return (format!("%{other}"), false),
+        };
+        let most = self.precision.filter(|_| conversion != 'c').unwrap_or(usize::MAX);
+        (self.padded("", &text.chars().take(most).collect::<String>(), false), stop)
+    }
+
+    fn number(&self, kind: char, text: &str) -> String {
+        if !is_known(text) {
+            return text.to_owned();
+        }
+        let value = match text.strip_prefix(['\'', '"']) {
+            Some(quoted) => quoted.chars().next().map_or(0, |c| i64::from(u32::from(c))),
+            None => integer(text).unwrap_or(0),
+        };
+        let sign = match (kind, value < 0) {
+            ('d' | 'i', true) => "-",
+            ('d' | 'i', false) if self.has('+') => "+",
+            ('d' | 'i', false) if self.has(' ') => " ",
+            ('x', _) if self.has('#') && value != 0 => "0x",
+            ('X', _) if self.has('#') && value != 0 => "0X",
+            ('o', _) if self.has('#') && value != 0 => "0",
+            _ => "",
+        };
+        let digits = match kind {
+            'o' => format!("{value:o}"),
+            'x' => format!("{value:x}"),
+            'X' => format!("{value:X}"),
+            'u' => value.cast_unsigned().to_string(),
+            _ => value.unsigned_abs().to_string(),
+        };
+        let least = self.precision.unwrap_or(0).saturating_sub(digits.len());
+        let digits = "0".repeat(least) + &digits;
+        self.padded(sign, &digits, self.has('0') && self.precision.is_none())
+    }
+
+    /// As wide as is asked for: blanks before or behind it, or zeros behind the sign.
+    fn padded(&self, sign: &str, text: &str, with_zeros: bool) -> String {
+        let missing = self.width.saturating_sub(sign.len() + text.chars().count());
+        match (self.has('-'), with_zeros) {
+            (true, _) => format!("{sign}{text}{}", " ".repeat(missing)),
+            (false, true) => format!("{sign}{}{text}", "0".repeat(missing)),
+            (false, false) => format!("{}{sign}{text}", " ".repeat(missing)),
+        }
+    }
+
+    fn has(&self, flag: char) -> bool {
+        self.flags.contains(&flag)
     }
 }

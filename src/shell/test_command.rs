@@ -83,7 +83,7 @@ impl<W: World> Shell<W> {
         match rest {
             [left, operator, right, ..] if binary(operator) => {
                 *at += 3;
-                Some(self.compared(left, operator, right))
+                Some(self.compared(left, operator, right, decimal))
             }
             [operator, operand, ..]
                 if unary(operator) && !(matches!(operand.as_str(), "-a" | "-o") && rest.len() > 2) =>
@@ -153,7 +153,8 @@ impl<W: World> Shell<W> {
         })
     }
 
-    fn compared(&self, left: &str, operator: &str, right: &str) -> Truth {
+    /// A comparison of texts, files, or what `number` makes of the texts.
+    fn compared(&self, left: &str, operator: &str, right: &str, number: fn(&str) -> Option<i64>) -> Truth {
         match operator {
             "=" | "==" => return same(left, right),
             "!=" => return same(left, right).map(|same| !same),
@@ -176,7 +177,7 @@ impl<W: World> Shell<W> {
                 }
             }
             _ => {
-                let (left, right) = (integer(left.trim())?, integer(right.trim())?);
+                let (left, right) = (number(left.trim())?, number(right.trim())?);
                 Some(match operator {
                     "-eq" => left == right,
                     "-ne" => left != right,
@@ -235,7 +236,7 @@ impl<W: World> Shell<W> {
                     BinaryPredicate::ArithmeticGreaterThanOrEqualTo => "-ge",
                 };
                 let right = self.single(&right.value)?;
-                self.compared(&left, operator, &right)
+                self.compared(&left, operator, &right, integer)
             }
         }
     }
@@ -251,6 +252,12 @@ impl<W: World> Shell<W> {
             None
         }
     }
+}
+
+/// A number of `test`, which is decimal whatever it begins with.
+fn decimal(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    text.parse().ok().filter(|_| digits.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
 fn holds(fits: Match) -> Truth {

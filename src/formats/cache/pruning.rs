@@ -21,6 +21,9 @@ const RECENT: Duration = Duration::from_secs(3600);
 /// Remembers how much there was, so that not every build has to count.
 pub(super) const SIZE_FILE: &str = "size";
 
+/// The blobs of base images. What names them there is small, and of use only with them.
+const IMAGES: &str = "images/blobs";
+
 /// What pruning did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
@@ -103,6 +106,11 @@ impl Cache {
         Ok(pruned)
     }
 
+    /// Counts what somebody else has put below [`Cache::root`], in bytes; rather too much than too little.
+    pub fn count(&self, bytes: u64) {
+        self.added.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
+    }
+
     /// Holds to a limit at the end of a run: counts and deletes only where something was added and the limit may be
     /// reached by that.
     pub fn settle(&self, limit: u64) -> Result<(), CacheError> {
@@ -175,7 +183,7 @@ impl Cache {
 
     /// The directories that have something of one kind, below the root.
     fn kind_directories(&self) -> Result<Vec<String>, CacheError> {
-        let mut kinds = vec!["partial".to_owned()];
+        let mut kinds = vec!["partial".to_owned(), IMAGES.to_owned()];
         for group in ["blobs", "derived"] {
             for (path, metadata) in entries(&self.root.join(group))? {
                 let name = path.file_name().and_then(|name| name.to_str());

@@ -94,9 +94,12 @@ impl Layout {
     /// where the file system allows that, else by a copy.
     pub fn admit(&self, file: &Path, digest: &Digest) -> Result<(), OciError> {
         let path = self.blob_path(digest);
-        // What has the name already is another file of the same bytes, or a damaged one.
-        let _ = fs::remove_file(&path);
-        if fs::hard_link(file, &path).is_ok() {
+        // What has the name already is another file of the same bytes, or a damaged one: it is replaced at once.
+        let linked = tempfile::Builder::new()
+            .prefix(PARTIAL)
+            .make_in(self.directory.join("blobs"), |place| fs::hard_link(file, place));
+        // Where the name leads to this very file, renaming does nothing (rename(2)), and the link goes as it came.
+        if linked.is_ok_and(|link| fs::rename(link.path(), &path).is_ok()) {
             return Ok(());
         }
         let copy = self.temporary()?;
