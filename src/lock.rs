@@ -5,12 +5,13 @@
 //! recipe fetches no index.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
+use crate::atomic_file;
 use crate::cache::ContentId;
 use crate::digest::Digest;
 
@@ -223,14 +224,7 @@ impl Lock {
         if std::fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
             return Ok(());
         }
-        let mut file = tempfile::Builder::new()
-            .prefix(".rootforge-lock")
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
-            .tempfile_in(directory_of(path))
-            .map_err(error)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(error)?;
-        file.persist(path).map_err(|cause| error(cause.error))?;
-        Ok(())
+        atomic_file::replace(path, text.as_bytes()).map_err(error)
     }
 
     /// The digest of the lock file, or of the image that stands in its place, as those of recipes above name it.
@@ -379,13 +373,6 @@ impl LockedPackage {
 #[derive(Deserialize)]
 struct Versioned {
     version: u32,
-}
-
-fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 #[cfg(test)]

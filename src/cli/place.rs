@@ -155,6 +155,9 @@ pub(super) fn transfer(
     let progress = &session.reporter;
     source.check_online(session)?;
     destination.check_online(session)?;
+    if let Destination::Output(output) = destination {
+        output.accepts_place().map_err(failed)?;
+    }
     match (source, destination) {
         (Source::Registry(from), Destination::Registry(to)) => {
             let (from, to) = (session.remote(from)?, session.remote(to)?);
@@ -163,24 +166,8 @@ pub(super) fn transfer(
             pushed.map(|pushed| Moved::pushed(&pushed, &to)).map_err(failed)
         }
         (Source::Registry(from), Destination::Output(output)) => {
-            let remote = session.remote(from)?;
             let name = name.map_or_else(|| from.to_string(), str::to_owned);
-            output.accepts_name(&name).map_err(|error| usage(&error))?;
-            if let Output::Oci { directory, tag } = output {
-                let layout = Layout::open_or_create(directory).map_err(failed)?;
-                let pulled = pull(&remote, platforms, &layout, progress).map_err(failed)?;
-                layout.name(tag.as_deref().unwrap_or(&name), &pulled.target).map_err(failed)?;
-                return Ok(Moved::pulled(&pulled, output.place(&name)));
-            }
-            let scratch = scratch()?;
-            let layout = open(&scratch)?;
-            let pulled = pull(&remote, platforms, &layout, progress).map_err(failed)?;
-            let written = output.write_target(&layout, &pulled.target, &name).map_err(failed)?;
-            Ok(Moved {
-                notes: written.notes,
-                unread_by: written.unread_by,
-                ..Moved::pulled(&pulled, output.place(&name))
-            })
+            pulled_to(session, from, platforms, output, &name)
         }
         (local, destination) => {
             let Local { layout, target, name: own, _scratch } = open_local(local)?;
@@ -207,6 +194,33 @@ pub(super) fn transfer(
             }
         }
     }
+}
+
+/// Takes an image out of a registry, straight into a layout where that is where it goes.
+fn pulled_to(
+    session: &Session,
+    from: &Reference,
+    platforms: Platforms<'_>,
+    output: &Output,
+    name: &str,
+) -> Result<Moved, Failure> {
+    let (remote, progress) = (session.remote(from)?, &session.reporter);
+    output.accepts_name(name).map_err(|error| usage(&error))?;
+    if let Output::Oci { directory, tag } = output {
+        let layout = Layout::open_or_create(directory).map_err(failed)?;
+        let pulled = pull(&remote, platforms, &layout, progress).map_err(failed)?;
+        layout.name(tag.as_deref().unwrap_or(name), &pulled.target).map_err(failed)?;
+        return Ok(Moved::pulled(&pulled, output.place(name)));
+    }
+    let scratch = scratch()?;
+    let layout = open(&scratch)?;
+    let pulled = pull(&remote, platforms, &layout, progress).map_err(failed)?;
+    let written = output.write_target(&layout, &pulled.target, name).map_err(failed)?;
+    Ok(Moved {
+        notes: written.notes,
+        unread_by: written.unread_by,
+        ..Moved::pulled(&pulled, output.place(name))
+    })
 }
 
 /// An image on this machine.

@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rayon::prelude::*;
 use rootforge::arch::Arch;
+use rootforge::atomic_file;
 use rootforge::distro::Pocket;
 use rootforge::fleet::{PulledLayer, Pulls};
 use rootforge::lock::Lock;
@@ -185,26 +186,9 @@ fn write(report: &FleetReport, changes: &[Change]) -> Result<(), Failure> {
         base.lock.write(&lock).map_err(|error| Failure::work(&error))?;
     }
     for change in changes {
-        replace(&change.path, &change.after).map_err(|error| unwritten(&change.path, &error))?;
+        atomic_file::replace(&change.path, change.after.as_bytes())
+            .map_err(|error| unwritten(&change.path, &error))?;
     }
-    Ok(())
-}
-
-/// Gives a file its content at once, and leaves its permissions.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::PermissionsExt as _;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .prefix(".rootforge-plan")
-        .permissions(std::fs::Permissions::from_mode(0o666))
-        .tempfile_in(directory)?;
-    if let Ok(metadata) = path.metadata() {
-        file.as_file().set_permissions(metadata.permissions())?;
-    }
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
     Ok(())
 }
 

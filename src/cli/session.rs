@@ -335,23 +335,40 @@ fn source_date_epoch() -> Result<Option<u64>, Failure> {
 
 /// Reads a recipe, in one of its variants.
 pub(super) fn load_recipe(path: &Path, variant: Option<&str>) -> Result<Recipe, Failure> {
-    let recipe = Recipe::load(path).map_err(Failure::Recipe)?;
-    match variant {
-        Some(variant) => recipe.with_variant(variant).map_err(Failure::Recipe),
-        None => Ok(recipe),
+    if Lock::path_for(path) == path {
+        return Err(Failure::usage(
+            format!("`{}` is what a recipe's lock is called", path.display()),
+            "name the recipe, such as `NAME.toml`",
+        ));
     }
+    let recipe = Recipe::load(path).map_err(Failure::Recipe)?;
+    let Some(variant) = variant else { return Ok(recipe) };
+    let recipe = recipe.with_variant(variant).map_err(Failure::Recipe)?;
+    let twin = variant_path(&recipe.path, variant);
+    if twin.exists() {
+        let lock = Lock::path_for(&twin);
+        let message = format!(
+            "the variant {variant} and the recipe {} would both have the lock {}",
+            twin.display(),
+            lock.display()
+        );
+        return Err(Failure::usage(message, "give one of them another name"));
+    }
+    Ok(recipe)
+}
+
+/// Where a variant would be if it were a recipe.
+fn variant_path(recipe: &Path, variant: &str) -> PathBuf {
+    let stem = recipe.file_stem().unwrap_or_default().to_string_lossy();
+    recipe.with_file_name(format!("{stem}-{variant}.toml"))
 }
 
 /// The lock of a recipe; a variant has one of its own.
 pub(super) fn lock_path(recipe: &Recipe) -> PathBuf {
-    let path = match &recipe.variant {
-        Some(variant) => {
-            let stem = recipe.path.file_stem().unwrap_or_default().to_string_lossy();
-            recipe.path.with_file_name(format!("{stem}-{variant}.toml"))
-        }
-        None => recipe.path.clone(),
-    };
-    Lock::path_for(&path)
+    match &recipe.variant {
+        Some(variant) => Lock::path_for(&variant_path(&recipe.path, variant)),
+        None => Lock::path_for(&recipe.path),
+    }
 }
 
 /// The lock of a recipe itself, whatever variant was chosen.

@@ -218,6 +218,21 @@ fn xargs_makes_command_lines() {
 }
 
 #[test]
+fn env_starts_what_shells_have_themselves() {
+    let found = postinst(
+        "printf '#!/bin/sh\\necho \"$A-$B-$C\"\\n' >/usr/local/bin/tell; chmod 755 /usr/local/bin/tell; export A=1 B=2\n\
+         { env -u PATH echo hi; env printf '%s-' a b; env -u A B=3 C=4 /usr/local/bin/tell; env -i C=5 /usr/local/bin/tell\n\
+         find /usr/local/bin/tell -exec echo {} \\;; } >/etc/out",
+    );
+    let out = found.effects.iter().find_map(|effect| match effect {
+        Effect::File { path, content, .. } if path.as_str() == "/etc/out" => Some(content.clone()),
+        _ => None,
+    });
+    assert_eq!(found.undone, []);
+    assert_eq!(String::from_utf8(out.unwrap()).unwrap(), "hi\na-b--3-4\n--5\n/usr/local/bin/tell\n");
+}
+
+#[test]
 fn what_is_a_machines_own_is_told_and_not_made() {
     let found =
         postinst("/usr/bin/ssh-keygen -q -f /etc/ssh/key && chmod 600 /etc/ssh/key; ssh-keygen -A; true");

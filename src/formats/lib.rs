@@ -17,6 +17,7 @@ pub mod trust;
 
 // -- foundations: import nothing from the crate --
 pub mod arch;
+pub mod atomic_file;
 pub mod digest;
 pub mod hint;
 pub mod progress;

@@ -3,9 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::atomic_file::directory_of;
 use crate::hint::Hint;
 
-use super::{VERSION, directory_of};
+use super::VERSION;
 
 /// Why a lock cannot be read or written.
 #[derive(Debug, thiserror::Error)]

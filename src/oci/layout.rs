@@ -17,6 +17,7 @@ use super::documents::{self, DocumentError, REF_NAME};
 use super::memory::Memory;
 use super::syncing::Syncing;
 use super::{GivenLayers, ImageRef, ImageSpec, IndexRef, LayerWriter, OciError, partial, place};
+use crate::atomic_file::directory_of;
 use crate::digest::Digest;
 use crate::recipe::LayerCompression;
 
@@ -346,7 +347,7 @@ impl Layout {
 pub(super) fn persist(file: NamedTempFile, path: &Path) -> Result<(), OciError> {
     file.as_file().sync_all().map_err(OciError::io("sync", path))?;
     file.persist(path).map_err(|error| OciError::io("write", path)(error.error))?;
-    sync_directory(place::directory_of(path))
+    sync_directory(directory_of(path))
 }
 
 fn sync_directory(directory: &Path) -> Result<(), OciError> {

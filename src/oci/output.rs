@@ -13,6 +13,7 @@ use super::layout::{self, Layout};
 use super::merge::{MergeFault, MergedTree, RootSink};
 use super::root_dir::RootDir;
 use super::{Compression, ImageRef, OciError, partial, place};
+use crate::atomic_file::directory_of;
 use crate::digest::Digest;
 use crate::recipe::LayerCompression;
 use crate::tarball::{self, Entry, Limits, TarballError, Writer};
@@ -224,7 +225,7 @@ fn write_file(
     file: &Path,
     write: impl FnOnce(BufWriter<File>) -> Result<BufWriter<File>, OciError>,
 ) -> Result<(), OciError> {
-    let directory = place::directory_of(file);
+    let directory = directory_of(file);
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let prefix = format!(".{name}.partial-");
     partial::sweep(directory, &prefix);

@@ -6,11 +6,7 @@ use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
 use super::OciError;
-
-/// The directory that holds a file.
-pub(super) fn directory_of(file: &Path) -> &Path {
-    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
+use crate::atomic_file::directory_of;
 
 /// Whether a file can be made or replaced.
 pub(super) fn check_file(file: &Path) -> Result<(), OciError> {

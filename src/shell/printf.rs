@@ -63,7 +63,7 @@ fn push_byte(text: &mut String, value: u32) {
 const MOST: usize = 4096;
 
 /// What `printf` writes: the format again and again until no values are left.
-pub(super) fn printf(format: &str, values: &[String]) -> String {
+pub(crate) fn printf(format: &str, values: &[String]) -> String {
     let mut result = String::new();
     let mut values = values.iter();
     loop {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::root_path::RootPath;
 
 /// Where every program may write, image or not.
-const USUAL: [&str; 4] = ["/tmp", "/var/tmp", "/run", "/dev/shm"];
+const USUAL: [&str; 3] = ["/tmp", "/var/tmp", "/run"];
 
 /// The directories to be copied, none within another: the usual ones that the image has, its volumes, and
 /// those that a test names.

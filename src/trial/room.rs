@@ -1,8 +1,9 @@
 //! An unpacked image, ready for tests.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -59,7 +60,7 @@ impl<'a> Room<'a> {
         room.is_told = room.emulator.is_some() && room.can_tell();
         if let Some(emulator) = room.emulator.as_ref().filter(|_| !room.is_told) {
             let place = room.root.join(EMULATOR.trim_start_matches('/'));
-            fs::copy(&emulator.program, &place)
+            place_program(&emulator.program, &place)
                 .map_err(TrialError::machine("copy the emulator to", &place))?;
         }
         Ok(room)
@@ -244,4 +245,14 @@ impl<'a> Room<'a> {
             places.find(|place| fs::symlink_metadata(self.root.join(place.trim_start_matches('/'))).is_ok());
         found.unwrap_or_else(|| name.to_owned())
     }
+}
+
+/// Copies a program into an image; a link there by its name leads nowhere.
+fn place_program(program: &Path, place: &Path) -> io::Result<()> {
+    match fs::remove_file(place) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o755).open(place)?;
+    io::copy(&mut File::open(program)?, &mut file).map(drop)
 }

@@ -179,22 +179,50 @@ pub(super) fn which(machine: &mut Machine<'_>, call: &Call) -> Reply {
     Reply::Done { status: Some(status), stdout, variables: Vec::new() }
 }
 
-/// `env [-i] [NAME=VALUE]... COMMAND`.
+/// `env [-i] [-u NAME]... [NAME=VALUE]... COMMAND`.
 pub(super) fn env(machine: &mut Machine<'_>, call: &Call) -> Reply {
     let mut inner = call.clone();
     let mut words = call.argv.iter().skip(1).peekable();
-    while let Some(word) = words.peek() {
-        if let Some((name, value)) = word.split_once('=').filter(|_| !word.starts_with('-')) {
-            inner.env.insert(name.to_owned(), value.to_owned());
-        } else if *word == "-u" {
-            words.next();
-        } else if !word.starts_with('-') {
-            break;
+    while let Some(word) = words.next_if(|word| word.starts_with('-') || word.contains('=')) {
+        match (word.as_str(), word.strip_prefix("--unset=")) {
+            ("-" | "-i" | "--ignore-environment", _) => inner.env.clear(),
+            ("-u" | "--unset", _) => {
+                let name = words.next().map_or("", String::as_str);
+                inner.env.remove(name);
+            }
+            (_, Some(name)) => _ = inner.env.remove(name),
+            ("--", _) => {}
+            (flag, _) if flag.starts_with('-') => {
+                return Reply::Unknown(format!("there is no model of its option `{flag}`"));
+            }
+            (setting, _) => {
+                let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
+                inner.env.insert(name.to_owned(), value.to_owned());
+            }
         }
-        words.next();
     }
     inner.argv = words.cloned().collect();
     if inner.argv.is_empty() { Reply::output(unknown()) } else { run(machine, &inner) }
+}
+
+/// echo(1), where no shell has it: what `env` and its like start.
+pub(super) fn echo(_: &mut Machine<'_>, call: &Call) -> Reply {
+    let words = &call.argv[1..];
+    match words.split_first() {
+        Some((flag, rest)) if flag == "-n" => Reply::output(rest.join(" ")),
+        Some((flag, _)) if matches!(flag.as_str(), "-e" | "-E" | "-ne" | "-en") => {
+            Reply::Unknown(format!("there is no model of its option `{flag}`"))
+        }
+        _ => Reply::output(words.join(" ") + "\n"),
+    }
+}
+
+/// printf(1), likewise.
+pub(super) fn printf(_: &mut Machine<'_>, call: &Call) -> Reply {
+    match &call.argv[1..] {
+        [] => Reply::status(1),
+        [format, values @ ..] => Reply::output(crate::shell::printf(format, values)),
+    }
 }
 
 /// `busybox APPLET ...`.

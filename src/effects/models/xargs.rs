@@ -127,14 +127,7 @@ fn unquoted(line: &str, splits: bool) -> Option<Vec<String>> {
 fn run_all(machine: &mut Machine<'_>, call: &Call, calls: Vec<Vec<String>>) -> Reply {
     let (mut status, mut output) = (Some(0), String::new());
     for argv in calls {
-        let reply = if argv[0] == "echo" {
-            let is_bare = argv.get(1).is_some_and(|word| word == "-n");
-            let words = argv[1 + usize::from(is_bare)..].join(" ");
-            Reply::output(words + if is_bare { "" } else { "\n" })
-        } else {
-            run(machine, &Call { argv, stdin: String::new(), ..call.clone() })
-        };
-        match reply {
+        match run(machine, &Call { argv, stdin: String::new(), ..call.clone() }) {
             Reply::Done { status: one, stdout, .. } => {
                 output.push_str(&stdout);
                 if one != Some(0) {
