@@ -62,15 +62,22 @@ fn room_of(path: &Path) -> String {
     first.trim_end_matches(".rs").to_owned()
 }
 
+/// A source text without the tests in it; those of a file of their own are not in it.
+fn code(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(text)
+}
+
 /// The rooms that a source text names after `crate::` or `rootforge::`, tests and comments aside.
 fn imports(text: &str) -> BTreeSet<String> {
-    let code = text.split("#[cfg(test)]").next().unwrap_or(text);
     let mut rooms = BTreeSet::new();
-    for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+    for line in code(text).lines().filter(|line| !line.trim_start().starts_with("//")) {
         for marker in ["crate::", "rootforge::"] {
             for (at, _) in line.match_indices(marker) {
                 let rest = &line[at + marker.len()..];
                 if let Some(group) = rest.strip_prefix('{') {
+                    if !group.contains('}') {
+                        rooms.insert("{ over several lines".to_owned());
+                    }
                     let names = group.split([',', '}']).map(str::trim);
                     rooms.extend(names.map(leading_name).filter(|name| !name.is_empty()));
                 } else {
@@ -124,6 +131,12 @@ fn an_import_that_goes_up_would_be_seen() {
         imports("use crate::{select, elf::ElfFacts};\n").into_iter().collect::<Vec<_>>(),
         ["elf", "select"]
     );
+    let with_tests = "#[cfg(test)]\nmod tests;\nuse crate::elf::A;\n#[cfg(test)]\nmod tests {\n    use crate::cli::B;\n}\n";
+    assert_eq!(imports(with_tests).into_iter().collect::<Vec<_>>(), ["elf"]);
+    assert_eq!(
+        imports("use crate::{\n    elf,\n}").into_iter().collect::<Vec<_>>(),
+        ["{ over several lines"]
+    );
     assert!(floor("digest") > floor("pipeline"));
     assert!(floor("catalog") > floor("select"));
 }
@@ -140,7 +153,7 @@ fn only_the_command_line_prints() {
             continue;
         }
         let text = fs::read_to_string(&file).unwrap();
-        let code = text.split("#[cfg(test)]").next().unwrap();
+        let code = code(&text);
         for word in ["println!", "eprintln!", "print!(", "SystemTime::now", "env::var"] {
             assert!(!code.contains(word), "{} has {word}", relative.display());
         }

@@ -1,8 +1,10 @@
 //! What the README shows is what the program takes.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::collections::BTreeSet;
+
 use crate::support::Rig;
-use rootforge::recipe::Recipe;
+use rootforge::recipe::{Recipe, StripClass};
 
 const README: &str = include_str!("../README.md");
 
@@ -53,17 +55,30 @@ fn its_options_are_known() {
         + &help(&["plan", "--help"])
         + &help(&["pull", "--help"])
         + &help(&["copy", "--help"])
-        + &help(&["cache", "prune", "--help"]);
-    let words = README.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-    let options: Vec<&str> = words
-        .filter(|word| {
+        + &help(&["cache", "prune", "--help"])
+        + &help(&["why", "--help"]);
+    let options = |text: &str| -> BTreeSet<String> {
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        let is_option = |word: &&str| {
             word.strip_prefix("--").is_some_and(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
-        })
-        .filter(|word| !["--release", "--daemonize", "--bench"].contains(word))
-        .collect();
-    assert!(options.len() > 15, "{options:?}");
-    for option in options {
-        // Those of podman and cargo aside.
-        assert!(known.contains(option) || README.contains(&format!("cargo install {option}")), "{option}");
+        };
+        words.filter(is_option).map(ToOwned::to_owned).collect()
+    };
+    let (known, told) = (options(&known), options(README));
+    assert!(known.len() > 15, "{known:?}");
+    let others = ["--release", "--daemonize", "--bench", "--path"];
+    let unknown: Vec<&String> =
+        told.difference(&known).filter(|option| !others.contains(&option.as_str())).collect();
+    assert!(unknown.is_empty(), "no option of rootforge: {unknown:?}");
+    let usual = ["--help", "--version"];
+    let untold: Vec<&String> =
+        known.difference(&told).filter(|option| !usual.contains(&option.as_str())).collect();
+    assert!(untold.is_empty(), "not in the README: {untold:?}");
+}
+
+#[test]
+fn it_names_all_classes_of_strip() {
+    for class in StripClass::ALL {
+        assert!(README.contains(&format!("`{}`", class.name())), "{class:?}");
     }
 }

@@ -1,5 +1,6 @@
 //! `rootforge lock`: resolves a recipe into its lock.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rootforge::arch::Arch;
@@ -33,38 +34,23 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     let path = lock_path(&recipe);
     let wanted = wanted_archs(arguments, &recipe)?;
     let locks = Locks::with_base(session, &recipe, &wanted, &arguments.resolving, false)?;
-    if let (Update::Packages(packages), Some(old)) = (&update, &locks.own) {
-        for package in packages {
-            if let (Some(base), Some(lock)) = (&recipe.base, &locks.base)
-                && lock.packages.iter().any(|one| one.name == *package && !one.on_demand)
-            {
-                let is_image = base.recipe.lowest_image().is_some_and(|image| *image == base.recipe);
-                let base = base.recipe.path.display();
-                let hint = if is_image {
-                    "take another image as the base".to_owned()
-                } else {
-                    format!("run `rootforge lock --update {package} {base}`")
-                };
-                return Err(Failure::usage(format!("`{package}` is fixed by the base {base}"), hint));
-            }
-            if locks.main.as_ref().is_some_and(|main| main.packages.iter().any(|one| one.name == *package)) {
-                return Err(Failure::usage(
-                    format!("`{package}` is locked by the recipe itself, and its variants follow"),
-                    "run `rootforge lock --update` without `--variant`",
-                ));
-            }
-            if !old.packages.iter().any(|locked| locked.name == *package) {
-                return Err(Failure::usage(
-                    format!("`{package}` is not in the lock {}", path.display()),
-                    "name a locked package, or none to update all",
-                ));
-            }
+    let named = match &update {
+        Update::Packages(packages) => packages.clone(),
+        Update::Necessary | Update::All => BTreeSet::new(),
+    };
+    for package in &named {
+        may_update(package, &recipe, &locks)?;
+        if let Some(own) = &locks.own {
+            is_locked(package, own, &path)?;
         }
     }
     let left_out = arguments.resolving.without(&recipe, locks.without())?;
     let forge = session.forge(left_out, arguments.resolving.allow_expired_index)?;
     arguments.resolving.note_kept(&forge.options.without, forge.progress);
     let lock = locks.renew(&forge, &recipe, &wanted, &update).map_err(|error| Failure::work(&error))?;
+    if locks.own.is_none() {
+        named.iter().try_for_each(|package| is_locked(package, &lock, &path))?;
+    }
     lock.write(&path).map_err(|error| Failure::work(&error))?;
     session.reporter.finish();
     if session.json {
@@ -76,6 +62,39 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     }
     session.reporter.say(&format!("wrote {}", path.display()));
     Ok(())
+}
+
+/// Whether a package's version is this lock's to say: not that of a base, nor of the recipe whose variant is locked.
+fn may_update(package: &str, recipe: &Recipe, locks: &Locks) -> Result<(), Failure> {
+    if let (Some(base), Some(lock)) = (&recipe.base, &locks.base)
+        && lock.packages.iter().any(|one| one.name == package && !one.on_demand)
+    {
+        let is_image = base.recipe.lowest_image().is_some_and(|image| *image == base.recipe);
+        let base = base.recipe.path.display();
+        let hint = if is_image {
+            "take another image as the base".to_owned()
+        } else {
+            format!("run `rootforge lock --update {package} {base}`")
+        };
+        return Err(Failure::usage(format!("`{package}` is fixed by the base {base}"), hint));
+    }
+    if locks.main.as_ref().is_some_and(|main| main.packages.iter().any(|one| one.name == package)) {
+        return Err(Failure::usage(
+            format!("`{package}` is locked by the recipe itself, and its variants follow"),
+            "run `rootforge lock --update` without `--variant`",
+        ));
+    }
+    Ok(())
+}
+
+fn is_locked(package: &str, lock: &Lock, path: &Path) -> Result<(), Failure> {
+    if lock.packages.iter().any(|locked| locked.name == package) {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        format!("`{package}` is not in the lock {}", path.display()),
+        "name a locked package, or none to update all",
+    ))
 }
 
 /// `lock RECIPE --update a b` and `lock --update a b RECIPE` are the same.

@@ -13,7 +13,7 @@ use crate::apk::repositories;
 use crate::deb::apt_sources::{self, AptSource};
 use crate::distro::{Archive, Distro, PackageFormat};
 use crate::hint::Hint;
-use crate::transport::is_remote;
+use crate::transport::{is_remote, malformed};
 
 /// The name that stands for the snapshot archive in `--mirror snapshot=URL`.
 pub const SNAPSHOT: &str = "snapshot";
@@ -126,6 +126,16 @@ pub enum MirrorError {
         /// The mirror.
         url: String,
     },
+    /// A mirror whose URL is none. It is not told: a password may be in it.
+    #[error("{place} names a mirror of `{name}` by what is no URL: {reason}")]
+    Malformed {
+        /// Where the name stands.
+        place: String,
+        /// The archive.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An archive of which no past states are kept.
     #[error("there are no snapshots of the archive `{0}`")]
     NoSnapshots(&'static str),
@@ -139,6 +149,10 @@ impl Hint for MirrorError {
         match self {
             MirrorError::NoUrl { .. } => vec!["write NAME=URL".to_owned()],
             MirrorError::Scheme { .. } => vec!["write http:, https:, file: or a path".to_owned()],
+            MirrorError::Malformed { .. } => vec![
+                "in a user's name or password write `%2F` for a slash, `%40` for an at sign, `%20` for a blank"
+                    .to_owned(),
+            ],
             MirrorError::NoSnapshots(_) => {
                 vec!["leave `snapshot` out; the lock pins the versions".to_owned()]
             }
@@ -171,6 +185,9 @@ impl Mirrors {
             }
             if url.contains("://") && !is_remote(url) && !url.starts_with("file:") {
                 return Err(MirrorError::Scheme { place, name: name.to_owned(), url: url.to_owned() });
+            }
+            if let Some(reason) = malformed(url) {
+                return Err(MirrorError::Malformed { place, name: name.to_owned(), reason });
             }
             named.entry(name.to_owned()).or_insert_with(|| (url.to_owned(), origin));
             Ok(())

@@ -20,6 +20,17 @@ pub fn is_remote(url: &str) -> bool {
         .any(|scheme| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
 }
 
+/// What is wrong with the URL of a server, without a word of it: a password may be in it.
+pub fn malformed(url: &str) -> Option<String> {
+    if !is_remote(url) {
+        return None;
+    }
+    if url.contains(char::is_whitespace) {
+        return Some("there is a blank in it".to_owned());
+    }
+    reqwest::Url::parse(url).err().map(|error| error.to_string())
+}
+
 /// A text in which no URL has a user or password any more, as logs, locks and images may have it.
 pub fn without_credentials(text: &str) -> Cow<'_, str> {
     let mut out = String::new();
