@@ -354,6 +354,8 @@ fn package_part(package: &PackageFiles, mut chosen: Vec<&CataloguedFile>, change
         change(&mut entry, changes);
         if let Some(target) = part.files.get(&index) {
             entry.kind = EntryKind::HardLink { target: target.path.clone() };
+            // Who unpacks it gives them to the file, which has one owner and one mode.
+            entry.metadata = target.metadata.clone();
             part.others.push(entry);
         } else {
             entry.kind = content.entry.kind.clone();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::catalog::FileCatalog;
+use crate::catalog::{FileCatalog, FileRef};
 use crate::effects::{Effect, ModeChange, NSSWITCH_CONF, Owner, given_away};
 use crate::loader::resolve;
 use crate::root_path::RootPath;
@@ -51,6 +51,8 @@ pub(super) struct Files<'t, 'a> {
     /// What the recipe keeps out of the layer.
     pub(super) excludes: &'t dyn Fn(&RootPath) -> bool,
     touched: BTreeSet<RootPath>,
+    /// The other names of packages' files that have several, once they were asked for.
+    names: Option<BTreeMap<RootPath, BTreeSet<RootPath>>>,
 }
 
 /// The packages' file that a path leads to.
@@ -70,7 +72,7 @@ impl<'t, 'a> Files<'t, 'a> {
         contents: &'t BTreeMap<RootPath, Vec<u8>>,
         excludes: &'t dyn Fn(&RootPath) -> bool,
     ) -> Self {
-        Files { tree, layer, catalog, accounts, contents, excludes, touched: BTreeSet::new() }
+        Files { tree, layer, catalog, accounts, contents, excludes, touched: BTreeSet::new(), names: None }
     }
 
     /// Carries out one effect; `whole` says whether the package is in the image for its own sake, so that what
@@ -229,13 +231,22 @@ impl<'t, 'a> Files<'t, 'a> {
         });
     }
 
-    /// Changes what is at a path, which counts where it makes a difference.
-    fn change(&mut self, path: &RootPath, change: impl FnOnce(&mut Item)) {
-        let Some(item) = self.tree.changeable(path, self.catalog) else { return };
-        let before = item.metadata.clone();
-        change(item);
-        if item.metadata != before {
-            self.touched.insert(path.clone());
+    /// Changes what is at a path, by all its names; it counts where it makes a difference.
+    fn change(&mut self, path: &RootPath, change: impl Fn(&mut Item)) {
+        let names = self.names.get_or_insert_with(|| hard_links(self.tree, self.catalog));
+        let is_packages = |item: &Item| matches!(item.origin, Origin::Package(_));
+        let others = names.get(path).filter(|_| self.tree.get(path).is_some_and(is_packages));
+        let others: Vec<RootPath> = others.into_iter().flatten().cloned().collect();
+        for name in std::iter::once(path).chain(&others) {
+            let Some(item) = self.tree.changeable(name, self.catalog) else { continue };
+            if name != path && !is_packages(item) {
+                continue;
+            }
+            let before = item.metadata.clone();
+            change(item);
+            if item.metadata != before {
+                self.touched.insert(name.clone());
+            }
         }
     }
 
@@ -373,6 +384,34 @@ impl<'t, 'a> Files<'t, 'a> {
         }
         Ok(())
     }
+}
+
+/// The other names of each file of the packages that has several (hard links).
+fn hard_links(tree: &ImageTree, catalog: &FileCatalog) -> BTreeMap<RootPath, BTreeSet<RootPath>> {
+    let mut sets: BTreeMap<FileRef, BTreeSet<RootPath>> = BTreeMap::new();
+    for (path, item) in tree.within(&RootPath::root()) {
+        let Origin::Package(file) = item.origin else { continue };
+        let (package, catalogued) = catalog.get(file);
+        if !matches!(catalogued.entry.kind, EntryKind::HardLink { .. }) {
+            continue;
+        }
+        let index = package.manifest.content_index(catalogued);
+        let target = package.manifest.files.iter().find(|other| Some(other.index) == index);
+        let target = target.map(|target| catalog.merged_usr().canonical(&target.entry.path));
+        let place = target
+            .as_ref()
+            .and_then(|target| catalog.at(target).iter().find(|at| catalog.get(**at).0.name == package.name));
+        if let (Some(target), Some(place)) = (target, place) {
+            sets.entry(*place).or_default().extend([path.clone(), target]);
+        }
+    }
+    let mut names: BTreeMap<RootPath, BTreeSet<RootPath>> = BTreeMap::new();
+    for set in sets.into_values() {
+        for name in &set {
+            names.entry(name.clone()).or_default().extend(set.iter().filter(|other| *other != name).cloned());
+        }
+    }
+    names
 }
 
 /// Whether a script takes something away to put another in its place, which a part of the package does without.
