@@ -9,6 +9,7 @@ use std::fmt;
 use crate::root_path::RootPath;
 
 mod accounts;
+mod before;
 mod files;
 mod machine;
 mod memo;

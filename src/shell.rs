@@ -183,6 +183,10 @@ pub struct Script<'a> {
     pub arguments: &'a [&'a str],
     /// Exported variables.
     pub environment: BTreeMap<String, String>,
+    /// The working directory.
+    pub directory: RootPath,
+    /// The permission bits that new files lack.
+    pub umask: u32,
 }
 
 /// How a script ended.

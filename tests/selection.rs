@@ -2347,6 +2347,37 @@ fn what_the_image_starts_comes_and_is_looked_into() {
 }
 
 #[test]
+fn what_runs_before_unpacking_finds_none_of_the_package() {
+    let rig = Rig::with(&Archive::new(
+        "Package: p
+ /etc/moved.conf 0644 shipped
+ /etc/gone.conf 0644 shipped
+ /etc/written.conf 0644 shipped
+ /srv/d/f 0644 x
+ preinst #!/bin/sh
+ preinst if [ -f /etc/moved.conf ]; then mv /etc/moved.conf /etc/old.conf; fi
+ preinst rm -f /etc/gone.conf
+ preinst echo early > /etc/written.conf; chmod 600 /etc/written.conf
+ preinst [ -d /srv/d ] || { mkdir /srv/d; chown mail: /srv/d; chmod 700 /srv/d; touch /srv/d/made; }
+ postinst #!/bin/sh
+ postinst if [ -f /etc/gone.conf ] && [ -d /srv/d ]; then mkdir /etc/is-there; fi",
+    ));
+    rig.recipe("[[layer]]\nname = \"main\"\npackages = [\"p\"]\n");
+    rig.run(&["build", "r.toml", "--arch", "amd64"]).ok();
+    let image = Image::read(&rig.work("images"), "r");
+    for path in ["/etc/moved.conf", "/etc/gone.conf", "/etc/written.conf"] {
+        assert_eq!(image.text(path), "shipped", "{path}");
+        assert_eq!(image.get(path).unwrap().0.metadata.mode, 0o644, "{path}");
+    }
+    assert!(image.get("/etc/old.conf").is_none());
+    let directory = &image.get("/srv/d").unwrap().0.metadata;
+    assert_eq!((directory.mode, directory.uid, directory.gid), (0o700, 8, 8));
+    for path in ["/srv/d/f", "/srv/d/made", "/etc/is-there"] {
+        assert!(image.get(path).is_some(), "{path}");
+    }
+}
+
+#[test]
 fn who_diverts_a_path_has_it() {
     let rig = Rig::with(&Archive::new(
         "Package: all-tools

@@ -14,6 +14,7 @@ use crate::shell::{Call, Node, World};
 mod attributes;
 mod found;
 mod moving;
+mod unpacking;
 mod world;
 
 /// Below these nothing a script does stays in an image.

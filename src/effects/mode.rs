@@ -18,6 +18,14 @@ impl ModeChange {
         bits.map_or_else(|| ModeChange::Symbolic(text.to_owned()), ModeChange::Bits)
     }
 
+    /// Whether the umask counts for it: a clause names no class.
+    pub(super) fn heeds_umask(&self) -> bool {
+        match self {
+            ModeChange::Bits(_) => false,
+            ModeChange::Symbolic(text) => text.split(',').any(|clause| clause.starts_with(['+', '-', '='])),
+        }
+    }
+
     /// The permission bits that it makes of others; none if it is no mode.
     ///
     /// A directory keeps the set-id bits that a number of four digits or less does not name, as in GNU's chmod; the

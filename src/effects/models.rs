@@ -323,12 +323,10 @@ fn is_version(text: &str) -> bool {
 
 /// A command without a model: a shell script of the image is evaluated in its turn.
 fn absent(machine: &mut Machine<'_>, call: &Call, name: &str) -> Reply {
-    let path = if name.contains('/') {
-        machine.resolved(call, name)
-    } else {
-        let found = machine.command(name).flatten();
-        found.and_then(|path| machine.resolved(call, path.as_str()))
-    };
+    // As the kernel starts it: by the path that it was found at.
+    let found = || machine.command(name).flatten().map(|path| path.as_str().to_owned());
+    let called = if name.contains('/') { Some(name.to_owned()) } else { found() }.unwrap_or_default();
+    let path = machine.resolved(call, &called).filter(|_| !called.is_empty());
     let Some(path) = path.filter(|path| matches!(machine.node(path), Some(Node::File { .. }))) else {
         machine.tell(call);
         let reason = "there is no model of this command, and no package of the image has it";
@@ -342,7 +340,9 @@ fn absent(machine: &mut Machine<'_>, call: &Call, name: &str) -> Reply {
     };
     let arguments: Vec<&str> = call.argv.iter().skip(1).map(String::as_str).collect();
     let environment = call.env.clone();
-    followed(machine, &Script { name: path.as_str(), text: &text, arguments: &arguments, environment })
+    let (directory, umask) = (call.directory.clone(), call.umask);
+    let script = Script { name: &called, text: &text, arguments: &arguments, environment, directory, umask };
+    followed(machine, &script)
 }
 
 /// Evaluates a script that another calls.

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::accounts::AccountNames;
+use super::before::BeforeUnpacking;
 use super::files::{ImageFiles, architecture_of};
 use super::machine::{Facts, Machine};
 use super::memo::{EffectsMemo, Found};
@@ -17,6 +18,7 @@ use crate::cache::ContentId;
 use crate::catalog::{FileCatalog, PackageFiles};
 use crate::deb::control::paragraphs;
 use crate::distro::PackageFormat;
+use crate::root_path::RootPath;
 use crate::shell::{Script, evaluate};
 
 /// The stack on which scripts are evaluated, in bytes.
@@ -127,22 +129,28 @@ fn evaluated(package: &PackageFiles, image: &dyn ImageFiles, before: &[Effect]) 
             .and_then(|fields| fields.field("Essential"))
             .is_some_and(|value| value.trim() == "yes"),
     };
-    let mut machine = Machine::new(image, facts, AccountNames::base(format).with(before));
+    let unpacked_before = BeforeUnpacking::new(image, package);
+    let mut machine = Machine::new(&unpacked_before, facts, AccountNames::base(format).with(before));
     machine.find(before);
     let mut undone = Vec::new();
     let version = package.version.as_str();
     let directories = if is_apk { triggers::directories(package, image) } else { Vec::new() };
     let directories: Vec<&str> = directories.iter().map(String::as_str).collect();
-    let calls: [(&str, &[&str]); 3] = if is_apk {
+    let calls: [&[(&str, &[&str])]; 2] = if is_apk {
         // A trigger script is called for directories, or not at all.
         let trigger = if directories.is_empty() { "" } else { ".trigger" };
-        [(".pre-install", &[version]), (".post-install", &[version]), (trigger, &directories)]
+        [&[(".pre-install", &[version])], &[(".post-install", &[version]), (trigger, &directories)]]
     } else {
-        [("config", &["configure", ""]), ("preinst", &["install"]), ("postinst", &["configure", ""])]
+        [&[("config", &["configure", ""]), ("preinst", &["install"])], &[("postinst", &["configure", ""])]]
     };
-    for (member, arguments) in calls {
-        if let Some(text) = control.member(member) {
-            undone.extend(run(package, &mut machine, member, &text, arguments));
+    for (is_unpacked, calls) in [false, true].into_iter().zip(calls) {
+        if is_unpacked {
+            undone.extend(unpack(package, &mut machine, image));
+        }
+        for (member, arguments) in calls {
+            if let Some(text) = control.member(member) {
+                undone.extend(run(package, &mut machine, member, &text, arguments));
+            }
         }
     }
     let fired = if is_apk { Vec::new() } else { triggers::fired(package, image) };
@@ -171,6 +179,18 @@ fn evaluated(package: &PackageFiles, image: &dyn ImageFiles, before: &[Effect]) 
     }
 }
 
+/// Unpacks the package over what its scripts have made so far; what cannot come about by that.
+fn unpack<'a>(package: &PackageFiles, machine: &mut Machine<'a>, image: &'a dyn ImageFiles) -> Vec<Undone> {
+    let undone = |path: RootPath| Undone {
+        package: package.name.clone(),
+        script: "preinst".to_owned(),
+        line: 1,
+        command: format!("ln -s ... {path}"),
+        reason: "the package has a directory there, whose files do not go where the link leads".to_owned(),
+    };
+    machine.unpack(package, image).into_iter().map(undone).collect()
+}
+
 /// Evaluates one script; what was not understood.
 fn run(
     package: &PackageFiles,
@@ -191,7 +211,9 @@ fn run(
         return vec![undone(1, interpreter.to_owned(), "only shell scripts are followed".to_owned())];
     }
     let name = format!("/var/lib/dpkg/info/{}.{member}", package.name);
-    let script = Script { name: &name, text, arguments, environment: environment(package, machine, member) };
+    let environment = environment(package, machine, member);
+    let (directory, umask) = (RootPath::root(), 0o022);
+    let script = Script { name: &name, text, arguments, environment, directory, umask };
     match evaluate(&script, machine) {
         Ok(ended) => {
             let mut all: Vec<Undone> = ended

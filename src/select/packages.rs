@@ -256,17 +256,38 @@ pub(super) fn has_elf(package: &PackageFiles) -> bool {
     package.manifest.files.iter().any(|file| file.elf.is_some())
 }
 
-/// Whether nothing of the package remains once it is stripped but what tells of the package itself. An apk has
+/// Whether nothing of the package remains once it is stripped but what tells of the package itself, or some
+/// [notes](NOTES) of its own. An apk has
 /// nothing from the start: what only a service manager reads is a package of its own there, and no other's
 /// name.
 pub(super) fn is_meta(distro: Distro, strip: &StripRules, package: &PackageFiles) -> bool {
     let strips = distro.format() == PackageFormat::Deb;
+    let share = RootPath::parse(&format!("/usr/share/{}", package.name)).ok();
+    let mut notes = 0;
     package.manifest.files.iter().all(|file| {
         let path = &file.entry.path;
+        let is_note =
+            strips && share.as_ref().is_some_and(|share| path.is_within(share)) && is_text_alone(file);
+        if let EntryKind::File { size } = file.entry.kind
+            && is_note
+        {
+            notes += size;
+        }
         file.entry.kind == EntryKind::Directory
             || is_about_package(path)
             || (strips && strip.class_of(path).is_some())
+            || (is_note && notes <= NOTES)
     })
+}
+
+/// So much of its own a package may have that is there for others' sake, in bytes: build-essential has the lists of what
+/// it brings.
+const NOTES: u64 = 1 << 15;
+
+/// Whether a file is one that nothing runs or loads.
+fn is_text_alone(file: &CataloguedFile) -> bool {
+    let is_file = matches!(file.entry.kind, EntryKind::File { .. });
+    is_file && file.elf.is_none() && file.shebang.is_none() && file.entry.metadata.mode & 0o111 == 0
 }
 
 /// Whether a package makes a library usable for an interpreter: its modules may call what comes of the same source.

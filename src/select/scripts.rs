@@ -27,7 +27,7 @@ const USUAL_PACKAGES: &[(&str, &[&str])] = &[
 ];
 
 /// The directories in which `env` looks for a command.
-const COMMAND_DIRECTORIES: [&str; 6] =
+pub(super) const COMMAND_DIRECTORIES: [&str; 6] =
     ["/usr/local/bin", "/usr/bin", "/usr/local/sbin", "/usr/sbin", "/bin", "/sbin"];
 
 /// Below these, a script that may be run is run by something.
@@ -42,6 +42,15 @@ fn is_module(script: &RootPath) -> bool {
 /// Whether a script that may be run is, by the directory that it lies in.
 fn is_run_where_it_is(script: &RootPath) -> bool {
     is_command(script) || RUN_DIRECTORIES.iter().any(|directory| script.as_str().starts_with(directory))
+}
+
+/// Whether a script that may be run lies among what a package has for itself: `easy-rsa` has its program there, and
+/// `quilt` its commands.
+fn is_program_of(script: &RootPath, package: &str) -> bool {
+    let within = script.as_str().strip_prefix("/usr/share/").and_then(|rest| rest.strip_prefix(package));
+    within.is_some_and(|rest| {
+        rest.starts_with('/') && !["/examples/", "/contrib/"].iter().any(|aside| rest.contains(aside))
+    })
 }
 
 /// The programs that a script's first line names, which is given without `#!`: its interpreter, and the command that `env`
@@ -74,7 +83,10 @@ pub(super) fn usual_packages(command: &str) -> &'static [&'static str] {
 impl Selector<'_> {
     /// Rule 5, for a chosen file that begins with `#!`.
     pub(super) fn interpret(&mut self, script: &RootPath, mode: u32, shebang: &str, package: &str) {
-        if mode & 0o111 == 0 || !(is_run_where_it_is(script) || self.run.contains(script)) {
+        let is_run = is_run_where_it_is(script)
+            || self.run.contains(script)
+            || (is_program_of(script, package) && self.roles.get(package) == Some(&Role::Named));
+        if mode & 0o111 == 0 || !is_run {
             return;
         }
         let interpreters = interpreters(shebang);

@@ -15,7 +15,7 @@ use crate::tarball::EntryKind;
 
 use super::Reason;
 use super::packages::Role;
-use super::scripts::usual_packages;
+use super::scripts::{COMMAND_DIRECTORIES, usual_packages};
 use super::selector::Selector;
 
 /// As many files are followed from one script.
@@ -211,8 +211,19 @@ impl Selector<'_> {
             .filter(|name| self.is_uncatalogued(name))
             .cloned()
             .collect();
-        let any = !direct.is_empty();
-        self.wanted_for_words.extend(direct);
+        let more = if direct.is_empty() { self.beyond_links(name) } else { direct };
+        let any = !more.is_empty();
+        self.wanted_for_words.extend(more);
         any
+    }
+
+    /// What packages depend on that have a command as a link to what is not known yet: python3 is one.
+    fn beyond_links(&self, command: &str) -> Vec<String> {
+        let places = COMMAND_DIRECTORIES.iter();
+        let places = places.filter_map(|place| RootPath::parse(&format!("{place}/{command}")).ok());
+        let owners: BTreeSet<String> = places.flat_map(|path| self.owners_at(&path)).collect();
+        let requires = owners.iter().filter_map(|owner| self.inputs.packages.get(owner.as_str()));
+        let requires = requires.flat_map(|locked| &locked.requires);
+        requires.filter(|name| self.is_uncatalogued(name)).cloned().collect()
     }
 }

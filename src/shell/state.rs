@@ -118,7 +118,7 @@ impl<W: World> Shell<W> {
                 (name.clone(), Variable { value: Some(value.clone()), exported: true, readonly: false })
             })
             .collect();
-        for (name, value) in [("IFS", " \t\n"), ("OPTIND", "1"), ("PWD", "/")] {
+        for (name, value) in [("IFS", " \t\n"), ("OPTIND", "1"), ("PWD", script.directory.as_str())] {
             let value = Some(value.to_owned());
             variables.insert(name.to_owned(), Variable { value, exported: false, readonly: false });
         }
@@ -137,8 +137,8 @@ impl<W: World> Shell<W> {
                 variables,
                 positional: script.arguments.iter().map(|text| (*text).to_owned()).collect(),
                 options,
-                directory: RootPath::root(),
-                umask: 0o022,
+                directory: script.directory.clone(),
+                umask: script.umask,
                 exit_trap: None,
                 descriptors: [(0, Descriptor::Nothing), (1, Descriptor::Stream(0)), (2, Descriptor::Nothing)]
                     .into(),

@@ -83,8 +83,14 @@ impl World for Little {
 fn evaluated(text: &str) -> (String, Option<i32>, Vec<Finding>, Little) {
     let mut world = Little::default();
     let text = format!("exec > /out/log\n{text}");
-    let script =
-        Script { name: "script", text: &text, arguments: &["configure", ""], environment: BTreeMap::new() };
+    let script = Script {
+        name: "script",
+        text: &text,
+        arguments: &["configure", ""],
+        environment: BTreeMap::new(),
+        directory: RootPath::root(),
+        umask: 0o022,
+    };
     let ended = evaluate(&script, &mut world).unwrap_or_else(|error| panic!("{text}: {error}"));
     let log = world.files.get(&RootPath::parse("/out/log").unwrap()).cloned().unwrap_or_default();
     (log, ended.status, ended.findings, world)
@@ -186,6 +192,8 @@ fn braces_are_bash_s() {
             text: &format!("#!/bin/bash\nexec > /out/log\n{line}\n"),
             arguments: &["configure"],
             environment: BTreeMap::new(),
+            directory: RootPath::root(),
+            umask: 0o022,
         };
         assert_eq!(evaluate(&script, &mut world).unwrap().findings, [], "{line}");
         std::fs::write(&file, text).unwrap();
@@ -245,7 +253,14 @@ fn messages_have_no_marks() {
         ") <<'E'\nE\n",
         "\"${x-'}\" ) \"${x-'}\"\n",
     ] {
-        let script = Script { name: "x", text, arguments: &[], environment: BTreeMap::new() };
+        let script = Script {
+            name: "x",
+            text,
+            arguments: &[],
+            environment: BTreeMap::new(),
+            directory: RootPath::root(),
+            umask: 0o022,
+        };
         let error = evaluate(&script, &mut Little::default()).unwrap_err().to_string();
         assert!(is_text(&error), "{error}");
     }
@@ -255,10 +270,24 @@ fn messages_have_no_marks() {
 fn deep_nesting_is_refused() {
     // With a document in it, too.
     let text = format!("{}cat <<E\nE\n{}", "$(".repeat(300), "\n)".repeat(300));
-    let script = Script { name: "x", text: &text, arguments: &[], environment: BTreeMap::new() };
+    let script = Script {
+        name: "x",
+        text: &text,
+        arguments: &[],
+        environment: BTreeMap::new(),
+        directory: RootPath::root(),
+        umask: 0o022,
+    };
     assert_eq!(evaluate(&script, &mut Little::default()), Err(SyntaxError::Deep));
     let text = format!("{}:{}", "{ ".repeat(2000), "; }".repeat(2000));
-    let script = Script { name: "x", text: &text, arguments: &[], environment: BTreeMap::new() };
+    let script = Script {
+        name: "x",
+        text: &text,
+        arguments: &[],
+        environment: BTreeMap::new(),
+        directory: RootPath::root(),
+        umask: 0o022,
+    };
     assert_eq!(evaluate(&script, &mut Little::default()), Err(SyntaxError::Deep));
 }
 
@@ -280,7 +309,14 @@ fn nesting_is_what_the_grammar_sees() {
         let count = if start.starts_with("echo") { 300 } else { 3000 };
         let text = format!("{} : {}", start.repeat(count), end.repeat(count));
         let evaluated = std::thread::Builder::new().stack_size(64 << 20).spawn(move || {
-            let script = Script { name: "x", text: &text, arguments: &[], environment: BTreeMap::new() };
+            let script = Script {
+                name: "x",
+                text: &text,
+                arguments: &[],
+                environment: BTreeMap::new(),
+                directory: RootPath::root(),
+                umask: 0o022,
+            };
             let _ = evaluate(&script, &mut Little::default());
             let _ = crate::shell::words(text.as_bytes());
         });
@@ -326,7 +362,14 @@ fn long_chains_are_survived() {
     ] {
         let text = format!("#!/bin/bash\n{text}\n");
         let evaluated = std::thread::Builder::new().stack_size(64 << 20).spawn(move || {
-            let script = Script { name: "x", text: &text, arguments: &[], environment: BTreeMap::new() };
+            let script = Script {
+                name: "x",
+                text: &text,
+                arguments: &[],
+                environment: BTreeMap::new(),
+                directory: RootPath::root(),
+                umask: 0o022,
+            };
             let _ = evaluate(&script, &mut Little::default());
         });
         evaluated.unwrap().join().unwrap();
@@ -339,7 +382,7 @@ proptest! {
     fn any_text_is_evaluated_without_panic(
         text in "([a-c=$(){}`\"' \n;&|<>*?#~!\\\\\\[\\]0-9-]|if |then |fi|for |do |done|case |esac|in |echo ){0,30}"
     ) {
-        let script = Script { name: "x", text: &text, arguments: &["1"], environment: BTreeMap::new() };
+        let script = Script { name: "x", text: &text, arguments: &["1"], environment: BTreeMap::new(), directory: RootPath::root(), umask: 0o022 };
         let _ = evaluate(&script, &mut Little::default());
     }
 }

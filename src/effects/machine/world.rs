@@ -149,6 +149,9 @@ impl World for Machine<'_> {
             return Err("accounts are made by commands for them".to_owned());
         }
         let exists = self.node(path).is_some();
+        if append && !exists && self.may_have(path.as_str()) {
+            return Err("what the file holds before is not known".to_owned());
+        }
         let text = if append && exists {
             if content.is_empty() {
                 return Ok(());

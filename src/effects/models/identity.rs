@@ -43,7 +43,8 @@ pub(super) fn su(machine: &mut Machine<'_>, call: &Call) -> Reply {
     let own = [("HOME", home.as_str()), ("USER", &user), ("LOGNAME", &user)];
     environment.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let rest: Vec<&str> = arguments.operands.iter().skip(1).map(String::as_str).collect();
-    let script = Script { name: "sh", text, arguments: &rest, environment };
+    let (directory, umask) = (call.directory.clone(), call.umask);
+    let script = Script { name: "sh", text, arguments: &rest, environment, directory, umask };
     machine.as_user(&user, |machine| followed(machine, &script))
 }
 

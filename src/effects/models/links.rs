@@ -49,7 +49,8 @@ fn linked(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
         } else if !arguments.has("s") {
             status |= hard_linked(machine, call, from, &link)?;
         } else if arguments.has("r") {
-            let to = RootPath::root().link_target(from);
+            let here = call.directory.join("link").unwrap_or_else(|_| call.directory.clone());
+            let to = here.link_target(from);
             machine.make_symlink(&link, &relative(&link, &to), None);
         } else {
             machine.make_symlink(&link, from, None);

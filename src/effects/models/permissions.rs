@@ -4,6 +4,7 @@ use super::super::machine::Machine;
 use super::super::{Effect, ModeChange, Owner};
 use super::command_lines;
 use super::files::{answer, place, read, read_by};
+use crate::root_path::RootPath;
 use crate::shell::{Call, Reply, World};
 
 /// An owner of names; what is empty stays as it is.
@@ -43,6 +44,12 @@ fn changed_mode(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
         }
         (None, None) => return Ok(1),
     };
+    if call.umask != 0o022 && mode.heeds_umask() {
+        return Err(Reply::Unknown(format!(
+            "there is no model of a mode for whom the umask {:03o} says",
+            call.umask
+        )));
+    }
     let mut status = 0;
     for path in operands {
         if is_doubtful(machine, call, path) {
@@ -91,6 +98,7 @@ fn changed_owner(machine: &mut Machine<'_>, call: &Call, group_only: bool) -> Re
     if call.may_fail && !machine.know(&owner) {
         return Ok(1);
     }
+    let from = arguments.value("from").map(|from| command_lines::owner_of(from, |_| None));
     let mut status = 0;
     for path in paths {
         if is_doubtful(machine, call, path) {
@@ -107,9 +115,29 @@ fn changed_owner(machine: &mut Machine<'_>, call: &Call, group_only: bool) -> Re
             status = i32::from(!arguments.has("f"));
             continue;
         };
-        machine.set_owner(path, owner.clone(), arguments.has("R"));
+        let Some(from) = &from else {
+            machine.set_owner(path, owner.clone(), arguments.has("R"));
+            continue;
+        };
+        let all = if arguments.has("R") { machine.tree(&path) } else { Vec::new() };
+        let all: Vec<RootPath> = all.into_iter().map(|(path, _)| path).collect();
+        for path in if arguments.has("R") { all } else { vec![path] } {
+            if is_of(machine, &path, from) {
+                machine.set_owner(path, owner.clone(), false);
+            }
+        }
     }
     Ok(status)
+}
+
+/// Whether a file belongs to somebody, as far as that is said.
+fn is_of(machine: &Machine<'_>, path: &RootPath, who: &Owner) -> bool {
+    let has = machine.owner(path);
+    let is = |has: Option<String>, wanted: &Option<String>, group| {
+        let name = |text: &str| machine.accounts.name(text, group).to_owned();
+        wanted.as_ref().is_none_or(|wanted| has.is_some_and(|has| name(&has) == name(wanted)))
+    };
+    is(has.user, &who.user, false) && is(has.group, &who.group, true)
 }
 
 /// setcap(8): `setcap CAPABILITIES FILE...`, and `-r`.
