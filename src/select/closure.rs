@@ -205,6 +205,7 @@ impl Selector<'_> {
         let mut unlinked: BTreeMap<(RootPath, String), Unlinked> = BTreeMap::new();
         let mut lacking = Vec::new();
         let mut forgotten = Vec::new();
+        let mut broken = BTreeSet::new();
         for ElfRoot { path, strict, search, .. } in &self.elf_roots {
             let tree = self.visible();
             let Some(process) = search.load(&tree, path, &self.library_path) else { continue };
@@ -217,6 +218,13 @@ impl Selector<'_> {
                     && let Some(package) = self.forgotten(&needed)
                 {
                     forgotten.push(package);
+                } else if *strict
+                    && excluded_by.is_none()
+                    && missing.unfit.is_empty()
+                    && self.is_broken_anyway(path, &needed)
+                {
+                    broken.insert(path.clone());
+                    lacking.push(Lacking { plugin: path.clone(), needed, excluded_by });
                 } else if *strict {
                     let one = unlinked.entry((file.clone(), needed.clone())).or_insert_with(|| {
                         let unfit = missing.unfit.clone();
@@ -238,9 +246,20 @@ impl Selector<'_> {
                 }
             }
         }
+        for root in self.elf_roots.iter_mut().filter(|root| broken.contains(&root.path)) {
+            (root.strict, root.is_program) = (false, false);
+        }
         self.wants.extend(forgotten);
         self.unlinked.extend(unlinked.into_values());
         self.lacking.extend(lacking);
+    }
+
+    /// Whether a package's program lacks a library wherever its packages are installed: they have it, and the loader does
+    /// not look there. What the image starts is not to be so.
+    fn is_broken_anyway(&self, program: &RootPath, needed: &str) -> bool {
+        let started = self.inputs.recipe.image.program().and_then(|started| self.find_command(started));
+        let is_started = started.is_some_and(|(path, file)| path == *program || file == *program);
+        !is_started && !self.is_own(program) && self.elsewhere(needed).is_some()
     }
 
     /// A library of a name where the loader does not look for it, and its package.

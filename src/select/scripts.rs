@@ -236,7 +236,7 @@ impl Selector<'_> {
         is_named && !is_install_helper(self.inputs.distro, &package)
     }
 
-    fn is_own(&self, path: &RootPath) -> bool {
+    pub(super) fn is_own(&self, path: &RootPath) -> bool {
         let own = self.inputs.own;
         own.files.contains_key(path) || own.scripts.contains_key(path)
     }

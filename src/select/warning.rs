@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::root_path::RootPath;
 
 use super::Unproven;
+use super::packages::is_command;
 
 /// Something worth knowing about a selection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -18,7 +19,7 @@ pub enum Warning {
         /// Its target as written.
         target: String,
     },
-    /// A plug-in that would not load.
+    /// A plug-in that would not load, or a program that lacks a library also where all packages are installed.
     PluginLacks {
         /// The plug-in.
         plugin: RootPath,
@@ -125,6 +126,10 @@ impl fmt::Display for Warning {
                 write!(f, "the image starts `{program}`, which is not in it")
             }
             Warning::Dangling { link, target } => write!(f, "{link} leads to {target}, which is not there"),
+            Warning::PluginLacks { plugin, needed, excluded_by: None } if is_command(plugin) => {
+                let anyway = "as it does not where its packages are installed";
+                write!(f, "the program {plugin} lacks `{needed}` and will not start, {anyway}")
+            }
             Warning::PluginLacks { plugin, needed, excluded_by: None } => {
                 write!(f, "the plug-in {plugin} lacks `{needed}` and will not load")
             }
