@@ -194,7 +194,9 @@ impl Recipe {
     /// As [`Recipe::load`], of a recipe that others have as a base: `chain` are their files.
     fn load_above(path: &Path, chain: &[PathBuf]) -> Result<Recipe, RecipeError> {
         // Its lock is written beside it.
-        if path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+        let is_passing = path.parent() == Some(Path::new("/dev"))
+            || ["/dev/fd", "/proc"].iter().any(|place| path.starts_with(place));
+        if is_passing || path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
             return Err(RecipeError::NoFile { path: path.to_owned() });
         }
         let bytes =
@@ -219,7 +221,7 @@ impl Recipe {
         if !self.archs.is_empty() {
             return self.archs.clone();
         }
-        let has = |arch: &Arch| self.from.is_none_or(|distro| distro.arch_name(*arch).is_some());
+        let has = |arch: &Arch| self.from.is_none_or(|distro| distro.has_port(*arch));
         Arch::ALL.into_iter().filter(has).collect()
     }
 

@@ -237,6 +237,9 @@ pub fn select(inputs: Inputs<'_>) -> Result<Outcome, SelectError> {
         if selector.start() {
             selector.settle();
         }
+        while selector.read_shared() {
+            selector.settle();
+        }
     }
     selector.finish()
 }

@@ -2349,7 +2349,7 @@ fn what_the_image_starts_comes_and_is_looked_into() {
 #[test]
 fn what_runs_before_unpacking_finds_none_of_the_package() {
     let rig = Rig::with(&Archive::new(
-        "Package: p
+        "Package: early
  /etc/moved.conf 0644 shipped
  /etc/gone.conf 0644 shipped
  /etc/written.conf 0644 shipped
@@ -2362,7 +2362,7 @@ fn what_runs_before_unpacking_finds_none_of_the_package() {
  postinst #!/bin/sh
  postinst if [ -f /etc/gone.conf ] && [ -d /srv/d ]; then mkdir /etc/is-there; fi",
     ));
-    rig.recipe("[[layer]]\nname = \"main\"\npackages = [\"p\"]\n");
+    rig.recipe("[[layer]]\nname = \"main\"\npackages = [\"early\"]\n");
     rig.run(&["build", "r.toml", "--arch", "amd64"]).ok();
     let image = Image::read(&rig.work("images"), "r");
     for path in ["/etc/moved.conf", "/etc/gone.conf", "/etc/written.conf"] {

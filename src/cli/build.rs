@@ -275,8 +275,14 @@ fn summary(built: &Built, verbose: bool) -> String {
         let _ = write!(text, "\nleft undone: {step}");
     }
     for (package, programs) in &summary.at_run_time {
-        let programs = programs.join("`, `");
-        let _ = write!(text, "\nto be made where it runs: what {package}'s scripts make by `{programs}`");
+        let all = programs.join("`, `");
+        let _ = write!(text, "\nto be made where it runs: what {package}'s scripts make by `{all}`");
+        for (program, owner) in programs.iter().filter_map(|program| summary.absent.get_key_value(program)) {
+            let _ = write!(text, "; the image lacks {program}");
+            if let Some(owner) = owner {
+                let _ = write!(text, ", which comes where `packages` names {owner}");
+            }
+        }
     }
     text
 }
@@ -300,6 +306,7 @@ fn as_json(arguments: &Arguments, built: &[Built], moved: &Moved, name: &str) ->
                 "warnings": built.summary.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
                 "undone": built.summary.undone,
                 "at_run_time": built.summary.at_run_time,
+                "absent": built.summary.absent,
             })
         })
         .collect();

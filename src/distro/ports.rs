@@ -1,6 +1,6 @@
 //! What a distro calls its architectures, and where it puts things on each.
 
-use super::{AlpineRelease, Distro};
+use super::{AlpineRelease, DebianRelease, Distro};
 use crate::arch::Arch;
 
 impl Distro {
@@ -46,6 +46,13 @@ impl Distro {
                 _ => None,
             },
         }
+    }
+
+    /// Whether the release has packages for an architecture, as far as that is known without its indexes: Debian has
+    /// riscv64 since trixie.
+    pub const fn has_port(self, arch: Arch) -> bool {
+        let is_later = matches!((self, arch), (Distro::Debian(DebianRelease::Bookworm), Arch::Riscv64));
+        self.arch_name(arch).is_some() && !is_later
     }
 
     /// The distro's triplet of an architecture, which on Debian is the directory of libraries below `/usr/lib`;

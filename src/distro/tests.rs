@@ -54,6 +54,12 @@ fn alpine_has_riscv_since_3_20() {
 }
 
 #[test]
+fn debian_has_riscv_since_trixie() {
+    let has = |release| Distro::Debian(release).has_port(Arch::Riscv64);
+    assert!(!has(DebianRelease::Bookworm) && has(DebianRelease::Trixie));
+}
+
+#[test]
 fn ports_live_elsewhere() {
     let noble = Distro::Ubuntu(UbuntuRelease::Noble);
     assert!(noble.suites(Arch::S390x).iter().all(|suite| suite.archive == Archive::UbuntuPorts));

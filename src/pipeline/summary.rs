@@ -8,7 +8,8 @@ use crate::catalog::PackageFiles;
 use crate::effects::PackageEffects;
 use crate::layer::LayerPlan;
 use crate::lock::LockedPackage;
-use crate::select::{PluginCost, Selection, Warning};
+use crate::root_path::RootPath;
+use crate::select::{PluginCost, Selection, Warning, is_command};
 use crate::tarball::{Entry, EntryKind};
 
 /// Figures and warnings of one architecture. Sizes are in bytes.
@@ -36,6 +37,8 @@ pub struct Summary {
     pub undone: Vec<String>,
     /// Programs that packages' scripts call to make what is each machine's own, by package.
     pub at_run_time: BTreeMap<String, Vec<String>>,
+    /// Those of these programs that the image lacks, and the package that has them, if one that was looked into does.
+    pub absent: BTreeMap<String, Option<String>>,
 }
 
 /// The space a package takes in an image, in bytes.
@@ -74,7 +77,9 @@ impl Summary {
             .map(|(package, bytes)| PackageSize { package: package.to_owned(), bytes })
             .collect();
         sizes.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.package.cmp(&b.package)));
+        let looked_into: Vec<&PackageFiles> = looked_into.collect();
         let seen: usize = looked_into
+            .iter()
             .filter(|package| package.source.is_none())
             .flat_map(|package| &package.manifest.files)
             .filter(|file| file.entry.kind != EntryKind::Directory)
@@ -83,8 +88,10 @@ impl Summary {
             let programs = &effects.get(&size.package)?.at_run_time;
             (!programs.is_empty()).then(|| (size.package.clone(), programs.clone()))
         });
+        let at_run_time: BTreeMap<String, Vec<String>> = at_run_time.collect();
         Summary {
-            at_run_time: at_run_time.collect(),
+            absent: absent(plans, &looked_into, at_run_time.values().flatten()),
+            at_run_time,
             packages: sizes.len(),
             locked: packages
                 .values()
@@ -100,6 +107,27 @@ impl Summary {
             undone,
         }
     }
+}
+
+/// The programs of which no layer has a command by their name, and who has it.
+fn absent<'p>(
+    plans: &[LayerPlan],
+    looked_into: &[&PackageFiles],
+    programs: impl Iterator<Item = &'p String>,
+) -> BTreeMap<String, Option<String>> {
+    let is_its = |path: &RootPath, program: &str| is_command(path) && path.file_name() == program;
+    let entries = |plan: &'_ LayerPlan, program: &str| {
+        let packed = plan.packages.iter().flat_map(|part| part.files.values().chain(&part.others));
+        packed.chain(plan.made.iter().map(|made| &made.entry)).any(|entry| is_its(&entry.path, program))
+    };
+    let absent = programs.filter(|program| !plans.iter().any(|plan| entries(plan, program)));
+    let owner = |program: &str| {
+        let has = |package: &&&PackageFiles| {
+            package.manifest.files.iter().any(|file| is_its(&file.entry.path, program))
+        };
+        looked_into.iter().find(has).map(|package| package.name.clone())
+    };
+    absent.map(|program| (program.clone(), owner(program))).collect()
 }
 
 /// Whether a link leads to what was made after the selection, such as the bundle of certificates.

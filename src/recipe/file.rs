@@ -19,7 +19,7 @@ pub struct FileSpec {
     path: Template,
     /// What is there.
     pub source: FileSource,
-    /// Permission bits, `0o7777` at most; without it those of the source, or the kind's usual ones.
+    /// Permission bits; without it 0755 where the source may be executed, else 0644.
     pub mode: Option<u32>,
     /// Who owns it; without it `root:root`.
     pub owner: Option<Owner>,

@@ -96,7 +96,9 @@ impl<'t, 'a> Files<'t, 'a> {
                 Ok(())
             }
             Effect::StatOverride { path, user, group, mode } => {
-                let owner = Owner { user: Some(user.clone()), group: Some(group.clone()) };
+                // A number is written as `#33` there.
+                let name = |text: &str| Some(text.strip_prefix('#').unwrap_or(text).to_owned());
+                let owner = Owner { user: name(user), group: name(group) };
                 for place in self.led_to(path, false) {
                     self.own(&place, &owner)?;
                     self.set_mode(&place, *mode);

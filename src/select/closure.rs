@@ -205,7 +205,8 @@ impl Selector<'_> {
         let mut unlinked: BTreeMap<(RootPath, String), Unlinked> = BTreeMap::new();
         let mut lacking = Vec::new();
         let mut forgotten = Vec::new();
-        let mut broken = BTreeSet::new();
+        // Of programs, and whether they lack no more than they do wherever their packages are installed.
+        let mut broken: BTreeMap<RootPath, bool> = BTreeMap::new();
         for ElfRoot { path, strict, search, .. } in &self.elf_roots {
             let tree = self.visible();
             let Some(process) = search.load(&tree, path, &self.library_path) else { continue };
@@ -218,14 +219,10 @@ impl Selector<'_> {
                     && let Some(package) = self.forgotten(&needed)
                 {
                     forgotten.push(package);
-                } else if *strict
-                    && excluded_by.is_none()
-                    && missing.unfit.is_empty()
-                    && self.is_broken_anyway(path, &needed)
-                {
-                    broken.insert(path.clone());
-                    lacking.push(Lacking { plugin: path.clone(), needed, excluded_by });
                 } else if *strict {
+                    let anyway =
+                        excluded_by.is_none() && self.lacks_anyway(search, &process, missing.by, &needed);
+                    *broken.entry(path.clone()).or_insert(true) &= anyway && !self.is_started(path);
                     let one = unlinked.entry((file.clone(), needed.clone())).or_insert_with(|| {
                         let unfit = missing.unfit.clone();
                         let is_nowhere = excluded_by.is_none() && unfit.is_empty();
@@ -246,20 +243,51 @@ impl Selector<'_> {
                 }
             }
         }
-        for root in self.elf_roots.iter_mut().filter(|root| broken.contains(&root.path)) {
-            (root.strict, root.is_program) = (false, false);
-        }
         self.wants.extend(forgotten);
+        lacking.extend(self.spared(&mut unlinked, &broken));
         self.unlinked.extend(unlinked.into_values());
         self.lacking.extend(lacking);
     }
 
-    /// Whether a package's program lacks a library wherever its packages are installed: they have it, and the loader does
-    /// not look there. What the image starts is not to be so.
-    fn is_broken_anyway(&self, program: &RootPath, needed: &str) -> bool {
+    /// Takes out what only programs lack that start nowhere, as long as others of the layer do: such a one is no more
+    /// than told of.
+    fn spared(
+        &mut self,
+        unlinked: &mut BTreeMap<(RootPath, String), Unlinked>,
+        broken: &BTreeMap<RootPath, bool>,
+    ) -> Vec<Lacking> {
+        let mut spared: Vec<Lacking> = Vec::new();
+        if self.elf_roots.iter().any(|root| root.is_program && !broken.contains_key(&root.path)) {
+            for one in unlinked.values_mut() {
+                let needed = &one.needed;
+                one.programs.retain(|program| {
+                    let stays = broken.get(program) != Some(&true);
+                    let lacks =
+                        || Lacking { plugin: program.clone(), needed: needed.clone(), excluded_by: None };
+                    spared.extend((!stays).then(lacks));
+                    stays
+                });
+            }
+            unlinked.retain(|_, one| !one.programs.is_empty());
+        }
+        for root in self.elf_roots.iter_mut().filter(|root| spared.iter().any(|one| one.plugin == root.path))
+        {
+            (root.strict, root.is_program) = (false, false);
+        }
+        spared
+    }
+
+    /// Whether an object lacks a library wherever its packages are installed: they have it, and the loader does not look
+    /// there.
+    fn lacks_anyway(&self, search: &Search, process: &Process<'_>, by: usize, needed: &str) -> bool {
+        let found = search.find(self.inputs.catalog, needed, &process.chain(by), &self.library_path);
+        found.is_none() && !self.is_own(&process.objects[by].file) && self.elsewhere(needed).is_some()
+    }
+
+    /// Whether a program is what the image starts.
+    fn is_started(&self, program: &RootPath) -> bool {
         let started = self.inputs.recipe.image.program().and_then(|started| self.find_command(started));
-        let is_started = started.is_some_and(|(path, file)| path == *program || file == *program);
-        !is_started && !self.is_own(program) && self.elsewhere(needed).is_some()
+        started.is_some_and(|(path, file)| path == *program || file == *program)
     }
 
     /// A library of a name where the loader does not look for it, and its package.

@@ -266,8 +266,7 @@ pub(super) fn is_meta(distro: Distro, strip: &StripRules, package: &PackageFiles
     let mut notes = 0;
     package.manifest.files.iter().all(|file| {
         let path = &file.entry.path;
-        let is_note =
-            strips && share.as_ref().is_some_and(|share| path.is_within(share)) && is_text_alone(file);
+        let is_note = strips && share.is_some() && path.parent() == share && is_text_alone(file);
         if let EntryKind::File { size } = file.entry.kind
             && is_note
         {
@@ -284,10 +283,11 @@ pub(super) fn is_meta(distro: Distro, strip: &StripRules, package: &PackageFiles
 /// it brings.
 const NOTES: u64 = 1 << 15;
 
-/// Whether a file is one that nothing runs or loads.
+/// Whether a file is one that nothing runs or loads, as far as its name and its kind tell.
 fn is_text_alone(file: &CataloguedFile) -> bool {
     let is_file = matches!(file.entry.kind, EntryKind::File { .. });
-    is_file && file.elf.is_none() && file.shebang.is_none() && file.entry.metadata.mode & 0o111 == 0
+    let is_code = file.elf.is_some() || file.shebang.is_some() || file.entry.metadata.mode & 0o111 != 0;
+    is_file && !is_code && !file.entry.path.file_name().contains('.')
 }
 
 /// Whether a package makes a library usable for an interpreter: its modules may call what comes of the same source.

@@ -7,7 +7,7 @@ use crate::catalog::CataloguedFile;
 use crate::distro::{essential_package_with, is_install_helper};
 use crate::loader::resolve;
 use crate::root_path::RootPath;
-use crate::shell::{has_words, words};
+use crate::shell::{has_words, is_shell, words};
 
 use super::packages::{Role, is_command, named};
 use super::selector::Selector;
@@ -83,10 +83,7 @@ pub(super) fn usual_packages(command: &str) -> &'static [&'static str] {
 impl Selector<'_> {
     /// Rule 5, for a chosen file that begins with `#!`.
     pub(super) fn interpret(&mut self, script: &RootPath, mode: u32, shebang: &str, package: &str) {
-        let is_run = is_run_where_it_is(script)
-            || self.run.contains(script)
-            || (is_program_of(script, package) && self.roles.get(package) == Some(&Role::Named));
-        if mode & 0o111 == 0 || !is_run {
+        if mode & 0o111 == 0 || !(is_run_where_it_is(script) || self.run.contains(script)) {
             return;
         }
         let interpreters = interpreters(shebang);
@@ -123,6 +120,27 @@ impl Selector<'_> {
         if let Some(shebang) = &entry.shebang {
             self.interpret(file, entry.entry.metadata.mode, shebang, &package.name);
         }
+    }
+
+    /// Looks into the shell scripts that the packages which the layer names have for themselves, where a shell that
+    /// runs them is there anyway. Whether anything new was chosen.
+    pub(super) fn read_shared(&mut self) -> bool {
+        let is_shared = |(path, file): (&RootPath, &CataloguedFile)| {
+            let package = self.package_at(path);
+            let shell = file.shebang.as_deref().map(interpreters).and_then(|all| all.last().copied());
+            let is_executable = file.entry.metadata.mode & 0o111 != 0 && !self.run.contains(path);
+            let is_its = is_executable && is_program_of(path, &package);
+            let is_run = is_its && self.roles.get(&package) == Some(&Role::Named);
+            let shell = shell.filter(|shell| is_run && is_shell(shell))?;
+            let (_, shell) = self.find_command(shell)?;
+            self.is_chosen(&shell).then(|| (path.clone(), package))
+        };
+        let all: Vec<(RootPath, String)> = self.chosen_files().filter_map(is_shared).collect();
+        for (script, package) in all {
+            self.run.insert(script.clone());
+            self.follow_words(&script, &package);
+        }
+        !self.queue.is_empty()
     }
 
     /// What the image starts comes in the lowest layer whose packages have it or what they depend on has it, or an Essential

@@ -17,8 +17,10 @@ use handed::{Handed, handed, is_understood};
 use variables::Variables;
 use walk::Walk;
 
-/// Longer scripts are not looked into, in bytes: what is longer carries an archive or a program.
+/// Longer scripts are looked at line by line, in bytes.
 const MAX_SCRIPT: usize = 256 << 10;
+/// Longer ones are not looked into: they carry an archive or a program.
+const MAX_LINES: usize = 2 << 20;
 /// Deeper nesting is not looked into: the parser recurses.
 const MAX_DEPTH: usize = 60;
 /// Where a script ends and what it carries begins.
@@ -180,14 +182,19 @@ pub fn has_words(program: &str) -> bool {
 
 /// The command words of a script; none where it is of a language that is not looked into, or too intricate.
 pub fn words(text: &[u8]) -> Option<ScriptWords> {
-    if text.len() > MAX_SCRIPT || text.contains(&0) {
+    if text.len() > MAX_LINES || text.contains(&0) {
         return None;
     }
     let text = std::str::from_utf8(text).ok()?;
+    if text.len() > MAX_SCRIPT {
+        return is_of_shell(text).then(|| by_lines(text));
+    }
     if let Some(handed) = handed(text) {
         return Some(guessed(&handed));
     }
-    let known = parse(text)
+    let known = rough::handed_on(text)
+        .and_then(parse)
+        .or_else(|| parse(text))
         .or_else(|| parse(&rough::without_select(text)?))
         .or_else(|| parse(rough::before_exec(text)?))
         .or_else(|| parse(&rough::without_conditions(text)?));

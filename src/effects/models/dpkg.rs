@@ -245,12 +245,20 @@ pub(super) fn statoverride(machine: &mut Machine<'_>, call: &Call) -> Reply {
     let words: Vec<&str> = call.argv.iter().skip(1).map(String::as_str).collect();
     let operands: Vec<&str> = words.iter().copied().filter(|word| !word.starts_with("--")).collect();
     if words.contains(&"--list") {
-        let found = machine.effects.iter().any(|effect| {
-            matches!(effect, Effect::StatOverride { path, .. } if operands.first() == Some(&path.as_str()))
+        let listed = machine.effects.iter().filter_map(|effect| match effect {
+            Effect::StatOverride { path, user, group, mode } if operands.first() == Some(&path.as_str()) => {
+                Some(format!("{user} {group} {mode:o} {path}\n"))
+            }
+            _ => None,
         });
-        return Reply::status(i32::from(!found));
+        let stdout: String = listed.collect();
+        let status = Some(i32::from(stdout.is_empty()));
+        return Reply::Done { status, stdout, variables: Vec::new() };
     }
     if words.contains(&"--remove") {
+        machine.effects.retain(|effect| {
+            !matches!(effect, Effect::StatOverride { path, .. } if operands.first() == Some(&path.as_str()))
+        });
         return Reply::status(0);
     }
     let [user, group, mode, file] = operands.as_slice() else {
@@ -292,8 +300,17 @@ pub(super) fn alternatives(machine: &mut Machine<'_>, call: &Call) -> Reply {
                     _ => return Reply::status(2),
                 }
             }
-            // On a fresh installation there is nothing to remove, and the mode is automatic.
-            "--remove" | "--remove-all" | "--auto" => return Reply::status(0),
+            // On a fresh installation there is nothing else to remove than what the script has installed itself.
+            "--remove" | "--remove-all" => {
+                let (name, file) = (next(), (word == "--remove").then(&mut next));
+                machine.effects.retain(|effect| {
+                    !matches!(effect, Effect::Alternative { name: other, path, .. }
+                        if other == name && file.is_none_or(|file| path.as_str() == file))
+                });
+                return Reply::status(0);
+            }
+            // The mode is automatic.
+            "--auto" => return Reply::status(0),
             "--set" => {
                 let (name, file) = (next(), next());
                 let best = machine.best_alternative(name);

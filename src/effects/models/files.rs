@@ -114,6 +114,11 @@ fn removed(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
     for path in &arguments.operands {
         let there = place(machine, call, path).and_then(|path| Some((machine.node(&path)?, path)));
         match there {
+            Some((Node::Symlink(_), _)) if path.ends_with('/') => {
+                return Err(Reply::Unknown(
+                    "there is no model of a link that is given as a directory".to_owned(),
+                ));
+            }
             Some((Node::Directory, path)) if recursive && !path.is_root() => machine.remove(&path, true),
             Some((Node::Directory, _)) => status = 1,
             Some((_, path)) => machine.remove(&path, false),

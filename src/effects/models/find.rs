@@ -3,6 +3,7 @@
 //! What depends on times, sizes or the file system is unknown.
 
 use super::super::machine::Machine;
+use super::files::place;
 use super::{run, vague};
 use crate::root_path::RootPath;
 use crate::shell::text::is_known;
@@ -47,6 +48,8 @@ enum Action {
 /// What `find` is told.
 struct Search<'a> {
     starts: Vec<&'a str>,
+    /// Whether a start that is a link counts as what it leads to.
+    follows_starts: bool,
     /// The least and most directories between a start and a file, the file counted.
     depths: (usize, usize),
     deepest_first: bool,
@@ -59,7 +62,13 @@ impl<'a> Search<'a> {
     fn read(words: impl Iterator<Item = &'a str>) -> Result<(Self, Expression), String> {
         let words: Vec<&str> = words.collect();
         let mut words = words.into_iter().peekable();
-        while words.next_if(|word| matches!(*word, "-H" | "-L" | "-P")).is_some() {}
+        let mut follows_starts = false;
+        while let Some(word) = words.next_if(|word| matches!(*word, "-H" | "-L" | "-P")) {
+            follows_starts = word == "-H";
+            if word == "-L" {
+                return Err(word.to_owned());
+            }
+        }
         let mut starts = Vec::new();
         while let Some(path) =
             words.next_if(|word| !word.starts_with('-') && !matches!(*word, "!" | "(" | ")"))
@@ -70,7 +79,8 @@ impl<'a> Search<'a> {
             starts.push(".");
         }
         let depths = (0, usize::MAX);
-        let mut search = Search { starts, depths, deepest_first: false, actions: Vec::new(), words };
+        let mut search =
+            Search { starts, follows_starts, depths, deepest_first: false, actions: Vec::new(), words };
         let expression = search.any(0)?;
         match search.words.next() {
             Some(word) => Err(word.to_owned()),
@@ -361,7 +371,7 @@ pub(super) fn find(machine: &mut Machine<'_>, call: &Call) -> Reply {
     };
     let (mut files, mut status) = (Vec::new(), 0);
     for start in &search.starts {
-        match files_below(machine, call, start) {
+        match files_below(machine, call, start, search.follows_starts) {
             Some(mut below) => {
                 if search.deepest_first {
                     below.reverse();
@@ -406,8 +416,12 @@ pub(super) fn find(machine: &mut Machine<'_>, call: &Call) -> Reply {
 }
 
 /// The files at and below a start; none if there is no such start.
-fn files_below(machine: &Machine<'_>, call: &Call, start: &str) -> Option<Vec<Found>> {
-    let top = machine.resolved(call, start)?;
+fn files_below(machine: &Machine<'_>, call: &Call, start: &str, follows: bool) -> Option<Vec<Found>> {
+    let top = if follows || start.ends_with('/') {
+        machine.resolved(call, start)?
+    } else {
+        place(machine, call, start).filter(|path| machine.node(path).is_some())?
+    };
     let found = |(place, node): (RootPath, Node)| {
         let below = place.as_str().get(top.as_str().len()..).unwrap_or_default();
         let below = if top.is_root() { place.as_str() } else { below };

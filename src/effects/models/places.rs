@@ -43,6 +43,9 @@ pub(super) fn dirname(_: &mut Machine<'_>, call: &Call) -> Reply {
     Reply::output(call.argv.iter().skip(1).filter(|word| *word != "--").map(above).collect::<String>())
 }
 
+/// So many links are followed, as the kernel does.
+const MOST_LINKS: usize = 40;
+
 pub(super) fn readlink(machine: &mut Machine<'_>, call: &Call) -> Reply {
     let (flags, paths): (Vec<&String>, Vec<&String>) =
         call.argv.iter().skip(1).partition(|word| word.starts_with('-') && word.len() > 1);
@@ -54,13 +57,8 @@ pub(super) fn readlink(machine: &mut Machine<'_>, call: &Call) -> Reply {
             return vague();
         }
         let found = if canonical {
-            crate::shell::resolve(machine, &call.directory, path).map(|path| path.to_string()).or_else(|| {
-                // The last component need not exist.
-                let (above, name) = path.trim_end_matches('/').rsplit_once('/')?;
-                let above = if above.is_empty() { "/" } else { above };
-                let above = machine.resolved(call, above)?;
-                above.join(name).ok().map(|path| path.to_string())
-            })
+            let real = machine.resolved(call, path);
+            real.or_else(|| without_last(machine, call, path, 0)).map(|path| path.to_string())
         } else {
             let (above, name) = path.rsplit_once('/').unwrap_or((".", path));
             let above = machine.resolved(call, if above.is_empty() { "/" } else { above });
@@ -77,10 +75,30 @@ pub(super) fn readlink(machine: &mut Machine<'_>, call: &Call) -> Reply {
     Reply::output(output)
 }
 
+/// Where a path leads whose last component need not exist; one that is a link may lead to what is not there.
+fn without_last(machine: &Machine<'_>, call: &Call, path: &str, links: usize) -> Option<RootPath> {
+    let path = path.trim_end_matches('/');
+    let (above, name) = path.rsplit_once('/').unwrap_or((".", path));
+    let above = machine.resolved(call, if above.is_empty() { "/" } else { above })?;
+    let place = above.join(name).ok()?;
+    match machine.node(&place) {
+        Some(Node::Symlink(target)) if links < MOST_LINKS => {
+            let target = place.link_target(&target);
+            without_last(machine, call, target.as_str(), links + 1)
+        }
+        Some(Node::Symlink(_)) => None,
+        _ => Some(place),
+    }
+}
+
 pub(super) fn realpath(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    let known = |word: &&String| !word.starts_with('-') || matches!(word.as_str(), "-e" | "-q" | "--quiet");
+    if let Some(flag) = call.argv.iter().skip(1).find(|word| !known(word)) {
+        return Reply::Unknown(format!("there is no model of its option `{flag}`"));
+    }
     let mut argv = call.argv.clone();
+    argv.retain(|word| !word.starts_with('-'));
     argv.insert(1, "-f".to_owned());
-    argv.retain(|word| !word.starts_with("--") && word != "-s");
     readlink(machine, &Call { argv, ..call.clone() })
 }
 

@@ -15,8 +15,25 @@ pub(crate) fn effects(
     exists: impl Fn(&RootPath) -> bool,
     has: impl Fn(&RootPath) -> bool,
 ) -> Vec<Effect> {
-    let lines = text.lines().filter_map(|line| fields(line, 7));
-    lines.flat_map(|fields| of_line(&fields, &exists, &has)).collect()
+    let mut effects: Vec<Effect> = Vec::new();
+    for fields in text.lines().filter_map(|line| fields(line, 7)) {
+        // A line may adjust what one above makes.
+        let is_made = |path: &RootPath| effects.iter().any(|effect| made(effect) == Some(path));
+        let new = of_line(&fields, &|path| exists(path) || is_made(path), &has);
+        effects.extend(new);
+    }
+    effects
+}
+
+/// The path at which an effect makes something.
+fn made(effect: &Effect) -> Option<&RootPath> {
+    match effect {
+        Effect::Directory { path, .. }
+        | Effect::File { path, .. }
+        | Effect::Symlink { path, .. }
+        | Effect::Copy { to: path, .. } => Some(path),
+        _ => None,
+    }
 }
 
 fn of_line(

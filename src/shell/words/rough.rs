@@ -60,6 +60,20 @@ pub(super) fn before_exec(text: &str) -> Option<&str> {
     None
 }
 
+/// The same, where nothing but comments stands before that line: what follows may look like a shell's.
+pub(super) fn handed_on(text: &str) -> Option<&str> {
+    let mut end = 0;
+    for line in text.split_inclusive('\n') {
+        end += line.len();
+        if line.trim().is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let program = line.strip_prefix("exec ")?.trim_start();
+        return text.get(..end).filter(|_| program.starts_with(|c: char| c.is_alphabetic() || c == '/'));
+    }
+    None
+}
+
 /// What seem to be the simple commands of a script, a line each. The parser takes long for brackets that do not end.
 pub(super) fn commands(text: &str) -> impl Iterator<Item = &str> {
     let opens = |line: &str| line.bytes().filter(|byte| matches!(byte, b'(' | b'{' | b'`' | b'[')).count();

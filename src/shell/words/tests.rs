@@ -52,6 +52,8 @@ fn commands_wherever_they_stand() {
         ("eval \"l \\\"$(m)\\\"\"\n", &["l", "m"]),
         ("for p in gawk mawk; do a=$(command -v $p); test -n \"$a\" && break; done\n", &["gawk", "mawk"]),
         ("# \\\\\nexec wish \"$0\" \"$@\"\nproc a {b} { puts \"x }\n", &["wish"]),
+        ("#!/bin/sh\n# \\\nexec expect \"$0\" \"$@\"\nspawn ssh $host\nsend x\n", &["expect"]),
+        ("#!/bin/sh\nexec 2>/dev/null\ngrep x y\n", &["grep"]),
         ("x=\"${y:-$(stat z)}\"\n", &["stat"]),
         ("diff <(sort a) b\n[[ -n $(id -u) ]] && true\n", &["diff", "id", "sort"]),
         ("(cd / && du) & wait\n{ wc -l; }\n! cut -c1\n", &["cut", "du", "wc"]),
