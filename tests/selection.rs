@@ -323,6 +323,18 @@ fn named_and_reached_packages() {
                /usr/share/tool: file 0644 "tool""#,
         ),
         case(
+            "a package with lists alone hands its name on",
+            &layer(r#""essentials""#, ""),
+            "Package: essentials
+             Depends: tool
+             /usr/share/essentials/list 0644 tool
+
+             Package: tool
+             /usr/bin/tool elf program",
+            r#"/usr/bin/tool: file 0755 of tool
+               /usr/share/essentials/list: file 0644 "tool""#,
+        ),
+        case(
             "naming passes on within a source package, recursively",
             &layer(r#""py3""#, ""),
             "Package: py3
@@ -1169,6 +1181,60 @@ fn scripts() {
         )
         .says(&["warning: /usr/bin/perl is not there, which would run /usr/share/modules/cgi"]),
         case(
+            "shell scripts of a package's own share are read where their shell is there",
+            &layer(r#""quilts""#, ""),
+            "Package: quilts
+             /usr/bin/quilts 0755 #!/usr/bin/sh\\ntrue
+             /usr/share/quilts/new 0755 #!/usr/bin/sh\\ngetopt x
+             /usr/share/quilts/examples/old 0755 #!/usr/bin/sh\\nsort x
+             /usr/share/others/new 0755 #!/usr/bin/sh\\nsort x
+
+             Package: dash
+             Essential: yes
+             /usr/bin/sh elf program soname=sh
+
+             Package: util-linux
+             Essential: yes
+             /usr/bin/getopt elf program soname=getopt
+
+             Package: coreutils
+             Essential: yes
+             /usr/bin/sort elf program soname=sort",
+            r##"/usr/bin/getopt: file 0755 of util-linux
+               /usr/bin/quilts: file 0755 "#!/usr/bin/sh\ntrue"
+               /usr/bin/sh: file 0755 of dash
+               /usr/share/others/new: file 0755 "#!/usr/bin/sh\nsort x"
+               /usr/share/quilts/examples/old: file 0755 "#!/usr/bin/sh\nsort x"
+               /usr/share/quilts/new: file 0755 "#!/usr/bin/sh\ngetopt x""##,
+        ),
+        case(
+            "a command may be a link to what the package of the link depends on",
+            &layer(r#""docs""#, ""),
+            "Package: docs
+             Depends: python3
+             /usr/bin/docs 0755 #!/usr/bin/sh\\npython3 -m docs
+
+             Package: python3
+             Source: python3-defaults
+             Depends: python3-minimal
+
+             Package: python3-minimal
+             Source: python3-defaults
+             Depends: python3.13-minimal
+             /usr/bin/python3 -> python3.13
+
+             Package: python3.13-minimal
+             /usr/bin/python3.13 elf program soname=python3.13
+
+             Package: dash
+             Essential: yes
+             /usr/bin/sh elf program soname=sh",
+            r##"/usr/bin/docs: file 0755 "#!/usr/bin/sh\npython3 -m docs"
+               /usr/bin/python3.13: file 0755 of python3.13-minimal
+               /usr/bin/python3: symlink -> python3.13
+               /usr/bin/sh: file 0755 of dash"##,
+        ),
+        case(
             "scripts elsewhere, and those that cannot be run, bring nothing",
             &layer(r#""app""#, ""),
             "Package: app
@@ -1304,6 +1370,28 @@ fn the_closure_is_what_the_loader_does() {
              /usr/lib/app/libp.so: file 0755 of app-libs
              /usr/lib/app/libq.so: file 0755 of app-libs",
         ),
+        case(
+            "a side tool that lacks a library wherever it is installed stops nothing",
+            &layer(r#""app""#, ""),
+            "Package: app
+             /usr/bin/app elf program
+             /usr/bin/side elf program needed=libq.so
+             /usr/lib/app/libq.so elf soname=libq.so",
+            "/usr/bin/app: file 0755 of app
+               /usr/bin/side: file 0755 of app
+               /usr/lib/app/libq.so: file 0755 of app",
+        )
+        .says(&["warning: the program /usr/bin/side lacks `libq.so` and will not start, as it does not where"]),
+        case(
+            "what the image starts is no side tool",
+            &layer(r#""app""#, "[image]\nentrypoint = [\"/usr/bin/side\"]"),
+            "Package: app
+             /usr/bin/app elf program
+             /usr/bin/side elf program needed=libq.so
+             /usr/lib/app/libq.so elf soname=libq.so",
+            "",
+        )
+        .fails(1, &["/usr/bin/side (from app) needs `libq.so`"]),
         case(
             "RUNPATH does not count for what a library needs",
             &layer(r#""app""#, ""),
@@ -2284,7 +2372,7 @@ fn what_the_image_starts_comes_and_is_looked_into() {
     let rig = Rig::with(&Archive::new(
         "Package: served
  /usr/share/served/bin/run 0755 #!/bin/sh\\nstat x\\n
- /usr/share/served/bin/other 0755 #!/bin/sh\\nsed x\\n
+ /usr/share/others/bin/other 0755 #!/bin/sh\\nsed x\\n
 
  Package: py3-module
  Depends: python3

@@ -239,7 +239,7 @@ impl Selector<'_> {
                     });
                     one.programs.insert(path.clone());
                 } else {
-                    lacking.push(Lacking { plugin: file, needed, excluded_by });
+                    lacking.push(Lacking { plugin: file, needed, excluded_by, is_program: false });
                 }
             }
         }
@@ -262,9 +262,10 @@ impl Selector<'_> {
                 let needed = &one.needed;
                 one.programs.retain(|program| {
                     let stays = broken.get(program) != Some(&true);
-                    let lacks =
-                        || Lacking { plugin: program.clone(), needed: needed.clone(), excluded_by: None };
-                    spared.extend((!stays).then(lacks));
+                    if !stays {
+                        let (plugin, needed) = (program.clone(), needed.clone());
+                        spared.push(Lacking { plugin, needed, excluded_by: None, is_program: true });
+                    }
                     stays
                 });
             }

@@ -118,8 +118,8 @@ impl Selector<'_> {
                 provided.extend(facts.soname.as_deref());
             }
         }
-        for Lacking { plugin, needed, excluded_by } in std::mem::take(&mut self.lacking) {
-            if !provided.contains(needed.as_str()) {
+        for Lacking { plugin, needed, excluded_by, is_program } in std::mem::take(&mut self.lacking) {
+            if is_program || !provided.contains(needed.as_str()) {
                 self.warnings.insert(Warning::PluginLacks { plugin, needed, excluded_by });
             }
         }

@@ -28,6 +28,8 @@ pub(super) struct Lacking {
     pub(super) needed: String,
     /// The pattern that excludes it.
     pub(super) excluded_by: Option<String>,
+    /// It is a program, which no other can have loaded it for.
+    pub(super) is_program: bool,
 }
 
 /// A path already chosen.
