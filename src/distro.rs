@@ -289,9 +289,12 @@ impl Distro {
 
     /// The `PATH` of a login shell, which an image has unless its recipe sets another.
     pub const fn default_path(self) -> &'static str {
-        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        PATH
     }
 }
+
+/// Where root's commands are looked for: by a login shell, by dpkg's scripts, and by engines where an image does not say.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl fmt::Display for Distro {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -17,7 +17,7 @@ use crate::recipe::LayerCompression;
 use crate::render::{Changes, EPOCH, Made, MadeFile, made_metadata};
 use crate::root_path::RootPath;
 use crate::select::SelectedLayer;
-use crate::tarball::{Entry, EntryKind, Metadata};
+use crate::tarball::{CAPABILITIES, Entry, EntryKind, Metadata};
 
 mod grouping;
 mod split;
@@ -372,9 +372,6 @@ fn changed(file: &CataloguedFile, changes: &Changes) -> Entry {
     change(&mut entry, changes);
     entry
 }
-
-/// The extended attribute of a file's capabilities.
-const CAPABILITIES: &str = "security.capability";
 
 fn change(entry: &mut Entry, changes: &Changes) {
     if let Some(owner) = changes.owners.get(&entry.path) {

@@ -17,9 +17,9 @@ use super::{Effect, PackageEffects, Undone, triggers};
 use crate::cache::ContentId;
 use crate::catalog::{FileCatalog, PackageFiles};
 use crate::deb::control::paragraphs;
-use crate::distro::PackageFormat;
+use crate::distro::{PATH, PackageFormat};
 use crate::root_path::RootPath;
-use crate::shell::{Script, evaluate};
+use crate::shell::{self, Script, evaluate};
 
 /// The stack on which scripts are evaluated, in bytes.
 const STACK: usize = 64 << 20;
@@ -242,21 +242,16 @@ pub(super) fn interpreter(text: &str) -> Option<&str> {
 /// Whether an interpreter is a shell.
 pub(super) fn is_shell(interpreter: &str) -> bool {
     let mut words = interpreter.split_whitespace();
-    let mut program = words.next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
-    if program == "env" {
+    let mut program = words.next().unwrap_or_default();
+    if program.ends_with("/env") {
         program = words.next().unwrap_or_default();
     }
-    matches!(program, "sh" | "bash" | "dash" | "ash" | "ksh" | "busybox")
+    shell::is_shell(program) || program.ends_with("/busybox")
 }
 
 fn environment(package: &PackageFiles, machine: &Machine<'_>, member: &str) -> BTreeMap<String, String> {
-    let mut all = vec![
-        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-        ("HOME", "/root"),
-        ("LC_ALL", "C"),
-        ("USER", "root"),
-        ("LOGNAME", "root"),
-    ];
+    let mut all =
+        vec![("PATH", PATH), ("HOME", "/root"), ("LC_ALL", "C"), ("USER", "root"), ("LOGNAME", "root")];
     if !machine.facts.is_apk {
         all.extend([
             ("DEBIAN_FRONTEND", "noninteractive"),

@@ -20,5 +20,6 @@ pub mod arch;
 pub mod atomic_file;
 pub mod digest;
 pub mod hint;
+pub mod html;
 pub mod progress;
 pub mod root_path;

@@ -34,6 +34,9 @@ const MAX_DEPTH: usize = 256;
 /// The longest path in bytes: Linux's `PATH_MAX` without the byte that ends it.
 const MAX_PATH: usize = 4095;
 
+/// The extended attribute of a file's capabilities (capabilities(7)).
+pub const CAPABILITIES: &str = "security.capability";
+
 /// Who may do what with a file, and since when.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {

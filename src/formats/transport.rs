@@ -256,18 +256,6 @@ pub(crate) fn client(
     }
 }
 
-/// Whether bytes look like a web page.
-pub fn looks_like_html(bytes: &[u8]) -> bool {
-    let start: Vec<u8> = bytes
-        .iter()
-        .copied()
-        .skip_while(|byte| byte.is_ascii_whitespace() || matches!(byte, 0xef | 0xbb | 0xbf))
-        .take(14)
-        .map(|byte| byte.to_ascii_lowercase())
-        .collect();
-    start.starts_with(b"<!doctype html") || start.starts_with(b"<html") || start.starts_with(b"<head")
-}
-
 /// How reading a stream failed.
 enum Broken {
     Final(TransportError),

@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::registry::{INDEX_TYPES, MANIFEST_TYPES};
 
 /// How deep indexes may name indexes.
-const MAX_DEPTH: usize = 4;
+pub(super) const MAX_DEPTH: usize = 4;
 /// How many manifests an index may come to.
 const MAX_DOCUMENTS: usize = 1000;
 

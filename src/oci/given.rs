@@ -5,14 +5,12 @@ use std::io::Read;
 
 use serde_json::{Value, json};
 
-use super::descriptor::{Descriptor, Narrowed, Platforms};
+use super::descriptor::{Descriptor, MAX_DEPTH, Narrowed, Platforms};
 use super::{Compression, Layout, OciError};
 use crate::arch::Arch;
 use crate::digest::Digest;
 use crate::tarball::TarballError;
 
-/// How deep indexes may name indexes.
-const MAX_DEPTH: usize = 4;
 /// How what rootforge says of its layers in an image's history begins.
 pub(super) const MADE_HERE: &str = "rootforge";
 

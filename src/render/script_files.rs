@@ -6,16 +6,13 @@ use crate::catalog::{FileCatalog, FileRef};
 use crate::effects::{Effect, ModeChange, NSSWITCH_CONF, Owner, given_away};
 use crate::loader::resolve;
 use crate::root_path::RootPath;
-use crate::tarball::EntryKind;
+use crate::tarball::{CAPABILITIES, EntryKind};
 
 use super::accounts::Home;
 use super::image_tree::{ImageTree, Item, Origin};
 use super::{Accounts, Content, MadeFile};
 
 mod outcome;
-
-/// The extended attribute of a file's capabilities.
-const CAPABILITIES: &str = "security.capability";
 
 /// Below these nothing of an installation belongs into an image: what the kernel mounts, what does not outlive
 /// a start, what only systemd, init or the package manager's own programs read.

@@ -10,7 +10,8 @@ use crate::deb::archive::DebError;
 use crate::deb::release::ReleaseError;
 use crate::distro::Distro;
 use crate::hint::Hint;
-use crate::transport::{TransportError, looks_like_html};
+use crate::html::looks_like_html;
+use crate::transport::TransportError;
 use crate::trust::{ApkTrustError, TrustError};
 
 use super::{ApkIndexError, IndexError, MirrorError};

@@ -10,6 +10,7 @@ use flate2::bufread::GzDecoder;
 
 use super::error::{ApkError, Part, Subject};
 use crate::digest::{Digest, Hasher};
+use crate::html::looks_like_html;
 
 /// The first byte of every gzip member.
 const GZIP: u8 = 0x1f;
@@ -191,13 +192,6 @@ impl<R: BufRead> BufRead for Watched<R> {
         self.position = self.position.saturating_add(amount as u64);
         self.inner.consume(amount);
     }
-}
-
-/// Whether bytes begin as a web page does.
-fn looks_like_html(start: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(start.get(..512).unwrap_or(start)).to_lowercase();
-    let text = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
-    ["<!doctype html", "<html", "<head", "<?xml"].iter().any(|tag| text.starts_with(tag))
 }
 
 #[cfg(test)]

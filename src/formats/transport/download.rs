@@ -10,8 +10,9 @@ use reqwest::blocking::Response;
 use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE};
 
 use super::patience::Failure;
-use super::{Expected, Location, Mismatch, Transport, TransportError, looks_like_html, network};
+use super::{Expected, Location, Mismatch, Transport, TransportError, network};
 use crate::digest::{Digest, Hasher};
+use crate::html::looks_like_html;
 
 /// See [`Transport::download`].
 pub(super) fn download(

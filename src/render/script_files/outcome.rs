@@ -1,11 +1,11 @@
 //! What is different once all effects have been carried out.
 
 use crate::root_path::RootPath;
-use crate::tarball::{Entry, EntryKind, Metadata};
+use crate::tarball::{CAPABILITIES, Entry, EntryKind, Metadata};
 
 use super::super::image_tree::Origin;
 use super::super::{Changes, Made, MadeFile};
-use super::{CAPABILITIES, Failure, Files};
+use super::{Failure, Files};
 
 impl Files<'_, '_> {
     /// What is to be made, and what becomes of packages' files.
