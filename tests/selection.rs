@@ -1208,6 +1208,32 @@ fn scripts() {
                /usr/share/quilts/new: file 0755 "#!/usr/bin/sh\ngetopt x""##,
         ),
         case(
+            "what is scripts alone runs the command that a dependency is called by",
+            &layer(r#""easy""#, ""),
+            "Package: easy
+             Depends: ssltool, data
+             /usr/bin/easy 0755 #!/usr/bin/sh\\n$SSL x
+
+             Package: ssltool
+             /usr/bin/ssltool elf program soname=ssltool
+             /usr/bin/c_rehash elf program soname=c_rehash
+
+             Package: data
+             Depends: other
+             /usr/share/data 0644 data
+
+             Package: other
+             /usr/bin/other elf program soname=other
+
+             Package: dash
+             Essential: yes
+             /usr/bin/sh elf program soname=sh",
+            r##"/usr/bin/easy: file 0755 "#!/usr/bin/sh\n$SSL x"
+               /usr/bin/sh: file 0755 of dash
+               /usr/bin/ssltool: file 0755 of ssltool
+               /usr/share/data: file 0644 "data""##,
+        ),
+        case(
             "a command may be a link to what the package of the link depends on",
             &layer(r#""docs""#, ""),
             "Package: docs

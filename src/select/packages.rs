@@ -116,6 +116,9 @@ impl Selector<'_> {
                         self.bonds.package_to_package(&name, dependency);
                         stack.push((dependency.clone(), Role::Reached));
                     }
+                    if follows && role == Role::Named && is_scripts_alone(package) {
+                        self.take_command(dependency);
+                    }
                     if opens {
                         self.take_libraries(dependency);
                         self.fire_by_opening(package);
@@ -146,6 +149,19 @@ impl Selector<'_> {
                 .catalog
                 .package(dependency)
                 .is_some_and(|library| offers_library(&self.search, library))
+    }
+
+    /// Takes the command that a package has its name from: who is nothing but scripts and depends on it runs that, by
+    /// whatever way, such as by a name in a variable.
+    fn take_command(&mut self, name: &str) {
+        let Some(package) = self.inputs.catalog.package(name) else { return };
+        for file in &package.manifest.files {
+            let path = &file.entry.path;
+            let is_file = file.entry.kind != EntryKind::Directory;
+            if is_file && is_command(path) && path.file_name() == name && !self.is_stripped(path) {
+                self.choose(path, Reason::Reached);
+            }
+        }
     }
 
     /// Takes the libraries that a package has on the loader's path, and the links by which they are found.
@@ -254,6 +270,12 @@ fn offers_library(search: &Search, package: &PackageFiles) -> bool {
 
 pub(super) fn has_elf(package: &PackageFiles) -> bool {
     package.manifest.files.iter().any(|file| file.elf.is_some())
+}
+
+/// Whether the commands that a package has are scripts.
+fn is_scripts_alone(package: &PackageFiles) -> bool {
+    let is_script = |file: &CataloguedFile| file.shebang.is_some() && is_command(&file.entry.path);
+    !has_elf(package) && package.manifest.files.iter().any(is_script)
 }
 
 /// Whether nothing of the package remains once it is stripped but what tells of the package itself, or some

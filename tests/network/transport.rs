@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rootforge::digest::Digest;
 use rootforge::hint::Hint as _;
-use rootforge::transport::{Expected, Transport, TransportError, TransportOptions, looks_like_html};
+use rootforge::transport::{Expected, Transport, TransportError, TransportOptions};
 
 use crate::network::{offline, online, options};
 use crate::support::server::{Answer, Server};
@@ -304,11 +304,4 @@ fn a_full_disk_is_named() {
     let error = online().download(from.to_str().unwrap(), full, expected(&bytes), &|_| {}).unwrap_err();
     assert!(error.to_string().starts_with("cannot write `/dev/full`: No space left on device"), "{error}");
     assert_eq!(error.hints(), ["free some space; the cache can be deleted at any time"]);
-}
-
-#[test]
-fn pages_are_told_from_packages() {
-    assert!(looks_like_html(b"\xef\xbb\xbf\n <!DOCTYPE HTML>"));
-    assert!(looks_like_html(b"<html lang=en>") && looks_like_html(b"<HEAD>"));
-    assert!(!looks_like_html(b"!<arch>\ndebian-binary") && !looks_like_html(b""));
 }

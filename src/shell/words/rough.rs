@@ -8,7 +8,7 @@ const BEFORE: [&str; 9] = ["if", "elif", "while", "until", "then", "else", "do",
 /// What stands behind one.
 const BEHIND: [&str; 9] = [";;", "then", "do", "{", "&&", "||", "|", ";", "\\"];
 /// So many lines are looked at.
-const MOST: usize = 4000;
+const MOST: usize = 30_000;
 /// So many brackets a command may open.
 const DEEPEST: usize = 8;
 /// The operators of bash's conditions.
