@@ -43,7 +43,7 @@ pub use glob::{Match, Pattern};
 pub use named::{TextKind, named_commands};
 pub use nesting::lacked_a_thread;
 pub use parse::SyntaxError;
-pub(crate) use printf::printf;
+pub(crate) use printf::{Printer, printf};
 pub use state::resolve;
 pub use words::{ScriptWords, has_words, is_language, is_shell, words};
 

@@ -35,7 +35,9 @@ mod places;
 mod programs;
 mod regular;
 mod sed;
+mod sort;
 mod tools;
+mod transliteration;
 mod xargs;
 
 pub(super) use dpkg::tool_of_trigger;
@@ -139,7 +141,7 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("shadowconfig", tools::skipped),
     ("sleep", tools::skipped),
     ("setpriv", identity::setpriv),
-    ("sort", filters::sort),
+    ("sort", sort::sort),
     ("start-stop-daemon", tools::skipped),
     ("stat", places::stat),
     ("su", identity::su),
@@ -149,7 +151,7 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("tempfile", files::mktemp),
     ("tee", filters::tee),
     ("touch", files::touch),
-    ("tr", columns::tr),
+    ("tr", transliteration::tr),
     ("true", tools::skipped),
     ("tty", tools::fails),
     ("ucf", copies::ucf),

@@ -13,6 +13,8 @@ use crate::digest::Digest;
 use crate::shell::Node;
 use crate::tarball::{Entry, EntryKind, Metadata};
 
+mod text;
+
 fn package(members: &[(&str, &str)]) -> PackageFiles {
     let text = "Package: sample\nVersion: 1.0\nArchitecture: amd64\n".to_owned();
     let members: BTreeMap<String, Vec<u8>> =

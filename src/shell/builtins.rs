@@ -1,6 +1,6 @@
 //! The shell's own commands (XCU 2.14 and 4).
 
-use super::printf::{escapes, printf};
+use super::printf::{Printer, escapes, printf};
 use super::state::{Descriptor, Flow, Shell, lookup};
 use super::text::{UNKNOWN, is_known, unknown};
 use super::{Node, Source, World};
@@ -95,21 +95,29 @@ impl<W: World> Shell<W> {
     }
 
     fn echo(&mut self, arguments: &[String]) {
-        let (mut newline, mut interpret) = (true, true);
+        // Of options dash has only `-n`, and escapes always count; busybox has bash's.
+        let (mut newline, mut interpret, mut is_vague) = (true, !self.is_bash, false);
         let mut rest = arguments;
         while let Some((first, others)) = rest.split_first() {
-            match first.as_str() {
-                "-n" => newline = false,
-                "-e" | "-ne" | "-en" => {
-                    interpret = true;
-                    newline &= first == "-e";
-                }
-                "-E" => interpret = false,
-                _ => break,
+            let letters = first.strip_prefix('-').unwrap_or_default();
+            if letters.is_empty() || !letters.chars().all(|c| matches!(c, 'n' | 'e' | 'E')) {
+                break;
             }
+            for letter in letters.chars() {
+                match letter {
+                    'n' => newline = false,
+                    letter => interpret = letter == 'e',
+                }
+            }
+            is_vague |= !self.is_bash && (letters != "n" || rest.len() != arguments.len());
             rest = others;
         }
         let mut text = rest.join(" ");
+        if is_vague || interpret && self.is_bash && ["\\x", "\\u", "\\U"].iter().any(|one| text.contains(one))
+        {
+            self.write(1, &unknown());
+            return;
+        }
         if interpret {
             let (escaped, stop) = escapes(&text, true);
             text = escaped;
@@ -131,10 +139,11 @@ impl<W: World> Shell<W> {
             self.status = Some(2);
             return;
         };
-        let text = printf(format, values);
+        let printed = printf(format, values, if self.is_bash { Printer::Gnu } else { Printer::Dash });
+        self.status = printed.status;
         match variable {
-            Some(name) => self.assign(&name.clone(), text),
-            None => self.write(1, &text),
+            Some(name) => self.assign(&name.clone(), printed.text),
+            None => self.write(1, &printed.text),
         }
     }
 

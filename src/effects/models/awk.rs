@@ -1,8 +1,9 @@
 //! `awk`, in its plainest form: `-F C '/expression/ { print $1, $2 }'`.
 
 use super::super::machine::Machine;
-use super::filters::inputs;
-use super::{regular, vague};
+use super::filters::{inputs, lines};
+use super::regular::{Dialect, Regular, Syntax};
+use super::vague;
 use crate::shell::text::{UNKNOWN, is_known, unknown};
 use crate::shell::{Call, Reply};
 
@@ -42,14 +43,20 @@ pub(super) fn awk(machine: &mut Machine<'_>, call: &Call) -> Reply {
         return vague();
     }
     let mut output = String::new();
-    for line in text.lines() {
+    for line in lines(&text) {
         if pattern.as_ref().is_some_and(|pattern| !pattern.is_match(line)) {
             continue;
         }
         let parts: Vec<&str> = match separator.as_deref() {
+            // Which other blanks there are depends on which awk it is.
+            None | Some(" ") if line.contains(|c: char| c.is_whitespace() && c != ' ' && c != '\t') => {
+                return unmodelled();
+            }
             None | Some(" ") => line.split_whitespace().collect(),
             Some("\\t") => line.split('\t').collect(),
-            Some(separator) if separator.chars().count() == 1 => line.split(separator).collect(),
+            Some(separator) if separator.len() == 1 && !matches!(separator, "t" | "\\") => {
+                line.split(separator).collect()
+            }
             Some(_) => return unmodelled(),
         };
         let field = |field: &Field| match field {
@@ -90,7 +97,7 @@ enum Field {
     Comma,
 }
 
-fn parsed(program: &str) -> Result<(Option<regex::Regex>, Vec<Field>), Reply> {
+fn parsed(program: &str) -> Result<(Option<Regular>, Vec<Field>), Reply> {
     let (pattern, action) = match program.split_once('{') {
         Some((pattern, action)) => (pattern.trim(), action.trim().strip_suffix('}').ok_or_else(unmodelled)?),
         None => (program, "print"),
@@ -100,7 +107,8 @@ fn parsed(program: &str) -> Result<(Option<regex::Regex>, Vec<Field>), Reply> {
     } else {
         let inner = pattern.strip_prefix('/').and_then(|text| text.strip_suffix('/'));
         let inner = inner.filter(|text| !text.replace("\\/", "").contains('/')).ok_or_else(unmodelled)?;
-        Some(regular::compile(&inner.replace("\\/", "/"), true, false).map_err(Reply::Unknown)?)
+        let syntax = Syntax { dialect: Dialect::Awk, extended: true };
+        Some(Regular::compile(&inner.replace("\\/", "/"), syntax, false).map_err(Reply::Unknown)?)
     };
     let action = action.trim().trim_end_matches(';').trim();
     let mut rest =

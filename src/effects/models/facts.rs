@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::super::machine::{Content, Machine};
 use super::filters::inputs;
-use super::{regular, vague};
+use super::regular::{Dialect, Regular, Syntax};
+use super::vague;
 use crate::shell::text::{encode, is_known, same, unknown};
 use crate::shell::{Call, Reply};
 
@@ -79,6 +80,20 @@ pub(super) fn seq(_: &mut Machine<'_>, call: &Call) -> Reply {
     Reply::output(output)
 }
 
+/// What the expression's first group matches at the start of a text, or how much the whole does.
+fn matched(text: &str, expression: Result<Regular, String>) -> Result<String, String> {
+    let expression = expression?;
+    let has_group = expression.groups() > 0;
+    let Some(whole) = expression.find_at(text, 0).filter(|found| found.start == 0) else {
+        return Ok(if has_group { String::new() } else { "0".to_owned() });
+    };
+    if !has_group {
+        return Ok(text[whole].chars().count().to_string());
+    }
+    let group = expression.places(text, 0, &[1])?.into_iter().nth(1).flatten();
+    Ok(group.map_or(String::new(), |group| text[group].to_owned()))
+}
+
 /// `expr`, with one operator.
 pub(super) fn expr(_: &mut Machine<'_>, call: &Call) -> Reply {
     let words: BTreeSet<bool> = call.argv.iter().map(|word| is_known(word)).collect();
@@ -89,18 +104,10 @@ pub(super) fn expr(_: &mut Machine<'_>, call: &Call) -> Reply {
     let value = match words.as_slice() {
         ["length", text] => text.chars().count().to_string(),
         [text, ":", expression] | ["match", text, expression] => {
-            let regex =
-                match regular::compile(&format!("^{}", expression.trim_start_matches('^')), false, false) {
-                    Ok(regex) => regex,
-                    Err(reason) => return Reply::Unknown(reason),
-                };
-            match regex.captures(text) {
-                Some(captures) if regex.captures_len() > 1 => {
-                    captures.get(1).map_or(String::new(), |group| group.as_str().to_owned())
-                }
-                Some(captures) => captures[0].chars().count().to_string(),
-                None if regex.captures_len() > 1 => String::new(),
-                None => "0".to_owned(),
+            let syntax = Syntax { dialect: Dialect::Grep, extended: false };
+            match matched(text, Regular::compile(expression, syntax, false)) {
+                Ok(value) => value,
+                Err(reason) => return Reply::Unknown(reason),
             }
         }
         [a, operator, b] => {

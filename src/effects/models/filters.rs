@@ -1,5 +1,7 @@
 //! Commands that make text of text.
 
+use std::collections::BTreeSet;
+
 use super::super::machine::Machine;
 use super::arguments::{Arguments, Flag};
 use super::doubtful;
@@ -22,18 +24,35 @@ pub(super) fn inputs(machine: &mut Machine<'_>, call: &Call, files: &[String]) -
         } else {
             let place =
                 machine.resolved(call, file).filter(|path| machine.node(path) != Some(Node::Directory));
-            let Some(place) = place else { return Err(Reply::status(2)) };
-            texts.push(machine.read(&place).unwrap_or_else(unknown));
+            match place {
+                Some(place) => texts.push(machine.read(&place).unwrap_or_else(unknown)),
+                None if files.len() == 1 => return Err(Reply::status(2)),
+                None => return Err(Reply::Unknown("one of several files is missing".to_owned())),
+            }
         }
     }
     Ok(texts)
+}
+
+/// The lines of a text, without their ends.
+pub(super) fn lines(text: &str) -> impl DoubleEndedIterator<Item = &str> {
+    text.split_inclusive('\n').map(|line| line.strip_suffix('\n').unwrap_or(line))
+}
+
+/// Where more than one file is another matter than one.
+fn only_one(arguments: &Arguments) -> Result<(), String> {
+    if arguments.operands.len() > 1 {
+        Err("there is no model of it for several files".to_owned())
+    } else {
+        Ok(())
+    }
 }
 
 pub(super) fn read(call: &Call, flags: &[Flag]) -> Result<Arguments, Reply> {
     Arguments::read(&call.argv[1..], flags).map_err(Reply::Unknown)
 }
 
-/// A filter that works on lines.
+/// A filter that works on lines: those of each file end with it.
 pub(super) fn filter(
     machine: &mut Machine<'_>,
     call: &Call,
@@ -45,20 +64,39 @@ pub(super) fn filter(
         Err(reply) => return reply,
     };
     match inputs(machine, call, &arguments.operands) {
-        Ok(texts) => match work(&arguments, &texts.concat()) {
-            Ok(output) => Reply::output(output),
-            Err(reason) => Reply::Unknown(reason),
-        },
-        Err(reply) => reply,
+        Ok(mut texts) => {
+            let last = texts.len() - 1;
+            let open = |text: &&mut String| !text.is_empty() && !text.ends_with('\n');
+            texts[..last].iter_mut().filter(open).for_each(|text| text.push('\n'));
+            match work(&arguments, &texts.concat()) {
+                Ok(output) => Reply::output(output),
+                Err(reason) => Reply::Unknown(reason),
+            }
+        }
+        Err(reply) => missing(reply),
     }
 }
 
+/// The status of most of them where a file is missing.
+fn missing(reply: Reply) -> Reply {
+    if matches!(reply, Reply::Done { .. }) { Reply::status(1) } else { reply }
+}
+
 pub(super) fn cat(machine: &mut Machine<'_>, call: &Call) -> Reply {
-    filter(machine, call, &[('u', "", false)], |_, text| Ok(text.to_owned()))
+    match read(call, &[('u', "", false)]).and_then(|arguments| inputs(machine, call, &arguments.operands)) {
+        Ok(texts) => Reply::output(texts.concat()),
+        Err(reply) => missing(reply),
+    }
 }
 
 pub(super) fn tac(machine: &mut Machine<'_>, call: &Call) -> Reply {
-    filter(machine, call, &[], |_, text| Ok(text.lines().rev().map(|line| format!("{line}\n")).collect()))
+    filter(machine, call, &[], |arguments, text| {
+        only_one(arguments)?;
+        if !is_known(text) {
+            return Ok(unknown());
+        }
+        Ok(text.split_inclusive('\n').rev().collect())
+    })
 }
 
 fn count(arguments: &Arguments, letters: &str) -> Result<usize, String> {
@@ -69,10 +107,16 @@ fn count(arguments: &Arguments, letters: &str) -> Result<usize, String> {
         .filter(|name| name.len() == 1 && name.starts_with(|c: char| c.is_ascii_digit()))
         .collect();
     if !digits.is_empty() {
-        return digits.parse().map_err(|_| "there is no model of this count".to_owned());
+        let is_alone = arguments.value(letters).is_none();
+        return if is_alone { number(&digits) } else { Err("there is no model of its counts".to_owned()) };
     }
-    let text = arguments.value(letters).unwrap_or("10");
-    text.parse().map_err(|_| format!("there is no model of the count `{text}`"))
+    number(arguments.value(letters).unwrap_or("10"))
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let number = digits.and_then(|digits| digits.parse().ok());
+    number.ok_or_else(|| format!("there is no model of the count `{text}`"))
 }
 
 const COUNTS: &[Flag] = &[
@@ -93,76 +137,51 @@ const COUNTS: &[Flag] = &[
 
 pub(super) fn head(machine: &mut Machine<'_>, call: &Call) -> Reply {
     filter(machine, call, COUNTS, |arguments, text| {
+        only_one(arguments)?;
         if !is_known(text) || arguments.has("c") {
             return Ok(unknown());
         }
-        Ok(text.split_inclusive('\n').take(count(arguments, "n")?).collect())
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        let all_but = arguments.value("n").and_then(|text| text.strip_prefix('-'));
+        let most = match all_but {
+            Some(count) => lines.len().saturating_sub(number(count)?),
+            None => count(arguments, "n")?.min(lines.len()),
+        };
+        Ok(lines[..most].concat())
     })
 }
 
 pub(super) fn tail(machine: &mut Machine<'_>, call: &Call) -> Reply {
     filter(machine, call, COUNTS, |arguments, text| {
+        only_one(arguments)?;
+        if arguments.operands.iter().any(|operand| operand.starts_with('+')) {
+            return Err("there is no model of its operand".to_owned());
+        }
         if !is_known(text) || arguments.has("c") {
             return Ok(unknown());
         }
         let lines: Vec<&str> = text.split_inclusive('\n').collect();
-        if let Some(from) = arguments.value("n").and_then(|text| text.strip_prefix('+')) {
-            let from: usize = from.parse().map_err(|_| "there is no model of this count".to_owned())?;
-            return Ok(lines.iter().skip(from.saturating_sub(1)).copied().collect());
+        let value = arguments.value("n");
+        if let Some(from) = value.and_then(|text| text.strip_prefix('+')) {
+            return Ok(lines.iter().skip(number(from)?.saturating_sub(1)).copied().collect());
         }
-        let skipped = lines.len().saturating_sub(count(arguments, "n")?);
-        Ok(lines[skipped..].concat())
-    })
-}
-
-pub(super) fn sort(machine: &mut Machine<'_>, call: &Call) -> Reply {
-    let flags = [
-        ('u', "unique", false),
-        ('r', "reverse", false),
-        ('n', "numeric-sort", false),
-        ('k', "key", true),
-        ('t', "field-separator", true),
-        ('f', "", false),
-        ('b', "", false),
-        ('V', "", false),
-        ('s', "", false),
-    ];
-    filter(machine, call, &flags, |arguments, text| {
-        if !is_known(text) || arguments.has("V") {
-            return Ok(unknown());
-        }
-        if arguments.has("k") {
-            return Err("there is no model of its option `-k`".to_owned());
-        }
-        let mut lines: Vec<&str> = text.lines().collect();
-        if arguments.has("n") {
-            let number = |line: &str| {
-                let digits: String =
-                    line.trim_start().chars().take_while(|c| c.is_ascii_digit() || *c == '-').collect();
-                digits.parse::<i64>().unwrap_or(0)
-            };
-            lines.sort_by(|a, b| number(a).cmp(&number(b)).then(a.cmp(b)));
-        } else {
-            lines.sort_unstable();
-        }
-        if arguments.has("r") {
-            lines.reverse();
-        }
-        if arguments.has("u") {
-            lines.dedup();
-        }
-        Ok(lines.iter().map(|line| format!("{line}\n")).collect())
+        let most = match value.and_then(|text| text.strip_prefix('-')) {
+            Some(count) => number(count)?,
+            None => count(arguments, "n")?,
+        };
+        Ok(lines[lines.len().saturating_sub(most)..].concat())
     })
 }
 
 pub(super) fn uniq(machine: &mut Machine<'_>, call: &Call) -> Reply {
     let flags = [('c', "count", false), ('d', "repeated", false), ('u', "unique", false), ('i', "", false)];
     filter(machine, call, &flags, |arguments, text| {
+        only_one(arguments)?;
         if !is_known(text) || arguments.has("i") {
             return Ok(unknown());
         }
         let mut runs: Vec<(&str, usize)> = Vec::new();
-        for line in text.lines() {
+        for line in lines(text) {
             match runs.last_mut() {
                 Some((last, count)) if *last == line => *count += 1,
                 _ => runs.push((line, 1)),
@@ -211,20 +230,20 @@ pub(super) fn wc(machine: &mut Machine<'_>, call: &Call) -> Reply {
         if !is_known(text) {
             return Ok(unknown());
         }
-        let mut counts = Vec::new();
-        let all = arguments.options.is_empty();
-        if all || arguments.has("l") {
-            counts.push(text.matches('\n').count());
-        }
-        if all || arguments.has("w") {
-            counts.push(text.split_whitespace().count());
-        }
-        if all || arguments.has("c") || arguments.has("m") {
-            counts.push(encode(text).map_or(0, |bytes| bytes.len()));
-        }
-        let counts: Vec<String> = counts.iter().map(ToString::to_string).collect();
-        let names = arguments.operands.iter().map(|name| format!(" {name}")).collect::<String>();
-        Ok(format!("{}{names}\n", counts.join(" ")))
+        only_one(arguments)?;
+        let asked: BTreeSet<&str> = arguments.options.iter().map(|(name, _)| name.as_str()).collect();
+        // How wide the columns of several counts are depends on the file.
+        let [count] = asked.iter().copied().collect::<Vec<_>>()[..] else {
+            return Err("there is no model of several counts".to_owned());
+        };
+        let count = match count {
+            "l" => text.matches('\n').count(),
+            "w" => text.split_ascii_whitespace().count(),
+            "m" => text.chars().count(),
+            _ => encode(text).map_or(0, |bytes| bytes.len()),
+        };
+        let name = arguments.operands.iter().map(|name| format!(" {name}")).collect::<String>();
+        Ok(format!("{count}{name}\n"))
     })
 }
 
@@ -234,18 +253,28 @@ pub(super) fn tee(machine: &mut Machine<'_>, call: &Call) -> Reply {
         Err(reply) => return reply,
     };
     for file in arguments.operands.iter().filter(|file| !file.starts_with("/dev/")) {
-        if !is_known(file) {
-            return doubtful();
-        }
-        let above =
-            file.rsplit_once('/').map_or(".", |(above, _)| if above.is_empty() { "/" } else { above });
-        let name = file.rsplit('/').next().unwrap_or(file);
-        let place = machine.resolved(call, file);
-        let place = place.or_else(|| machine.resolved(call, above).and_then(|above| above.join(name).ok()));
-        let Some(place) = place else { return Reply::status(1) };
-        if let Err(reason) = machine.write(&place, &call.stdin, arguments.has("a"), 0o666 & !call.umask) {
-            return Reply::Unknown(reason);
+        if let Err(reply) = written(machine, call, file, &call.stdin, arguments.has("a")) {
+            return reply;
         }
     }
     Reply::output(call.stdin.clone())
+}
+
+/// Writes what a command makes to a file.
+pub(super) fn written(
+    machine: &mut Machine<'_>,
+    call: &Call,
+    file: &str,
+    text: &str,
+    append: bool,
+) -> Result<(), Reply> {
+    if !is_known(file) {
+        return Err(doubtful());
+    }
+    let above = file.rsplit_once('/').map_or(".", |(above, _)| if above.is_empty() { "/" } else { above });
+    let name = file.rsplit('/').next().unwrap_or(file);
+    let place = machine.resolved(call, file);
+    let place = place.or_else(|| machine.resolved(call, above).and_then(|above| above.join(name).ok()));
+    let place = place.ok_or_else(|| Reply::status(1))?;
+    machine.write(&place, text, append, 0o666 & !call.umask).map_err(Reply::Unknown)
 }

@@ -1,11 +1,13 @@
 //! grep(1) and its like.
 
-use regex::Regex;
+use std::cmp::Reverse;
+use std::ops::Range;
 
 use super::super::machine::Machine;
 use super::arguments::{Arguments, Flag};
-use super::filters::{inputs, read};
-use super::{regular, vague};
+use super::filters::{inputs, lines, read};
+use super::regular::{Around, Dialect, Regular, Syntax};
+use super::vague;
 use crate::shell::text::{UNKNOWN, is_known, unknown};
 use crate::shell::{Call, Node, Reply};
 
@@ -49,11 +51,11 @@ pub(super) fn fgrep(machine: &mut Machine<'_>, call: &Call) -> Reply {
 
 /// Whether a line of which only a part is known matches, where that follows from the known part: a match within it
 /// that asks for nothing around it, or words at its start that are others.
-fn in_part(line: &str, patterns: &[String], compiled: &[Regex]) -> Option<bool> {
+fn in_part(line: &str, patterns: &[String], compiled: &[Regular]) -> Option<bool> {
     let special = |c: char| "\\.[]*^$+?(){}|".contains(c);
-    let holds = |(pattern, regex): (&String, &Regex)| {
+    let holds = |(pattern, regex): (&String, &Regular)| {
         let asks_around = pattern.contains(['$', '\\']);
-        !asks_around && regex.find_iter(line).any(|found| is_known(found.as_str()))
+        !asks_around && regex.find_all(line).into_iter().any(|found| is_known(&line[found]))
     };
     if patterns.iter().zip(compiled).any(holds) {
         return Some(true);
@@ -74,15 +76,23 @@ fn in_part(line: &str, patterns: &[String], compiled: &[Regex]) -> Option<bool> 
 }
 
 /// The patterns as the options have them; why one cannot be compiled.
-fn compiled(arguments: &Arguments, patterns: &[String]) -> Result<Vec<Regex>, String> {
-    // Of Perl's expressions those that are no extended ones are not compiled, which is told.
-    let extended = arguments.has("E") || arguments.has("P");
+fn compiled(arguments: &Arguments, patterns: &[String]) -> Result<Vec<Regular>, String> {
+    let syntax = Syntax { dialect: Dialect::Grep, extended: arguments.has("E") };
     let any_case = arguments.has("i");
+    let around = match (arguments.has("x"), arguments.has("w")) {
+        (true, _) => Around::Line,
+        (false, true) => Around::Word,
+        (false, false) => Around::Anything,
+    };
     let one = |pattern: &String| {
-        if arguments.has("F") {
-            regular::compile(&regex::escape(pattern), true, any_case)
+        if arguments.has("P") && around != Around::Anything {
+            Err("there is no model of its option `-P` with `-w` or `-x`".to_owned())
+        } else if arguments.has("P") {
+            Regular::perl(pattern, any_case)
+        } else if arguments.has("F") {
+            Regular::literal(pattern, any_case, around)
         } else {
-            regular::compile(pattern, extended, any_case)
+            Regular::compile_around(pattern, syntax, any_case, around)
         }
     };
     patterns.iter().map(one).collect()
@@ -91,13 +101,15 @@ fn compiled(arguments: &Arguments, patterns: &[String]) -> Result<Vec<Regex>, St
 /// The patterns, of which the first operand is one where no option has any.
 fn patterns(arguments: &mut Arguments) -> Result<Vec<String>, Reply> {
     let options = arguments.options.iter().filter(|(name, _)| name == "e");
-    let mut patterns: Vec<String> = options.map(|(_, value)| value.clone()).collect();
-    if patterns.is_empty() {
+    let mut texts: Vec<String> = options.map(|(_, value)| value.clone()).collect();
+    if texts.is_empty() {
         if arguments.operands.is_empty() {
             return Err(Reply::status(2));
         }
-        patterns = arguments.operands.remove(0).split('\n').map(ToOwned::to_owned).collect();
+        texts.push(arguments.operands.remove(0));
     }
+    let patterns: Vec<String> =
+        texts.iter().flat_map(|text| text.split('\n')).map(ToOwned::to_owned).collect();
     if patterns.iter().all(|pattern| is_known(pattern)) { Ok(patterns) } else { Err(vague()) }
 }
 
@@ -152,20 +164,30 @@ fn grep_as(machine: &mut Machine<'_>, call: &Call, kind: Option<&str>) -> Reply 
             }
         }
     }
-    let texts = match inputs(machine, call, &arguments.operands) {
-        Ok(texts) => texts,
-        Err(reply) => return reply,
-    };
-    let names_files = (is_recursive || texts.len() > 1 || arguments.has("H")) && !arguments.has("h");
+    let (mut texts, mut is_missing) = (Vec::new(), false);
+    let operands = std::mem::take(&mut arguments.operands);
+    let names_files = (is_recursive || operands.len() > 1 || arguments.has("H")) && !arguments.has("h");
+    if operands.is_empty() {
+        texts.push(call.stdin.clone());
+    }
+    for operand in operands {
+        match inputs(machine, call, std::slice::from_ref(&operand)) {
+            Ok(more) => {
+                texts.extend(more);
+                arguments.operands.push(operand);
+            }
+            Err(_) => is_missing = true,
+        }
+    }
     let search = Search { arguments: &arguments, patterns: &patterns, compiled: &compiled, names_files };
-    search.reply(&texts)
+    search.reply(&texts, is_missing)
 }
 
 /// What is sought, and how what is found is told.
 struct Search<'a> {
     arguments: &'a Arguments,
     patterns: &'a [String],
-    compiled: &'a [Regex],
+    compiled: &'a [Regular],
     /// Whether lines are told with the file that they are in.
     names_files: bool,
 }
@@ -179,19 +201,26 @@ struct Found {
 }
 
 impl Search<'_> {
-    fn reply(&self, texts: &[String]) -> Reply {
+    /// What is told, where a file may be missing.
+    fn reply(&self, texts: &[String], is_missing: bool) -> Reply {
         let name =
             |number: usize| self.arguments.operands.get(number).map_or("(standard input)", String::as_str);
         let all = texts.iter().enumerate().map(|(number, text)| self.find_in(text, name(number)));
         let all: Vec<Found> = all.collect();
         let (is_found, has_doubt) =
             (all.iter().any(|found| found.count > 0), all.iter().any(|found| found.has_doubt));
-        let stdout = match (self.arguments.has("q") || self.arguments.has("silent"), has_doubt) {
+        let is_quiet = self.arguments.has("q") || self.arguments.has("silent");
+        let stdout = match (is_quiet, has_doubt) {
             (true, _) => String::new(),
             (false, true) => unknown(),
             (false, false) => all.into_iter().map(|found| found.stdout).collect(),
         };
-        let status = if is_found { Some(0) } else { (!has_doubt).then_some(1) };
+        let status = match (is_found, is_missing) {
+            (true, true) if !is_quiet => Some(2),
+            (true, _) => Some(0),
+            (false, _) if has_doubt => None,
+            (false, is_missing) => Some(if is_missing { 2 } else { 1 }),
+        };
         Reply::Done { status, stdout, variables: Vec::new() }
     }
 
@@ -200,7 +229,7 @@ impl Search<'_> {
         let mut found = Found { count: 0, has_doubt: false, stdout: String::new() };
         let prefix = if self.names_files { format!("{name}:") } else { String::new() };
         let (counts, lists) = (self.arguments.has("c"), self.arguments.has("l"));
-        for line in text.lines() {
+        for line in lines(text) {
             if found.count >= most {
                 break;
             }
@@ -212,11 +241,9 @@ impl Search<'_> {
                 continue;
             }
             found.count += 1;
-            let parts =
-                self.compiled.iter().flat_map(|regex| regex.find_iter(line)).map(|part| part.as_str());
             let told: Vec<&str> = match (counts || lists, self.arguments.has("o")) {
                 (true, _) => Vec::new(),
-                (false, true) => parts.filter(|part| !part.is_empty()).collect(),
+                (false, true) => self.parts(line).into_iter().map(|part| &line[part]).collect(),
                 (false, false) => vec![line],
             };
             for told in told {
@@ -241,12 +268,22 @@ impl Search<'_> {
     }
 
     fn matches_known(&self, line: &str) -> bool {
-        let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-        self.compiled.iter().filter_map(|regex| regex.find(line)).any(|found| {
-            let (before, after) = (&line[..found.start()], &line[found.end()..]);
-            let is_line = before.is_empty() && after.is_empty();
-            let is_one_word = !is_word(before.chars().next_back()) && !is_word(after.chars().next());
-            (is_line || !self.arguments.has("x")) && (is_one_word || !self.arguments.has("w"))
-        })
+        self.compiled.iter().any(|regex| regex.is_match(line))
+    }
+
+    /// What matches in a line, by any of the patterns: the longest of the leftmost, again and again.
+    fn parts(&self, line: &str) -> Vec<Range<usize>> {
+        let (mut parts, mut at) = (Vec::new(), 0);
+        while at <= line.len() {
+            let found = self.compiled.iter().filter_map(|regex| regex.find_at(line, at));
+            let Some(found) = found.min_by_key(|found| (found.start, Reverse(found.end))) else { break };
+            at = found.end;
+            if found.is_empty() {
+                at += line[at..].chars().next().map_or(1, char::len_utf8);
+            } else {
+                parts.push(found);
+            }
+        }
+        parts
     }
 }

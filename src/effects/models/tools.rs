@@ -221,7 +221,10 @@ pub(super) fn echo(_: &mut Machine<'_>, call: &Call) -> Reply {
 pub(super) fn printf(_: &mut Machine<'_>, call: &Call) -> Reply {
     match &call.argv[1..] {
         [] => Reply::status(1),
-        [format, values @ ..] => Reply::output(crate::shell::printf(format, values)),
+        [format, values @ ..] => {
+            let printed = crate::shell::printf(format, values, crate::shell::Printer::Gnu);
+            Reply::Done { status: printed.status, stdout: printed.text, variables: Vec::new() }
+        }
     }
 }
 
