@@ -262,12 +262,14 @@ impl Specification {
             return None;
         }
         let digits = if kind.is_ascii_uppercase() { digits.to_uppercase() } else { digits };
-        let sign = match value.is_sign_negative() {
-            true => "-",
-            false if self.has('+') => "+",
-            false if self.has(' ') => " ",
-            false => "",
+        let positive = if self.has('+') {
+            "+"
+        } else if self.has(' ') {
+            " "
+        } else {
+            ""
         };
+        let sign = if value.is_sign_negative() { "-" } else { positive };
         Some(self.padded(sign, &digits, self.has('0')))
     }
 
@@ -280,18 +282,15 @@ impl Specification {
             Some(quoted) if quoted.is_ascii() => quoted.chars().next().map_or(0, |c| i64::from(u32::from(c))),
             Some(_) => return unknown(),
             None if text.is_empty() => 0,
-            None => match integer(text) {
-                Some(value) => value,
-                None => {
-                    *status = Some(1);
-                    // What it begins with counts.
-                    if text.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+') {
-                        return unknown();
-                    }
-                    0
-                }
-            },
+            None => integer(text).unwrap_or_else(|| {
+                *status = Some(1);
+                0
+            }),
         };
+        // Of a mistake what it begins with counts.
+        if *status == Some(1) && text.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+') {
+            return unknown();
+        }
         let sign = match (kind, value < 0) {
             ('d' | 'i', true) => "-",
             ('d' | 'i', false) if self.has('+') => "+",

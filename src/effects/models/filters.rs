@@ -205,6 +205,9 @@ pub(super) fn fold(machine: &mut Machine<'_>, call: &Call) -> Reply {
         if !is_known(text) {
             return Ok(unknown());
         }
+        if !text.bytes().all(|c| c == b'\n' || c == b' ' || c.is_ascii_graphic()) {
+            return Err("there is no model of it for tabs and other characters than ASCII".to_owned());
+        }
         let mut output = String::new();
         for line in text.split_inclusive('\n') {
             let mut rest: Vec<char> = line.trim_end_matches('\n').chars().collect();

@@ -164,12 +164,17 @@ impl InPlace {
         let (mode, owner) = (machine.mode(&target), machine.owner(&target));
         let is_link = at != target;
         if !self.suffix.is_empty() {
+            // What a `*` stands for in a name with directories depends on sed's version.
+            let is_odd = self.suffix.contains('*') && file.contains('/');
             let name = if self.suffix.contains('*') {
                 self.suffix.replace('*', at.file_name())
             } else {
                 format!("{}{}", at.file_name(), self.suffix)
             };
-            let backup = at.parent().filter(|_| !name.contains('/')).and_then(|above| above.join(&name).ok());
+            let backup = at
+                .parent()
+                .filter(|_| !name.contains('/') && !is_odd)
+                .and_then(|above| above.join(&name).ok());
             let backup =
                 backup.ok_or_else(|| Reply::Unknown("there is no model of its suffix".to_owned()))?;
             if machine.node(&backup) == Some(Node::Directory) {

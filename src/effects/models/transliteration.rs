@@ -69,7 +69,7 @@ fn set(text: &str) -> Option<Set> {
             rest = &inner[end + 2..];
             continue;
         }
-        if rest.starts_with(b"[=") {
+        if rest.starts_with(b"[=") && rest[2..].windows(2).any(|two| two == b"=]") {
             return None;
         }
         if rest[0] == b'['

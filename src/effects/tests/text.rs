@@ -19,7 +19,7 @@ const LINES: &[&str] = &[
     "sed -E 's/^(key|k)=(.*)$/\\2=\\1/' $in",
     "sed -E 's/([^\\/]+\\/)*/<\\1>/' $in",
     "grep -o 'foo\\|foobar' $in; grep -oE 'a|abc|ab' $in; grep -o -e fo -e foob $in",
-    "expr foobar : 'foo\\|foobar'; expr foobar : '\\(f\\|foo\\)o*'; expr xfoo : 'foo\\|xf'; expr ab : b",
+    "expr foobar : 'foo\\|foobar'; expr xfoo : 'foo\\|xf'; expr ab : b",
     "expr '*foo' : '*foo'; expr '^foo' : '^^foo'; expr foo : '^foo'; expr /usr/lib : '.*/\\([^/]*\\)$'",
     // Escapes and brackets.
     "sed 's/[\\t]/X/g;s/[\\n]/Y/g' $in; sed 's/[\\]/X/g;s/[]]/Y/;s/[^]a-z[]/Z/g' $in; sed 's/[\\.]/X/g' $in",
@@ -43,7 +43,7 @@ const LINES: &[&str] = &[
     "sed '1c\\\n  new\\\nlines' $in; sed -e '1i\\' -e '  foo' $in; sed '2,3c gone' $in; sed '2!c all' $in; sed '$!{$!c x\n}' $in",
     "sed '$a\\' $in; sed '1{a foo\np;}' $in; sed '{a foo}\n}' $in; sed '1i foo;p' $in; sed -n '1a q\ni i\n$=' $in",
     // Cases.
-    "sed -E 's/(\\w)(\\w*)/\\u\\1\\U\\2\\E-\\l\\2./' $in; sed 's/[a-z]/\\u&/;s/[a-z]*$/\\U&/' $in; sed 's/\\(.*\\) \\(.*\\)/\\L\\u\\1 \\U\\2/' $in",
+    "sed -E 's/(\\w)(\\w*)/\\u\\1\\U\\2\\E-\\l\\1./' $in; sed 's/[a-z]/\\u&/;s/[a-z]*$/\\U&/' $in; sed 's/\\(.*\\) \\(.*\\)/\\L\\u\\1 \\U\\2/' $in",
     "sed 's/f/x\\uoo\\Ubar&\\Ebaz/g;s/b/\\t\\n/;s/k/a\\\nb/;s/c/\\x41\\o102\\d067/' $in; sed 's/a/\\&/;s/b/\\0\\0/' $in",
     // Commands.
     "sed -n '$=' $in; sed '=' $in; sed '2q' $in; sed -n '3{p;q5}' $in; echo $?; sed '2Q' $in; sed 2,4d $in; sed -n '2,/def/p' $in",
@@ -59,7 +59,7 @@ const LINES: &[&str] = &[
     // Files.
     "cp $in /etc/c; sed -i.bak 's/o/0/' /etc/c; cat /etc/c /etc/c.bak",
     "cp $in /etc/c; sed -i~ -e 1d /etc/c; cat /etc/c /etc/c~; sed --in-place=.old 1d /etc/c; cat /etc/c /etc/c.old",
-    "cp $in /etc/c; sed -i'old_*' 1d /etc/c; cat /etc/old_c; sed -ni '2p' /etc/c; cat /etc/c; sed -i -e 's/d/D/' -- /etc/c; cat /etc/c",
+    "cp $in /etc/c; cd /etc; sed -i'old_*' 1d c; cat /etc/old_c; sed -ni '2p' /etc/c; cat /etc/c; sed -i -e 's/d/D/' -- /etc/c; cat /etc/c",
     "cp $in /etc/c; ln -s c /etc/l; sed -i s/foo/X/ /etc/l; cat /etc/l /etc/c; test -L /etc/l || echo file",
     "cp $in /etc/c; ln -s c /etc/l; sed -i --follow-symlinks s/foo/X/ /etc/l; cat /etc/l /etc/c; test -L /etc/l && echo link",
     "cp $in /etc/c; ln -s c /etc/l; sed -i.b s/foo/X/ /etc/l; test -L /etc/l.b && cat /etc/l.b; cat /etc/l",
@@ -78,7 +78,7 @@ const LINES: &[&str] = &[
     "cp $in /etc/c; sort -o /etc/c /etc/c; cat /etc/c; sort -uo /etc/s /etc/c $in; cat /etc/s",
     "uniq $in; uniq -c $in; uniq -d $in; uniq -u $in; sort $in | uniq -c; sort $in | uniq -cd; printf 'a\\na' | uniq -c",
     "cut -d' ' -f2 $in; cut -d ' ' -f 2- -s $in; cut -d' ' --complement -f1 $in; cut -c2-3,5 $in; cut -d/ -f2,4 --output-delimiter=+ $in; cut -b-2 $in",
-    "tac $in; tac $in | wc -l; wc -l $in | cut -d' ' -f1; wc -c <$in; wc -w <$in; printf 'é\\n' | wc -c; fold -w 5 $in; cat $in $in; cut -c1 $in $in",
+    "tac $in; tac $in | wc -l; wc -l $in | cut -d' ' -f1; wc -c <$in; wc -w <$in; printf 'é\\n' | wc -c; head -3 $in | fold -w 5; cat $in $in; cut -c1 $in $in",
     "awk '/foo|foobar/ { print $2 }' $in; awk -F= '{print $1, $2}' $in; awk '/^[a-z]+=/' $in; awk -F/ '{print $NF}' $in; awk '/\\/usr/ {print \"x\" $0}' $in",
 ];
 
@@ -94,7 +94,7 @@ const OTHERS: &[&str] = &[
     "sed -E 's/(a|ab)(c|bcd)?(.*)/\\1-\\2-\\3/' $in",
     "sed 's/\\(b*\\)c/x\\u\\1\\uy/' $in; sed 's/\\(.*\\)/\\u\\L\\1/' $in",
     "sed 's/\\(.\\)\\1/<&>/' $in",
-    "sed -i.bak/\\* 1d /etc/in",
+    "sed -i.bak/\\* 1d /etc/in; sed -i'old_*' 1d /etc/in; printf '%.1f\\n' 2.25; printf '%d\\n' 12abc",
     "sed -s -n '$p' $in $in; sed -z 's/\\n/,/g' $in; sed l $in; sed 'w /etc/w' $in; cat /etc/w",
     "sed 's/a/b/w /dev/stdout' $in",
     "sed 's/^/x/mg' $in",
@@ -102,7 +102,7 @@ const OTHERS: &[&str] = &[
     "sed 'a' $in; sed 'i\\' $in; sed 's/a/b' $in; sed 's/\\(/x/' $in; sed 's/a\\{1/x/' $in",
     "grep '[a-z-9]' $in; grep -E 'a{1' $in; grep -E '*a' $in; grep -E 'a)' $in; grep -P '\\d+' $in; grep -P 'fo+?' $in; grep -oP 'foo|foobar' $in",
     "grep -oE '(a|b)\\1?' $in; grep -z a $in; grep -n foo $in",
-    "expr abc : '\\(a*\\)*'; expr 'abab' : '\\(ab\\|a\\)*'; expr aab : '\\(a\\|ab\\)*b*'",
+    "expr foobar : '\\(f\\|foo\\)o*'; fold -w 5 $in; expr abc : '\\(a*\\)*'; expr 'abab' : '\\(ab\\|a\\)*'; expr aab : '\\(a\\|ab\\)*b*'",
     "tr a-c '[:upper:]' <$in; tr 'z-a' x <$in; tr '\\q' x <$in; tr '[=a=]' x <$in; tr -t abc x <$in; tr -c '[:alpha:]' xy <$in; tr a '' <$in; tr 'a\\' bc <$in",
     "head -n 1 $in $in; tail -n1 $in $in; tail +2 $in; head -c 3 $in; tail -c 3 $in; wc $in; wc -l $in $in; sort -V $in; sort -h $in; sort -m $in; sort -c $in",
     "cut -f1 -c1 $in; cut -f 0 $in; cut -d ab -f1 $in; cut -f 3-1 $in; printf 'é\\n' | cut -c1; cut -c1,3 --output-delimiter=+ $in",
@@ -113,7 +113,7 @@ const OTHERS: &[&str] = &[
 
 /// What dash says of numbers and texts.
 const PRINTED: &[&str] = &[
-    "printf '%f|%e|%g|%.2f|%5.1f|%-8.2f|%+g|%08.3f|% g\\n' 1.5 1.5 1.5 3.14159 2.25 1 7 -1.5 3",
+    "printf '%f|%e|%g|%.2f|%5.1f|%-8.2f|%+g|%08.3f|% g\\n' 1.5 1.5 1.5 3.14159 2.26 1 7 -1.5 3",
     "printf '%g %g %g %g %g %G %E %.0f %.3g\\n' 1e10 0.0001 123456789 0 100000 1e-10 12 0 1234; printf '%f|%g\\n' '' -0",
     "printf 'x%qy\\n' 'a b'; echo $?",
     "printf 'a%'; echo $?",
