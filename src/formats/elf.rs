@@ -9,7 +9,7 @@
 use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::dynamic::DynamicInfo;
 use goblin::elf::header::{EI_CLASS, EI_DATA, ELFCLASS64, ELFDATA2LSB, ET_DYN, ET_EXEC, Header};
-use goblin::elf::program_header::{PT_INTERP, ProgramHeader};
+use goblin::elf::program_header::{PT_INTERP, PT_LOAD, ProgramHeader};
 use goblin::elf::{Dynamic, Elf, dynamic as tags};
 use serde::{Deserialize, Serialize};
 
@@ -120,6 +120,14 @@ pub enum ElfError {
     /// Something lies outside the file.
     #[error("the {0} lies outside the file")]
     Outside(&'static str),
+    /// The file ends within what is loaded of it: a kernel maps what is not there, and the program dies of it.
+    #[error("it is cut off: it has {found} bytes, and what is loaded of it ends at byte {end}")]
+    Cut {
+        /// Where its last `PT_LOAD` ends.
+        end: u64,
+        /// The file's bytes.
+        found: u64,
+    },
     /// A string is not UTF-8 or has no end.
     #[error("the {0} is not a text")]
     Text(&'static str),
@@ -174,6 +182,7 @@ pub fn facts(bytes: &[u8]) -> Result<ElfFacts, ElfError> {
         _ => ElfKind::Other,
     };
     if facts.kind != ElfKind::Other {
+        check_whole(bytes, &segments)?;
         let symbols = symbol_table::read(&image, &strings, &facts)?;
         facts.symbols = symbols.pack();
         facts.dlopen = notes::dlopen(bytes, &segments, |bytes, at, size| image.number(bytes, at, size));
@@ -198,6 +207,15 @@ fn segments(bytes: &[u8], header: &Header, ctx: Ctx) -> Result<Vec<ProgramHeader
         .ok_or(ElfError::Outside("table of program headers"))?;
     ProgramHeader::parse(table, 0, header.e_phnum.into(), ctx)
         .map_err(|error| ElfError::Header(error.to_string()))
+}
+
+/// Whether the file has all bytes of the segments that are loaded. Files that hold only debugging information keep
+/// segments without bytes, at any offset.
+fn check_whole(bytes: &[u8], segments: &[ProgramHeader]) -> Result<(), ElfError> {
+    let loaded = segments.iter().filter(|segment| segment.p_type == PT_LOAD && segment.p_filesz != 0);
+    let end = loaded.map(|segment| segment.p_offset.saturating_add(segment.p_filesz)).max().unwrap_or(0);
+    let found = bytes.len() as u64;
+    if end > found { Err(ElfError::Cut { end, found }) } else { Ok(()) }
 }
 
 /// The interpreter's path; some linkers end it with more than one NUL.

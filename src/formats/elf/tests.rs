@@ -72,6 +72,45 @@ fn damage_is_named() {
     assert_eq!(facts(&far), Err(ElfError::Outside("name of a needed library")));
 }
 
+/// Without its last bytes a file has all that the loader reads of it, and crashes as it runs.
+#[test]
+fn what_is_loaded_is_there() {
+    let whole = Sample::library(Arch::Amd64, "liba.so.1", &["libc.so.6"]).bytes();
+    let end = whole.len() as u64;
+    // The first program header is the one that is loaded; its size in the file lies 32 bytes behind its start.
+    let reaching = |end: u64| {
+        let mut bytes = whole.clone();
+        bytes[64 + 32..64 + 40].copy_from_slice(&end.to_le_bytes());
+        facts(&bytes)
+    };
+    assert!(reaching(end).is_ok());
+    assert_eq!(reaching(end + 1), Err(ElfError::Cut { end: end + 1, found: end }));
+    assert_eq!(reaching(u64::MAX), Err(ElfError::Cut { end: u64::MAX, found: end }));
+    let mut object = whole.clone();
+    object[64 + 32..64 + 40].copy_from_slice(&(end + 1).to_le_bytes());
+    object[16] = 4;
+    assert!(facts(&object).is_ok(), "a core may be cut off");
+}
+
+/// Debugging information in a file of its own has segments, and not their bytes.
+#[test]
+fn separate_debug_files_are_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let compared = ["/usr/bin/true", "/usr/bin/bash", "/usr/bin/python3"].iter().filter(|program| {
+        let debug = dir.path().join("debug");
+        let mut objcopy = std::process::Command::new("objcopy");
+        let made = objcopy.arg("--only-keep-debug").arg(program).arg(&debug).status();
+        let is_made = made.is_ok_and(|status| status.success());
+        if is_made {
+            assert_eq!(facts(&std::fs::read(&debug).unwrap()).err(), None, "{program}");
+        }
+        is_made
+    });
+    if compared.count() == 0 {
+        eprintln!("passed over: no objcopy");
+    }
+}
+
 #[test]
 fn this_program() {
     let facts = facts(&std::fs::read(std::env::current_exe().unwrap()).unwrap()).unwrap();
