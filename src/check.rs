@@ -9,7 +9,7 @@
 //!
 //! Not proved here: that scripts find the commands that they call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -43,14 +43,14 @@ pub enum ImageSource {
         /// `org.opencontainers.image.ref.name`.
         name: Option<String>,
     },
-    /// An image layout in an uncompressed tar.
+    /// An image layout in a tar, compressed or not.
     OciArchive {
         /// The tar.
         file: PathBuf,
         /// `org.opencontainers.image.ref.name`.
         name: Option<String>,
     },
-    /// What `docker save` and `docker-archive:` write.
+    /// What `docker save` and `docker-archive:` write, compressed or not.
     DockerArchive {
         /// The tar.
         file: PathBuf,
@@ -334,7 +334,8 @@ impl ImageSource {
 /// Reads an image again, and tells everything that is wrong with it.
 pub fn check(source: &ImageSource) -> Result<Report, CheckError> {
     let store = Store::open(source)?;
-    let mut checking = Checking { store, report: Report::default(), layers: BTreeMap::new() };
+    let mut checking =
+        Checking { store, report: Report::default(), layers: BTreeMap::new(), seen: BTreeSet::new() };
     match source {
         ImageSource::Layout { directory: path, name } | ImageSource::OciArchive { file: path, name } => {
             checking.layout(name.as_deref()).map_err(|names| CheckError::NoSuchName {
@@ -354,6 +355,8 @@ struct Checking {
     report: Report,
     /// Layers that were read before, by their names in the store: images share them.
     layers: BTreeMap<String, Rc<LayerContent>>,
+    /// The images that were looked into: their configs' files and their layers'.
+    seen: BTreeSet<(String, Vec<String>)>,
 }
 
 impl Checking {

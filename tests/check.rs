@@ -385,6 +385,19 @@ fn libraries_are_found_as_the_loader_would() {
     }
 }
 
+/// What the loader reads is whole, and the program would crash where its code ends.
+#[test]
+fn a_program_that_is_cut_off() {
+    let mut layers = sample();
+    let whole = layers[0][1].1.clone();
+    layers[1].push(file("/bin/cut", 0o755, &whole[..whole.len() - 1]));
+    layers[1].push(file("/opt/whole", 0o755, &whole));
+    let temporary = tempfile::tempdir().unwrap();
+    write_image(temporary.path(), &layers);
+    assert_only(temporary.path(), &["`/bin/cut` is a damaged ELF file: it is cut off: it has "]);
+    assert_eq!(check(&source(temporary.path())).unwrap().warnings, []);
+}
+
 /// The image's programs say whose rules hold, also for its plug-ins.
 #[test]
 fn libraries_are_found_as_musl_would() {
@@ -440,6 +453,14 @@ fn libraries_are_found_as_musl_would() {
     }
 }
 
+/// Bytes as gzip and as zstd.
+fn compressed(bytes: &[u8]) -> [(&'static str, Vec<u8>); 2] {
+    use std::io::Write;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(bytes).unwrap();
+    [("gz", gzip.finish().unwrap()), ("zst", zstd::encode_all(bytes, 1).unwrap())]
+}
+
 #[test]
 fn archives_are_checked_like_layouts() {
     let temporary = tempfile::tempdir().unwrap();
@@ -451,10 +472,21 @@ fn archives_are_checked_like_layouts() {
         let source = ImageSource::parse(&text).unwrap();
         let report = check(&source).unwrap();
         assert_eq!(report.problems, [], "{transport}");
-        // A Docker archive of ours is a layout too, and both say the same.
-        assert!(!report.images.is_empty());
+        // A Docker archive of ours is a layout too, and both say the same: once.
+        assert_eq!(report.images.len(), 1, "{:?}", report.images);
         let size = check(&in_layout).unwrap().images[0].size;
         assert!(report.images.iter().all(|image| image.size == size), "{:?}", report.images);
+        for (ending, bytes) in compressed(&fs::read(source.path()).unwrap()) {
+            let file = temporary.path().join(format!("{transport}.{ending}"));
+            fs::write(&file, bytes).unwrap();
+            let report =
+                check(&ImageSource::parse(&format!("{transport}:{}", file.display())).unwrap()).unwrap();
+            assert_eq!((report.problems, report.images.len()), (vec![], 1), "{transport} {ending}");
+            fs::write(&file, &fs::read(&file).unwrap()[..5000]).unwrap();
+            let error =
+                check(&ImageSource::parse(&format!("{transport}:{}", file.display())).unwrap()).unwrap_err();
+            assert!(error.to_string().contains("it is no tar archive"), "{error}");
+        }
         // The last MiB of the tar's first half is in the large layer.
         let size = usize::try_from(fs::metadata(source.path()).unwrap().len()).unwrap();
         flip(source.path(), size / 2);

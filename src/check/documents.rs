@@ -117,7 +117,10 @@ impl Checking {
                 let size = self.store.size(layer);
                 layers.push(Layer { place, file: layer.to_owned(), compression: None, size });
             }
-            self.image(&place, None, &config, &layers);
+            // What a layout in the same archive names was looked into.
+            if !self.seen.contains(&files_of(file, &layers)) {
+                self.image(&place, None, &config, &layers);
+            }
         }
     }
 
@@ -184,6 +187,7 @@ impl Checking {
             layers.push(Layer { place, file: layer.file(), compression, size: layer.size });
         }
         let Some(config) = self.descriptor(&place, &place, &manifest["config"]) else { return };
+        let files = files_of(&config.file(), &layers);
         let config_place = format!("{image}, config {}", config.digest);
         if !CONFIG_TYPES.contains(&config.media_type.as_str()) {
             self.problem(&config_place, Fault::MediaType(config.media_type.clone()));
@@ -198,6 +202,7 @@ impl Checking {
         }
         if whole {
             self.image(&image, Some(descriptor.digest), &config, &layers);
+            self.seen.insert(files);
         } else {
             self.counts(&image, &config, layers.len());
         }
@@ -330,7 +335,14 @@ impl Checking {
                 self.problem(place, Fault::Missing);
                 return false;
             }
-            Ok(Some(bytes)) => Digest::of_reader(bytes),
+            Ok(Some(bytes)) => {
+                let found = self.store.size(&descriptor.file());
+                if found > descriptor.size {
+                    self.problem(place, Fault::Size { expected: descriptor.size, found });
+                    return false;
+                }
+                Digest::of_reader(bytes.take(descriptor.size))
+            }
             Err(error) => Err(error),
         };
         match hashed {
@@ -373,6 +385,11 @@ impl Checking {
             })
             .ok()
     }
+}
+
+/// What an image is known by in its store.
+fn files_of(config: &str, layers: &[Layer]) -> (String, Vec<String>) {
+    (config.to_owned(), layers.iter().map(|layer| layer.file.clone()).collect())
 }
 
 fn ref_name(descriptor: &Value) -> Option<&str> {

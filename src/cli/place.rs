@@ -6,8 +6,8 @@ use rootforge::arch::Arch;
 use rootforge::digest::Digest;
 use rootforge::hint::Hint;
 use rootforge::oci::{
-    Descriptor, Layout, OciError, Output, Platforms, Pulled, Pushed, Remote, ScratchLayout, Tally, pull,
-    push, relay, unpack,
+    Arrived, Descriptor, Layout, OciError, Output, Platforms, Pulled, Pushed, Remote, ScratchLayout, Tally,
+    pull, push, relay, unpack,
 };
 use rootforge::registry::Reference;
 use serde_json::{Value, json};
@@ -207,10 +207,11 @@ fn pulled_to(
     let (remote, progress) = (session.remote(from)?, &session.reporter);
     output.accepts_name(name).map_err(|error| usage(&error))?;
     if let Output::Oci { directory, tag } = output {
-        let layout = Layout::open_or_create(directory).map_err(failed)?;
-        let pulled = pull(&remote, platforms, &layout, progress).map_err(failed)?;
-        layout.name(tag.as_deref().unwrap_or(name), &pulled.target).map_err(failed)?;
-        return Ok(Moved::pulled(&pulled, output.place(name)));
+        let pulled = Layout::with(directory, Arrived::Stay, |layout| {
+            let pulled = pull(&remote, platforms, layout, progress)?;
+            layout.name(tag.as_deref().unwrap_or(name), &pulled.target).map(|()| pulled)
+        });
+        return pulled.map(|pulled| Moved::pulled(&pulled, output.place(name))).map_err(failed);
     }
     let scratch = scratch()?;
     let layout = open(&scratch)?;

@@ -184,9 +184,7 @@ impl<R: io::Read> io::Read for Checked<R> {
 pub(super) fn reachable(layout: &Layout, target: &Descriptor) -> Result<BTreeMap<Digest, u64>, OciError> {
     let blobs = Contents::in_layout(layout, target)?.all();
     for (digest, size) in &blobs {
-        if layout.blob_size(digest) != Some(*size) {
-            return Err(layout.missing(digest, *size));
-        }
+        layout.expect(digest, *size)?;
     }
     Ok(blobs)
 }

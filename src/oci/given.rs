@@ -157,9 +157,7 @@ impl GivenLayers {
 
     /// The error where a blob is not there, or is damaged.
     fn sound(&self, digest: &Digest, size: u64) -> Result<(), OciError> {
-        if self.layout.blob_size(digest) != Some(size) {
-            return Err(self.layout.missing(digest, size));
-        }
+        self.layout.expect(digest, size)?;
         if self.layout.holds(digest, size) { Ok(()) } else { self.layout.verify_blob(digest) }
     }
 

@@ -15,6 +15,7 @@ use tempfile::NamedTempFile;
 use super::descriptor::{Descriptor, Narrowed, Platforms};
 use super::documents::{self, DocumentError, REF_NAME};
 use super::memory::Memory;
+use super::regular::open_regular;
 use super::syncing::Syncing;
 use super::{GivenLayers, ImageRef, ImageSpec, IndexRef, LayerWriter, OciError, partial, place};
 use crate::atomic_file::directory_of;
@@ -22,6 +23,9 @@ use crate::digest::Digest;
 use crate::recipe::LayerCompression;
 
 mod blobs;
+mod fresh;
+
+pub use fresh::Arrived;
 
 /// How many layers container engines take: Docker 20.10 loads 125, podman more.
 pub(super) const MAX_LAYERS: usize = 125;
@@ -364,7 +368,7 @@ fn descriptor(target: Tagged) -> Result<Value, DocumentError> {
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, OciError> {
     let mut bytes = Vec::new();
-    File::open(path)
+    open_regular(path)
         .and_then(|file| file.take(MAX_DOCUMENT + 1).read_to_end(&mut bytes))
         .map_err(OciError::io("read", path))?;
     if bytes.len() as u64 > MAX_DOCUMENT {

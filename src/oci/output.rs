@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::archive::{self, Checked, LayoutArchive};
 use super::descriptor::Descriptor;
-use super::layout::{self, Layout};
+use super::layout::{self, Arrived, Layout};
 use super::merge::{MergeFault, MergedTree, RootSink};
+use super::regular::open_regular;
 use super::root_dir::RootDir;
 use super::{Compression, ImageRef, OciError, partial, place};
 use crate::atomic_file::directory_of;
@@ -239,21 +240,23 @@ fn write_file(
 /// Copies what belongs to a target into another layout, and names it there.
 fn copy_layout(layout: &Layout, target: &Descriptor, directory: &Path, name: &str) -> Result<(), OciError> {
     layout::check_ref_name(name)?;
-    let other = Layout::open_or_create(directory)?;
-    layout.sync()?;
-    for (digest, size) in archive::reachable(layout, target)? {
-        if other.blob_size(&digest) == Some(size) && layout.vouches(&other, &digest)
-            || other.holds(&digest, size)
-        {
-            continue;
+    let blobs = archive::reachable(layout, target)?;
+    Layout::with(directory, Arrived::Go, |other| {
+        layout.sync()?;
+        for (digest, size) in &blobs {
+            if other.blob_size(digest) == Some(*size) && layout.vouches(other, digest)
+                || other.holds(digest, *size)
+            {
+                continue;
+            }
+            let mut content = Checked::new(layout.open_blob(digest)?.take(*size));
+            let mut file = other.temporary()?;
+            io::copy(&mut content, &mut file).map_err(OciError::io("copy", &layout.blob_path(digest)))?;
+            content.agrees(layout, digest)?;
+            other.adopt(file, digest)?;
         }
-        let mut content = Checked::new(layout.open_blob(&digest)?);
-        let mut file = other.temporary()?;
-        io::copy(&mut content, &mut file).map_err(OciError::io("copy", &layout.blob_path(&digest)))?;
-        content.agrees(layout, &digest)?;
-        other.adopt(file, &digest)?;
-    }
-    other.name(name, target)
+        other.name(name, target)
+    })
 }
 
 /// The layers of an image in a layout, from the lowest.
@@ -267,7 +270,8 @@ impl<'a> Layers<'a> {
         let manifest = layout.read_document(&image.digest())?;
         let layers = manifest["layers"].as_array().into_iter().flatten();
         let blobs = layers.map(|layer| {
-            let (digest, _) = archive::blob(layout, &image.digest(), layer)?;
+            let (digest, size) = archive::blob(layout, &image.digest(), layer)?;
+            layout.expect(&digest, size)?;
             let media_type = layer["mediaType"].as_str().and_then(Compression::of_media_type);
             let compression = media_type.ok_or_else(|| {
                 let reason =
@@ -282,7 +286,7 @@ impl<'a> Layers<'a> {
     fn open(&self, layer: usize) -> Result<Box<dyn Read + 'a>, OciError> {
         let (digest, compression) = self.blobs[layer];
         let path = self.layout.blob_path(&digest);
-        File::open(&path).and_then(|file| compression.decompress(file)).map_err(OciError::io("read", &path))
+        open_regular(&path).and_then(|file| compression.decompress(file)).map_err(OciError::io("read", &path))
     }
 
     /// What is in a layer, whose blob is compared with its digest: to the end, and before anything else is said of it.

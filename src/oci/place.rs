@@ -6,6 +6,7 @@ use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
 use super::OciError;
+use super::regular::no_regular_file;
 use crate::atomic_file::directory_of;
 
 /// Whether a file can be made or replaced.
@@ -16,8 +17,7 @@ pub(super) fn check_file(file: &Path) -> Result<(), OciError> {
     }
     // A device or a pipe would give way to a file of its name.
     if file.exists() && !file.is_file() {
-        let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no regular file");
-        return Err(OciError::Place { path: file.to_owned(), source });
+        return Err(OciError::Place { path: file.to_owned(), source: no_regular_file() });
     }
     if !directory.exists() {
         return Err(refused(directory, Errno::NOENT));

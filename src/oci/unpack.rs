@@ -12,7 +12,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::descriptor::{Descriptor, platform_arch};
-use super::{Compression, Layout, OciError};
+use super::regular::open_regular;
+use super::{Compression, Layout, OciError, archive_links};
 use crate::digest::{Digest, Hasher};
 use crate::registry::MANIFEST_TYPES;
 use crate::root_path::RootPath;
@@ -71,10 +72,10 @@ fn read_files(file: &Path, layout: &Layout) -> Result<Files, OciError> {
     let failed = || OciError::io("read", file);
     let wrong = |reason: String| OciError::Foreign { name: file.display().to_string(), reason };
     let mut start = Vec::new();
-    let open = || File::open(file).map_err(failed());
+    let open = || open_regular(file).map_err(failed());
     open()?.take(4).read_to_end(&mut start).map_err(failed())?;
     let tar = Compression::of_magic(&start).decompress(BufReader::new(open()?)).map_err(failed())?;
-    let (mut files, mut links, mut whole) = (Files::new(), Vec::new(), 0);
+    let (mut files, mut links, mut whole) = (Files::new(), BTreeMap::new(), 0);
     let limits = Limits { max_entries: MAX_FILES, ..Limits::default() };
     let read = tarball::read(tar, &limits, |entry, content| {
         let path = entry.path.relative().to_owned();
@@ -84,11 +85,9 @@ fn read_files(file: &Path, layout: &Layout) -> Result<Files, OciError> {
                 files.insert(path, blob);
             }
             EntryKind::Symlink { target } => {
-                let from = entry.path.parent();
-                let from = from.as_ref().map(RootPath::relative).unwrap_or_default();
-                links.push((path, resolve(from, target)));
+                _ = links.insert(path, archive_links::target_of(&entry.path, target));
             }
-            EntryKind::HardLink { target } => links.push((path, target.relative().to_owned())),
+            EntryKind::HardLink { target } => _ = links.insert(path, target.relative().to_owned()),
             _ => {}
         }
         whole += 1;
@@ -103,11 +102,7 @@ fn read_files(file: &Path, layout: &Layout) -> Result<Files, OciError> {
         Stopped::Tar(_) if whole == 0 => wrong("it is no tar archive".to_owned()),
         Stopped::Tar(_) => wrong(format!("its tar is damaged behind member {whole}")),
     })?;
-    for (path, target) in links {
-        if let Some(found) = files.get(&target).copied() {
-            files.insert(path, found);
-        }
-    }
+    archive_links::follow(&mut files, &links);
     Ok(files)
 }
 
@@ -144,19 +139,6 @@ fn read_file(
     }
     layout.adopt(blob, &digest).map_err(Stopped::Other)?;
     Ok((digest, size))
-}
-
-/// Where a link in a directory leads, both within the archive.
-fn resolve(directory: &str, target: &str) -> String {
-    let mut parts: Vec<&str> = directory.split('/').collect();
-    for part in target.split('/') {
-        match part {
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    parts.retain(|part| !part.is_empty() && *part != ".");
-    parts.join("/")
 }
 
 enum Refused {

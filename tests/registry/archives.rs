@@ -27,6 +27,18 @@ pub(super) fn tar(files: &[(&str, &[u8])], links: &[(&str, &str)]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
+/// The same with a hard link for the second layer, which stands behind what it leads to.
+fn with_hard_link(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(tar(files, &[]));
+    let whole = builder.get_ref().len() - 1024;
+    builder.get_mut().truncate(whole);
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Link);
+    header.set_size(0);
+    builder.append_link(&mut header, "two/layer.tar", "one/layer.tar").unwrap();
+    builder.into_inner().unwrap()
+}
+
 fn copy(rig: &Rig, bytes: &[u8], from: &str) -> Ran {
     rig.write("a.tar", bytes);
     run(&mut rig.bare(&["copy", from, "oci:out:x"]))
@@ -61,6 +73,13 @@ fn archives_of_old_docker() {
         run(&mut rig.bare(&["check", "oci:out:x"])).ok();
     }
     copy(&rig, &archive, "docker-archive:a.tar:team/web:1").ok();
+    // Hard links and links by way of links come to the same, and what is copied is checked as it is, too.
+    for (link, bytes) in [("symlink", archive.clone()), ("hard link", with_hard_link(&files))] {
+        rig.write("b.tar", &bytes);
+        run(&mut rig.bare(&["copy", "docker-archive:b.tar", "oci:out:x"])).ok();
+        let said = run(&mut rig.bare(&["check", "docker-archive:b.tar"])).ok().err;
+        assert!(said.contains("image `team/web:1`: no digest, 2 layers"), "{link}: {said}");
+    }
     copy(&rig, &archive, "docker-archive:a.tar:other")
         .fails(1, &["has no image called `other`", "hint: it has team/web:1"]);
     run(&mut rig.bare(&["copy", "docker-archive:a.tar", "docker-archive:b.tar"])).ok();

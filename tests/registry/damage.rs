@@ -50,7 +50,14 @@ fn a_damaged_blob_is_handed_out_to_nowhere() {
         assert_eq!(files(&images.rig.work("")), before, "{to}");
     }
     images.run(&["copy", "oci:images:one", "oci:out:x"]).fails(1, &["is corrupt"]);
-    assert!(Layout::open(images.rig.work("out")).unwrap().tags().unwrap().is_empty());
+    assert_eq!(files(&images.rig.work("")), before, "nothing is left of a new layout");
+    assert!(!images.rig.work("out").exists());
+    images.run(&["copy", "oci:images:one", "oci:some/where/new:x"]).fails(1, &["is corrupt"]);
+    assert!(!images.rig.work("some").exists());
+    images.run(&["copy", "oci:images:arm", "oci:kept:x"]).fails(1, &["is corrupt"]);
+    fs::create_dir(images.rig.work("kept")).unwrap();
+    images.run(&["copy", "oci:images:one", "oci:kept:x"]).fails(1, &["is corrupt"]);
+    assert_eq!(fs::read_dir(images.rig.work("kept")).unwrap().count(), 0, "a directory that was there stays");
     // Where the blob is, the damaged one is not asked for; and a damaged one there gives way.
     images.run(&["copy", "oci:images:one", "oci:sound:again"]).ok();
     let sound = Layout::open(images.rig.work("sound")).unwrap();
@@ -222,6 +229,71 @@ fn a_plain_docker_archive_is_compared_with_its_config() {
     rig.write("config.tar", archive(other.as_bytes(), [&layers[0], &layers[1]]));
     images.run(&["copy", "docker-archive:config.tar", "dir:root"]).fails(1, &["is corrupt: its digest is"]);
     assert!(!rig.work("root").exists());
+}
+
+/// A blob that is a pipe, a device or a directory: nobody waits for what will never come.
+#[test]
+fn a_blob_that_is_no_file() {
+    let images = Images::new();
+    images.run(&["copy", "oci:images:one", "oci:sound:one"]).ok();
+    let path = images.layout.blob_path(&images.base.digest);
+    let index = images.rig.work("images/index.json");
+    let document = fs::read(&index).unwrap();
+    let pipe =
+        |path: &Path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    let cases: [&dyn Fn(&Path); 3] =
+        [&pipe, &|path| std::os::unix::fs::symlink("/dev/zero", path).unwrap(), &|path| {
+            fs::create_dir(path).unwrap()
+        }];
+    for put in cases {
+        fs::remove_file(&path).unwrap();
+        put(&path);
+        for to in ["dir:out", "tar:out.tar", "docker-archive:out.tar", "oci-archive:out.tar", "oci:out:x"] {
+            images
+                .run(&["copy", "oci:images:one", to])
+                .fails(1, &["it is no regular file", &images.base.digest.hex()]);
+            assert!(!images.rig.work("out").exists() && !images.rig.work("out.tar").exists());
+        }
+        images.run(&["check", "oci:images:one"]).fails(1, &[]).prints(&["layer 1", "it is no regular file"]);
+        // What is in its place where a copy goes gives way, if it can.
+        if fs::symlink_metadata(&path).unwrap().is_dir() {
+            fs::remove_dir(&path).unwrap();
+        } else {
+            images.run(&["copy", "oci:sound:one", "oci:images:one"]).ok();
+            fs::remove_file(&path).unwrap();
+        }
+        fs::copy(images.rig.work("sound/blobs/sha256").join(images.base.digest.hex()), &path).unwrap();
+        fs::remove_file(&index).unwrap();
+        put(&index);
+        images
+            .run(&["check", "oci:images:one"])
+            .fails(1, &[])
+            .prints(&["index.json", "it is no regular file"]);
+        if index.is_dir() {
+            fs::remove_dir(&index).unwrap()
+        } else {
+            fs::remove_file(&index).unwrap()
+        }
+        fs::write(&index, &document).unwrap();
+    }
+    pipe(&images.rig.work("pipe.tar"));
+    for call in [["check", "oci-archive:pipe.tar"].as_slice(), &["copy", "docker-archive:pipe.tar", "oci:x"]]
+    {
+        images.run(call).fails(1, &["`pipe.tar`: it is no regular file"]);
+    }
+}
+
+/// More bytes than the descriptor says are not read: their number is wrong already.
+#[test]
+fn a_blob_that_is_far_too_long() {
+    let images = Images::new();
+    let path = images.layout.blob_path(&images.base.digest);
+    fs::File::options().append(true).open(&path).unwrap().set_len(1 << 42).unwrap();
+    images
+        .run(&["check", "oci:images:one"])
+        .fails(1, &[])
+        .prints(&["it has 4398046511104 bytes, and its descriptor"]);
+    images.run(&["copy", "oci:images:one", "dir:out"]).fails(1, &["is not in the image layout"]);
 }
 
 /// The library's own error, for those that embed it.

@@ -167,6 +167,15 @@ impl Ran {
         self
     }
 
+    /// Printed all of this on stdout.
+    #[track_caller]
+    pub fn prints(self, words: &[&str]) -> Self {
+        for words in words {
+            assert!(self.out.contains(words), "not printed: {words}\n{}", self.out);
+        }
+        self
+    }
+
     /// The digest that a build prints.
     #[track_caller]
     pub fn digest(&self) -> String {

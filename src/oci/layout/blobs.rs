@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
+use super::super::regular::{no_regular_file, open_regular};
 use super::super::{OciError, documents, partial};
 use super::{Layout, PARTIAL, persist, read_bounded};
 use crate::digest::Digest;
@@ -47,7 +48,7 @@ impl Layout {
             return Ok(Box::new(std::io::Cursor::new(held)));
         }
         let path = self.blob_path(digest);
-        let file = File::open(&path).map_err(OciError::io("read", &path))?;
+        let file = open_regular(&path).map_err(OciError::io("read", &path))?;
         Ok(Box::new(file))
     }
 
@@ -116,7 +117,7 @@ impl Layout {
     pub(in crate::oci) fn write_document(&self, document: &Value) -> Result<(Digest, u64), OciError> {
         let bytes = documents::bytes(document);
         let digest = Digest::of(&bytes);
-        if fs::read(self.blob_path(&digest)).is_ok_and(|there| there == bytes) {
+        if read_bounded(&self.blob_path(&digest)).is_ok_and(|there| there == bytes) {
             return Ok((digest, bytes.len() as u64));
         }
         let mut file = self.temporary()?;
@@ -129,7 +130,7 @@ impl Layout {
     pub(in crate::oci) fn verify_blob(&self, digest: &Digest) -> Result<(), OciError> {
         let path = self.blob_path(digest);
         let (found, _) =
-            File::open(&path).and_then(Digest::of_reader).map_err(OciError::io("read", &path))?;
+            open_regular(&path).and_then(Digest::of_reader).map_err(OciError::io("read", &path))?;
         self.agrees(digest, found)?;
         self.memory.found_sound(digest);
         Ok(())
@@ -155,6 +156,18 @@ impl Layout {
     pub(in crate::oci) fn read_document(&self, digest: &Digest) -> Result<Value, OciError> {
         let bytes = self.read_blob(digest)?;
         serde_json::from_slice(&bytes).map_err(|error| self.wrong(&digest.to_string(), error.to_string()))
+    }
+
+    /// Whether a blob is a file of this size; an error says what it is instead.
+    pub(in crate::oci) fn expect(&self, digest: &Digest, size: u64) -> Result<(), OciError> {
+        if self.blob_size(digest) == Some(size) {
+            return Ok(());
+        }
+        let path = self.blob_path(digest);
+        if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(OciError::io("read", &path)(no_regular_file()));
+        }
+        Err(self.missing(digest, size))
     }
 
     /// The error of a blob that is not there.
