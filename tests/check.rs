@@ -7,6 +7,9 @@
     reason = "functions beside the tests fail like tests"
 )]
 
+mod access;
+mod config;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -741,3 +741,33 @@ fn an_image_that_lacks_what_it_starts_is_told() {
         assert_eq!(told(image), words, "{image}");
     }
 }
+
+/// The files of a recipe are no programs unless it says so.
+#[test]
+fn an_image_that_cannot_execute_what_it_starts_is_told() {
+    let rig = Rig::new();
+    let told = |files: &str, start: &str| {
+        rig.recipe(&format!(
+            "[[layer]]\nname = \"main\"\nfiles = [{files}]\n\n[image]\nentrypoint = [\"{start}\"]\n"
+        ));
+        let ran = rig.run(&["build", "r.toml", "--arch", "amd64"]).ok();
+        let warnings = ran.err.lines().filter_map(|line| line.strip_prefix("warning: "));
+        warnings.map(ToOwned::to_owned).collect::<Vec<_>>().join("; ")
+    };
+    let plain = "{ path = \"/usr/bin/run\", content = \"\\u007fELF\" }";
+    let link = "{ path = \"/srv/link\", type = \"symlink\", target = \"../usr/bin/run\" }";
+    let other = "{ path = \"/usr/local/bin/run\", content = \"x\", mode = \"0755\" }";
+    let words = |start: &str| {
+        format!(
+            "the image starts `{start}`, and /usr/bin/run cannot be executed: its mode is 0644; a file of the recipe \
+             takes `mode = \"0755\"`"
+        )
+    };
+    for start in ["/usr/bin/run", "run", "/srv/link"] {
+        let told = told(&format!("{plain}, {link}"), start);
+        assert!(told.contains(&words(start)), "{start}: {told}");
+    }
+    assert!(!told(&format!("{plain}, {other}"), "run").contains("cannot be executed"));
+    let executable = plain.replace(" }", ", mode = \"0755\" }");
+    assert!(!told(&format!("{executable}, {link}"), "/srv/link").contains("cannot be executed"));
+}

@@ -74,6 +74,17 @@ impl<'a> Closure<'a> {
         })
     }
 
+    /// The libraries that a program's loader opens, by the names that it opens them by.
+    pub(super) fn libraries(&self, program: &RootPath) -> Vec<RootPath> {
+        let Some((path, facts)) = self.files.iter().find(|(path, _)| *path == program) else {
+            return Vec::new();
+        };
+        let search = self.search(facts.interp.as_deref().and_then(|interp| self.musl_of(interp)).as_deref());
+        let library_path = self.library_path.map(|value| search.library_path(value)).unwrap_or_default();
+        let process = search.load(self.tree, path, &library_path);
+        process.into_iter().flat_map(|process| process.objects).skip(1).map(|object| object.path).collect()
+    }
+
     /// Every library and loader that is missing, each once for each file that names it.
     pub(super) fn faults(mut self) -> Vec<Fault> {
         let mut faults = Vec::new();

@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use super::layers::{LayerContent, chain};
 use super::tree::ImageTree;
-use super::{Checking, Fault, Problem, Summary};
+use super::{Checking, Fault, Problem, Summary, config};
 use crate::digest::Digest;
 use crate::oci::{Compression, MergedTree};
+use crate::tarball::Entry;
 
 const INDEX_TYPES: [&str; 2] =
     ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
@@ -20,18 +21,20 @@ const CONFIG_TYPES: [&str; 2] =
     ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
 /// A document that is longer is not read.
 const MAX_DOCUMENT: u64 = 16 << 20;
+/// Bytes of a path's component (`NAME_MAX`).
+const MAX_NAME: usize = 255;
 /// How deep indexes may name indexes.
 const MAX_DEPTH: usize = 4;
 
 /// A layer as a manifest names it.
-struct Layer {
+pub(super) struct Layer {
     /// How problems call it.
-    place: String,
+    pub(super) place: String,
     /// Its file in the store.
-    file: String,
+    pub(super) file: String,
     /// None: look at the bytes.
-    compression: Option<Compression>,
-    size: u64,
+    pub(super) compression: Option<Compression>,
+    pub(super) size: u64,
 }
 
 /// A blob as a descriptor names it.
@@ -86,56 +89,6 @@ impl Checking {
         Ok(())
     }
 
-    /// A Docker archive; where it is a layout too, that as well.
-    pub(super) fn docker_archive(&mut self) {
-        if self.store.has("index.json") {
-            // Without a name asked for, none can be missing.
-            let _ = self.layout(None);
-        }
-        let Some(document) = self.document("manifest.json") else { return };
-        let Some(images) = document.as_array() else {
-            self.problem("manifest.json", Fault::Field("it is no list".to_owned()));
-            return;
-        };
-        for (position, image) in images.iter().enumerate() {
-            let place = image["RepoTags"][0]
-                .as_str()
-                .map_or_else(|| format!("image {}", position + 1), |tag| format!("image `{tag}`"));
-            let Some(file) = image["Config"].as_str() else {
-                self.problem(&place, Fault::Field("`Config` of manifest.json is no path".to_owned()));
-                continue;
-            };
-            let Some(config) = self.document(file) else { continue };
-            self.named_by_digest(file);
-            let mut layers = Vec::new();
-            for (number, layer) in image["Layers"].as_array().into_iter().flatten().enumerate() {
-                let Some(layer) = layer.as_str() else {
-                    self.problem(&place, Fault::Field("`Layers` of manifest.json holds no path".to_owned()));
-                    continue;
-                };
-                let place = format!("{place}, layer {}", number + 1);
-                let size = self.store.size(layer);
-                layers.push(Layer { place, file: layer.to_owned(), compression: None, size });
-            }
-            // What a layout in the same archive names was looked into.
-            if !self.seen.contains(&files_of(file, &layers)) {
-                self.image(&place, None, &config, &layers);
-            }
-        }
-    }
-
-    /// Docker names a config by its digest, with or without `.json`.
-    fn named_by_digest(&mut self, file: &str) {
-        let name = file.rsplit('/').next().unwrap_or(file);
-        let name = name.strip_suffix(".json").unwrap_or(name);
-        if let (Ok(expected), Ok(Some(bytes))) = (Digest::parse(name), self.store.read(file))
-            && let Ok((found, _)) = Digest::of_reader(bytes)
-            && found != expected
-        {
-            self.problem(file, Fault::Digest(found));
-        }
-    }
-
     /// What a descriptor in an index names: a manifest, or an index again.
     fn target(&mut self, place: &str, document: &str, value: &Value, depth: usize) {
         let Some(descriptor) = self.descriptor(place, document, value) else { return };
@@ -149,6 +102,7 @@ impl Checking {
                 return;
             };
             let image = place.split(", index").next().unwrap_or(&place).to_owned();
+            self.choices(&place, manifests);
             for manifest in manifests {
                 self.target(&image, &place, manifest, depth + 1);
             }
@@ -156,6 +110,23 @@ impl Checking {
             self.manifest(place, &descriptor, &value["platform"]);
         } else {
             self.problem(place, Fault::MediaType(descriptor.media_type));
+        }
+    }
+
+    /// Whether an index leads to one image for each platform. Buildkit's attestations are for none.
+    fn choices(&mut self, place: &str, manifests: &[Value]) {
+        if manifests.is_empty() {
+            self.problem(
+                place,
+                Fault::Field("its list `manifests` is empty: it leads to no image".to_owned()),
+            );
+        }
+        let mut platforms: Vec<String> =
+            manifests.iter().filter_map(|manifest| platform_name(&manifest["platform"])).collect();
+        platforms.retain(|platform| !platform.starts_with("unknown/"));
+        platforms.sort();
+        for pair in platforms.windows(2).filter(|pair| pair[0] == pair[1]) {
+            self.problem(place, Fault::PlatformTwice(pair[0].clone()));
         }
     }
 
@@ -209,7 +180,7 @@ impl Checking {
     }
 
     /// Config against layers, and the files in them.
-    fn image(&mut self, image: &str, digest: Option<Digest>, config: &Value, layers: &[Layer]) {
+    pub(super) fn image(&mut self, image: &str, digest: Option<Digest>, config: &Value, layers: &[Layer]) {
         self.counts(image, config, layers.len());
         let mut merged = MergedTree::new();
         let mut contents: Vec<Rc<LayerContent>> = Vec::new();
@@ -220,6 +191,9 @@ impl Checking {
             {
                 let expected = expected.to_owned();
                 self.problem(&layer.place, Fault::DiffId { expected, found: content.diff_id });
+            }
+            for fault in long_names(&content.entries) {
+                self.problem(&layer.place, fault);
             }
             for fault in merged.apply(&content.entries) {
                 self.problem(&layer.place, fault.into());
@@ -280,6 +254,9 @@ impl Checking {
             if !config[key].is_string() {
                 self.problem(&place, Fault::Field(format!("`{key}` is missing")));
             }
+        }
+        for fault in config::faults(config) {
+            self.problem(&place, Fault::Field(fault));
         }
         let Some(diff_ids) = config["rootfs"]["diff_ids"].as_array() else {
             self.problem(&place, Fault::Field("it has no list `rootfs.diff_ids`".to_owned()));
@@ -361,7 +338,7 @@ impl Checking {
     }
 
     /// A file that is a JSON document.
-    fn document(&mut self, name: &str) -> Option<Value> {
+    pub(super) fn document(&mut self, name: &str) -> Option<Value> {
         self.json(name, name)
     }
 
@@ -387,8 +364,16 @@ impl Checking {
     }
 }
 
+/// Entries that no file system takes.
+fn long_names(entries: &[Entry]) -> impl Iterator<Item = Fault> {
+    entries.iter().filter_map(|entry| {
+        let bytes = entry.path.components().map(str::len).max().filter(|bytes| *bytes > MAX_NAME)?;
+        Some(Fault::LongName { path: entry.path.clone(), bytes })
+    })
+}
+
 /// What an image is known by in its store.
-fn files_of(config: &str, layers: &[Layer]) -> (String, Vec<String>) {
+pub(super) fn files_of(config: &str, layers: &[Layer]) -> (String, Vec<String>) {
     (config.to_owned(), layers.iter().map(|layer| layer.file.clone()).collect())
 }
 

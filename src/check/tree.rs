@@ -7,12 +7,13 @@ use std::rc::Rc;
 use serde_json::Value;
 
 use super::Fault;
+use super::access::Account;
 use super::closure::Closure;
 use super::layers::LayerContent;
 use super::owners;
 use crate::arch::Arch;
 use crate::elf::ElfFacts;
-use crate::loader::{self, FileTree, Node, configures_dirs};
+use crate::loader::{self, FileTree, Node, Resolved, configures_dirs};
 use crate::oci::{MergedNode, MergedTree};
 use crate::root_path::RootPath;
 use crate::select::{interpreters, is_command};
@@ -42,11 +43,13 @@ impl ImageTree {
     /// What is wrong in the tree, given the image's config.
     pub(super) fn faults(&self, config: &Value) -> Vec<Fault> {
         let mut faults = Vec::new();
-        let program = self.program(&config["config"]);
+        let run = &config["config"];
+        let program = self.program(run);
         let started = program.as_ref().ok().cloned().flatten();
         faults.extend(program.err());
-        faults.extend(self.uninterpreted(&config["config"], started.as_ref()));
-        faults.extend(self.user(&config["config"]));
+        faults.extend(self.uninterpreted(run, started.as_ref().map(|place| &place.path)));
+        faults.extend(self.user(run));
+        faults.extend(self.working_directory(run));
         faults.extend(self.damaged());
         let arch = Arch::ALL.into_iter().find(|arch| {
             let platform = arch.platform();
@@ -54,10 +57,9 @@ impl ImageTree {
                 && (config["variant"].as_str() == platform.variant
                     || *arch == Arch::Arm64 && config["variant"].is_null())
         });
-        if let Some(arch) = arch {
-            let closure = Closure::of(self, arch, &config["config"]);
-            faults.extend(closure.map(Closure::faults).unwrap_or_default());
-        }
+        let closure = arch.and_then(|arch| Closure::of(self, arch, run));
+        faults.extend(started.map(|start| self.barred(run, &start, closure.as_ref())).unwrap_or_default());
+        faults.extend(closure.map(Closure::faults).unwrap_or_default());
         faults
     }
 
@@ -102,26 +104,55 @@ impl ImageTree {
         Some(self.layers.get(content.layer)?.texts.get(&content.entry)?)
     }
 
+    /// The first line of a script, without `#!`.
+    pub(super) fn shebang(&self, path: &RootPath) -> Option<&str> {
+        let content = self.merged.get(path)?.content?;
+        self.layers.get(content.layer)?.shebangs.get(&content.entry).map(String::as_str)
+    }
+
+    /// All layers over each other.
+    pub(super) const fn merged(&self) -> &MergedTree {
+        &self.merged
+    }
+
     /// The program that a container starts, if the config says one: where it lies, or why that cannot be started.
-    fn program(&self, config: &Value) -> Result<Option<RootPath>, Fault> {
+    fn program(&self, config: &Value) -> Result<Option<Resolved>, Fault> {
         let first = |key: &str| config[key][0].as_str().filter(|program| !program.is_empty());
         let Some(program) = first("Entrypoint").or_else(|| first("Cmd")) else { return Ok(None) };
         let found = self.commands(config, program);
         if found.is_empty() {
             return Err(Fault::Entrypoint(program.to_owned()));
         }
-        let runs = |path: &RootPath| {
-            let node = self.merged.get(path);
+        let runs = |place: &Resolved| {
+            let node = self.merged.get(&place.path);
             node.is_some_and(|node| {
                 matches!(node.kind, EntryKind::File { .. }) && node.metadata.mode & 0o111 != 0
             })
         };
-        let program = || Fault::NotExecutable(program.to_owned());
-        found.into_iter().find(runs).map(Some).ok_or_else(program)
+        let mut found: Vec<Resolved> = found.into_iter().filter(runs).collect();
+        // What the user may not run is passed over, as long as there is another.
+        let account = Account::of(self, config);
+        let is_ours =
+            |place: &Resolved| account.as_ref().is_none_or(|account| self.may_execute(account, place));
+        let first = found.iter().position(is_ours).unwrap_or(0);
+        if found.is_empty() {
+            return Err(Fault::NotExecutable(program.to_owned()));
+        }
+        Ok(Some(found.swap_remove(first)))
+    }
+
+    /// A working directory that is something else, or lies below something else. One that is not there, engines make.
+    fn working_directory(&self, config: &Value) -> Option<Fault> {
+        let path = RootPath::parse(config["WorkingDir"].as_str()?).ok()?;
+        let mut ways: Vec<RootPath> = path.ancestors().chain([path.clone()]).collect();
+        ways.reverse();
+        let found = ways.iter().find_map(|way| loader::resolve(self, way))?;
+        let is_directory = found.is_root() || self.node(&found) == Some(Node::Directory);
+        (!is_directory).then_some(Fault::WorkingDirectory { path, found })
     }
 
     /// What a container may start by a name or a path, links followed, in the order in which it is looked for.
-    fn commands(&self, config: &Value, program: &str) -> Vec<RootPath> {
+    pub(super) fn commands(&self, config: &Value, program: &str) -> Vec<Resolved> {
         let mut candidates = Vec::new();
         if program.contains('/') {
             let workdir = config["WorkingDir"].as_str().unwrap_or("/");
@@ -132,8 +163,8 @@ impl ImageTree {
             let path = path.unwrap_or("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
             candidates.extend(path.split(':').filter_map(|directory| under(directory, program)));
         }
-        let found = candidates.iter().filter_map(|path| loader::resolve(self, path));
-        found.filter(|path| self.merged.get(path).is_some()).collect()
+        let found = candidates.iter().filter_map(|path| loader::follow(self, path));
+        found.filter(|place| self.merged.get(&place.path).is_some()).collect()
     }
 
     /// The scripts among the commands, and the one that is started, whose interpreters are not there.
@@ -142,9 +173,8 @@ impl ImageTree {
         for (path, node) in self.merged.iter() {
             let is_started = started == Some(path);
             let is_run = is_started || is_command(path) && node.metadata.mode & 0o111 != 0;
-            let Some(content) = node.content.filter(|_| is_run) else { continue };
-            let shebang = self.layers.get(content.layer).and_then(|layer| layer.shebangs.get(&content.entry));
-            let named = shebang.map(|line| interpreters(line)).unwrap_or_default();
+            let shebang = if is_run { self.shebang(path) } else { None };
+            let named = shebang.map(interpreters).unwrap_or_default();
             let lacking = named.into_iter().find(|program| self.commands(config, program).is_empty());
             faults.extend(lacking.map(|interpreter| Fault::Script {
                 file: path.clone(),

@@ -86,6 +86,16 @@ pub enum MergeFault {
         /// Its target.
         target: RootPath,
     },
+    /// One file has two modes or owners: it is left to the tool which of them it gets.
+    #[error(
+        "the hard link `{path}` has another mode or owner than `{target}`, and engines give the file what the link says"
+    )]
+    HardLinkDiffers {
+        /// The link.
+        path: RootPath,
+        /// Its target.
+        target: RootPath,
+    },
     /// A directory takes the place of a lower layer's link to a directory, and hides what lay behind it.
     #[error("the directory `{path}` hides a lower layer's link to the directory `{target}`")]
     HidesLink {
@@ -330,7 +340,14 @@ impl Applying<'_> {
         match &entry.kind {
             EntryKind::File { .. } => node.content = Some(ContentId { layer, entry: number }),
             EntryKind::HardLink { target } => match self.linked(path, target) {
-                Some(linked) => node = MergedNode { layer, ..linked },
+                Some(linked) => {
+                    let rights = |metadata: &Metadata| (metadata.mode & 0o7777, metadata.uid, metadata.gid);
+                    if linked.layer == layer && rights(&linked.metadata) != rights(&entry.metadata) {
+                        let (path, target) = (path.clone(), target.clone());
+                        self.faults.insert(MergeFault::HardLinkDiffers { path, target });
+                    }
+                    node = MergedNode { layer, ..linked };
+                }
                 None => return,
             },
             _ => {}

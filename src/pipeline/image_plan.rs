@@ -12,10 +12,10 @@ use crate::lock::Lock;
 use crate::oci::{ImageSpec, Layout};
 use crate::recipe::Recipe;
 use crate::render::EPOCH;
-use crate::select::{UnmatchedPattern, Warning};
+use crate::select::UnmatchedPattern;
 
 use super::assembly::{Parts, Planned, layer_plans};
-use super::entrypoint::missing_program;
+use super::entrypoint::unstartable;
 use super::side_by_side::side_by_side;
 use super::{Built, Forge, ForgeError, Prepared, Summary};
 
@@ -108,8 +108,7 @@ impl Forge<'_> {
         let mut summary =
             Summary::of(&layers, &lock.packages_of(*arch), looked_into, selection, undone, &effects.packages);
         // What a base image has is not looked through for it.
-        let program = if image.is_none() { missing_program(&config, &layers) } else { None };
-        summary.warnings.extend(program.map(|program| Warning::NoProgram { program }));
+        summary.warnings.extend(if image.is_none() { unstartable(&config, &layers) } else { None });
         Ok(ImagePlan {
             created: places.into_iter().map(|place| self.date_below(recipe, lock, *arch, place)).collect(),
             archives: catalog.archives(packages),

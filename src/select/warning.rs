@@ -110,6 +110,15 @@ pub enum Warning {
         /// The program, as the recipe has it.
         program: String,
     },
+    /// What the image starts is there, and nobody may execute it.
+    NotExecutable {
+        /// The program, as the recipe has it.
+        program: String,
+        /// Where it is.
+        path: RootPath,
+        /// Its mode.
+        mode: u32,
+    },
     /// A file that looks like ELF and is not whole.
     DamagedElf {
         /// The file.
@@ -124,6 +133,13 @@ impl fmt::Display for Warning {
         match self {
             Warning::NoProgram { program } => {
                 write!(f, "the image starts `{program}`, which is not in it")
+            }
+            Warning::NotExecutable { program, path, mode } => {
+                write!(
+                    f,
+                    "the image starts `{program}`, and {path} cannot be executed: its mode is {mode:04o}; a file of the \
+                     recipe takes `mode = \"0755\"`"
+                )
             }
             Warning::Dangling { link, target } => write!(f, "{link} leads to {target}, which is not there"),
             Warning::PluginLacks { plugin, needed, excluded_by: None } if is_command(plugin) => {

@@ -70,6 +70,27 @@ fn a_damaged_blob_is_handed_out_to_nowhere() {
     images.run(&["check", "oci:sound:two"]).ok();
 }
 
+/// What a registry does not have leaves no layout behind; what it gave before it failed stays for another attempt.
+#[test]
+fn a_pull_that_fails_leaves_what_it_fetched() {
+    let rig = crate::support::Rig::new();
+    let none = super::support::Server::new(|_, _| super::support::answer(404, &[], b"{}"));
+    let pull = |host: &str, to: &str| {
+        crate::support::rig::run(&mut rig.bare(&["copy", &format!("docker://{host}/team/web"), to]))
+            .fails(1, &[])
+    };
+    pull(&none.host, "oci:new/layout:x");
+    assert!(!rig.work("new").exists());
+    // The config may have come before the layer was asked for, or not.
+    let half = serving(noise(1000), |_, _| super::support::answer(404, &[], b"{}"));
+    pull(&half.host, "oci:new/layout:x");
+    assert_eq!(rig.work("new/layout").exists(), has_blobs(&rig.work("new/layout")));
+}
+
+fn has_blobs(layout: &Path) -> bool {
+    fs::read_dir(layout.join("blobs/sha256")).is_ok_and(|mut blobs| blobs.next().is_some())
+}
+
 #[test]
 fn a_damaged_blob_is_fetched_again() {
     let layer = noise(100_000);
@@ -243,7 +264,7 @@ fn a_blob_that_is_no_file() {
         |path: &Path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
     let cases: [&dyn Fn(&Path); 3] =
         [&pipe, &|path| std::os::unix::fs::symlink("/dev/zero", path).unwrap(), &|path| {
-            fs::create_dir(path).unwrap()
+            fs::create_dir(path).unwrap();
         }];
     for put in cases {
         fs::remove_file(&path).unwrap();
@@ -270,9 +291,9 @@ fn a_blob_that_is_no_file() {
             .fails(1, &[])
             .prints(&["index.json", "it is no regular file"]);
         if index.is_dir() {
-            fs::remove_dir(&index).unwrap()
+            fs::remove_dir(&index).unwrap();
         } else {
-            fs::remove_file(&index).unwrap()
+            fs::remove_file(&index).unwrap();
         }
         fs::write(&index, &document).unwrap();
     }
