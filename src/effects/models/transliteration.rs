@@ -1,7 +1,7 @@
 //! `tr` (XCU tr), byte by byte as GNU's.
 
 use super::super::machine::Machine;
-use super::filters::read;
+use super::arguments::Arguments;
 use super::regular::control;
 use crate::shell::text::{UNKNOWN, decode, encode, is_known, unknown};
 use crate::shell::{Call, Reply};
@@ -164,10 +164,15 @@ pub(super) fn tr(_: &mut Machine<'_>, call: &Call) -> Reply {
         ('c', "complement", false),
         ('C', "", false),
     ];
-    let arguments = match read(call, &flags) {
+    // Options stand before the sets: the second may begin with a hyphen.
+    let words = &call.argv[1..];
+    let is_set = |word: &String| !word.starts_with('-') || word == "-";
+    let (options, rest) = words.split_at(words.iter().position(is_set).unwrap_or(words.len()));
+    let mut arguments = match Arguments::read(options, &flags) {
         Ok(arguments) => arguments,
-        Err(reply) => return reply,
+        Err(reason) => return Reply::Unknown(reason),
     };
+    arguments.operands.extend(rest.iter().cloned());
     let sets: Option<Vec<Set>> = arguments.operands.iter().map(|text| set(text)).collect();
     let complement = arguments.has("c") || arguments.has("C");
     let (delete, squeeze) = (arguments.has("d"), arguments.has("s"));
