@@ -97,6 +97,8 @@ pub(super) struct RuntimeRules<'a> {
     by_path: Triggers,
     /// What fired each rule so far; nothing of the image's environment.
     fired: BTreeMap<usize, Option<RootPath>>,
+    /// The packages of the files that fire each of them.
+    firing: BTreeMap<usize, BTreeSet<String>>,
     /// The environment that rules give.
     pub(super) env: BTreeMap<String, String>,
     /// Those of which the current layer took no more than what its own packages have.
@@ -196,6 +198,7 @@ impl Selector<'_> {
         }
         for number in self.runtime.fired_by(path, facts) {
             self.fire(number, Some(path));
+            self.runtime.firing.entry(number).or_default().insert(package.name.clone());
             let one = &self.runtime.rules[number];
             let reason = Reason::Rule { rule: one.rule.name.clone(), by: Some(path.clone()) };
             let paths = package.manifest.files.iter().map(|file| &file.entry.path);
@@ -326,12 +329,11 @@ impl Selector<'_> {
         }
         let reached: Vec<String> = self.roles.keys().cloned().collect();
         for (number, by) in fired {
-            // What the package that fires it depends on counts too, reached or not yet.
-            let owner =
-                by.as_ref().and_then(|by| self.file_at(by)).map(|(_, package, _)| package.name.as_str());
-            let locked = owner.and_then(|name| self.inputs.packages.get(name).copied());
-            let direct = locked.into_iter().flat_map(|locked| &locked.requires);
-            let direct = direct.filter(|name| !self.is_helper(name) && !self.roles.contains_key(*name));
+            // What the packages that fire it depend on counts too, reached or not yet.
+            let owners = self.runtime.firing.get(&number).into_iter().flatten();
+            let locked = owners.filter_map(|name| self.inputs.packages.get(name.as_str()).copied());
+            let direct = locked.flat_map(|locked| &locked.requires);
+            let direct = direct.filter(|name| !self.roles.contains_key(*name));
             let near: Vec<String> = reached.iter().chain(direct).cloned().collect();
             let reason = Reason::Rule { rule: self.runtime.rules[number].rule.name.clone(), by };
             for name in &near {
