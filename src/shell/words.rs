@@ -187,7 +187,7 @@ pub fn words(text: &[u8]) -> Option<ScriptWords> {
     }
     let text = std::str::from_utf8(text).ok()?;
     if text.len() > MAX_SCRIPT {
-        return is_of_shell(text).then(|| by_lines(text));
+        return guessed_by_lines(text);
     }
     if let Some(handed) = handed(text) {
         return Some(guessed(&handed));
@@ -198,18 +198,18 @@ pub fn words(text: &[u8]) -> Option<ScriptWords> {
         .or_else(|| parse(&rough::without_select(text)?))
         .or_else(|| parse(rough::before_exec(text)?))
         .or_else(|| parse(&rough::without_conditions(text)?));
-    let Some(program) = known else {
-        return Some(text)
-            .filter(|text| is_of_shell(text))
-            .map(by_lines)
-            .filter(|words| !words.commands.is_empty());
-    };
+    let Some(program) = known else { return guessed_by_lines(text) };
     let mut words = ScriptWords::default();
     let functions = words.note_all(&program, &mut Variables::default(), 0);
     words.commands.retain(|command| !functions.contains(command) && !is_builtin(command));
     words.sought.retain(|command| !is_builtin(command));
     words.functions = functions;
     Some(words)
+}
+
+/// As [`by_lines`], where that is a shell's script and comes to anything.
+fn guessed_by_lines(text: &str) -> Option<ScriptWords> {
+    is_of_shell(text).then(|| by_lines(text)).filter(|words| !words.commands.is_empty())
 }
 
 /// The command words of the lines of a script that cannot be parsed as a whole.
