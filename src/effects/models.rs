@@ -35,6 +35,7 @@ mod places;
 mod programs;
 mod regular;
 mod sed;
+mod shells;
 mod sort;
 mod tools;
 mod transliteration;
@@ -52,6 +53,7 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("adduser", accounts::adduser),
     ("awk", awk::awk),
     ("basename", places::basename),
+    ("bash", shells::shell),
     ("busybox", tools::busybox),
     ("cat", filters::cat),
     ("chage", tools::skipped),
@@ -65,6 +67,7 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("cmp", facts::compare),
     ("cp", copies::cp),
     ("cut", columns::cut),
+    ("dash", shells::shell),
     ("date", tools::vague),
     ("deb-systemd-helper", tools::skipped),
     ("deb-systemd-invoke", tools::skipped),
@@ -138,6 +141,7 @@ const ESSENTIAL: &[(&str, Model)] = &[
     ("sha1sum", facts::digest),
     ("sha256sum", facts::digest),
     ("sha512sum", facts::digest),
+    ("sh", shells::shell),
     ("shadowconfig", tools::skipped),
     ("sleep", tools::skipped),
     ("setpriv", identity::setpriv),
@@ -241,6 +245,7 @@ const OTHERS: &[(&str, Model)] = &[
     ("rndc-confgen", programs::rndc_confgen),
     ("setcap", permissions::setcap),
     ("ssh-keygen", tools::at_run_time),
+    ("squid", programs::squid),
     ("sshd", programs::sshd),
     ("systemctl", tools::skipped),
     ("systemd-detect-virt", tools::fails),

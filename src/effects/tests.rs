@@ -235,6 +235,35 @@ fn env_starts_what_shells_have_themselves() {
 }
 
 #[test]
+fn squid_tells_its_settings() {
+    let found = postinst(
+        "mkdir /etc/squid\nprintf '# x\\ncache_dir ufs /var/spool/s 100\\n\\nhttp_port 1\\n' > /etc/squid/squid.conf\n\
+         dir=$(squid -k parse 2>&1 | grep Processing: | sed -n 's/.*: cache_dir [^ ]* \\([^ ]*\\).*/\\1/p')\nmkdir -p $dir",
+    );
+    assert_eq!(found.undone, []);
+    let is_made =
+        |effect: &Effect| matches!(effect, Effect::Directory { path, .. } if path.as_str() == "/var/spool/s");
+    assert!(found.effects.iter().any(is_made), "{:?}", found.effects);
+}
+
+#[test]
+fn shells_that_are_called_run_what_they_are_given() {
+    let found = postinst(
+        "export A=1; cd /srv; printf 'echo \"$0 $1 $A $PWD\"; false; echo on\\n' >/etc/s\n\
+         { sh -c 'echo \"$0:$1:$A\"' name x; sh /etc/s y; sh -e /etc/s z || echo ended\n\
+         echo 'echo read' | bash; bash -c 'echo $0'; /bin/sh -ec 'umask'; } >/etc/out",
+    );
+    let out = found.effects.iter().find_map(|effect| match effect {
+        Effect::File { path, content, .. } if path.as_str() == "/etc/out" => Some(content.clone()),
+        _ => None,
+    });
+    assert_eq!(found.undone, []);
+    let expected = "name:x:1\n/etc/s y 1 /srv\non\n/etc/s z 1 /srv\nended\nread\nbash\n0022\n";
+    assert_eq!(String::from_utf8(out.unwrap()).unwrap(), expected);
+    assert_eq!(postinst("sh -o pipefail /etc/s").undone.len(), 1);
+}
+
+#[test]
 fn what_is_a_machines_own_is_told_and_not_made() {
     let found =
         postinst("/usr/bin/ssh-keygen -q -f /etc/ssh/key && chmod 600 /etc/ssh/key; ssh-keygen -A; true");

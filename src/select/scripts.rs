@@ -139,6 +139,8 @@ impl Selector<'_> {
         for (script, package) in all {
             self.run.insert(script.clone());
             self.follow_words(&script, &package);
+            // Some are there to be copied, for systems of every kind.
+            self.called.retain(|called| called.script != script);
         }
         !self.queue.is_empty()
     }

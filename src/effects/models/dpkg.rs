@@ -85,8 +85,14 @@ fn list_files(machine: &Machine<'_>, package: &str) -> Reply {
     Reply::output(paths.iter().map(|path| format!("{path}\n")).collect::<String>())
 }
 
-const QUERY: &[Flag] =
-    &[('W', "show", false), ('s', "status", false), ('L', "listfiles", false), ('f', "showformat", true)];
+const QUERY: &[Flag] = &[
+    ('W', "show", false),
+    ('s', "status", false),
+    ('L', "listfiles", false),
+    ('f', "showformat", true),
+    ('c', "control-path", false),
+    ('l', "list", false),
+];
 
 /// dpkg-query(1), of packages in the image; others may be there or not.
 pub(super) fn query(machine: &mut Machine<'_>, call: &Call) -> Reply {

@@ -158,6 +158,19 @@ pub(super) fn java(machine: &mut Machine<'_>, call: &Call) -> Reply {
     if is_keystore { tool(machine, Tool::CaCertificates) } else { unmodelled(machine, call) }
 }
 
+/// squid(8): `-k parse` tells each setting that it reads; files that others include are not followed.
+pub(super) fn squid(machine: &mut Machine<'_>, call: &Call) -> Reply {
+    if !matches!(call.argv.get(1..), Some([flag, signal]) if flag == "-k" && signal == "parse") {
+        return Reply::Unknown("there is no model of this use".to_owned());
+    }
+    let path = machine.resolved(call, "/etc/squid/squid.conf");
+    let Some(text) = path.and_then(|path| machine.read(&path)).filter(|text| is_known(text)) else {
+        return doubtful();
+    };
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    Reply::output(lines.map(|line| format!("1980/01/02 00:00:00| Processing: {line}\n")).collect::<String>())
+}
+
 /// postconf(1): `-e NAME=VALUE` edits `main.cf`, `-h NAME` reads it; what it does not say is a default.
 pub(super) fn postconf(machine: &mut Machine<'_>, call: &Call) -> Reply {
     let Ok(path) = RootPath::parse("/etc/postfix/main.cf") else { return Reply::status(1) };

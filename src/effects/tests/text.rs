@@ -49,6 +49,7 @@ const LINES: &[&str] = &[
     "sed -n '$=' $in; sed '=' $in; sed '2q' $in; sed -n '3{p;q5}' $in; echo $?; sed '2Q' $in; sed 2,4d $in; sed -n '2,/def/p' $in",
     "sed '$!N;s/\\n/-/' $in; sed 'N;s/\\n/-/' $in; sed 'n;d' $in; sed '$!N;P;D' $in; sed 'N;N;P;D' $in; sed -n '$!{h;d};x;G;p' $in",
     "sed ':a;N;$!ba;s/\\n/ /g' $in; sed -n '1!G;h;$p' $in; sed 'G' $in; sed -n 'H;${x;s/\\n/,/g;p}' $in; sed 'x;p;x' $in",
+    "sed -n 's/a/A/p; t end; d; :end q' $in; sed 'b x p; :x p' $in",
     "sed -e ':x' -e 's/a/A/;tx' -e 's/b/B/;T;s/$/!/' $in; sed '/foo/bend;s/^/> /;:end' $in; sed 's/a/x/;n;ta;s/^/n/;:a' $in",
     "sed 'y/abc/ABC/;y/\\/ /\\n_/' $in; sed 'y,a\\,\\\\,b;/,' $in; sed '1~2d' $in; sed -n '2,+1p;4,~3p;0~5p' $in",
     "sed '/^$/d;/^#/d;s/ *#.*//' $in; sed -n '/key/,$ {s/e/E/gp}' $in; sed 's/[0-9]/x/2;s/./&&/2g;s/a/q/12' $in; sed -n '2{p}' $in",

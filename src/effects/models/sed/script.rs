@@ -300,14 +300,13 @@ impl Script<'_> {
         }
     }
 
+    /// A label, which blanks end too: another command may follow them.
     fn label(&mut self) -> Result<String, Failure> {
         self.skip_blanks();
         let end = self.rest.find(|c: char| c == ';' || c.is_whitespace()).unwrap_or(self.rest.len());
         let label = self.rest[..end].to_owned();
         self.rest = &self.rest[end..];
-        self.skip_blanks();
-        let ends = matches!(self.rest.chars().next(), None | Some('\n' | ';'));
-        if ends && !label.contains('}') { Ok(label) } else { Err(unmodelled()) }
+        if label.contains('}') { Err(unmodelled()) } else { Ok(label) }
     }
 
     fn substitution(&mut self) -> Result<Action, Failure> {
