@@ -249,28 +249,28 @@ impl Selector<'_> {
         self.lacking.extend(lacking);
     }
 
-    /// Takes out what only programs lack that start nowhere, as long as others of the layer do: such a one is no more
-    /// than told of.
+    /// Takes out what only programs lack that start nowhere, as long as others of their packages do: such a one is no
+    /// more than told of.
     fn spared(
         &mut self,
         unlinked: &mut BTreeMap<(RootPath, String), Unlinked>,
         broken: &BTreeMap<RootPath, bool>,
     ) -> Vec<Lacking> {
+        let starts = self.elf_roots.iter().filter(|root| root.is_program && !broken.contains_key(&root.path));
+        let useful: BTreeSet<String> = starts.map(|root| self.package_at(&root.path)).collect();
+        let is_spared = |program: &RootPath| {
+            broken.get(program) == Some(&true) && useful.contains(&self.package_at(program))
+        };
         let mut spared: Vec<Lacking> = Vec::new();
-        if self.elf_roots.iter().any(|root| root.is_program && !broken.contains_key(&root.path)) {
-            for one in unlinked.values_mut() {
-                let needed = &one.needed;
-                one.programs.retain(|program| {
-                    let stays = broken.get(program) != Some(&true);
-                    if !stays {
-                        let (plugin, needed) = (program.clone(), needed.clone());
-                        spared.push(Lacking { plugin, needed, excluded_by: None, is_program: true });
-                    }
-                    stays
-                });
-            }
-            unlinked.retain(|_, one| !one.programs.is_empty());
+        for one in unlinked.values_mut() {
+            let (gone, stay) = std::mem::take(&mut one.programs).into_iter().partition(&is_spared);
+            one.programs = stay;
+            let gone: BTreeSet<RootPath> = gone;
+            let needed = || one.needed.clone();
+            let lacks = |plugin| Lacking { plugin, needed: needed(), excluded_by: None, is_program: true };
+            spared.extend(gone.into_iter().map(lacks));
         }
+        unlinked.retain(|_, one| !one.programs.is_empty());
         for root in self.elf_roots.iter_mut().filter(|root| spared.iter().any(|one| one.plugin == root.path))
         {
             (root.strict, root.is_program) = (false, false);
