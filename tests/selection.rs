@@ -2460,10 +2460,42 @@ fn what_the_image_starts_comes_and_is_looked_into() {
     }
 }
 
+/// What a rule gives of a helper that nothing else wants is there, whatever stands above.
+#[test]
+fn what_a_rule_gives_of_a_dependency_is_the_same_with_and_without_a_variant() {
+    let rig = Rig::with(&Archive::new(
+        "Package: easy
+ Depends: openssl
+ /usr/bin/easy 0755 #!/usr/bin/sh\\n$SSL x
+
+ Package: openssl
+ /usr/bin/openssl elf program soname=openssl
+ /usr/bin/c_rehash elf program soname=c_rehash
+
+ Package: dash
+ Essential: yes
+ /usr/bin/sh elf program soname=sh",
+    ));
+    rig.recipe(
+        "[[layer]]\nname = \"main\"\npackages = [\"easy\"]\n\
+         [[rule]]\nname = \"easy\"\nwhen = { files = [\"/usr/bin/easy\"] }\nfiles = [\"/usr/bin/openssl\"]\n\
+         [[variant.debug.layer]]\nname = \"debug\"\nkeep = \"listed\"\npackages = [\"openssl\"]\ninclude = [\"/usr/bin/c_rehash\"]\n",
+    );
+    rig.run(&["build", "r.toml", "--arch", "amd64"]).ok();
+    rig.run(&["build", "r.toml", "--arch", "amd64", "--variant", "debug"]).ok();
+    let images = ["r", "r-debug"].map(|name| Image::read(&rig.work("images"), name));
+    assert!(images[0].get("/usr/bin/openssl").is_some());
+    assert_eq!(images[0].layers[0], images[1].layers[0]);
+}
+
 #[test]
 fn what_runs_before_unpacking_finds_none_of_the_package() {
     let rig = Rig::with(&Archive::new(
         "Package: early
+ Depends: shared
+ conffiles /etc/kept.conf
+ /etc/kept.conf 0644 shipped
+ /usr/share/shared/own 0644 own
  /etc/moved.conf 0644 shipped
  /etc/gone.conf 0644 shipped
  /etc/written.conf 0644 shipped
@@ -2471,10 +2503,14 @@ fn what_runs_before_unpacking_finds_none_of_the_package() {
  preinst #!/bin/sh
  preinst if [ -f /etc/moved.conf ]; then mv /etc/moved.conf /etc/old.conf; fi
  preinst rm -f /etc/gone.conf
+ preinst echo made > /etc/kept.conf; rm -rf /usr/share/shared
  preinst echo early > /etc/written.conf; chmod 600 /etc/written.conf
  preinst [ -d /srv/d ] || { mkdir /srv/d; chown mail: /srv/d; chmod 700 /srv/d; touch /srv/d/made; }
  postinst #!/bin/sh
- postinst if [ -f /etc/gone.conf ] && [ -d /srv/d ]; then mkdir /etc/is-there; fi",
+ postinst if [ -f /etc/gone.conf ] && [ -d /srv/d ]; then mkdir /etc/is-there; fi
+
+ Package: shared
+ /usr/share/shared/theirs 0644 theirs",
     ));
     rig.recipe("[[layer]]\nname = \"main\"\npackages = [\"early\"]\n");
     rig.run(&["build", "r.toml", "--arch", "amd64"]).ok();
@@ -2484,6 +2520,7 @@ fn what_runs_before_unpacking_finds_none_of_the_package() {
         assert_eq!(image.get(path).unwrap().0.metadata.mode, 0o644, "{path}");
     }
     assert!(image.get("/etc/old.conf").is_none());
+    assert_eq!((image.text("/etc/kept.conf"), image.text("/usr/share/shared/own")), ("made\n", "own"));
     let directory = &image.get("/srv/d").unwrap().0.metadata;
     assert_eq!((directory.mode, directory.uid, directory.gid), (0o700, 8, 8));
     for path in ["/srv/d/f", "/srv/d/made", "/etc/is-there"] {

@@ -122,7 +122,7 @@ impl Checking {
             );
         }
         let mut platforms: Vec<String> =
-            manifests.iter().filter_map(|manifest| platform_name(&manifest["platform"])).collect();
+            manifests.iter().filter_map(|manifest| full_platform(&manifest["platform"])).collect();
         platforms.retain(|platform| !platform.starts_with("unknown/"));
         platforms.sort();
         for pair in platforms.windows(2).filter(|pair| pair[0] == pair[1]) {
@@ -382,6 +382,15 @@ fn ref_name(descriptor: &Value) -> Option<&str> {
 }
 
 /// `linux/arm/v6`, of an index's platform or a config. An arm64 without a variant is a v8.
+/// A platform with the version of its system, of which an index may have several.
+fn full_platform(value: &Value) -> Option<String> {
+    let name = platform_name(value)?;
+    Some(match value["os.version"].as_str() {
+        Some(version) => format!("{name} ({version})"),
+        None => name,
+    })
+}
+
 fn platform_name(value: &Value) -> Option<String> {
     let (os, architecture) = value["os"].as_str().zip(value["architecture"].as_str())?;
     Some(match value["variant"].as_str() {

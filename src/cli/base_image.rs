@@ -70,6 +70,10 @@ fn bring(
                 let blobs = images.iter().flat_map(|image| image.layers.blobs());
                 session.cache_and_limit()?.0.count(blobs.map(|(_, size)| size).sum());
             }
+            let images: Vec<GivenImage> = archs.iter().filter_map(|arch| given(arch).ok()).collect();
+            let blobs = images.iter().flat_map(|image| image.layers.blobs()).map(|(digest, _)| digest);
+            let documents = images.iter().map(|image| &image.digest).chain([&digest]);
+            session.cache_and_limit()?.0.note(blobs.chain(documents).map(|digest| layout.blob_path(digest)));
             Ok((layout, digest))
         }
     }

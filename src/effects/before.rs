@@ -1,5 +1,5 @@
-//! The files of an image before a package is unpacked: what its `config` and `preinst` find (Debian Policy 6.6), and
-//! Alpine's `.pre-install`.
+//! The files of an image before a package is unpacked: what its `preinst` finds (Debian Policy 6.6), and Alpine's
+//! `.pre-install`.
 
 use std::collections::BTreeSet;
 
@@ -44,11 +44,14 @@ impl ImageFiles for BeforeUnpacking<'_> {
     }
 
     fn read(&self, path: &RootPath) -> Option<Vec<u8>> {
-        if self.hides(path) { None } else { self.image.read(path) }
+        // Asked for first: who makes it is known by that.
+        self.node(path)?;
+        self.image.read(path)
     }
 
     fn content_of(&self, path: &RootPath) -> Option<(ContentId, u32)> {
-        if self.hides(path) { None } else { self.image.content_of(path) }
+        self.node(path)?;
+        self.image.content_of(path)
     }
 
     fn version(&self, package: &str) -> Option<String> {

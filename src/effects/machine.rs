@@ -54,6 +54,8 @@ pub(super) struct Machine<'a> {
     pub(super) facts: Rc<Facts>,
     /// What the script changed; none where it took something away.
     changes: BTreeMap<RootPath, Option<Item>>,
+    /// As others' scripts have left it.
+    found: BTreeMap<RootPath, Option<Item>>,
     pub(super) effects: Vec<Effect>,
     /// What others' scripts have done before.
     left: Vec<Effect>,
@@ -84,6 +86,7 @@ impl<'a> Machine<'a> {
             files,
             facts: Rc::new(facts),
             changes: BTreeMap::new(),
+            found: BTreeMap::new(),
             effects: Vec::new(),
             left: Vec::new(),
             at_run_time: BTreeSet::new(),

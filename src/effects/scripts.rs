@@ -141,7 +141,8 @@ fn evaluated(package: &PackageFiles, image: &dyn ImageFiles, before: &[Effect]) 
         let trigger = if directories.is_empty() { "" } else { ".trigger" };
         [&[(".pre-install", &[version])], &[(".post-install", &[version]), (trigger, &directories)]]
     } else {
-        [&[("config", &["configure", ""]), ("preinst", &["install"])], &[("postinst", &["configure", ""])]]
+        // debconf runs `config` once more when `postinst` asks for it; what it says before comes to the same.
+        [&[("preinst", &["install"])], &[("config", &["configure", ""]), ("postinst", &["configure", ""])]]
     };
     for (is_unpacked, calls) in [false, true].into_iter().zip(calls) {
         if is_unpacked {

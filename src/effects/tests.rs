@@ -207,7 +207,7 @@ fn xargs_makes_command_lines() {
     let found = postinst(
         "{ printf 'a b\\nc\\n' | xargs -n 2 echo; printf 'a b\\nc d\\ne\\n' | xargs -L2 echo x; printf 'a b,c' | xargs -d, -n1 echo\n\
          printf \"'a b' c\\\\\\\\ d\\n\" | xargs -n1 echo; printf '  a b\\nc\\n' | xargs -I@ echo [@]; printf 'a\\0b' | xargs -0r echo\n\
-         printf '' | xargs -r echo no; printf '' | xargs echo yes; printf 'a b' | xargs -P 4 -- echo -n; } >/etc/out\n\
+         printf '' | xargs -r echo no; printf '' | xargs echo yes; printf 'a b' | xargs -P 4 -- echo -n; printf 'c\\nd' | xargs -d'\\n' -n1 echo; } >/etc/out\n\
          echo \"it's\" | xargs echo",
     );
     let out = found.effects.iter().find_map(|effect| match effect {
@@ -215,7 +215,7 @@ fn xargs_makes_command_lines() {
         _ => None,
     });
     assert_eq!(found.undone.len(), 1, "{:?}", found.undone);
-    let expected = "a b\nc\nx a b c d\nx e\na b\nc\na b\nc d\n[a b]\n[c]\na b\nyes\na b";
+    let expected = "a b\nc\nx a b c d\nx e\na b\nc\na b\nc d\n[a b]\n[c]\na b\nyes\na bc\nd\n";
     assert_eq!(String::from_utf8(out.unwrap()).unwrap(), expected);
 }
 

@@ -350,6 +350,8 @@ impl<'t, 'a> Files<'t, 'a> {
 
     /// Moves a path and all below it.
     fn shift(&mut self, from: &RootPath, to: &RootPath) {
+        // Names are others now.
+        self.names = None;
         let all: Vec<RootPath> = self.tree.within(from).map(|(path, _)| path.clone()).collect();
         for path in all {
             self.tree.changeable(&path, self.catalog);

@@ -333,11 +333,17 @@ impl Selector<'_> {
             let owners = self.runtime.firing.get(&number).into_iter().flatten();
             let locked = owners.filter_map(|name| self.inputs.packages.get(name.as_str()).copied());
             let direct = locked.flat_map(|locked| &locked.requires);
-            let direct = direct.filter(|name| !self.roles.contains_key(*name));
-            let near: Vec<String> = reached.iter().chain(direct).cloned().collect();
+            let direct: BTreeSet<String> =
+                direct.filter(|name| !self.roles.contains_key(*name)).cloned().collect();
             let reason = Reason::Rule { rule: self.runtime.rules[number].rule.name.clone(), by };
-            for name in &near {
+            for name in &reached {
                 if let Some(package) = self.inputs.catalog.package(name) {
+                    self.take_matching(number, package, &reason);
+                }
+            }
+            // An outline tells whether there is anything to take.
+            for name in &direct {
+                if let Some(package) = self.outlined(name) {
                     self.take_matching(number, package, &reason);
                 }
             }

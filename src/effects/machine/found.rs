@@ -45,6 +45,7 @@ impl Machine<'_> {
             };
         }
         self.left = std::mem::take(&mut self.effects);
+        self.found = self.changes.clone();
     }
 
     /// What is found where an effect makes something beside what it is: homes, links of alternatives, what is diverted;

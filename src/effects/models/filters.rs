@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::super::machine::Machine;
 use super::arguments::{Arguments, Flag};
 use super::doubtful;
+use crate::root_path::RootPath;
 use crate::shell::text::{encode, is_known, unknown};
 use crate::shell::{Call, Node, Reply, World};
 
@@ -13,7 +14,7 @@ pub(super) fn inputs(machine: &mut Machine<'_>, call: &Call, files: &[String]) -
     if files.is_empty() {
         return Ok(vec![call.stdin.clone()]);
     }
-    let mut texts = Vec::new();
+    let (mut texts, mut missing) = (Vec::new(), 0);
     for file in files {
         if file == "-" || file == "/dev/stdin" {
             texts.push(call.stdin.clone());
@@ -21,17 +22,22 @@ pub(super) fn inputs(machine: &mut Machine<'_>, call: &Call, files: &[String]) -
             texts.push(String::new());
         } else if !is_known(file) || file.starts_with("/proc/") || file.starts_with("/sys/") {
             texts.push(unknown());
+        } else if let Some(place) = readable(machine, call, file) {
+            texts.push(machine.read(&place).unwrap_or_else(unknown));
         } else {
-            let place =
-                machine.resolved(call, file).filter(|path| machine.node(path) != Some(Node::Directory));
-            match place {
-                Some(place) => texts.push(machine.read(&place).unwrap_or_else(unknown)),
-                None if files.len() == 1 => return Err(Reply::status(2)),
-                None => return Err(Reply::Unknown("one of several files is missing".to_owned())),
-            }
+            missing += 1;
         }
     }
-    Ok(texts)
+    match missing {
+        0 => Ok(texts),
+        _ if missing == files.len() => Err(Reply::status(2)),
+        _ => Err(Reply::Unknown("one of several files is missing".to_owned())),
+    }
+}
+
+/// The file that a name leads to, if it is no directory.
+fn readable(machine: &Machine<'_>, call: &Call, file: &str) -> Option<RootPath> {
+    machine.resolved(call, file).filter(|path| machine.node(path) != Some(Node::Directory))
 }
 
 /// The lines of a text, without their ends.
@@ -73,19 +79,35 @@ pub(super) fn filter(
                 Err(reason) => Reply::Unknown(reason),
             }
         }
-        Err(reply) => missing(reply),
+        Err(reply) => missing_reply(reply),
     }
 }
 
 /// The status of most of them where a file is missing.
-fn missing(reply: Reply) -> Reply {
+fn missing_reply(reply: Reply) -> Reply {
     if matches!(reply, Reply::Done { .. }) { Reply::status(1) } else { reply }
 }
 
 pub(super) fn cat(machine: &mut Machine<'_>, call: &Call) -> Reply {
-    match read(call, &[('u', "", false)]).and_then(|arguments| inputs(machine, call, &arguments.operands)) {
-        Ok(texts) => Reply::output(texts.concat()),
-        Err(reply) => missing(reply),
+    let arguments = match read(call, &[('u', "", false)]) {
+        Ok(arguments) => arguments,
+        Err(reply) => return reply,
+    };
+    // Of several it writes those that are there.
+    let is_missing = |file: &String| {
+        let is_special = ["/dev/", "/proc/", "/sys/"].iter().any(|place| file.starts_with(place));
+        file != "-" && !is_special && is_known(file) && readable(machine, call, file).is_none()
+    };
+    let (missing, there): (Vec<String>, Vec<String>) = arguments.operands.into_iter().partition(is_missing);
+    if there.is_empty() && !missing.is_empty() {
+        return Reply::status(1);
+    }
+    match inputs(machine, call, &there) {
+        Ok(texts) => {
+            let status = Some(i32::from(!missing.is_empty()));
+            Reply::Done { status, stdout: texts.concat(), variables: Vec::new() }
+        }
+        Err(reply) => missing_reply(reply),
     }
 }
 

@@ -33,9 +33,12 @@ pub(super) fn shell(machine: &mut Machine<'_>, call: &Call) -> Reply {
     if machine.nested >= MOST_NESTED {
         return Reply::Unknown("scripts call one another too deeply".to_owned());
     }
-    // The first line says which shell it is, with its options; whatever the text says of that is a comment.
-    let text =
-        format!("#!/bin/{own} {}\n{text}", if options.is_empty() { options } else { format!("-{options}") });
+    // The first line says which shell it is, with its options, whatever the text says of that.
+    let options = if options.is_empty() { options } else { format!("-{options}") };
+    let text = match text.strip_prefix("#!").and_then(|text| text.split_once('\n')) {
+        Some((_, rest)) => format!("#!/bin/{own} {options}\n{rest}"),
+        None => format!("#!/bin/{own} {options}\n{text}"),
+    };
     let name = if words.is_empty() { own } else { words.remove(0) };
     let arguments: Vec<&str> = words.iter().map(String::as_str).collect();
     let (environment, directory, umask) = (call.env.clone(), call.directory.clone(), call.umask);

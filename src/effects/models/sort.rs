@@ -45,6 +45,9 @@ fn is_blank(c: u8) -> bool {
     c == b' ' || c == b'\t'
 }
 
+/// No place is further behind, by fields or characters.
+const MOST_FIELDS: usize = 1 << 16;
+
 /// Reads a place of a key and the letters behind it.
 fn place(text: &str, character: usize) -> Option<(Place, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -53,8 +56,8 @@ fn place(text: &str, character: usize) -> Option<(Place, &str)> {
         Some((field, character)) => (field, character.parse().ok()?),
         None => (numbers, character),
     };
-    let field = field.parse().ok().filter(|field| *field > 0)?;
-    Some(((field, character), letters))
+    let field = field.parse().ok().filter(|field| (1..=MOST_FIELDS).contains(field))?;
+    Some(((field, character), letters)).filter(|((_, character), _)| *character <= MOST_FIELDS)
 }
 
 impl Manner {

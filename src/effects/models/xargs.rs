@@ -47,13 +47,14 @@ fn command_start(words: &[String]) -> usize {
         if word == "--" {
             break;
         }
-        let takes_value = |flag: &Flag| {
-            let is_long = word.strip_prefix("--").is_some_and(|long| long == flag.1);
-            // Where the letter is the last, the value is the next word.
-            let is_short = !word.starts_with("--") && word.ends_with(flag.0);
-            flag.2 && (is_long || is_short)
+        let takes_value = if let Some(long) = word.strip_prefix("--") {
+            XARGS.iter().any(|flag| flag.2 && flag.1 == long)
+        } else {
+            // Of the letters the first that takes a value has what follows it, or the next word.
+            let valued = |letter: char| XARGS.iter().any(|flag| flag.2 && flag.0 == letter);
+            word.find(valued).is_some_and(|place| place + 1 == word.len())
         };
-        at += usize::from(XARGS.iter().any(takes_value));
+        at += usize::from(takes_value);
     }
     at.min(words.len())
 }

@@ -111,6 +111,14 @@ impl Cache {
         self.added.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
     }
 
+    /// Notes that files below [`Cache::root`] which somebody else reads are of use.
+    pub fn note(&self, paths: impl Iterator<Item = PathBuf>) {
+        let Some(now) = self.now else { return };
+        for file in paths.filter_map(|path| File::open(path).ok()) {
+            note_use(&file, now);
+        }
+    }
+
     /// Holds to a limit at the end of a run: counts and deletes only where something was added and the limit may be
     /// reached by that.
     pub fn settle(&self, limit: u64) -> Result<(), CacheError> {

@@ -221,6 +221,13 @@ impl Reader {
             '+' => Token::Repeat(1, None),
             '?' => Token::Repeat(0, Some(1)),
             '{' if self.syntax.dialect == Dialect::Awk => return None,
+            // What begins no interval is itself to grep, and a mistake to sed.
+            '{' if self.syntax.dialect == Dialect::Grep
+                && self.syntax.extended
+                && !self.begins_interval() =>
+            {
+                Token::Node(one('{'))
+            }
             '{' => return self.interval(),
             c => Token::Node(one(c)),
         })
@@ -253,6 +260,10 @@ impl Reader {
         self.at += read;
         // Which of them have a meaning depends on sed's version.
         (read == 0 || c.is_alphanumeric() || c.is_control() || " /,:;=@#%&_".contains(c)).then_some(c)
+    }
+
+    fn begins_interval(&self) -> bool {
+        self.chars.get(self.at).is_some_and(|c| c.is_ascii_digit() || *c == ',')
     }
 
     /// What follows `{`.
