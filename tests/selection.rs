@@ -2528,6 +2528,34 @@ fn what_runs_before_unpacking_finds_none_of_the_package() {
     }
 }
 
+/// A file has one owner and one mode, whichever of its names a script speaks of.
+#[test]
+fn what_a_script_gives_one_name_of_a_file_all_have() {
+    let rig = Rig::with(&Archive::new(
+        "Package: twins
+ /usr/bin/first 0755 content
+ /usr/bin/second => /usr/bin/first
+ /usr/bin/third 0755 other
+ /usr/bin/fourth => /usr/bin/third
+ postinst #!/bin/sh
+ postinst chown root:games /usr/bin/first; chmod 2755 /usr/bin/first; chmod 0700 /usr/bin/fourth",
+    ));
+    rig.recipe("[[layer]]\nname = \"main\"\npackages = [\"twins\"]\n");
+    rig.run(&["build", "r.toml", "--arch", "amd64"]).ok();
+    let image = Image::read(&rig.work("images"), "r");
+    let members = &image.layers[0].1;
+    let told = |name: &str| {
+        let found = members.iter().find(|(entry, _)| entry.path.as_str() == format!("/usr/bin/{name}"));
+        let metadata = &found.unwrap().0.metadata;
+        (metadata.mode, metadata.gid)
+    };
+    for (name, mode, gid) in
+        [("first", 0o2755, 60), ("second", 0o2755, 60), ("third", 0o700, 0), ("fourth", 0o700, 0)]
+    {
+        assert_eq!(told(name), (mode, gid), "{name}");
+    }
+}
+
 #[test]
 fn who_diverts_a_path_has_it() {
     let rig = Rig::with(&Archive::new(
