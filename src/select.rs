@@ -28,6 +28,7 @@ mod error;
 mod foresight;
 mod given;
 mod glob_sets;
+mod kinds;
 mod layers;
 mod links;
 mod mentions;
@@ -50,8 +51,9 @@ pub use error::{Damaged, SelectError, Unlinked};
 pub use foresight::Foresight;
 pub use given::{Given, Lacked};
 
+pub use kinds::is_command;
 pub use mentions::package_names as library_packages;
-pub use packages::{is_command, named as named_packages};
+pub use packages::named as named_packages;
 pub use proof::Unproven;
 pub use reason::Reason;
 pub use scripts::{interpreters, is_read};

@@ -19,6 +19,7 @@ use crate::recipe::{Keep, Recipe};
 use crate::root_path::RootPath;
 use crate::tarball::EntryKind;
 
+use super::kinds;
 use super::mentions::package_names;
 use super::packages::{self, Role};
 use super::patterns::{Glob, compile};
@@ -248,15 +249,15 @@ impl<'a> Foresight<'a> {
         let mut steps = self.taken(number, &package, role);
         let Some(locked) = self.packages.get(name).copied() else { return steps };
         let hands_on =
-            role == Role::Named && packages::is_meta(self.distro, &self.layers[number].strip, &package);
+            role == Role::Named && kinds::is_meta(self.distro, &self.layers[number].strip, &package);
         for dependency in &locked.requires {
             let source = self.packages.get(dependency.as_str()).map(|locked| &locked.source);
             let is_part = source == Some(&locked.source);
             if hands_on || (role == Role::Named && is_part) {
                 steps.push(Step::Reach(dependency.clone(), Role::Named));
             } else if !self.is_helper(number, dependency) {
-                let may_open = !is_part || packages::is_bridge(&package);
-                let opens = may_open && !packages::has_elf(&package);
+                let may_open = !is_part || kinds::is_bridge(&package);
+                let opens = may_open && !kinds::has_elf(&package);
                 *self.layers[number].dependencies.entry(dependency.clone()).or_default() |= opens;
                 self.want_outline(dependency);
                 if let Some(package) = self.seen.get(dependency) {
@@ -270,7 +271,7 @@ impl<'a> Foresight<'a> {
     /// What a dependency of a reached package is for.
     fn depend(&self, package: &PackageFiles, opened: bool) -> Vec<Step> {
         let mut steps = Vec::new();
-        if opened || packages::waits_for_nothing(&self.search, package) {
+        if opened || kinds::waits_for_nothing(&self.search, package) {
             steps.push(Step::Reach(package.name.clone(), Role::Reached));
         }
         if opened {
@@ -289,7 +290,7 @@ impl<'a> Foresight<'a> {
     /// What the programs and scripts lead to that a reached package gives.
     fn taken(&self, number: usize, package: &PackageFiles, role: Role) -> Vec<Step> {
         self.of_files(number, package, |file| {
-            (role == Role::Named || packages::comes_with_package(&self.search, file))
+            (role == Role::Named || kinds::comes_with_package(&self.search, file))
                 && self.layers[number].strip.class_of(&file.entry.path).is_none()
         })
     }

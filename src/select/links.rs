@@ -4,7 +4,7 @@
 use crate::loader::{FileTree, Node};
 use crate::root_path::RootPath;
 
-use super::packages::is_command;
+use super::kinds::is_command;
 use super::selector::Selector;
 use super::{Reason, Warning};
 

@@ -18,7 +18,7 @@ use crate::root_path::RootPath;
 use crate::shell::is_shell;
 use crate::tarball::EntryKind;
 
-use super::packages::is_command;
+use super::kinds::is_command;
 use super::selector::Selector;
 use super::words::Need;
 use super::{Reason, Warning};

@@ -9,7 +9,8 @@ use crate::loader::resolve;
 use crate::root_path::RootPath;
 use crate::shell::{has_words, is_shell, words};
 
-use super::packages::{Role, is_command, named};
+use super::kinds::is_command;
+use super::packages::{Role, named};
 use super::selector::Selector;
 use super::{Inputs, Reason, Warning};
 

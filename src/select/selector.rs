@@ -13,9 +13,10 @@ use crate::tarball::EntryKind;
 
 use super::bonds::Bonds;
 use super::closure::{ElfRoot, ElfWork, Library};
+use super::kinds::is_command;
 use super::layers::LayerRules;
 use super::mentions::Opened;
-use super::packages::{self, Role, is_command};
+use super::packages::{self, Role};
 use super::rules::RuntimeRules;
 use super::visible::{Everything, loader_for};
 use super::words::Called;

@@ -13,7 +13,7 @@ use crate::root_path::RootPath;
 use crate::shell::{TextKind, is_shell};
 use crate::tarball::EntryKind;
 
-use super::packages::is_meta;
+use super::kinds::is_meta;
 use super::scripts::interpreters;
 use super::selector::Selector;
 use super::words::Need;

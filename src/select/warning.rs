@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::root_path::RootPath;
 
 use super::Unproven;
-use super::packages::is_command;
+use super::kinds::is_command;
 
 /// Something worth knowing about a selection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

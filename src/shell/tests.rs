@@ -79,19 +79,18 @@ impl World for Little {
     fn join(&mut self, _: &Self) {}
 }
 
+/// A script as dpkg calls it.
+fn script<'a>(text: &'a str, arguments: &'a [&'a str]) -> Script<'a> {
+    let (environment, directory) = (BTreeMap::new(), RootPath::root());
+    Script { name: "script", text, arguments, environment, directory, umask: 0o022 }
+}
+
 /// Evaluates a script that writes to `/out/log`: what it wrote, its status, and its findings.
 fn evaluated(text: &str) -> (String, Option<i32>, Vec<Finding>, Little) {
     let mut world = Little::default();
     let text = format!("exec > /out/log\n{text}");
-    let script = Script {
-        name: "script",
-        text: &text,
-        arguments: &["configure", ""],
-        environment: BTreeMap::new(),
-        directory: RootPath::root(),
-        umask: 0o022,
-    };
-    let ended = evaluate(&script, &mut world).unwrap_or_else(|error| panic!("{text}: {error}"));
+    let called = script(&text, &["configure", ""]);
+    let ended = evaluate(&called, &mut world).unwrap_or_else(|error| panic!("{text}: {error}"));
     let log = world.files.get(&RootPath::parse("/out/log").unwrap()).cloned().unwrap_or_default();
     (log, ended.status, ended.findings, world)
 }
@@ -187,15 +186,9 @@ fn braces_are_bash_s() {
     ] {
         let text = format!("#!/bin/bash\n{line}\n");
         let mut world = Little::default();
-        let script = Script {
-            name: "script",
-            text: &format!("#!/bin/bash\nexec > /out/log\n{line}\n"),
-            arguments: &["configure"],
-            environment: BTreeMap::new(),
-            directory: RootPath::root(),
-            umask: 0o022,
-        };
-        assert_eq!(evaluate(&script, &mut world).unwrap().findings, [], "{line}");
+        let logged = format!("#!/bin/bash\nexec > /out/log\n{line}\n");
+        let called = script(&logged, &["configure"]);
+        assert_eq!(evaluate(&called, &mut world).unwrap().findings, [], "{line}");
         std::fs::write(&file, text).unwrap();
         let real = Command::new("bash").arg(&file).arg("configure").output().unwrap();
         let log = &world.files[&RootPath::parse("/out/log").unwrap()];
@@ -253,15 +246,8 @@ fn messages_have_no_marks() {
         ") <<'E'\nE\n",
         "\"${x-'}\" ) \"${x-'}\"\n",
     ] {
-        let script = Script {
-            name: "x",
-            text,
-            arguments: &[],
-            environment: BTreeMap::new(),
-            directory: RootPath::root(),
-            umask: 0o022,
-        };
-        let error = evaluate(&script, &mut Little::default()).unwrap_err().to_string();
+        let called = script(text, &[]);
+        let error = evaluate(&called, &mut Little::default()).unwrap_err().to_string();
         assert!(is_text(&error), "{error}");
     }
 }
@@ -270,25 +256,11 @@ fn messages_have_no_marks() {
 fn deep_nesting_is_refused() {
     // With a document in it, too.
     let text = format!("{}cat <<E\nE\n{}", "$(".repeat(300), "\n)".repeat(300));
-    let script = Script {
-        name: "x",
-        text: &text,
-        arguments: &[],
-        environment: BTreeMap::new(),
-        directory: RootPath::root(),
-        umask: 0o022,
-    };
-    assert_eq!(evaluate(&script, &mut Little::default()), Err(SyntaxError::Deep));
+    let called = script(&text, &[]);
+    assert_eq!(evaluate(&called, &mut Little::default()), Err(SyntaxError::Deep));
     let text = format!("{}:{}", "{ ".repeat(2000), "; }".repeat(2000));
-    let script = Script {
-        name: "x",
-        text: &text,
-        arguments: &[],
-        environment: BTreeMap::new(),
-        directory: RootPath::root(),
-        umask: 0o022,
-    };
-    assert_eq!(evaluate(&script, &mut Little::default()), Err(SyntaxError::Deep));
+    let called = script(&text, &[]);
+    assert_eq!(evaluate(&called, &mut Little::default()), Err(SyntaxError::Deep));
 }
 
 /// Closing words in quotes, comments and here-documents close nothing; opening ones open nothing, however many.
@@ -309,15 +281,8 @@ fn nesting_is_what_the_grammar_sees() {
         let count = if start.starts_with("echo") { 300 } else { 3000 };
         let text = format!("{} : {}", start.repeat(count), end.repeat(count));
         let evaluated = std::thread::Builder::new().stack_size(64 << 20).spawn(move || {
-            let script = Script {
-                name: "x",
-                text: &text,
-                arguments: &[],
-                environment: BTreeMap::new(),
-                directory: RootPath::root(),
-                umask: 0o022,
-            };
-            let _ = evaluate(&script, &mut Little::default());
+            let called = script(&text, &[]);
+            let _ = evaluate(&called, &mut Little::default());
             let _ = crate::shell::words(text.as_bytes());
         });
         evaluated.unwrap().join().unwrap();
@@ -362,15 +327,8 @@ fn long_chains_are_survived() {
     ] {
         let text = format!("#!/bin/bash\n{text}\n");
         let evaluated = std::thread::Builder::new().stack_size(64 << 20).spawn(move || {
-            let script = Script {
-                name: "x",
-                text: &text,
-                arguments: &[],
-                environment: BTreeMap::new(),
-                directory: RootPath::root(),
-                umask: 0o022,
-            };
-            let _ = evaluate(&script, &mut Little::default());
+            let called = script(&text, &[]);
+            let _ = evaluate(&called, &mut Little::default());
         });
         evaluated.unwrap().join().unwrap();
     }
@@ -382,7 +340,7 @@ proptest! {
     fn any_text_is_evaluated_without_panic(
         text in "([a-c=$(){}`\"' \n;&|<>*?#~!\\\\\\[\\]0-9-]|if |then |fi|for |do |done|case |esac|in |echo ){0,30}"
     ) {
-        let script = Script { name: "x", text: &text, arguments: &["1"], environment: BTreeMap::new(), directory: RootPath::root(), umask: 0o022 };
-        let _ = evaluate(&script, &mut Little::default());
+        let called = script(&text, &["1"]);
+        let _ = evaluate(&called, &mut Little::default());
     }
 }
