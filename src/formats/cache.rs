@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -162,18 +163,21 @@ impl Cache {
             number.is_some_and(|number| number.parse::<u32>().is_ok())
         };
         let tag = root.join(TAG_FILE);
-        let tag = tag.is_file().then(|| fs::read_to_string(tag).ok()).flatten();
+        // In this order: what another process makes a cache of meanwhile has its tag before all but the count.
+        let listed = names(root);
+        let text = tag.is_file().then(|| fs::read_to_string(&tag).ok()).flatten();
         let is_ours = |name: &OsStr| match name.to_str() {
             Some("blobs") => names(&root.join(name)).iter().all(|kind| kind == "sha256" || kind == "apk"),
             Some("derived") => names(&root.join(name)).iter().all(is_kind),
             Some("partial" | "images") => root.join("derived").is_dir(),
-            Some(pruning::SIZE_FILE) => root.join("derived").is_dir() || names(root).len() == 1,
+            Some(pruning::SIZE_FILE) => root.join("derived").is_dir() || listed.len() == 1,
             // As it is left where a disk was full.
-            Some(TAG_FILE) => tag.as_ref().is_some_and(|text| TAG.starts_with(text.as_str())),
+            Some(TAG_FILE) => text.as_ref().is_some_and(|text| TAG.starts_with(text.as_str())),
             _ => false,
         };
-        let is_tagged = tag.as_ref().is_some_and(|text| text.contains(OURS));
-        is_tagged || names(root).iter().all(|name| is_nobodys(name) || is_ours(name))
+        let is_gone = |name: &OsStr| fs::symlink_metadata(root.join(name)).is_err();
+        let is_tagged = text.as_ref().is_some_and(|text| text.contains(OURS));
+        is_tagged || listed.iter().all(|name| is_nobodys(name) || is_ours(name) || is_gone(name))
     }
 
     /// Uses a directory, which is made if it is not there.
@@ -194,10 +198,13 @@ impl Cache {
                 cache.clear()?;
             }
             // What is known to be empty need not be counted at the end.
-            if is_ours || fs::read_dir(&cache.root).is_ok_and(|mut entries| entries.next().is_none()) {
+            let is_empty =
+                is_ours || fs::read_dir(&cache.root).is_ok_and(|mut entries| entries.next().is_none());
+            // First, for it says whose the rest is.
+            write_tag(&tag).map_err(CacheError::write(&tag))?;
+            if is_empty {
                 cache.remember(0, None);
             }
-            fs::write(&tag, TAG).map_err(CacheError::write(&tag))?;
         }
         // Where files cannot be locked, nobody is kept from deleting.
         cache.in_use =
@@ -441,6 +448,21 @@ fn within<T>(directory: &Path, attempt: impl Fn() -> Result<T, CacheError>) -> R
     let made = || create_dir(directory).and_then(|()| attempt());
     let again = |error: CacheError| if error.is_vanished() { made() } else { Err(error) };
     attempt().or_else(again).or_else(again)
+}
+
+/// Writes the tag so that nobody finds half of it. Where there is one it stays the same file, on which others may hold
+/// a lock.
+fn write_tag(tag: &Path) -> io::Result<()> {
+    let directory = crate::atomic_file::directory_of(tag);
+    let mut new =
+        tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o666)).tempfile_in(directory)?;
+    new.write_all(TAG.as_bytes())?;
+    if new.persist_noclobber(tag).is_err() {
+        let mut old = File::options().write(true).create(true).truncate(false).open(tag)?;
+        old.write_all(TAG.as_bytes())?;
+        old.set_len(TAG.len() as u64)?;
+    }
+    Ok(())
 }
 
 fn new_file(directory: &Path) -> Result<NamedTempFile, CacheError> {

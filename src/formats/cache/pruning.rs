@@ -158,7 +158,7 @@ impl Cache {
     }
 
     /// The lock of one who deletes, if nobody else uses the cache.
-    fn use_alone(&self) -> Option<File> {
+    pub(super) fn use_alone(&self) -> Option<File> {
         // This process's own lock would be in the way.
         if let Some(own) = &self.in_use {
             let _ = fs4::FileExt::unlock(&**own);

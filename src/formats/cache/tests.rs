@@ -174,6 +174,30 @@ fn a_cache_of_another_form_is_emptied() {
 }
 
 #[test]
+fn what_another_process_makes_a_cache_of_is_one() {
+    let directory = tempfile::tempdir().unwrap();
+    for number in 0..300 {
+        let root = directory.path().join(number.to_string());
+        let begun = std::sync::Barrier::new(3);
+        let begin = || {
+            begun.wait();
+            for _ in 0..4 {
+                assert!(Cache::may_be_at(&root), "{:?}", fs::read_dir(&root).map(Iterator::count));
+            }
+            let cache = Cache::open(&root).unwrap();
+            cache.insert(b"hello").unwrap();
+            cache
+        };
+        std::thread::scope(|scope| {
+            let others = [scope.spawn(begin), scope.spawn(begin)];
+            let own = begin();
+            let caches = others.map(|other| other.join().unwrap());
+            assert!(caches.iter().all(|cache| cache.use_alone().is_none()), "{own:?} is in use");
+        });
+    }
+}
+
+#[test]
 fn two_downloads_of_one_blob_do_not_meet() {
     let (_directory, cache) = cache();
     let digest = Digest::of(b"hello");
