@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::support::archive::DATE;
-use crate::support::rig::run;
+use crate::support::rig::{recipe, run};
 use crate::support::server::{Answer, Server};
 use crate::support::{Archive, Image, Package, Rig};
 use expect_test::expect_file;
@@ -545,4 +545,24 @@ fn ubuntu_has_its_ports_elsewhere() {
     assert!(ports.paths().iter().all(|path| !path.contains("amd64")));
     assert!(rig.read("r.lock").contains("repository = \"ubuntu-ports noble-updates\""));
     rig.run(&["check", "oci:images:r"]).ok();
+}
+
+/// Where a recipe and its lock are links, the lock is written where its link leads.
+#[test]
+fn a_lock_behind_a_link_stays_there() {
+    let rig = Rig::with(&Archive::new("Package: app\n /usr/share/app/data 0644 data\n"));
+    rig.write("shared/recipe.toml", recipe(LAYER));
+    let link = |name: &str, target: &str| std::os::unix::fs::symlink(target, rig.work(name)).unwrap();
+    link("r.toml", "shared/recipe.toml");
+    rig.build(&[]);
+    rig.write("locks/r.lock", rig.read("r.lock"));
+    std::fs::remove_file(rig.work("r.lock")).unwrap();
+    link("r.lock", "locks/r.lock");
+    rig.build(&["--locked"]);
+    let newer = Archive::new("Package: app\n Version: 2.0\n /usr/share/app/data 0644 data\n");
+    newer.write(&rig.path("archive"));
+    rig.run(&["lock", "--update", "--arch", "amd64", "r.toml"]).ok();
+    assert!(rig.work("r.lock").is_symlink());
+    assert_eq!(version(&rig.read("locks/r.lock"), "amd64", "app").as_deref(), Some("2.0"));
+    assert!(!rig.work("shared/recipe.lock").exists());
 }

@@ -1,5 +1,6 @@
 //! Variants: the same layers and then some, under a name and with a lock of their own.
 
+use crate::support::rig::recipe;
 use crate::support::{Archive, Image, Rig};
 
 const PACKAGES: &str = "Package: app
@@ -89,4 +90,24 @@ fn its_lock_follows_that_of_the_recipe() {
     rig.build(&["--variant", "debug"]);
     assert_eq!(version("r-debug.lock"), "version = \"2.0\"");
     assert_eq!(layers(&rig, "r-debug").len(), 2);
+}
+
+#[test]
+fn its_lock_is_nobody_elses() {
+    let rig = Rig::with(&Archive::new(PACKAGES));
+    rig.recipe(RECIPE);
+    rig.write("r-debug.toml", recipe("[[layer]]\nname = \"x\"\npackages = [\"libx1\"]\n"));
+    for command in ["lock", "build", "why"] {
+        let words = [command, "r.toml", "--variant", "debug", "--arch", "amd64"];
+        rig.run(&[&words[..], if command == "why" { &["app"] } else { &[] }].concat()).fails(
+            2,
+            &[
+                "the variant debug and the recipe r-debug.toml would both have the lock r-debug.lock",
+                "hint: give one of them another name",
+            ],
+        );
+    }
+    assert!(!rig.work("r-debug.lock").exists());
+    rig.build(&[]);
+    rig.run(&["build", "r-debug.toml", "--arch", "amd64"]).ok();
 }

@@ -771,3 +771,18 @@ fn an_image_that_cannot_execute_what_it_starts_is_told() {
     let executable = plain.replace(" }", ", mode = \"0755\" }");
     assert!(!told(&format!("{executable}, {link}"), "/srv/link").contains("cannot be executed"));
 }
+
+/// What a terminal obeys is shown as what it is not: names can come from anybody.
+#[test]
+fn control_characters_reach_no_terminal() {
+    let path = "/usr/share/app/a\u{1b}[2Jb\u{9b}c";
+    let rig = Rig::with(&Archive::new(&format!("Package: app\n {path} 0644 data\n")));
+    rig.recipe("[[layer]]\nname = \"main\"\npackages = [\"app\"]\nkeep = \"all\"\n");
+    rig.build(&[]);
+    let told = rig.run(&["why", "r.toml", path, "--arch", "amd64"]).ok().out;
+    assert!(told.contains("/usr/share/app/a\u{fffd}[2Jb\u{fffd}c"), "{told:?}");
+    let failed = rig.run(&["build", "a\u{1b}[2J.toml"]).fails(2, &["a\u{fffd}[2J.toml"]);
+    for text in [told, failed.err, failed.out] {
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+    }
+}

@@ -203,4 +203,28 @@ mod tests {
         assert!(musl.control.text.contains("pkgname = musl\npkgver = 1.2.5-r0\narch = x86_64\n"));
         assert!(musl.marks[&RootPath::parse("/lib/ld-musl-x86_64.so.1").unwrap()].checksum.is_some());
     }
+
+    #[test]
+    fn scripts_are_read_within_bounds() {
+        // A hole takes nothing in the archive, and would take all of the memory.
+        let mut hole = tempfile::tempfile().unwrap();
+        hole.set_len(SCRIPTS.max_total + 1).unwrap();
+        let mut archive = tar::Builder::new(Vec::new());
+        let name = |script: &str| format!("musl-1.2.5-r0.Q1p78yvTLG094tHE1+dToJGbmYzQE=.{script}");
+        for script in ["pre-install", "post-install"] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(9);
+            header.set_mode(0o755);
+            archive.append_data(&mut header, name(script), &b"#!/bin/sh"[..]).unwrap();
+            archive.append_file(name("trigger"), &mut hole).unwrap();
+        }
+        let archive = archive.into_inner().unwrap();
+        assert!(archive.len() < 100_000);
+        let paragraph = "C:Q1p78yvTLG094tHE1+dToJGbmYzQE=\nP:musl\nV:1.2.5-r0\nA:x86_64\n\n";
+        let texts = [("installed", paragraph.as_bytes()), ("scripts.tar", &archive)]
+            .map(|(name, bytes)| (RootPath::parse(&format!("/lib/apk/db/{name}")).unwrap(), bytes.to_vec()));
+        let found = installed("x", &BTreeMap::from(texts), false).unwrap();
+        let scripts: Vec<&String> = found["musl"].control.members.keys().collect();
+        assert_eq!(scripts, [".pre-install"]);
+    }
 }

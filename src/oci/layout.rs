@@ -410,4 +410,28 @@ mod tests {
             assert!(matches!(check_ref_name(bad), Err(OciError::Name { .. })), "{bad}");
         }
     }
+
+    /// Builds that run side by side give a layout the same layers, and read what the others gave it.
+    #[test]
+    fn a_blob_is_there_while_others_admit_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout::open_or_create(directory.path().join("images")).unwrap();
+        let digest = Digest::of(b"layer");
+        let file = |number: usize| {
+            let path = directory.path().join(number.to_string());
+            fs::write(&path, b"layer").unwrap();
+            path
+        };
+        let files: Vec<PathBuf> = (0..3).map(file).collect();
+        layout.admit(&files[2], &digest).unwrap();
+        std::thread::scope(|scope| {
+            for file in &files[..2] {
+                scope.spawn(|| (0..500).for_each(|_| layout.admit(file, &digest).unwrap()));
+            }
+            for _ in 0..500 {
+                assert!(layout.has_blob(&digest) && layout.has_sound_blob(&digest));
+            }
+        });
+        assert_eq!(fs::read_dir(layout.blobs().parent().unwrap()).unwrap().count(), 1, "nothing is left");
+    }
 }

@@ -45,6 +45,16 @@ fn an_image_in_a_registry_is_fetched_once() {
     std::fs::write(&largest, bytes).unwrap();
     std::fs::remove_dir_all(rig.work("images")).unwrap();
     assert_eq!(build(&rig, &["--locked"]).digest(), first);
+    // They count in the cache, and go with the rest of it.
+    let shown =
+        || -> serde_json::Value { serde_json::from_str(&rig.run(&["cache", "--json"]).ok().out).unwrap() };
+    let size = |kind: &str| shown()["kinds"][kind]["bytes"].as_u64().unwrap_or(0);
+    let most = std::fs::metadata(&largest).unwrap().len();
+    assert!(size("images/blobs") >= most && shown()["bytes"].as_u64().unwrap() > size("images/blobs"));
+    rig.run(&["cache", "prune", "--to", "0"]).ok();
+    assert_eq!(size("images/blobs"), 0);
+    std::fs::remove_dir_all(rig.work("images")).unwrap();
+    assert_eq!(build(&rig, &["--locked"]).digest(), first);
     drop(registry);
     std::fs::remove_dir_all(rig.work("images")).unwrap();
     assert_eq!(build(&rig, &["--locked", "--offline"]).digest(), first);

@@ -121,6 +121,26 @@ fn archives_that_are_none() {
         .fails(2, &["`vax` is not an architecture"]);
 }
 
+/// Members of nothing but names, of which gigabytes of memory would be made.
+#[test]
+fn archives_of_too_many_members() {
+    let rig = Rig::new();
+    let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut builder = tar::Builder::new(gzip);
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Directory);
+    header.set_size(0);
+    for number in 0..=100_000 {
+        builder.append_data(&mut header, format!("{number}/"), &[][..]).unwrap();
+    }
+    let bytes = builder.into_inner().unwrap().finish().unwrap();
+    for transport in ["oci-archive", "docker-archive"] {
+        copy(&rig, &bytes, &format!("{transport}:a.tar"))
+            .fails(1, &["`a.tar` is wrong: the tar stream has more than 100000 members"]);
+    }
+    assert!(!rig.work("out").exists());
+}
+
 /// Every call that has to do with an image in a registry.
 fn calls(place: &str) -> [Vec<&str>; 6] {
     [
