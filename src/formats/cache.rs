@@ -14,10 +14,8 @@
 //! and blobs of which only the place is asked, once for as long as nobody touches them.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,12 +25,14 @@ use tempfile::NamedTempFile;
 
 use crate::digest::{Digest, Hasher};
 use crate::hint::{Hint, of_limit};
+use tag::{OURS, TAG, TAG_FILE};
 
 mod content_id;
 mod mapped;
 mod partial;
 mod pruning;
 mod sound;
+mod tag;
 
 pub use content_id::{ContentId, ContentIdError, Verdict};
 pub use mapped::{DerivedWriter, Mapped};
@@ -42,17 +42,6 @@ pub use sound::{SoundFile, SoundReader, Stamp};
 
 /// The bytes of a derived entry's checksum.
 const CHECKSUM: usize = 8;
-
-/// Marks the directory as one that backups can leave out (bford.info/cachedir), and says its form. Processes that use
-/// the cache hold a lock on it that they share.
-const TAG_FILE: &str = "CACHEDIR.TAG";
-
-/// Another form of all below, blobs and what is derived alike, needs another number: then a cache of the old form is
-/// emptied. Kinds of derived entries have versions of their own.
-const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n# This is a cache of rootforge. It can be deleted.\n# Form 2\n";
-
-/// What the tag of a cache of any form says.
-const OURS: &str = "This is a cache of rootforge";
 
 /// What a cache has beside its tag and the count.
 const DIRECTORIES: [&str; 4] = ["blobs", "partial", "derived", "images"];
@@ -151,35 +140,6 @@ impl Hint for CacheError {
 }
 
 impl Cache {
-    /// Whether a directory is a cache, be it of another version, or can become one: nobody else has files in it. One
-    /// that is half deleted, its tag first, counts too.
-    pub fn may_be_at(root: &Path) -> bool {
-        let names = |path: &Path| -> Vec<OsString> {
-            fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect()
-        };
-        let is_nobodys = |name: &OsStr| name.as_encoded_bytes().starts_with(b".") || name == "lost+found";
-        let is_kind = |name: &OsString| {
-            let number = name.to_str().and_then(|name| Some(name.rsplit_once('-')?.1));
-            number.is_some_and(|number| number.parse::<u32>().is_ok())
-        };
-        let tag = root.join(TAG_FILE);
-        // In this order: what another process makes a cache of meanwhile has its tag before all but the count.
-        let listed = names(root);
-        let text = tag.is_file().then(|| fs::read_to_string(&tag).ok()).flatten();
-        let is_ours = |name: &OsStr| match name.to_str() {
-            Some("blobs") => names(&root.join(name)).iter().all(|kind| kind == "sha256" || kind == "apk"),
-            Some("derived") => names(&root.join(name)).iter().all(is_kind),
-            Some("partial" | "images") => root.join("derived").is_dir(),
-            Some(pruning::SIZE_FILE) => root.join("derived").is_dir() || listed.len() == 1,
-            // As it is left where a disk was full.
-            Some(TAG_FILE) => text.as_ref().is_some_and(|text| TAG.starts_with(text.as_str())),
-            _ => false,
-        };
-        let is_gone = |name: &OsStr| fs::symlink_metadata(root.join(name)).is_err();
-        let is_tagged = text.as_ref().is_some_and(|text| text.contains(OURS));
-        is_tagged || listed.iter().all(|name| is_nobodys(name) || is_ours(name) || is_gone(name))
-    }
-
     /// Uses a directory, which is made if it is not there.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, CacheError> {
         let mut cache = Cache {
@@ -201,7 +161,7 @@ impl Cache {
             let is_empty =
                 is_ours || fs::read_dir(&cache.root).is_ok_and(|mut entries| entries.next().is_none());
             // First, for it says whose the rest is.
-            write_tag(&tag).map_err(CacheError::write(&tag))?;
+            tag::write(&tag).map_err(CacheError::write(&tag))?;
             if is_empty {
                 cache.remember(0, None);
             }
@@ -448,21 +408,6 @@ fn within<T>(directory: &Path, attempt: impl Fn() -> Result<T, CacheError>) -> R
     let made = || create_dir(directory).and_then(|()| attempt());
     let again = |error: CacheError| if error.is_vanished() { made() } else { Err(error) };
     attempt().or_else(again).or_else(again)
-}
-
-/// Writes the tag so that nobody finds half of it. Where there is one it stays the same file, on which others may hold
-/// a lock.
-fn write_tag(tag: &Path) -> io::Result<()> {
-    let directory = crate::atomic_file::directory_of(tag);
-    let mut new =
-        tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o666)).tempfile_in(directory)?;
-    new.write_all(TAG.as_bytes())?;
-    if new.persist_noclobber(tag).is_err() {
-        let mut old = File::options().write(true).create(true).truncate(false).open(tag)?;
-        old.write_all(TAG.as_bytes())?;
-        old.set_len(TAG.len() as u64)?;
-    }
-    Ok(())
 }
 
 fn new_file(directory: &Path) -> Result<NamedTempFile, CacheError> {
