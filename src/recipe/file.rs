@@ -87,12 +87,6 @@ fn read_one(mut table: Table<'_>, dir: &Path, mentions: &mut Mentions) -> Option
     table.finish();
 
     let path = path.and_then(|value| value.text()).and_then(|text| read_path(&text, findings));
-    if let Some(path) = &path
-        && (path.as_str().len() > MAX_PATH || path.as_str().split('/').any(|name| name.len() > MAX_NAME))
-    {
-        let message = format!("the path is longer than {MAX_PATH} bytes, or a name in it than {MAX_NAME}");
-        findings.value(&path.span(), message, "no system can open that");
-    }
     let read_mode = mode.as_ref().and_then(read_mode);
     let owner = owner.and_then(|text| Owner::read(&text, findings, mentions));
     let given = [&source, &content, &kind].into_iter().flatten().count();
@@ -111,18 +105,7 @@ fn read_one(mut table: Table<'_>, dir: &Path, mentions: &mut Mentions) -> Option
         return None;
     }
     let source = match (source, content, kind) {
-        (Some(source), _, _) => {
-            let source = Template::read(&source.text()?, findings);
-            if source.as_str().is_empty() {
-                findings.value(
-                    &source.span(),
-                    "`source` is empty",
-                    "name a file relative to the recipe's directory",
-                );
-            }
-            source.must_exist(dir, findings);
-            FileSource::Host(source)
-        }
+        (Some(source), _, _) => read_source(&source.text()?, dir, findings),
         (_, Some(content), _) => FileSource::Content(content.text()?.text.to_owned()),
         (_, _, kind) => read_type(&kind?.text()?, target.as_ref(), mode.as_ref(), &span, findings)?,
     };
@@ -142,6 +125,15 @@ fn read_one(mut table: Table<'_>, dir: &Path, mentions: &mut Mentions) -> Option
         findings.value(&path.span(), "`/` can only be a directory", "name a file below it");
     }
     Some(FileSpec { path, source, mode: read_mode, owner })
+}
+
+fn read_source(text: &Text<'_>, dir: &Path, findings: &Findings<'_>) -> FileSource {
+    let source = Template::read(text, findings);
+    if source.as_str().is_empty() {
+        findings.value(&source.span(), "`source` is empty", "name a file relative to the recipe's directory");
+    }
+    source.must_exist(dir, findings);
+    FileSource::Host(source)
 }
 
 fn read_type(
@@ -203,6 +195,10 @@ fn read_path(text: &Text<'_>, findings: &Findings<'_>) -> Option<Template> {
             "take another name; to leave files of packages out, use `exclude` of the layer",
         );
         return None;
+    }
+    if path.as_str().len() > MAX_PATH || path.as_str().split('/').any(|name| name.len() > MAX_NAME) {
+        let message = format!("the path is longer than {MAX_PATH} bytes, or a name in it than {MAX_NAME}");
+        findings.value(&path.span(), message, "no system can open that");
     }
     Some(path)
 }

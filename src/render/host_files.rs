@@ -44,66 +44,90 @@ pub fn recipe_files(
     placeholders: Placeholders<'_>,
     surroundings: &Surroundings<'_>,
 ) -> Result<Made, RenderError> {
-    let Surroundings { canonical, has_directory } = surroundings;
-    let mut made = Made::new();
-    let mut named: BTreeMap<RootPath, RootPath> = BTreeMap::new();
-    for spec in &layer.files {
+    let mut gathered =
+        Gathered { recipe, layer, accounts, surroundings, made: Made::new(), named: BTreeMap::new() };
+    layer.files.iter().try_for_each(|spec| gathered.add(spec, placeholders))?;
+    Ok(gathered.made)
+}
+
+/// The files of a layer as they come together.
+struct Gathered<'a> {
+    recipe: &'a Recipe,
+    layer: &'a Layer,
+    accounts: &'a Accounts,
+    surroundings: &'a Surroundings<'a>,
+    made: Made,
+    /// The paths of entries so far, and by which names those have them.
+    named: BTreeMap<RootPath, RootPath>,
+}
+
+impl Gathered<'_> {
+    /// Adds what an entry brings.
+    fn add(&mut self, spec: &FileSpec, placeholders: Placeholders<'_>) -> Result<(), RenderError> {
+        let canonical = self.surroundings.canonical;
         let target = spec
             .path(placeholders.arch_name, placeholders.triplet)
-            .map_err(|source| RenderError::Path { layer: layer.name.clone(), source })?;
-        let is_of_host = matches!(spec.source, FileSource::Host(_));
+            .map_err(|source| RenderError::Path { layer: self.layer.name.clone(), source })?;
         if behind_itself(&target, canonical) {
             let place = canonical(&target);
             match &spec.source {
                 FileSource::Symlink(to)
                     if canonical(&target.link_target(&placeholders.expand(to))) == place =>
                 {
-                    if !recipe.skeleton {
+                    if !self.recipe.skeleton {
                         let link = MadeFile::symlink(target.clone(), &placeholders.expand(to));
-                        made.insert(target, link);
+                        self.made.insert(target, link);
                     }
-                    continue;
+                    return Ok(());
                 }
                 FileSource::Symlink(_) | FileSource::Content(_) => {
-                    return Err(RenderError::DistroLink { layer: layer.name.clone(), path: target, place });
+                    let layer = self.layer.name.clone();
+                    return Err(RenderError::DistroLink { layer, path: target, place });
                 }
                 // Directories grow together, and trees with them.
                 FileSource::Directory | FileSource::Host(_) => {}
             }
         }
-        for mut file in spec_files(recipe, spec, &canonical(&target), placeholders)? {
-            let path = canonical(&file.entry.path);
-            if path.components().any(|name| name.starts_with(WHITEOUT)) {
-                return Err(RenderError::Whiteout { layer: layer.name.clone(), path });
-            }
-            let adds_nothing = match &file.entry.kind {
-                EntryKind::Directory => has_directory(&path),
-                // A link of the skeleton, brought along in a tree.
-                EntryKind::Symlink { target } if path != file.entry.path => {
-                    canonical(&file.entry.path.link_target(target)) == path
-                }
-                _ => false,
-            };
-            if is_of_host && adds_nothing {
-                continue;
-            }
-            file.entry.path = path;
-            own(&mut file, spec, accounts)?;
-            let (path, kind) = (file.entry.path.clone(), file.entry.kind.clone());
-            let before = made.insert(path.clone(), file);
-            // What a tree brings may be replaced by what is named for itself, and trees may grow together.
-            let is_directory = |kind: &EntryKind| *kind == EntryKind::Directory;
-            if let (Some(before), Some(first)) = (before, named.get(&path))
-                && path == canonical(&target)
-                && !(is_directory(&kind) && is_directory(&before.entry.kind))
-            {
-                let (layer, first) = (layer.name.clone(), first.clone());
-                return Err(RenderError::SamePlace { layer, path, first, second: target });
-            }
+        for file in spec_files(self.recipe, spec, &canonical(&target), placeholders)? {
+            self.put(file, spec, &target)?;
         }
-        named.insert(canonical(&target), target);
+        self.named.insert(canonical(&target), target);
+        Ok(())
     }
-    Ok(made)
+
+    /// Adds one file of an entry.
+    fn put(&mut self, mut file: MadeFile, spec: &FileSpec, target: &RootPath) -> Result<(), RenderError> {
+        let Surroundings { canonical, has_directory } = self.surroundings;
+        let path = canonical(&file.entry.path);
+        if path.components().any(|name| name.starts_with(WHITEOUT)) {
+            return Err(RenderError::Whiteout { layer: self.layer.name.clone(), path });
+        }
+        let adds_nothing = match &file.entry.kind {
+            EntryKind::Directory => has_directory(&path),
+            // A link of the skeleton, brought along in a tree.
+            EntryKind::Symlink { target } if path != file.entry.path => {
+                canonical(&file.entry.path.link_target(target)) == path
+            }
+            _ => false,
+        };
+        if adds_nothing && matches!(spec.source, FileSource::Host(_)) {
+            return Ok(());
+        }
+        file.entry.path = path.clone();
+        own(&mut file, spec, self.accounts)?;
+        let kind = file.entry.kind.clone();
+        let before = self.made.insert(path.clone(), file);
+        // What a tree brings may be replaced by what is named for itself, and trees may grow together.
+        let is_directory = |kind: &EntryKind| *kind == EntryKind::Directory;
+        if let (Some(before), Some(first)) = (before, self.named.get(&path))
+            && path == canonical(target)
+            && !(is_directory(&kind) && is_directory(&before.entry.kind))
+        {
+            let (layer, first, second) = (self.layer.name.clone(), first.clone(), target.clone());
+            return Err(RenderError::SamePlace { layer, path, first, second });
+        }
+        Ok(())
+    }
 }
 
 /// Whether a path is itself one of the distro's links.

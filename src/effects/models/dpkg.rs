@@ -319,22 +319,13 @@ pub(super) fn alternatives(machine: &mut Machine<'_>, call: &Call) -> Reply {
             "--auto" => return Reply::status(0),
             "--set" => {
                 let (name, file) = (next(), next());
-                let best = machine.best_alternative(name);
-                return match best {
+                return match machine.best_alternative(name) {
                     Some((_, best, _)) if best.as_str() == file => Reply::status(0),
                     _ => Reply::Unknown("the choice by hand is not followed".to_owned()),
                 };
             }
             "--query" | "--display" | "--list" | "--config" => {
-                let name = next();
-                return match machine.best_alternative(name) {
-                    Some((_, best, _)) if word == "--query" => {
-                        Reply::output(format!("Name: {name}\nStatus: auto\nBest: {best}\nValue: {best}\n"))
-                    }
-                    Some((_, best, _)) if word == "--list" => Reply::output(format!("{best}\n")),
-                    Some(_) => Reply::output(unknown()),
-                    None => Reply::status(2),
-                };
+                return told_alternative(machine, word, next());
             }
             "--altdir" | "--admindir" | "--log" | "--instdir" | "--root" => {
                 next();
@@ -349,4 +340,16 @@ pub(super) fn alternatives(machine: &mut Machine<'_>, call: &Call) -> Reply {
     });
     machine.effect(Effect::Alternative { name, link, path: file, priority, slaves });
     Reply::status(0)
+}
+
+/// What update-alternatives(1) tells of a name when it is asked in one of its ways.
+fn told_alternative(machine: &Machine<'_>, way: &str, name: &str) -> Reply {
+    match machine.best_alternative(name) {
+        Some((_, best, _)) if way == "--query" => {
+            Reply::output(format!("Name: {name}\nStatus: auto\nBest: {best}\nValue: {best}\n"))
+        }
+        Some((_, best, _)) if way == "--list" => Reply::output(format!("{best}\n")),
+        Some(_) => Reply::output(unknown()),
+        None => Reply::status(2),
+    }
 }
