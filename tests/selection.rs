@@ -681,6 +681,20 @@ fn policies_includes_and_excludes() {
             "",
         )
         .fails(2, &["layer `main`: `/usr/lib/none-*.so` in `exclude` matches no file of any package", "hint: "]),
+        case(
+            "patterns that match nothing are told all at once",
+            &layer(r#""app""#, "exclude = [\"/usr/none\", \"/usr/bin/app\", \"/usr/lib/none-*.so\"]"),
+            "Package: app
+             /usr/bin/app elf program",
+            "",
+        )
+        .fails(
+            2,
+            &[
+                "2 patterns match no file of any package:\n  layer `main`: `/usr/lib/none-*.so` in `exclude`\n  \
+                 layer `main`: `/usr/none` in `exclude`\nhint: correct the patterns",
+            ],
+        ),
     ]);
 }
 

@@ -192,19 +192,29 @@ fn judge_patterns(found: &[(Arch, &[UnmatchedPattern])], progress: &dyn Progress
     let mut all: Vec<_> = found.iter().flat_map(|(_, unmatched)| *unmatched).collect();
     all.sort();
     all.dedup();
+    let mut mistakes = Vec::new();
     for pattern in all {
-        let words = format!(
-            "layer `{}`: `{}` in `{}` matches no file of any package",
-            pattern.layer, pattern.pattern, pattern.list
-        );
+        let words = format!("layer `{}`: `{}` in `{}`", pattern.layer, pattern.pattern, pattern.list);
         let missing: Vec<_> = found.iter().filter(|(_, unmatched)| unmatched.contains(pattern)).collect();
         if missing.len() == found.len() && pattern.certain {
-            return Err(Failure::usage(words, "correct the pattern or remove it"));
+            mistakes.push(words);
+            continue;
         }
         let archs: Vec<_> = missing.iter().map(|(arch, _)| arch.name()).collect();
-        progress.note(&format!("{words} on {}", archs.join(", ")));
+        progress.note(&format!("{words} matches no file of any package on {}", archs.join(", ")));
     }
-    Ok(())
+    match mistakes.as_slice() {
+        [] => Ok(()),
+        [one] => {
+            let message = format!("{one} matches no file of any package");
+            Err(Failure::usage(message, "correct the pattern or remove it"))
+        }
+        many => {
+            let message =
+                format!("{} patterns match no file of any package:\n  {}", many.len(), many.join("\n  "));
+            Err(Failure::usage(message, "correct the patterns or remove them"))
+        }
+    }
 }
 
 /// The layout that layers are written into: the output itself, or one that goes when the output is written.
