@@ -155,11 +155,15 @@ impl Lock {
 
     /// Reads a lock; none where there is no such file.
     pub fn read(path: &Path) -> Result<Option<Lock>, LockError> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(LockError::Read { path: path.to_owned(), source }),
         };
+        let text = String::from_utf8(bytes).map_err(|error| LockError::Malformed {
+            path: path.to_owned(),
+            reason: format!("it is not UTF-8 behind byte {}", error.utf8_error().valid_up_to()),
+        })?;
         let conflict = text.lines().position(|line| line.starts_with("<<<<<<< "));
         let malformed = |error: toml::de::Error| match conflict {
             Some(line) => LockError::Unmerged { path: path.to_owned(), line: line + 1 },

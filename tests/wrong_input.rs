@@ -408,7 +408,14 @@ fn locks_that_cannot_be_read() {
         }
     }
     rig.write("r.lock", [0xff, 0xfe]);
-    rig.run(BUILD).fails(1, &["cannot read the lock r.lock", "UTF-8"]);
+    rig.run(BUILD)
+        .fails(1, &["r.lock cannot be understood: it is not UTF-8 behind byte 0", "hint: remove it"]);
+    std::fs::remove_file(rig.work("r.lock")).unwrap();
+    std::fs::create_dir(rig.work("r.lock")).unwrap();
+    rig.run(BUILD).fails(1, &["cannot read the lock r.lock", "hint: make it a file"]);
+    rig.run(&["build", "r.lock"])
+        .fails(2, &["`r.lock` is what a recipe's lock is called", "hint: name the recipe"]);
+    rig.run(&["build", "."]).fails(2, &["cannot read the recipe `.`", "give the path of a recipe in it"]);
     assert_eq!(rig.listing("work/images"), images);
 }
 

@@ -335,7 +335,7 @@ fn source_date_epoch() -> Result<Option<u64>, Failure> {
 
 /// Reads a recipe, in one of its variants.
 pub(super) fn load_recipe(path: &Path, variant: Option<&str>) -> Result<Recipe, Failure> {
-    if Lock::path_for(path) == path {
+    if path.extension().is_some_and(|ending| ending == "lock") {
         return Err(Failure::usage(
             format!("`{}` is what a recipe's lock is called", path.display()),
             "name the recipe, such as `NAME.toml`",

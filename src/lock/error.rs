@@ -74,7 +74,7 @@ pub enum LockError {
 impl Hint for LockError {
     fn hints(&self) -> Vec<String> {
         match self {
-            LockError::Read { .. } => vec![],
+            LockError::Read { .. } => vec!["make it a file that may be read, or move it away".into()],
             LockError::Unmerged { .. } => {
                 vec!["take either side whole, then run `rootforge lock` for what the recipes have now".into()]
             }

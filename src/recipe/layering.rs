@@ -42,6 +42,16 @@ impl Layering {
     }
 
     fn read_policy(value: &Value<'_>, findings: &Findings<'_>) -> Self {
+        if !value.is_text() {
+            let hint = match value.source().parse() {
+                Ok(1..=Self::MAX_BUDGET) => {
+                    format!("write `layers = {{ policy = \"auto\", budget = {} }}`", value.source())
+                }
+                _ => "write `layers = \"auto\"`, or leave it out".to_owned(),
+            };
+            value.mistyped("a policy", hint);
+            return Layering::Explicit;
+        }
         let Some(text) = value.text() else { return Layering::Explicit };
         match one_of(&text, "layers", Self::NAMES, findings) {
             Some("auto") => Layering::Auto { budget: Self::DEFAULT_BUDGET },

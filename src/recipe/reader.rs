@@ -78,6 +78,10 @@ impl<'t> Value<'t> {
         self.findings.value(&self.span, message, hint);
     }
 
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self.node, DeValue::String(_))
+    }
+
     /// A string.
     pub(super) fn text(&self) -> Option<Text<'t>> {
         if let DeValue::String(text) = self.node {

@@ -338,7 +338,14 @@ fn wrong_budgets_and_policies_are_told() {
         ("{ policy = \"explicit\", budget = 3 }", &["explicit layers need no `budget`"]),
         ("{ budget = 3 }", &["has no `policy`"]),
         ("{ policy = \"auto\", most = 3 }", &["unknown key `most`", "known keys are `budget`, `policy`"]),
-        ("5", &["`layers` must be a string, not an integer"]),
+        (
+            "5",
+            &[
+                "`layers` must be a policy, not an integer",
+                "hint: write `layers = { policy = \"auto\", budget = 5 }`",
+            ],
+        ),
+        ("true", &["`layers` must be a policy, not a boolean", "hint: write `layers = \"auto\"`, or leave"]),
     ] {
         rig.recipe(&recipe(&format!("layers = {layers}")));
         rig.run(&["build", "r.toml", "--arch", "amd64"]).fails(2, words);
