@@ -300,6 +300,11 @@ impl FileCatalog {
         is_new
     }
 
+    /// Whether a package claims a path for itself.
+    pub fn diverts(&self, package: &str, path: &RootPath) -> bool {
+        self.diverted.get(path).is_some_and(|by| by == package)
+    }
+
     /// Settles who owns what several packages have: who claims it for itself, or else the first by name of those that no
     /// other replaces with more right, or simply the first by name. The others follow by name. Within one package a later
     /// entry replaces an earlier.

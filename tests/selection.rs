@@ -698,6 +698,24 @@ fn policies_includes_and_excludes() {
     ]);
 }
 
+/// Of `C` lines of tmpfiles.d(5) the source is what a package has, or the factory's file of that name.
+#[test]
+fn what_is_copied_at_a_start_is_there() {
+    let rig = Rig::with(&Archive::new(
+        "Package: app
+ /usr/bin/app elf program
+ /usr/share/app/default 0644 text
+ /usr/share/factory/etc/own.conf 0644 own
+ /usr/lib/tmpfiles.d/app.conf 0644 C /etc/app.conf 0640 - - - /usr/share/app/default\\nC /etc/own.conf\\nC /etc/none",
+    ));
+    rig.recipe("strict = true\n[[layer]]\nname = \"main\"\npackages = [\"app\"]\n");
+    rig.build(&[]);
+    let image = Image::read(&rig.work("images"), "r");
+    assert_eq!((image.text("/etc/app.conf"), image.text("/etc/own.conf")), ("text", "own"));
+    assert_eq!(image.get("/etc/app.conf").unwrap().0.metadata.mode, 0o640);
+    assert!(image.get("/etc/none").is_none());
+}
+
 /// What control files leave unsaid counts all the same.
 #[test]
 fn links_of_packages_with_libraries() {
@@ -1681,6 +1699,20 @@ fn paths_of_packages_and_of_the_recipe() {
                /usr/share/two: file 0644 "zapp""#,
         ),
         case(
+            "Replaces counts for the versions that it names",
+            &layer(r#""app", "zapp""#, ""),
+            "Package: app
+             Version: 5
+             Replaces: zapp (<< 2)
+             /usr/share/one 0644 app
+
+             Package: zapp
+             Version: 5
+             Replaces: app (>= 4)
+             /usr/share/one 0644 zapp",
+            r#"/usr/share/one: file 0644 "zapp""#,
+        ),
+        case(
             "where neither replaces the other, that is told",
             &layer(r#""app", "zapp""#, ""),
             "Package: app
@@ -2590,7 +2622,9 @@ fn who_diverts_a_path_has_it() {
     ));
     rig.recipe("[[layer]]\nname = \"main\"\npackages = [\"all-tools\", \"tool\", \"copier\"]\n");
     let told = rig.run(&["build", "r.toml", "--arch", "amd64"]).ok().err;
-    assert!(told.contains("/usr/bin/tool is in tool and in all-tools"), "{told}");
+    let words =
+        "tool diverts /usr/bin/tool of all-tools, and has its own there: that of all-tools is left out";
+    assert!(told.contains(words), "{told}");
     assert_eq!(Image::read(&rig.work("images"), "r").text("/usr/bin/tool"), "of its own");
     // A script that looks at it sees that, and images on this one have the same layer, recalled or not.
     let base = Image::read(&rig.work("images"), "r").layers[0].clone();

@@ -11,7 +11,7 @@ use crate::apk::archive::Marks;
 use crate::apk::pkginfo::PackageInfo;
 use crate::apk::{self, ApkError, Constraint, Relation};
 use crate::cache::ContentId;
-use crate::deb::{self, archive::DebError};
+use crate::deb::{self, archive::DebError, relation};
 use crate::hint::Hint;
 use crate::tarball::{Entry, Limits};
 
@@ -63,15 +63,16 @@ impl From<apk::archive::ControlFiles> for Control {
 impl PackageFiles {
     /// With which priority this package's files replace those of another; none if they have no right to.
     ///
-    /// Debian's `Replaces` has no priorities (Debian Policy 7.6.1); apk's `replaces` counts for the versions it
-    /// names, with `replaces_priority`.
+    /// Debian's `Replaces` has no priorities (Debian Policy 7.6.1); apk's `replaces` has `replaces_priority`. Both count
+    /// for the versions that they name.
     pub fn replaces(&self, other: &PackageFiles) -> Option<u32> {
         let text = &self.manifest.control.text;
         match self.content {
             ContentId::Sha256(_) => {
                 let field = deb::control::paragraphs(text).next()?.field("Replaces")?;
-                let mut clauses = field.split(',').filter_map(|one| one.trim().split([' ', '(', ':']).next());
-                clauses.any(|name| name == other.name).then_some(0)
+                // Fields of binary packages name no architectures.
+                let mut named = relation::parse(field, "").ok()?.into_iter().flatten();
+                named.any(|one| one.name == other.name && one.accepts(&other.version)).then_some(0)
             }
             ContentId::Apk(_) => {
                 let info = PackageInfo::parse(text).ok()?;

@@ -284,9 +284,39 @@ const OTHERS: &[(&str, Model)] = &[
     ("valgrind-listener", tools::skipped),
 ];
 
-/// Whether a command is there before any package is configured that scripts do not name.
-pub(super) fn is_essential(name: &str, is_apk: bool) -> bool {
-    !is_apk && ESSENTIAL.iter().any(|(known, _)| *known == name)
+/// Those of the Essential commands that lie in `/usr/sbin`; the others lie in `/usr/bin`.
+const OF_ADMINISTRATORS: [&str; 22] = [
+    "addgroup",
+    "adduser",
+    "chpasswd",
+    "delgroup",
+    "deluser",
+    "groupadd",
+    "groupdel",
+    "groupmod",
+    "grpconv",
+    "invoke-rc.d",
+    "ldconfig",
+    "libgvc6-config-update",
+    "pam-auth-update",
+    "pwconv",
+    "runuser",
+    "shadowconfig",
+    "start-stop-daemon",
+    "update-passwd",
+    "update-rc.d",
+    "useradd",
+    "userdel",
+    "usermod",
+];
+
+/// Whether a command is at a path before any package is configured that scripts do not name.
+pub(super) fn is_essential(path: &RootPath, is_apk: bool) -> bool {
+    let name = path.file_name();
+    let directory = if OF_ADMINISTRATORS.contains(&name) { "/usr/sbin" } else { "/usr/bin" };
+    !is_apk
+        && path.parent().is_some_and(|parent| parent.as_str() == directory)
+        && ESSENTIAL.iter().any(|(known, _)| *known == name)
 }
 
 /// What `.` does with a file that no package of the image has.

@@ -47,6 +47,26 @@ fn path(text: &str) -> RootPath {
 }
 
 #[test]
+fn commands_are_where_their_packages_have_them() {
+    let found = postinst(
+        "for one in sed sh which ldconfig adduser; do ln -s \"$(command -v $one)\" /etc/$one; done\n\
+         if [ -x /usr/sbin/sed ] || [ -x /usr/bin/ldconfig ]; then mkdir /etc/both; fi",
+    );
+    let links: Vec<&str> = found
+        .effects
+        .iter()
+        .map(|effect| match effect {
+            Effect::Symlink { target, .. } => target.as_str(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        links,
+        ["/usr/bin/sed", "/usr/bin/sh", "/usr/bin/which", "/usr/sbin/ldconfig", "/usr/sbin/adduser"]
+    );
+}
+
+#[test]
 fn a_temporary_file_keeps_whose_it_is_where_it_goes() {
     let owner = |found: &PackageEffects, at: &str| {
         let of = |effect: &Effect| match effect {

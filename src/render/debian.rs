@@ -184,16 +184,29 @@ impl<'a> Setup<'a> {
                 }
             }
         }
-        let is_file = |path: &RootPath| {
-            self.catalog.at(path).first().is_some_and(|file| {
-                matches!(
-                    self.catalog.get(*file).1.entry.kind,
-                    EntryKind::File { .. } | EntryKind::HardLink { .. }
-                )
-            })
-        };
-        wanted.retain(is_file);
+        wanted.retain(|path| self.is_file(path));
         wanted
+    }
+
+    /// What [`Setup::layer`] must see beside that: what the declarations among these files copy.
+    pub fn wants_to_copy(
+        &self,
+        selected: &'a SelectedLayer,
+        contents: &BTreeMap<RootPath, Vec<u8>>,
+    ) -> BTreeSet<RootPath> {
+        let whole = self.brought(selected).into_iter().filter(|(_, whole)| *whole);
+        let declared = whole.flat_map(|(package, _)| self.copied(package, contents));
+        let mut wanted: BTreeSet<RootPath> =
+            declared.filter_map(|from| source(self.catalog, &from)).collect();
+        wanted.retain(|path| self.is_file(path) && !contents.contains_key(path));
+        wanted
+    }
+
+    fn is_file(&self, path: &RootPath) -> bool {
+        self.catalog.at(path).first().is_some_and(|file| {
+            let kind = &self.catalog.get(*file).1.entry.kind;
+            matches!(kind, EntryKind::File { .. } | EntryKind::HardLink { .. })
+        })
     }
 
     /// Makes what the next layer's packages make, from the content of the files it wants. `laid` is what the

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::catalog::{FileCatalog, FileRef};
 use crate::effects::{Effect, ModeChange, NSSWITCH_CONF, Owner, given_away};
 use crate::loader::resolve;
+use crate::recipe::WHITEOUT;
 use crate::root_path::RootPath;
 use crate::tarball::{CAPABILITIES, EntryKind};
 
@@ -52,6 +53,22 @@ pub(super) struct Files<'t, 'a> {
     names: Option<BTreeMap<RootPath, BTreeSet<RootPath>>>,
 }
 
+/// The path at which an effect makes something.
+fn made(effect: &Effect) -> Option<&RootPath> {
+    match effect {
+        Effect::File { path, .. }
+        | Effect::Symlink { path, .. }
+        | Effect::Directory { path, .. }
+        | Effect::Copy { to: path, .. }
+        | Effect::Rename { to: path, .. } => Some(path),
+        _ => None,
+    }
+}
+
+fn is_whiteout(path: &RootPath) -> bool {
+    path.components().any(|name| name.starts_with(WHITEOUT))
+}
+
 /// The packages' file that a path leads to.
 pub(super) fn source(catalog: &FileCatalog, path: &RootPath) -> Option<RootPath> {
     resolve(catalog, path).filter(|path| !catalog.at(path).is_empty())
@@ -75,6 +92,9 @@ impl<'t, 'a> Files<'t, 'a> {
     /// Carries out one effect; `whole` says whether the package is in the image for its own sake, so that what
     /// it makes anew belongs there as well.
     pub(super) fn apply(&mut self, effect: &Effect, whole: bool) -> Result<(), Failure> {
+        if let Some(path) = made(effect).filter(|path| is_whiteout(path)) {
+            return Err(format!("{path} would be a whiteout, which deletes what is below, and is not made"));
+        }
         match effect {
             Effect::Owner { path, user, group, recursive } => {
                 let owner = Owner { user: user.clone(), group: group.clone() };
@@ -161,7 +181,7 @@ impl<'t, 'a> Files<'t, 'a> {
         let outside = NOT_IN_IMAGES.iter().any(|dir| {
             path.as_str().strip_prefix(dir).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         });
-        !outside && !path.is_root() && !(self.excludes)(path)
+        !outside && !path.is_root() && !is_whiteout(path) && !(self.excludes)(path)
     }
 
     fn make(&mut self, file: &MadeFile) {
@@ -372,13 +392,8 @@ impl<'t, 'a> Files<'t, 'a> {
             return Ok(());
         }
         if item.layer != self.layer {
-            let is_scripts = match &item.origin {
-                Origin::Made(_) => !is_directory,
-                Origin::Package(file) => self.catalog.is_given(*file) && !is_directory,
-                Origin::Implied => false,
-            };
             let stays = format!("{path} stays, which it removes: a layer below has it");
-            return if is_scripts { Err(stays) } else { Ok(()) };
+            return if is_directory { Ok(()) } else { Err(stays) };
         }
         for (path, _) in self.tree.remove(&path) {
             self.touched.insert(path);
@@ -419,12 +434,5 @@ fn hard_links(tree: &ImageTree, catalog: &FileCatalog) -> BTreeMap<RootPath, BTr
 pub(super) fn is_made_again(effect: &Effect, effects: &[Effect]) -> bool {
     let Effect::Remove { path, .. } = effect else { return false };
     let mut later = effects.iter().skip_while(|one| !std::ptr::eq(*one, effect)).skip(1);
-    later.any(|later| match later {
-        Effect::File { path: made, .. }
-        | Effect::Symlink { path: made, .. }
-        | Effect::Directory { path: made, .. }
-        | Effect::Copy { to: made, .. }
-        | Effect::Rename { to: made, .. } => made == path,
-        _ => false,
-    })
+    later.any(|later| made(later) == Some(path))
 }

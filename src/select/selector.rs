@@ -373,12 +373,15 @@ impl<'a> Selector<'a> {
         }
         for other in others {
             let dropped = catalog.get(*other).0;
-            if dropped.name != taken.name && taken.replaces(dropped).is_none() {
-                self.warnings.insert(Warning::Contested {
-                    path: path.clone(),
-                    taken: taken.name.clone(),
-                    dropped: dropped.name.clone(),
-                });
+            if dropped.name == taken.name {
+                continue;
+            }
+            let (path, taken_name, dropped_name) = (path.clone(), taken.name.clone(), dropped.name.clone());
+            if catalog.diverts(&taken.name, &path) {
+                self.warnings.insert(Warning::Diverted { path, by: taken_name, of: dropped_name });
+            } else if taken.replaces(dropped).is_none() {
+                let (taken, dropped) = (taken_name, dropped_name);
+                self.warnings.insert(Warning::Contested { path, taken, dropped });
             }
         }
     }

@@ -51,6 +51,15 @@ pub enum Warning {
         /// The package whose file is not.
         dropped: String,
     },
+    /// A package diverts another's file and has its own there; the other's, with its new name, is not made.
+    Diverted {
+        /// The path.
+        path: RootPath,
+        /// The package that diverts it.
+        by: String,
+        /// The package whose file has no place.
+        of: String,
+    },
     /// A program for glibc on a distro that has musl.
     ForeignLoader {
         /// The program.
@@ -170,6 +179,9 @@ impl fmt::Display for Warning {
                     f,
                     "{path} is in {taken} and in {dropped}, and neither replaces the other; {taken}'s is taken"
                 )
+            }
+            Warning::Diverted { path, by, of } => {
+                write!(f, "{by} diverts {path} of {of}, and has its own there: that of {of} is left out")
             }
             Warning::ForeignLoader { program, interp } => {
                 write!(

@@ -107,11 +107,7 @@ impl World for Machine<'_> {
             return Some(Node::Directory);
         }
         // Commands of packages that are not looked into, yet on every system where packages are configured.
-        let is_command = COMMANDS[2..4].iter().any(|directory| {
-            let name = path.as_str().strip_prefix(directory).and_then(|rest| rest.strip_prefix('/'));
-            name.is_some_and(|name| models::is_essential(name, self.facts.is_apk))
-        });
-        is_command.then_some(Node::File { mode: 0o755, size: None })
+        models::is_essential(path, self.facts.is_apk).then_some(Node::File { mode: 0o755, size: None })
     }
 
     fn bits(&self, directory: &RootPath) -> u32 {

@@ -72,8 +72,9 @@ impl<'a> SetUp<'a> for Debian<'a> {
     }
 
     fn layer(&mut self, number: usize, selected: &'a SelectedLayer, laid: &Made) -> Result<Laid, ForgeError> {
-        let contents = contents(self.catalog, &self.setup.wants(selected))?;
-        let LayerSetup { made, accounts, changes } = self.setup.layer(number, selected, laid, contents)?;
+        let mut wanted = contents(self.catalog, &self.setup.wants(selected))?;
+        wanted.extend(contents(self.catalog, &self.setup.wants_to_copy(selected, &wanted))?);
+        let LayerSetup { made, accounts, changes } = self.setup.layer(number, selected, laid, wanted)?;
         Ok(Laid { made, accounts, changes })
     }
 

@@ -57,6 +57,19 @@ impl Setup<'_> {
         self.declared(package, is_such).iter().filter_map(|path| self.text(path)).collect()
     }
 
+    /// What a package's declarations copy, where its source is there.
+    pub(super) fn copied(&self, package: &str, contents: &BTreeMap<RootPath, Vec<u8>>) -> Vec<RootPath> {
+        let paths = self.declared(package, is_tmpfiles);
+        let texts =
+            paths.iter().filter_map(|path| contents.get(path)).map(|text| String::from_utf8_lossy(text));
+        let effects = texts.flat_map(|text| tmpfiles::effects(&text, |_| false, |_| true));
+        let sources = effects.filter_map(|effect| match effect {
+            Effect::Copy { from, .. } => Some(from),
+            _ => None,
+        });
+        sources.collect()
+    }
+
     /// What a package's declarations ask for beside accounts.
     pub(super) fn declared_effects(&self, package: &str) -> Vec<Effect> {
         let exists = |path: &RootPath| self.tree.leads(path);

@@ -335,16 +335,44 @@ fn name_services_are_added_to_the_file_of_any_layer() {
 #[test]
 fn what_a_layer_below_has_made_stays_and_is_told() {
     let mut world = World {
-        layers: vec![vec![package("a", &["/usr/bin/a"])], vec![package("b", &["/usr/bin/b"])]],
+        layers: vec![
+            vec![package("a", &["/usr/bin/a", "/usr/share/a"])],
+            vec![package("b", &["/usr/bin/b"])],
+        ],
         ..World::default()
     };
     let link = path("/etc/enabled/a");
-    world.effects("a", &[Effect::Symlink { path: link.clone(), target: "/usr/bin/a".into() }]);
-    let gone = Effect::Remove { path: path("/etc/enabled/none"), recursive: false };
-    world.effects("b", &[Effect::Remove { path: link, recursive: false }, gone]);
-    assert_eq!(world.lay().1, ["b: /etc/enabled/a stays, which it removes: a layer below has it"]);
+    world.effects("a", &[Effect::Symlink { path: link, target: "/usr/bin/a".into() }]);
+    let gone = ["/etc/enabled/a", "/etc/enabled/none", "/usr/share/a"];
+    let gone = gone.map(|at| Effect::Remove { path: path(at), recursive: false });
+    world.effects("b", &gone);
+    let stays = ["/etc/enabled/a", "/usr/share/a"]
+        .map(|at| format!("b: {at} stays, which it removes: a layer below has it"));
+    assert_eq!(world.lay().1, stays);
     world.layers = vec![world.layers.concat()];
-    assert_eq!(world.lay(), (vec![vec!["rm /etc/enabled/a".to_owned()]], vec![]));
+    let removed = vec!["rm /etc/enabled/a".to_owned(), "rm /usr/share/a".to_owned()];
+    assert_eq!(world.lay(), (vec![removed], vec![]));
+}
+
+#[test]
+fn whiteouts_of_scripts_are_told_and_not_made() {
+    let mut world =
+        World { layers: vec![vec![package("a", &["/usr/bin/a", "/usr/share/a"])]], ..World::default() };
+    world.effects(
+        "a",
+        &[
+            Effect::File { path: path("/usr/share/.wh.x"), content: Vec::new(), mode: None },
+            Effect::Symlink { path: path("/etc/.wh.passwd"), target: "x".into() },
+            Effect::Directory { path: path("/srv/.wh..wh..opq"), mode: None, owner: None },
+            Effect::Rename { from: path("/usr/share/a"), to: path("/usr/share/.wh.a") },
+        ],
+    );
+    let (layers, told) = world.lay();
+    assert_eq!(layers, [[] as [&str; 0]]);
+    let words =
+        |at: &str| format!("a: {at} would be a whiteout, which deletes what is below, and is not made");
+    let at = ["/usr/share/.wh.x", "/etc/.wh.passwd", "/srv/.wh..wh..opq", "/usr/share/.wh.a"];
+    assert_eq!(told, at.map(words));
 }
 
 #[test]
