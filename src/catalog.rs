@@ -106,7 +106,7 @@ impl ManifestKind {
     /// The kind of derived entry. Another form needs another name.
     fn name(self) -> &'static str {
         match self {
-            ManifestKind::Whole => "manifest-10",
+            ManifestKind::Whole => "manifest-11",
             ManifestKind::Outline => "outline-1",
         }
     }

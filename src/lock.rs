@@ -17,6 +17,7 @@ use crate::digest::Digest;
 
 mod apk_assembly;
 mod assembly;
+mod changes;
 mod error;
 mod program;
 mod request;
@@ -24,6 +25,7 @@ mod variant;
 
 pub use apk_assembly::{apk_packages, apk_record, apk_repositories, repository_name};
 pub use assembly::{AssemblyError, NamedByLayer, locked_packages, locked_repositories};
+pub use changes::LockChange;
 pub use error::LockError;
 pub use program::LockedProgram;
 pub use request::{Request, RequestedLayer, Stale, provides_name};

@@ -566,3 +566,34 @@ fn a_lock_behind_a_link_stays_there() {
     assert_eq!(version(&rig.read("locks/r.lock"), "amd64", "app").as_deref(), Some("2.0"));
     assert!(!rig.work("shared/recipe.lock").exists());
 }
+
+/// What an update does is told, a package a line, and for machines.
+#[test]
+fn what_an_update_changes_is_told() {
+    let both = [Arch::Amd64, Arch::Arm64];
+    let archive = |app: &str, other: &str| {
+        let packages = format!(
+            "Package: app\n Version: {app}\n Depends: {other}\n /usr/share/app/data 0644 x\n\n\
+             Package: {other}\n /usr/share/{other}/data 0644 x\n"
+        );
+        Archive::new(&packages).for_archs(&both)
+    };
+    let rig = Rig::with(&archive("1.0", "old"));
+    rig.recipe(LAYER);
+    let lock = |more: &[&str]| rig.run(&[&["lock", "r.toml", "--arch", "amd64,arm64"], more].concat()).ok();
+    assert!(lock(&[]).err.ends_with("r.lock is written\n"));
+    assert!(lock(&["--update"]).err.ends_with("r.lock is as it was\n"));
+    let mut newer = archive("2.0", "new");
+    newer.date += 86_400;
+    newer.write(&rig.path("archive"));
+    let told = lock(&["--update", "--json"]);
+    let lines = "\n  app 1.0 -> 2.0 (amd64, arm64)\n  new 1.0 is new (amd64, arm64)\n  old 1.0 is gone (amd64, arm64)\nr.lock is written\n";
+    assert!(told.err.ends_with(lines), "{}", told.err);
+    let told: serde_json::Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!(told["changes"].as_array().unwrap().len(), 6);
+    assert_eq!(
+        told["changes"][0],
+        serde_json::json!({ "arch": "amd64", "name": "app", "from": "1.0", "to": "2.0" })
+    );
+    assert_eq!(told["changes"][2]["from"], serde_json::Value::Null);
+}

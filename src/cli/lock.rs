@@ -1,10 +1,10 @@
 //! `rootforge lock`: resolves a recipe into its lock.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use rootforge::arch::Arch;
-use rootforge::lock::Lock;
+use rootforge::lock::{Lock, LockChange};
 use rootforge::pipeline::Update;
 use rootforge::recipe::Recipe;
 
@@ -12,6 +12,9 @@ use super::error::Failure;
 use super::locking::Locks;
 use super::session::{Resolving, archs, load_recipe, lock_path};
 use super::{Session, print_json};
+
+/// So many changed packages are told of.
+const MANY: usize = 30;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -53,15 +56,41 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     }
     lock.write(&path).map_err(|error| Failure::work(&error))?;
     session.reporter.finish();
+    let changes = locks.own.as_ref().map(|before| lock.changes_since(before));
     if session.json {
-        print_json(&as_json(&lock, &path));
+        print_json(&as_json(&lock, &path, changes.as_deref()));
     }
     for arch in &wanted {
         let count = lock.packages_of(*arch).values().filter(|package| !package.on_demand).count();
         session.reporter.say(&format!("locked {} for {arch}: {count} packages", recipe.name));
     }
-    session.reporter.say(&format!("wrote {}", path.display()));
+    tell_changes(changes.as_deref().unwrap_or_default(), session);
+    let is_same = locks.own.as_ref() == Some(&lock);
+    let told = if is_same { "is as it was" } else { "is written" };
+    session.reporter.say(&format!("{} {told}", path.display()));
     Ok(())
+}
+
+/// Tells what became of the locked packages, a package a line.
+fn tell_changes(changes: &[LockChange], session: &Session) {
+    let mut lines: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for LockChange { name, from, to, arch } in changes {
+        let line = match (from, to) {
+            (Some(from), Some(to)) if from == to => format!("{name} {to}: another file"),
+            (Some(from), Some(to)) => format!("{name} {from} -> {to}"),
+            (None, Some(to)) => format!("{name} {to} is new"),
+            (from, None) => format!("{name} {} is gone", from.as_deref().unwrap_or_default()),
+        };
+        lines.entry(line).or_default().push(arch.name());
+    }
+    let shown = if session.reporter.is_verbose() { lines.len() } else { MANY };
+    let more = lines.len().saturating_sub(shown);
+    for (line, archs) in lines.into_iter().take(shown) {
+        session.reporter.say(&format!("  {line} ({})", archs.join(", ")));
+    }
+    if more > 0 {
+        session.reporter.say(&format!("  and {more} more, which `--verbose` tells"));
+    }
 }
 
 /// Whether a package's version is this lock's to say: not that of a base, nor of the recipe whose variant is locked.
@@ -111,7 +140,7 @@ fn recipe_and_update(arguments: &Arguments) -> Result<(PathBuf, Update), Failure
     Ok((recipe, update))
 }
 
-fn as_json(lock: &Lock, path: &Path) -> serde_json::Value {
+fn as_json(lock: &Lock, path: &Path, changes: Option<&[LockChange]>) -> serde_json::Value {
     let packages: Vec<_> = lock
         .packages
         .iter()
@@ -124,7 +153,12 @@ fn as_json(lock: &Lock, path: &Path) -> serde_json::Value {
             })
         })
         .collect();
-    serde_json::json!({ "lock": path.display().to_string(), "packages": packages })
+    let change = |change: &LockChange| {
+        let LockChange { name, from, to, arch } = change;
+        serde_json::json!({ "arch": arch.name(), "name": name, "from": from, "to": to })
+    };
+    let changes: Option<Vec<_>> = changes.map(|changes| changes.iter().map(change).collect());
+    serde_json::json!({ "lock": path.display().to_string(), "packages": packages, "changes": changes })
 }
 
 fn wanted_archs(arguments: &Arguments, recipe: &Recipe) -> Result<Vec<Arch>, Failure> {

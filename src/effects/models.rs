@@ -226,6 +226,7 @@ const OTHERS: &[(&str, Model)] = &[
     ("mktexlsr", tools::left_out),
     ("pgrep", tools::fails),
     ("pkill", tools::fails),
+    ("mungekey", tools::at_run_time),
     ("named-checkconf", tools::skipped),
     ("pam_getenv", programs::pam_getenv),
     ("pg_checksystem", tools::skipped),

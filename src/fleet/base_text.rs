@@ -215,24 +215,41 @@ impl BaseText {
         }
     }
 
-    /// A path as a pattern has it.
+    /// A path as a pattern has it, for every architecture: with `{triplet}` in the place of the architecture's own, and
+    /// the loader by whichever name it has.
     fn pattern(&self, path: &RootPath) -> String {
-        let mut pattern = String::new();
-        for component in path.components() {
-            pattern.push('/');
-            if component == self.triplet && !component.is_empty() {
-                pattern.push_str("{triplet}");
-                continue;
-            }
-            for character in component.chars() {
-                if "*?[]{}\\".contains(character) {
-                    pattern.push('\\');
-                }
-                pattern.push(character);
-            }
+        if let Some(pattern) = loader_pattern(path) {
+            return pattern;
         }
-        pattern
+        let quoted = |text: &str| {
+            let mut quoted = String::new();
+            for character in text.chars() {
+                if "*?[]{}\\".contains(character) {
+                    quoted.push('\\');
+                }
+                quoted.push(character);
+            }
+            quoted
+        };
+        if self.triplet.is_empty() {
+            return quoted(path.as_str());
+        }
+        let parts: Vec<String> = path.as_str().split(&self.triplet).map(quoted).collect();
+        parts.join("{triplet}")
     }
+}
+
+/// The pattern of the dynamic loader, whose directory and name are an architecture's own.
+fn loader_pattern(path: &RootPath) -> Option<String> {
+    let name = path.file_name();
+    let top = match path.parent()?.as_str() {
+        "/lib" | "/lib64" => "",
+        "/usr/lib" | "/usr/lib64" => "/usr",
+        _ => return None,
+    };
+    let is_loader = name.starts_with("ld") && name.contains(".so.");
+    let stem = if name.starts_with("ld-musl-") { "ld-musl-*.so.*" } else { "ld*.so.*" };
+    is_loader.then(|| format!("{top}/{{lib,lib64}}/{stem}"))
 }
 
 /// A basic string of TOML.

@@ -249,6 +249,33 @@ fn a_base_lists_what_brings_the_rest() {
          packages = [\n  \"x\",\n]\nkeep = \"listed\"\ninclude = [\n  \"/usr/bin/\\\\[\",\n  \
          \"/usr/share/doc/x/copyright\",\n  \"/usr/share/x\",\n]\n"
     );
+    // Names of the architecture's own become such as hold for all.
+    let layer = BaseContent {
+        source: "c".into(),
+        packages: vec!["libc6".into()],
+        include: [
+            "/etc/ld.so.conf.d/x86_64-linux-gnu.conf",
+            "/usr/lib/python3.13/_sysconfigdata__x86_64-linux-gnu.py",
+            "/usr/lib/x86_64-linux-gnu/libc.so.6",
+            "/usr/lib64/ld-linux-x86-64.so.2",
+            "/lib/ld-musl-x86_64.so.1",
+        ]
+        .map(path)
+        .into(),
+    };
+    let shown = text.recipe(&[layer], None);
+    let (_, include) = shown.split_once("include = [\n").unwrap();
+    assert_eq!(
+        include.lines().map(str::trim).collect::<Vec<_>>(),
+        [
+            "\"/etc/ld.so.conf.d/{triplet}.conf\",",
+            "\"/usr/lib/python3.13/_sysconfigdata__{triplet}.py\",",
+            "\"/usr/lib/{triplet}/libc.so.6\",",
+            "\"/usr/{lib,lib64}/ld*.so.*\",",
+            "\"/{lib,lib64}/ld-musl-*.so.*\",",
+            "]",
+        ]
+    );
     // Libraries that nothing in the base is linked with are listed themselves.
     for image in &mut fleet.images {
         image.files.retain(|file| file.file != 0 && file.file != 3);

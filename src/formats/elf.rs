@@ -83,6 +83,9 @@ pub struct ElfFacts {
     /// Of a program that hands command lines to a shell (`system`, `popen`), the commands of those that redirect or pipe;
     /// sorted, each once.
     pub commands: Vec<String>,
+    /// A program of Go or Rust that runs commands by their names, which cannot be told from the text around them: nothing
+    /// ends a string there.
+    pub runs_unseen: bool,
 }
 
 impl ElfFacts {
@@ -104,6 +107,7 @@ impl ElfFacts {
             mentions: Vec::new(),
             words: Vec::new(),
             commands: Vec::new(),
+            runs_unseen: false,
         }
     }
 }
@@ -190,6 +194,7 @@ pub fn facts(bytes: &[u8]) -> Result<ElfFacts, ElfError> {
             facts.words = mentions::words(bytes, &segments, strings.range.clone(), &symbols);
             facts.commands = mentions::commands(bytes, &segments, strings.range.clone(), &symbols);
         }
+        facts.runs_unseen = facts.kind == ElfKind::Executable && mentions::runs_unseen(bytes, &symbols);
         facts.mentions = mentions::mentions(bytes, &segments, strings.range);
     }
     Ok(facts)

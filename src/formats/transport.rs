@@ -24,7 +24,7 @@ mod patience;
 
 pub use error::{Expected, Mismatch, TransportError};
 use location::Location;
-pub use location::{is_remote, malformed, without_credentials};
+pub use location::{below, is_remote, malformed, without_credentials};
 pub(crate) use patience::{Failure, MAX_WAIT, persist, persist_while};
 
 /// How to reach servers.

@@ -14,6 +14,7 @@ use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::repository::roots;
 use crate::select::{Wants, loader_for};
+use crate::transport::below;
 
 use super::incoming::{End, Event, Foresee, Incoming, Known, Listed, Locked, Place};
 use super::{Forge, ForgeError, Loaded};
@@ -113,7 +114,7 @@ impl Forge<'_> {
                 let archive = repository.rsplit_once(' ').map_or(repository.as_str(), |(archive, _)| archive);
                 roots(recipe, archive, &self.mirrors, lock.date(arch))
                     .into_iter()
-                    .map(|root| format!("{root}/{}", package.path))
+                    .map(|root| below(&root, &package.path))
                     .collect()
             }
         };

@@ -174,6 +174,7 @@ const fn readers(class: StripClass) -> &'static [&'static str] {
         StripClass::Bug => &["reportbug"],
         StripClass::DocBase => &["doc-base"],
         StripClass::Gdb => &["gdb", "gdb-*"],
+        StripClass::Debug => &["*-dbg", "*-dbgsym", "gdb", "valgrind"],
         StripClass::Metainfo => &["appstream"],
         StripClass::Systemd => &["systemd"],
         StripClass::Init => &["openrc", "runit", "sysvinit-core"],
@@ -188,7 +189,6 @@ const fn readers(class: StripClass) -> &'static [&'static str] {
         | StripClass::Menus
         | StripClass::Icons
         | StripClass::Bitcode
-        | StripClass::Debug
         | StripClass::Caches => &[],
     }
 }

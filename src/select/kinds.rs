@@ -95,7 +95,7 @@ pub(super) fn is_bridge(package: &PackageFiles) -> bool {
 }
 
 /// Whether a package ships modules of an interpreter.
-fn ships_modules(package: &PackageFiles) -> bool {
+pub(super) fn ships_modules(package: &PackageFiles) -> bool {
     const PARTS: [&str; 6] = [
         "/perl5/",
         "/python3/dist-packages/",

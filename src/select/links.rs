@@ -4,7 +4,7 @@
 use crate::loader::{FileTree, Node};
 use crate::root_path::RootPath;
 
-use super::kinds::is_command;
+use super::scripts::{is_module, is_run_where_it_is};
 use super::selector::Selector;
 use super::{Reason, Warning};
 
@@ -42,7 +42,7 @@ impl Selector<'_> {
                     self.pull(&on_the_way, reason.clone());
                 }
                 self.pull(&file, reason);
-                if is_command(link) || self.run.contains(link) {
+                if is_run_where_it_is(link) && !is_module(link) || self.run.contains(link) {
                     self.is_run(&file);
                 }
             }

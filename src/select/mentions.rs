@@ -67,7 +67,8 @@ impl Selector<'_> {
     }
 
     /// The commands that a program runs by name: its dependencies', and parts of its own (dpkg's dpkg-query). Names of
-    /// Essential packages' commands are everyday words too often: git's would bring bash, more and yes.
+    /// Essential packages' commands are everyday words too often: git's would bring bash, more and yes. Where names cannot
+    /// be seen, all commands of its dependencies count: for what else would it depend on them?
     fn follow_commands(
         &mut self,
         path: &RootPath,
@@ -75,11 +76,12 @@ impl Selector<'_> {
         depends: &BTreeSet<&str>,
         facts: &Arc<ElfFacts>,
     ) {
-        if facts.words.is_empty() || self.inputs.distro.format() != PackageFormat::Deb {
+        let runs = facts.runs_unseen || !facts.words.is_empty();
+        if !runs || self.inputs.distro.format() != PackageFormat::Deb {
             return;
         }
         for command in self.commands_of(depends) {
-            if facts.words.iter().any(|word| word == command.file_name()) {
+            if facts.runs_unseen || facts.words.iter().any(|word| word == command.file_name()) {
                 self.pull(&command, Reason::Mention { by: path.clone() });
                 self.is_run(&command);
             }

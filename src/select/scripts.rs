@@ -36,12 +36,12 @@ const RUN_DIRECTORIES: [&str; 3] = ["/usr/lib/", "/usr/libexec/", "/lib/"];
 
 /// Whether a script is a module of Python's before all: it can be run as well, which nobody needs where only the
 /// library is.
-fn is_module(script: &RootPath) -> bool {
+pub(super) fn is_module(script: &RootPath) -> bool {
     script.as_str().starts_with("/usr/lib/python3") && script.file_name().rsplit('.').next() == Some("py")
 }
 
 /// Whether a script that may be run is, by the directory that it lies in.
-fn is_run_where_it_is(script: &RootPath) -> bool {
+pub(super) fn is_run_where_it_is(script: &RootPath) -> bool {
     is_command(script) || RUN_DIRECTORIES.iter().any(|directory| script.as_str().starts_with(directory))
 }
 

@@ -14,6 +14,7 @@ use crate::shell::{ScriptWords, is_language};
 use crate::tarball::EntryKind;
 
 use super::Reason;
+use super::kinds::ships_modules;
 use super::packages::Role;
 use super::scripts::{COMMAND_DIRECTORIES, usual_packages};
 use super::selector::Selector;
@@ -104,7 +105,10 @@ impl Selector<'_> {
         };
         let (path, file) = match path.and_then(|path| resolve(&tree, &path).map(|file| (path, file))) {
             Some(found) => found,
-            None if source.contains('/') => return None,
+            None if source.contains('/') => {
+                self.want_source(source, package);
+                return None;
+            }
             None => self.find_command(source)?,
         };
         if !self.may_call(&file, package) && self.package_at(&file) != package {
@@ -113,7 +117,21 @@ impl Selector<'_> {
         let reason = Reason::Word { by: script.clone(), word: source.to_owned() };
         self.pull_along(&path, &reason);
         self.pull(&file, reason);
+        // What a helper has there may be a part of a program that is made of modules (debconf).
+        let owner = self.package_at(&file);
+        if self.is_helper(&owner) && self.inputs.catalog.package(&owner).is_some_and(ships_modules) {
+            self.expand(&owner, Role::Reached);
+        }
         Some(file)
+    }
+
+    /// Wants the packages that a script's depends on and of which nothing is known yet, for a file of packages' own that
+    /// it sources: that may be a helper's.
+    fn want_source(&mut self, source: &str, package: &str) {
+        let requires = self.inputs.packages.get(package).into_iter().flat_map(|locked| &locked.requires);
+        let unknown = requires.filter(|name| source.starts_with("/usr/") && self.is_uncatalogued(name));
+        let unknown: Vec<String> = unknown.cloned().collect();
+        self.wants.extend(unknown);
     }
 
     /// The only file of a name that a script's package or one of its direct dependencies has, where the directory is

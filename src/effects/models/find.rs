@@ -50,6 +50,8 @@ struct Search<'a> {
     starts: Vec<&'a str>,
     /// Whether a start that is a link counts as what it leads to.
     follows_starts: bool,
+    /// Whether every link does.
+    follows_links: bool,
     /// The least and most directories between a start and a file, the file counted.
     depths: (usize, usize),
     deepest_first: bool,
@@ -63,11 +65,9 @@ impl<'a> Search<'a> {
         let words: Vec<&str> = words.collect();
         let mut words = words.into_iter().peekable();
         let mut follows_starts = false;
+        let mut follows_links = false;
         while let Some(word) = words.next_if(|word| matches!(*word, "-H" | "-L" | "-P")) {
-            follows_starts = word == "-H";
-            if word == "-L" {
-                return Err(word.to_owned());
-            }
+            (follows_starts, follows_links) = (word != "-P", word == "-L");
         }
         let mut starts = Vec::new();
         while let Some(path) =
@@ -79,8 +79,9 @@ impl<'a> Search<'a> {
             starts.push(".");
         }
         let depths = (0, usize::MAX);
+        let (deepest_first, actions) = (false, Vec::new());
         let mut search =
-            Search { starts, follows_starts, depths, deepest_first: false, actions: Vec::new(), words };
+            Search { starts, follows_starts, follows_links, depths, deepest_first, actions, words };
         let expression = search.any(0)?;
         match search.words.next() {
             Some(word) => Err(word.to_owned()),
@@ -141,6 +142,10 @@ impl<'a> Search<'a> {
             // Who owns packages' files has a name.
             "-nouser" | "-nogroup" | "-false" => Expression::Not(Box::new(Expression::True)),
             "-true" | "-xdev" | "-mount" | "-quit" | "-noleaf" => Expression::True,
+            "-follow" => {
+                (self.follows_starts, self.follows_links) = (true, true);
+                Expression::True
+            }
             "-depth" => {
                 self.deepest_first = true;
                 Expression::True
@@ -373,6 +378,9 @@ pub(super) fn find(machine: &mut Machine<'_>, call: &Call) -> Reply {
     for start in &search.starts {
         match files_below(machine, call, start, search.follows_starts) {
             Some(mut below) => {
+                if search.follows_links && below.iter().any(|found| matches!(found.node, Node::Symlink(_))) {
+                    return Reply::Unknown("there is no model of following links below".to_owned());
+                }
                 if search.deepest_first {
                     below.reverse();
                 }

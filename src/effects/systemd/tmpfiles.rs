@@ -1,7 +1,8 @@
 //! tmpfiles.d(5) -> what `systemd-tmpfiles --create --boot` would make.
 //!
 //! Lines whose argument is a credential (`^`) come to nothing, as nobody passes any to an installation; so do files
-//! that only tell of a boot (`f!`, `F!`), and copies of what is nowhere. Left out: what is removed or cleaned, access lists and attributes, quotas, devices and pipes, sockets.
+//! that only tell of a boot (`f!`, `F!`), and copies of what is nowhere; a copy of what the kernel has is for others to
+//! tell. Left out: what is removed or cleaned, access lists and attributes, quotas, devices and pipes, sockets.
 
 use crate::effects::{Effect, ModeChange, Owner};
 use crate::root_path::RootPath;
@@ -80,7 +81,11 @@ fn of_line(
         }
         "C" if is_new => {
             let from = argument.unwrap_or_else(|| format!("/usr/share/factory{path}"));
-            let Some(from) = RootPath::parse(&from).ok().filter(|from| has(from)) else { return Vec::new() };
+            // What the kernel makes anew each time is for the machine that runs the image.
+            let is_kernels =
+                |from: &RootPath| ["/proc/", "/sys/"].iter().any(|top| from.as_str().starts_with(top));
+            let from = RootPath::parse(&from).ok().filter(|from| is_kernels(from) || has(from));
+            let Some(from) = from else { return Vec::new() };
             let owner = Some(owner).filter(|owner| *owner != Owner::default());
             vec![Effect::Copy { from, to: path, mode, owner }]
         }

@@ -74,6 +74,18 @@ pub(super) fn words(
     named(bytes, segments, (strings, MAX_LENGTH), all_strings, is_own)
 }
 
+/// Whether a program runs commands by names that are no C strings: what Go's runtime keeps of the function's name says so,
+/// or of Rust what tells where it was compiled, beside a function that runs commands.
+pub(super) fn runs_unseen(bytes: &[u8], symbols: &Symbols) -> bool {
+    let is_runner = |name: &str| matches!(name, "execvp" | "posix_spawnp");
+    let of_go = || memmem::find(bytes, b"os/exec.(*Cmd).Start").is_some();
+    let of_rust = || {
+        symbols.imports.iter().any(|import| is_runner(&import.name))
+            && memmem::find(bytes, b"/rustc/").is_some()
+    };
+    of_go() || of_rust()
+}
+
 /// What runs a command line in a shell.
 const SHELL_RUNNERS: [&str; 3] = ["popen", "system", "wordexp"];
 

@@ -41,6 +41,7 @@ fn every_class_and_byte_order() {
                 mentions: vec![],
                 words: vec![],
                 commands: vec![],
+                runs_unseen: false,
             },
             "{arch}"
         );

@@ -68,6 +68,13 @@ impl Location {
     }
 }
 
+/// Where a file is that an index names below a root: in a URL, what would mean something else there is encoded.
+pub fn below(root: &str, path: &str) -> String {
+    let is_url = is_remote(root) || root.starts_with("file:");
+    let encoded = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23").replace(' ', "%20");
+    format!("{root}/{}", if is_url { &encoded } else { path })
+}
+
 /// Undoes percent-encoding; none if it is broken or not UTF-8.
 fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
@@ -98,6 +105,17 @@ mod tests {
             ("é@é", "é@é"),
         ] {
             assert_eq!(without_credentials(text), shown);
+        }
+    }
+
+    #[test]
+    fn names_of_indexes_are_no_parts_of_urls() {
+        for (root, path, place) in [
+            ("http://h/debian", "pool/a_1%3a1+b~2_all.deb", "http://h/debian/pool/a_1%253a1+b~2_all.deb"),
+            ("file:///srv", "a #1?.deb", "file:///srv/a%20%231%3f.deb"),
+            ("/srv", "a_1%3a1.deb", "/srv/a_1%3a1.deb"),
+        ] {
+            assert_eq!(below(root, path), place);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What packages declare for systemd in files of theirs -> what that would make: sysusers.d(5), tmpfiles.d(5) and units.
 //!
-//! Left out: what lies in `/etc`, which is the administrator's; and drop-ins of an upper layer for a unit of a lower one.
+//! Left out: what lies in `/etc`, which is the administrator's, but for what scripts write there; and drop-ins of an upper layer for a unit of a lower one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,9 +10,10 @@ use crate::root_path::RootPath;
 
 use super::super::fixed;
 use super::super::script_files::source;
-use super::{Setup, units};
+use super::{Setup, effects_in, units};
 
 const UNITS: &str = "/usr/lib/systemd/system";
+const ADMINISTRATORS_UNITS: &str = "/etc/systemd/system";
 
 /// A file of sysusers.d(5).
 pub(super) fn is_sysusers(path: &RootPath) -> bool {
@@ -86,7 +87,8 @@ impl Setup<'_> {
         let mut effects: Vec<Effect> = tmpfiles.filter(is_first).collect();
         let login_group = |user: &str| self.accounts.login_gid(user).map(|gid| gid.to_string());
         for path in self.declared(package, is_unit) {
-            let texts: Vec<String> = self.text(&path).into_iter().chain(self.drop_ins(&path)).collect();
+            let texts: Vec<String> =
+                self.text(&path).into_iter().chain(self.drop_ins(package, &path)).collect();
             let unit = units::Unit::new(path.file_name(), &texts);
             let is_made = |path: &RootPath| directories.contains(path);
             let around = units::Around { exists: &exists, is_made: &is_made, login_group: &login_group };
@@ -98,13 +100,23 @@ impl Setup<'_> {
     }
 
     /// The drop-ins of a unit, whichever package of this layer or those below has them, in the order of their names. Of
-    /// two with the same name that counts whose directory says more of the unit's name.
-    fn drop_ins(&self, unit: &RootPath) -> Vec<String> {
+    /// two with the same name that counts whose directory says more of the unit's name; what the package's scripts write
+    /// for the administrator counts most.
+    fn drop_ins(&self, package: &str, unit: &RootPath) -> Vec<String> {
         let mut texts = BTreeMap::new();
         for directory in units::drop_in_directories(unit.file_name()) {
             let Ok(directory) = fixed(UNITS).join(&directory) else { continue };
             let within = self.contents.keys().filter(|path| path.parent().as_ref() == Some(&directory));
             texts.extend(within.filter_map(|path| Some((path.file_name(), self.text(path)?))));
+        }
+        let written = fixed(ADMINISTRATORS_UNITS).join(&format!("{}.d", unit.file_name())).ok();
+        for effect in effects_in(self.effects, package) {
+            if let Effect::File { path, content, .. } = effect
+                && path.as_str().ends_with(".conf")
+                && path.parent() == written
+            {
+                texts.insert(path.file_name(), String::from_utf8_lossy(content).into_owned());
+            }
         }
         texts.into_values().collect()
     }
