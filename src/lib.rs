@@ -69,4 +69,4 @@ pub mod shell;
 pub use rootforge_formats::{apk, cache, deb, elf, loader, registry, tarball, transport, trust};
 
 // -- foundations: import nothing from the crate --
-pub use rootforge_formats::{arch, atomic_file, digest, hint, html, progress, root_path};
+pub use rootforge_formats::{arch, atomic_file, digest, hint, html, partial, progress, root_path};

@@ -38,7 +38,7 @@ const ROOMS: &[&[&str]] = &[
     &["registry", "cache", "transport", "loader", "elf", "deb", "apk", "shell", "trust", "tarball"],
     // Foundations.
     &["progress"],
-    &["arch", "atomic_file", "digest", "hint", "html", "root_path"],
+    &["arch", "atomic_file", "digest", "hint", "html", "partial", "root_path"],
 ];
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {

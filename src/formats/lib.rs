@@ -21,5 +21,6 @@ pub mod atomic_file;
 pub mod digest;
 pub mod hint;
 pub mod html;
+pub mod partial;
 pub mod progress;
 pub mod root_path;

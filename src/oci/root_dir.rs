@@ -62,7 +62,7 @@ impl RootDir {
         fs::create_dir_all(parent).map_err(OciError::io("make the directory", parent))?;
         let prefix = format!(".{name}.partial-");
         partial::sweep(parent, &prefix);
-        let temporary = PartialDir::create_in(parent, &prefix)?;
+        let temporary = partial::directory_in(parent, &prefix)?;
         let root = rustix::fs::open(temporary.path(), directory_flags(), Mode::empty())
             .map_err(|error| OciError::io("open", temporary.path())(error.into()))?;
         Ok(RootDir {

@@ -17,7 +17,7 @@ impl ScratchLayout {
     pub fn create() -> Result<Self, OciError> {
         let parent = std::env::temp_dir();
         partial::sweep(&parent, PREFIX);
-        Ok(ScratchLayout { directory: PartialDir::create_in(&parent, PREFIX)? })
+        Ok(ScratchLayout { directory: partial::directory_in(&parent, PREFIX)? })
     }
 
     /// The directory, for what else is to vanish with it.
