@@ -239,6 +239,9 @@ pub enum OciError {
     /// An output lacks its path.
     #[error("the output `{0}` lacks a path")]
     NoPath(String),
+    /// An archive was to come from standard input, or to go to standard output.
+    #[error("`{0}` names no file, and archives are not read from or written to pipes")]
+    Stream(String),
     /// An output of one architecture was asked for several, or none.
     #[error("`{output}` takes exactly one architecture, not {count}")]
     OneArch {
@@ -306,6 +309,7 @@ impl OciError {
             OciError::UnknownOutput(_)
                 | OciError::Registry(_)
                 | OciError::NoPath(_)
+                | OciError::Stream(_)
                 | OciError::Name { .. }
                 | OciError::OneArch { .. }
         )
@@ -350,6 +354,10 @@ impl Hint for OciError {
                 "choose a place that you can write to"
             }
             OciError::Io { source, .. } => return of_limit(source).into_iter().collect(),
+            OciError::Stream(_) => "name a file, and hand it on from there; `./-` is one",
+            OciError::Place { source, .. } if source.kind() == io::ErrorKind::InvalidInput => {
+                "name a file, be it there or not, and hand it on from there"
+            }
             OciError::Place { .. } => "choose another place with `--output`",
             OciError::NotEmpty(_) => "name a directory that is empty or does not exist yet",
             OciError::TooManyLayers(_) => "put more packages into one [[layer]] of the recipe",

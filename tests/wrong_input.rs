@@ -85,7 +85,21 @@ fn cases() -> Vec<Case> {
             LAYER.to_owned(),
             &["build", "r.toml", "--arch", "amd64", "--output", "tar:/dev/full"],
             1,
-            &["/dev/full", "it is no regular file"],
+            &["/dev/full", "it is no regular file", "hint: name a file"],
+        ),
+        (
+            "what a process has open in place of an archive",
+            LAYER.to_owned(),
+            &["build", "r.toml", "--arch", "amd64", "--output", "oci-archive:/proc/self/exe"],
+            1,
+            &["cannot write to `/proc/self/exe`: it is no regular file", "hint: name a file"],
+        ),
+        (
+            "standard output in place of an archive",
+            LAYER.to_owned(),
+            &["build", "r.toml", "--arch", "amd64", "--output", "tar:-"],
+            2,
+            &["`tar:-` names no file", "hint: name a file"],
         ),
         (
             "a package that does not exist, much like one that does",
@@ -507,6 +521,32 @@ fn what_is_said_to_machines() {
         && image["warnings"].as_array().unwrap().is_empty()));
     let plain = rig.run(&["build", "r.toml", "--arch", "arm64,amd64"]).ok();
     assert_eq!(plain.out, format!("oci:images:r {}\n", value["digest"].as_str().unwrap()));
+}
+
+/// An archive replaces what its name leads to, not what leads there.
+#[test]
+fn archives_behind_links() {
+    let rig = Rig::with(&Archive::new(APP));
+    rig.recipe("[[layer]]\nname = \"main\"\npackages = [\"app\"]\n");
+    rig.write("far/there", "old");
+    for (link, target) in [("one", "far/there"), ("two", "far/new"), ("three", "far/copy")] {
+        std::os::unix::fs::symlink(target, rig.work(link)).unwrap();
+    }
+    rig.run(&[BUILD, &["--output", "oci-archive:one"]].concat()).ok();
+    rig.run(&[BUILD, &["--output", "tar:two"]].concat()).ok();
+    rig.run(&["copy", "oci-archive:one", "docker-archive:three"]).ok();
+    for (link, target) in [("one", "far/there"), ("two", "far/new"), ("three", "far/copy")] {
+        let (link, target) = (rig.work(link), rig.work(target));
+        assert!(link.is_symlink() && target.metadata().unwrap().len() > 1000);
+    }
+    // Where standard output is a file, it is not replaced under whoever writes to it.
+    for output in ["tar:/dev/stdout", "oci-archive:/dev/fd/1"] {
+        let out = std::fs::File::create(rig.work("out")).unwrap();
+        let told = rig.command(&[BUILD, &["--output", output]].concat()).stdout(out).output().unwrap();
+        let err = String::from_utf8(told.stderr).unwrap();
+        assert!(told.status.code() == Some(1) && err.contains("it is no regular file"), "{output}: {err}");
+        assert_eq!(rig.work("out").metadata().unwrap().len(), 0);
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::merge::{MergeFault, MergedTree, RootSink};
 use super::regular::open_regular;
 use super::root_dir::RootDir;
 use super::{Compression, ImageRef, OciError, partial, place};
-use crate::atomic_file::directory_of;
+use crate::atomic_file::{directory_of, partial_prefix};
 use crate::digest::Digest;
 use crate::recipe::LayerCompression;
 use crate::tarball::{self, Entry, Limits, TarballError, Writer};
@@ -80,6 +80,9 @@ impl Output {
         };
         if path.is_empty() {
             return Err(OciError::NoPath(text.to_owned()));
+        }
+        if path == "-" && output.is_file() {
+            return Err(OciError::Stream(text.to_owned()));
         }
         match &output {
             Output::Oci { tag: Some(tag), .. } | Output::OciArchive { tag: Some(tag), .. } => {
@@ -151,6 +154,10 @@ impl Output {
         }
     }
 
+    const fn is_file(&self) -> bool {
+        matches!(self, Output::OciArchive { .. } | Output::DockerArchive { .. } | Output::Tar(_))
+    }
+
     /// Whether it says itself what the image is called.
     pub const fn has_tag(&self) -> bool {
         matches!(
@@ -220,15 +227,14 @@ impl Output {
     }
 }
 
-/// Writes a file beside its place and renames it when it is whole. What a killed process has left of the same
-/// file goes.
+/// Writes a file beside its place, which is behind links, and renames it when it is whole. What a killed process has left
+/// of the same file goes.
 fn write_file(
     file: &Path,
     write: impl FnOnce(BufWriter<File>) -> Result<BufWriter<File>, OciError>,
 ) -> Result<(), OciError> {
-    let directory = directory_of(file);
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let prefix = format!(".{name}.partial-");
+    let file = &place::file_behind(file)?;
+    let (directory, prefix) = (directory_of(file), partial_prefix(file));
     partial::sweep(directory, &prefix);
     let temporary = partial::file_in(directory, &prefix)?;
     let out = temporary.as_file().try_clone().map_err(OciError::io("open", temporary.path()))?;
@@ -357,6 +363,9 @@ mod tests {
             ("oci::tag", "the output `oci::tag` lacks a path"),
             ("oci:dir:", "cannot name an image"),
             ("docker-archive:x.tar:Upper", "cannot name an image"),
+            ("tar:-", "`tar:-` names no file"),
+            ("oci-archive:-:x", "`oci-archive:-:x` names no file"),
+            ("docker-archive:-", "`docker-archive:-` names no file"),
         ] {
             let error = Output::parse(text).unwrap_err();
             assert!(error.to_string().contains(usage), "{error}");
