@@ -15,7 +15,7 @@ use crate::deb::version;
 use crate::digest::Digest;
 
 use super::part::{Entry, Provided, Span, write_tables};
-use super::{IndexError, IndexOrigin, mention};
+use super::{IndexError, IndexOrigin, OriginKind, mention};
 
 /// The fields of a record that are kept beside those whose mentions count.
 const FIELDS: [&str; 10] = [
@@ -169,7 +169,7 @@ impl<'w, W: Write> Cutter<'w, W> {
     }
 
     fn add_paragraph(&mut self, paragraph: &Paragraph<'_>, fields: &[(&str, &str)]) -> Result<(), CutError> {
-        let package = Package::read(fields, self.whose)?;
+        let Some(package) = Package::read(fields, self.whose)? else { return Ok(()) };
         let text = paragraph.text();
         let at = self.at();
         // What is kept may get an end of its last line.
@@ -352,8 +352,9 @@ struct Package<'a> {
 }
 
 impl<'a> Package<'a> {
-    /// Reads and checks a paragraph's fields; of one that stands twice, the first counts.
-    fn read(fields: &[(&'a str, &'a str)], whose: Whose<'_>) -> Result<Self, IndexError> {
+    /// Reads and checks a paragraph's fields; of one that stands twice, the first counts. None of an archive's package for
+    /// another architecture: some list all of them in one index, of which apt takes those that it can use.
+    fn read(fields: &[(&'a str, &'a str)], whose: Whose<'_>) -> Result<Option<Self>, IndexError> {
         let [mut name, mut version, mut arch, mut filename, mut size, mut sha256, mut provides] = [None; 7];
         let mut essential = false;
         for (field, value) in fields.iter().copied() {
@@ -387,9 +388,10 @@ impl<'a> Package<'a> {
         };
         let (own_name, version) = (need("Package", name)?, need("Version", version)?);
         let arch = need("Architecture", arch)?;
-        need("Filename", filename)?;
-        let (size, sha256) = (need("Size", size)?, need("SHA256", sha256)?);
         if arch != "all" && arch != whose.deb_arch {
+            if whose.origin.kind == OriginKind::Archive {
+                return Ok(None);
+            }
             return Err(IndexError::Architecture {
                 origin: origin(),
                 package: package(),
@@ -397,7 +399,9 @@ impl<'a> Package<'a> {
                 expected: whose.deb_arch.to_owned(),
             });
         }
-        Ok(Package {
+        need("Filename", filename)?;
+        let (size, sha256) = (need("Size", size)?, need("SHA256", sha256)?);
+        Ok(Some(Package {
             name: own_name,
             version,
             essential,
@@ -405,6 +409,6 @@ impl<'a> Package<'a> {
             size: size.parse().map_err(|_| malformed("Size", size))?,
             sha256: Digest::parse(sha256).map_err(|_| malformed("SHA256", sha256))?,
             provides,
-        })
+        }))
     }
 }

@@ -188,13 +188,27 @@ fn malformed_paragraphs_are_named() {
         ("SHA256: ", "SHA256: x", "sid/main: the package `a` has the malformed `SHA256: x"),
         ("Version: 1", "Version:", "sid/main: the package `a` has no `Version`"),
         ("Package: a\n", "", "sid/main: the package `` has no `Package`"),
-        (": all", ": amd64", "sid/main: the package `a` is for amd64, not for s390x"),
     ] {
         let text = paragraph("z", "1", "") + &good.replace(from, to) + "Package: later\n";
         let error = new(&[(OriginKind::Archive, "sid", text)]).unwrap_err();
         assert!(error.to_string().starts_with(expected), "{error}");
         assert_eq!(error.hints().len(), 1);
     }
+}
+
+/// An archive may list packages of all architectures in the index of each, and packages may lack there what nobody reads.
+#[test]
+fn packages_for_other_architectures_are_passed_over() {
+    let of = |arch: &str| paragraph("a", "1", "Provides: v\n").replace(": all", &format!(": {arch}"));
+    let text =
+        of("amd64").replace("SHA256: ", "SHA1: ") + &of("s390x") + &paragraph("b", "1", "") + &of("arm64");
+    let index = new(&[(OriginKind::Archive, "sid", text)]).unwrap();
+    assert_eq!(index.packages().map(|id| index.name(id)).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(index.providers("v").count(), 1);
+    assert!(new(&[(OriginKind::Archive, "sid", of("amd64"))]).unwrap().is_empty());
+    let error = new(&[(OriginKind::Local, "", of("amd64"))]).unwrap_err();
+    assert_eq!(error.to_string(), "local file: the package `a` is for amd64, not for s390x");
+    assert_eq!(error.hints().len(), 1);
 }
 
 #[test]
