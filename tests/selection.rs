@@ -1983,6 +1983,7 @@ fn each_strip_class_goes_unless_it_is_kept() {
     cases.push((String::new(), vec!["C", "free"]));
     cases.push(("strip = false\n".to_owned(), all));
     cases.push(("[strip]\ncopyright = false\n".to_owned(), vec!["C"]));
+    cases.push(("[strip]\ncopyright = false\ndocs = false\n".to_owned(), vec!["C", "docs"]));
     cases.push(("[strip]\nlocales = [\"en\"]\n".to_owned(), vec!["C", "en", "free"]));
     cases.push(("[strip]\nlocales = true\n".to_owned(), vec!["C", "free"]));
     let wrong: Vec<String> = cases

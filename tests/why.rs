@@ -10,6 +10,7 @@ const PACKAGES: &str = "Package: app
  /usr/bin/app elf program needed=libx.so.1 interp=/lib64/ld.so
  /usr/bin/script 0755 #!/bin/interp\\n
  /usr/share/man/man1/app.1 0644 page
+ /usr/share/doc/app/copyright 0644 free
  /usr/share/secret/key 0644 key
 
  Package: libx1
@@ -38,7 +39,8 @@ fn rig() -> Rig {
     let rig = Rig::with(&Archive::new(PACKAGES));
     rig.recipe(
         "[[layer]]\nname = \"main\"\npackages = [\"app\"]\nexclude = [\"/usr/share/secret\"]\n\
-         files = [{ path = \"/etc/motd\", content = \"hello\\n\" }]\n",
+         files = [{ path = \"/etc/motd\", content = \"hello\\n\" }]\n\
+         [strip]\ncopyright = false\n",
     );
     rig
 }
@@ -130,6 +132,7 @@ fn what_is_left_out_names_the_rule() {
     let rig = rig();
     for (path, rule, words) in [
         ("/usr/share/man/man1/app.1", "stripped", "`man = false` below `[strip]`"),
+        ("/usr/share/doc/app/copyright", "stripped", "`copyright = true` below `[strip]`"),
         ("/usr/share/secret/key", "excluded", "layer `main` excludes `/usr/share/secret`"),
         ("/usr/sbin/adduser", "helper", "`adduser` only helps to install other packages"),
         ("/usr/bin/data-tool", "command", "come in only where something kept runs them"),

@@ -64,10 +64,12 @@ pub enum StripClass {
     Debug,
     /// Caches of package managers.
     Caches,
+    /// Packages' copyright files, which stay unless told otherwise.
+    Copyright,
 }
 
 impl StripClass {
-    /// Every class.
+    /// Every class that goes unless told otherwise.
     pub const ALL: [StripClass; 27] = [
         StripClass::Docs,
         StripClass::Man,
@@ -128,6 +130,7 @@ impl StripClass {
             StripClass::Bitcode => "bitcode",
             StripClass::Debug => "debug",
             StripClass::Caches => "caches",
+            StripClass::Copyright => "copyright",
         }
     }
 }
@@ -189,7 +192,8 @@ const fn readers(class: StripClass) -> &'static [&'static str] {
         | StripClass::Menus
         | StripClass::Icons
         | StripClass::Bitcode
-        | StripClass::Caches => &[],
+        | StripClass::Caches
+        | StripClass::Copyright => &[],
     }
 }
 
@@ -215,7 +219,7 @@ pub struct Strip {
     pub stripped: BTreeSet<StripClass>,
     /// The locales that stay although their class goes, sorted; `C.UTF-8` is always among them.
     pub locales: Vec<String>,
-    /// Whether copyright files stay although documentation goes.
+    /// Whether copyright files stay, be it that documentation goes or stays.
     pub copyright: bool,
 }
 

@@ -76,6 +76,7 @@ const fn patterns(class: StripClass) -> &'static [&'static str] {
         StripClass::Bitcode => &["/**/bitcode/**/*.bc"],
         StripClass::Debug => &["/usr/lib/debug/**"],
         StripClass::Caches => &["/var/cache/apt/**", "/var/cache/debconf/**", "/var/lib/apt/**"],
+        StripClass::Copyright => &[],
     }
 }
 
@@ -143,7 +144,10 @@ impl StripRules {
 
     /// The class that strips a path; none where the path stays.
     pub fn class_of(&self, path: &RootPath) -> Option<StripClass> {
-        if (self.keep_copyright && is_copyright(path)) || path.file_name() == DIAGNOSTICS {
+        if is_copyright(path) {
+            return (!self.keep_copyright).then_some(StripClass::Copyright);
+        }
+        if path.file_name() == DIAGNOSTICS {
             return None;
         }
         self.set

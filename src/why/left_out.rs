@@ -2,7 +2,7 @@
 
 use crate::catalog::CataloguedFile;
 use crate::distro::is_install_helper;
-use crate::recipe::Keep;
+use crate::recipe::{Keep, StripClass};
 use crate::root_path::RootPath;
 use crate::select::is_command;
 use crate::tarball::EntryKind;
@@ -54,10 +54,10 @@ impl Explainer<'_> {
         }
         if let Some(class) = self.strip.as_ref().and_then(|strip| strip.class_of(path)) {
             let name = class.name();
-            let how = if name == "locales" {
-                "name its locale in `locales` below `[strip]`".to_owned()
-            } else {
-                format!("write `{name} = false` below `[strip]`")
+            let how = match class {
+                StripClass::Locales => "name its locale in `locales` below `[strip]`".to_owned(),
+                StripClass::Copyright => format!("write `{name} = true` below `[strip]`"),
+                _ => format!("write `{name} = false` below `[strip]`"),
             };
             return rule(
                 "stripped",
