@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::apk::AppletsError;
-use crate::hint::Hint;
+use crate::hint::{Hint, of_reading};
 use crate::root_path::{RootPath, RootPathError};
 use crate::tarball::{Entry, EntryKind, Metadata};
 
@@ -169,7 +169,10 @@ pub enum RenderError {
 impl Hint for RenderError {
     fn hints(&self) -> Vec<String> {
         match self {
-            RenderError::Source { .. } => vec!["paths in a recipe are relative to its directory".into()],
+            RenderError::Source { source, .. } => {
+                let usual = || "paths in a recipe are relative to its directory".to_owned();
+                vec![of_reading(source).unwrap_or_else(usual)]
+            }
             RenderError::UnknownOwner { owner, .. } => {
                 vec![format!("add a [[user]] or [[group]] named `{owner}`, or use a number")]
             }

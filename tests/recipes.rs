@@ -90,6 +90,7 @@ fn directory() -> tempfile::TempDir {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, "content\n").unwrap();
     }
+    std::os::unix::fs::symlink("loop", dir.path().join("loop")).unwrap();
     dir
 }
 
@@ -748,6 +749,7 @@ files = [
   { path = "/p", contents = "" },
   { path = "/", content = "" },
   "/q",
+  { path = "/r", source = "loop" },
 ]
 "#,
         expected: &[
@@ -768,6 +770,7 @@ files = [
             r"25:18 unknown key `contents` in `files` | did you mean `content`?",
             r"26:12 `/` can only be a directory | name a file below it",
             r"27:3 an element of `files` must be a table, not a string | write `{ key = value, ... }`",
+            r"28:27 `loop` cannot be found: Too many levels of symbolic links (os error 40) | paths are relative to the recipe's directory",
         ],
     },
     Case {

@@ -9,6 +9,11 @@ use crate::support::rig::run;
 use crate::support::{Archive, Image, Package, Rig};
 use rayon::prelude::*;
 use rootforge::arch::Arch;
+use rootforge::hint::Hint;
+use rootforge::oci::PackError;
+use rootforge::render::RenderError;
+use rootforge::repository::RepositoryError;
+use rootforge::root_path::RootPath;
 
 const PACKAGES: &str = "Package: pulseaudio
      Depends: libpulse0
@@ -521,6 +526,26 @@ fn what_is_said_to_machines() {
         && image["warnings"].as_array().unwrap().is_empty()));
     let plain = rig.run(&["build", "r.toml", "--arch", "arm64,amd64"]).ok();
     assert_eq!(plain.out, format!("oci:images:r {}\n", value["digest"].as_str().unwrap()));
+}
+
+/// Root can read all; so it is asked of the errors themselves.
+#[test]
+fn what_may_not_be_read_is_to_be_made_readable() {
+    use std::io::{Error, ErrorKind};
+    let path = || PathBuf::from("x");
+    let errors = |kind: ErrorKind| -> [Box<dyn Hint>; 4] {
+        let source = || Error::from(kind);
+        let target = RootPath::parse("/x").unwrap();
+        [
+            Box::new(PackError::Source { layer: "main".to_owned(), path: path(), source: source() }),
+            Box::new(RenderError::Source { path: path(), target, source: source() }),
+            Box::new(RepositoryError::Key { path: path(), source: source() }),
+            Box::new(RepositoryError::LocalRead { path: path(), source: source() }),
+        ]
+    };
+    let is_told = |error: &dyn Hint| error.hints().concat().starts_with("make it readable");
+    assert!(errors(ErrorKind::PermissionDenied).iter().all(|error| is_told(&**error)));
+    assert!(!errors(ErrorKind::NotFound).iter().any(|error| is_told(&**error)));
 }
 
 /// An archive replaces what its name leads to, not what leads there.

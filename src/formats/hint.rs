@@ -9,6 +9,12 @@ pub trait Hint {
     fn hints(&self) -> Vec<String>;
 }
 
+/// What to do where a file that somebody names cannot be read for whose it is; none where it is anything else.
+pub fn of_reading(error: &std::io::Error) -> Option<String> {
+    let is_denied = error.kind() == std::io::ErrorKind::PermissionDenied;
+    is_denied.then(|| "make it readable for the user who builds, and each directory above it too".to_owned())
+}
+
 /// What to do where the system refuses more of something; none where it is anything else.
 pub fn of_limit(error: &std::io::Error) -> Option<String> {
     // `EMFILE` and `ENFILE`, the process's limit and the system's, have no kind of their own.

@@ -13,7 +13,7 @@ use std::sync::mpsc::sync_channel;
 use crate::cache::Cache;
 use crate::catalog::{CatalogError, FileCatalog, read_contents};
 use crate::digest::Digest;
-use crate::hint::Hint;
+use crate::hint::{Hint, of_reading};
 use crate::layer::{LayerPlan, PackagePart};
 use crate::progress::Progress;
 use crate::recipe::LayerCompression;
@@ -65,7 +65,10 @@ impl Hint for PackError {
         match self {
             PackError::Package(error) => error.hints(),
             PackError::Layout(error) => error.hints(),
-            PackError::Source { .. } => vec!["build again: a file changed while it was read".into()],
+            PackError::Source { source, .. } => {
+                let changed = || "build again: a file changed while it was read".to_owned();
+                vec![of_reading(source).unwrap_or_else(changed)]
+            }
             PackError::Write { source, .. } if source.kind() == io::ErrorKind::StorageFull => vec![
                 "free some space there; `--output oci:DIR` is another place for a layout, TMPDIR for what becomes \
                  another output"

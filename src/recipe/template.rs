@@ -1,10 +1,12 @@
 //! Texts in which `{arch}` and `{triplet}` stand for what the distro calls the architecture being built.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::findings::Findings;
 use super::problems::{Span, quoted};
 use super::reader::Text;
+use crate::hint::of_reading;
 
 /// What may stand in braces.
 const PLACEHOLDERS: [&str; 2] = ["{arch}", "{triplet}"];
@@ -55,11 +57,22 @@ impl Template {
         if self.has_placeholders() || self.text.is_empty() || !unknown_placeholders(&self.text).is_empty() {
             return;
         }
-        // A NUL in a path is an error of the call, so `exists` is wrong for it in the right way.
         let path: PathBuf = dir.join(&self.text);
-        if !path.exists() {
-            let message = format!("{} does not exist", quoted(&self.text));
-            findings.value(&self.span, message, "paths are relative to the recipe's directory");
+        let relative = "paths are relative to the recipe's directory";
+        match path.try_exists() {
+            Ok(true) => {}
+            // What is no directory, or no path at all for a NUL in it, has nothing below it.
+            Err(error) if !matches!(error.kind(), ErrorKind::NotADirectory | ErrorKind::InvalidInput) => {
+                let message = format!("{} cannot be found: {error}", quoted(&self.text));
+                findings.value(
+                    &self.span,
+                    message,
+                    of_reading(&error).unwrap_or_else(|| relative.to_owned()),
+                );
+            }
+            _ => {
+                findings.value(&self.span, format!("{} does not exist", quoted(&self.text)), relative);
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::cache::CacheError;
 use crate::deb::archive::DebError;
 use crate::deb::release::ReleaseError;
 use crate::distro::Distro;
-use crate::hint::Hint;
+use crate::hint::{Hint, of_reading};
 use crate::html::looks_like_html;
 use crate::transport::TransportError;
 use crate::trust::{ApkTrustError, TrustError};
@@ -348,8 +348,9 @@ impl Hint for RepositoryError {
             RepositoryError::Offline { .. } | RepositoryError::ApkOffline { .. } => {
                 one("run once without `--offline` to fill the cache")
             }
-            RepositoryError::Key { .. } | RepositoryError::LocalRead { .. } => {
-                one("paths in a recipe are relative to its directory")
+            RepositoryError::Key { source, .. } | RepositoryError::LocalRead { source, .. } => {
+                let usual = || "paths in a recipe are relative to its directory".to_owned();
+                vec![of_reading(source).unwrap_or_else(usual)]
             }
             RepositoryError::Keys(error) => error.hints(),
             RepositoryError::Mirror(error) => error.hints(),
