@@ -427,6 +427,10 @@ fn the_cache_is_shown_and_pruned() {
             rig.run(&named).fails(2, &[&format!("{directory} is no cache: it has other files")]);
         }
     }
+    rig.write("others/CACHEDIR.TAG", "another's");
+    rig.run(&["cache", "--cache-dir", "others"])
+        .fails(2, &["hint: if it is one of rootforge's, its CACHEDIR.TAG"]);
+    std::fs::remove_file(rig.work("others/CACHEDIR.TAG")).unwrap();
     // What a full disk left of a cache becomes one.
     for (name, left) in [("CACHEDIR.TAG", ""), ("CACHEDIR.TAG", "Signature: 8a47"), ("size", "0")] {
         rig.write(&format!("begun/{name}"), left);

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use rootforge::arch::Arch;
-use rootforge::cache::Cache;
+use rootforge::cache::{Cache, TAG_FILE};
 use rootforge::catalog::Scratch;
 use rootforge::distro::{PackageFormat, Pocket};
 use rootforge::hint::Hint;
@@ -243,10 +243,15 @@ impl Session {
         }
         let directory = self.cache_directory(settings)?;
         if !Cache::may_be_at(&directory) {
-            return Err(Failure::usage(
-                format!("{} is no cache: it has other files", directory.display()),
-                "name a directory that is empty, new or a cache with --cache-dir",
-            ));
+            let mut hints =
+                vec!["name a directory that is empty, new or a cache with --cache-dir".to_owned()];
+            if directory.join(TAG_FILE).exists() {
+                hints.push(format!(
+                    "if it is one of rootforge's, its {TAG_FILE} is damaged: delete that file"
+                ));
+            }
+            let message = format!("{} is no cache: it has other files", directory.display());
+            return Err(Failure::Usage { message, hints });
         }
         let cache = Cache::open(directory).map_err(|error| Failure::work(&error))?.at(SystemTime::now());
         Ok(self.used_cache.get_or_init(|| cache).clone())

@@ -25,7 +25,7 @@ use tempfile::NamedTempFile;
 
 use crate::digest::{Digest, Hasher};
 use crate::hint::{Hint, of_limit};
-use tag::{OURS, TAG, TAG_FILE};
+use tag::{OURS, TAG};
 
 mod content_id;
 mod mapped;
@@ -39,6 +39,7 @@ pub use mapped::{DerivedWriter, Mapped};
 pub use partial::Partial;
 pub use pruning::Pruned;
 pub use sound::{SoundFile, SoundReader, Stamp};
+pub use tag::TAG_FILE;
 
 /// The bytes of a derived entry's checksum.
 const CHECKSUM: usize = 8;
@@ -151,6 +152,9 @@ impl Cache {
         };
         let tag = cache.root.join(TAG_FILE);
         let found = fs::read_to_string(&tag).ok();
+        if found.as_ref().is_some_and(|text| text.contains(OURS)) {
+            cache.clear_the_way();
+        }
         if found.as_deref() != Some(TAG) {
             create_dir(&cache.root)?;
             let is_ours = found.is_some_and(|text| text.contains(OURS));
@@ -170,6 +174,13 @@ impl Cache {
         cache.in_use =
             File::open(&tag).ok().filter(|tag| fs4::FileExt::lock_shared(tag).is_ok()).map(Arc::new);
         Ok(cache)
+    }
+
+    /// Deletes files that are where directories are to be. What cannot be deleted is told when it is in the way.
+    fn clear_the_way(&self) {
+        for path in DIRECTORIES.map(|name| self.root.join(name)).iter().filter(|path| path.is_file()) {
+            let _ = fs::remove_file(path);
+        }
     }
 
     /// The directory.

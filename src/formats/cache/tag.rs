@@ -11,7 +11,7 @@ use crate::atomic_file::directory_of;
 
 /// Marks the directory as one that backups can leave out (bford.info/cachedir), and says its form. Processes that use
 /// the cache hold a lock on it that they share.
-pub(super) const TAG_FILE: &str = "CACHEDIR.TAG";
+pub const TAG_FILE: &str = "CACHEDIR.TAG";
 
 /// Another form of all below, blobs and what is derived alike, needs another number: then a cache of the old form is
 /// emptied. Kinds of derived entries have versions of their own.
@@ -36,13 +36,19 @@ impl Cache {
         // In this order: what another process makes a cache of meanwhile has its tag before all but the count.
         let listed = names(root);
         let text = tag.is_file().then(|| fs::read_to_string(&tag).ok()).flatten();
+        let is_all = |name: &OsStr, is_one: &dyn Fn(&OsString) -> bool| {
+            !root.join(name).is_file() && names(&root.join(name)).iter().all(is_one)
+        };
         let is_ours = |name: &OsStr| match name.to_str() {
-            Some("blobs") => names(&root.join(name)).iter().all(|kind| kind == "sha256" || kind == "apk"),
-            Some("derived") => names(&root.join(name)).iter().all(is_kind),
+            Some("blobs") => is_all(name, &|kind| kind == "sha256" || kind == "apk"),
+            Some("derived") => is_all(name, &is_kind),
             Some("partial" | "images") => root.join("derived").is_dir(),
             Some(pruning::SIZE_FILE) => root.join("derived").is_dir() || listed.len() == 1,
-            // As it is left where a disk was full.
-            Some(TAG_FILE) => text.as_ref().is_some_and(|text| TAG.starts_with(text.as_str())),
+            // As it is left where a disk was full; or damaged, beside what nobody else has.
+            Some(TAG_FILE) => {
+                let is_begun = text.as_ref().is_some_and(|text| TAG.starts_with(text.as_str()));
+                is_begun || ["blobs", "derived"].iter().all(|name| !names(&root.join(name)).is_empty())
+            }
             _ => false,
         };
         let is_gone = |name: &OsStr| fs::symlink_metadata(root.join(name)).is_err();

@@ -174,6 +174,52 @@ fn a_cache_of_another_form_is_emptied() {
 }
 
 #[test]
+fn a_damaged_cache_is_one_all_the_same() {
+    let (_directory, cache) = cache();
+    let tag = cache.root().join(TAG_FILE);
+    cache.insert(b"hello").unwrap();
+    cache.put_derived("list-1", &Digest::of(b"a"), b"a").unwrap();
+    for damaged in
+        [TAG.replace("cache of", "cache og").into_bytes(), TAG.replace("is a", "is\u{ff}").into_bytes()]
+    {
+        fs::write(&tag, damaged).unwrap();
+        assert!(Cache::may_be_at(cache.root()));
+        Cache::open(cache.root()).unwrap();
+        assert_eq!(fs::read_to_string(&tag).unwrap(), TAG);
+    }
+    // A file in the place of a directory goes, where it is known whose all is.
+    for name in DIRECTORIES {
+        let _ = fs::remove_dir_all(cache.root().join(name));
+        fs::write(cache.root().join(name), "x").unwrap();
+    }
+    assert!(Cache::may_be_at(cache.root()));
+    let cache = Cache::open(cache.root()).unwrap();
+    cache.insert(b"hello").unwrap();
+    cache.put_derived("list-1", &Digest::of(b"a"), b"a").unwrap();
+}
+
+#[test]
+fn what_others_have_is_no_cache() {
+    for (files, is_cache) in [
+        (&["CACHEDIR.TAG", "blobs/sha256/a"][..], false),
+        (&["CACHEDIR.TAG", "blobs/sha256/a", "derived/list-1/a"], true),
+        (&["CACHEDIR.TAG", "blobs/sha256/a", "derived/list/a"], false),
+        (&["CACHEDIR.TAG", "blobs/photos/a", "derived/list-1/a"], false),
+        (&["CACHEDIR.TAG", "blobs/sha256/a", "derived/list-1/a", "mine"], false),
+        (&["blobs"], false),
+        (&["blobs/sha256/a"], true),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = directory.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "Signature: another's").unwrap();
+        }
+        assert_eq!(Cache::may_be_at(directory.path()), is_cache, "{files:?}");
+    }
+}
+
+#[test]
 fn what_another_process_makes_a_cache_of_is_one() {
     let directory = tempfile::tempdir().unwrap();
     for number in 0..300 {
