@@ -439,12 +439,13 @@ packages = ["busybox"]
         before: HEAD,
         text: r#"[[layer]]
 name = "y"
-packages = ["./x.apk", "curl~8", "so:libz.so.1"]
+packages = ["./x.apk", "curl~8", "so:libz.so.1", "cmd:curl"]
 "#,
         expected: &[
             r"9:13 `./x.apk` is a package of Alpine, and the recipe's are of Debian | use a `.deb`",
             r#"9:24 `curl~8` is no package: `~` is no operator | write "curl=VERSION"; besides `=` there are `>=`, `<=`, `>` and `<`"#,
-            r#"9:34 `so:libz.so.1` is no package: the architecture is that of the image | write "so""#,
+            r"9:34 `so:libz.so.1` is no package: only apk is asked for what packages provide | name the package that has it, as Debian and Ubuntu call it",
+            r"9:50 `cmd:curl` is no package: only apk is asked for what packages provide | name the package that has it, as Debian and Ubuntu call it",
         ],
     },
     Case {

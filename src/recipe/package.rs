@@ -230,6 +230,9 @@ pub(super) fn local(
     Some(PackageSpec::Local(file))
 }
 
+/// What stands before the colon where apk is asked for a library, a command or a module of pkg-config.
+const APK_KINDS: [&str; 3] = ["so", "cmd", "pc"];
+
 fn package_name(name: &str) -> Result<(), (&'static str, String)> {
     let lower = name.to_ascii_lowercase();
     if name.is_empty() {
@@ -240,6 +243,10 @@ fn package_name(name: &str) -> Result<(), (&'static str, String)> {
     }
     if Path::new(name).extension().is_some_and(|extension| extension == "deb") {
         return Err(("it looks like a file", format!("write \"./{name}\" for a file beside the recipe")));
+    }
+    if name.split_once(':').is_some_and(|(kind, _)| APK_KINDS.contains(&kind)) {
+        let hint = "name the package that has it, as Debian and Ubuntu call it";
+        return Err(("only apk is asked for what packages provide", hint.to_owned()));
     }
     if let Some((package, _)) = name.split_once(':') {
         return Err(("the architecture is that of the image", format!("write \"{package}\"")));
