@@ -27,7 +27,7 @@ pub use debian::{Access, IndexPart, SuiteRelease, load_indexes, load_releases};
 pub use error::RepositoryError;
 pub use index::*;
 pub use local::{LocalApk, LocalPackage, local_apks, local_packages, locked_apk, locked_text};
-pub use mirror::{MachineSources, Mirror, MirrorError, MirrorInputs, MirrorOrigin, Mirrors};
+pub use mirror::{MachineSources, Mirror, MirrorError, MirrorInputs, MirrorOrigin, Mirrors, mirror_names};
 pub use sources::{archive_name, roots, sources};
 
 /// A suite to take packages from.

@@ -431,6 +431,9 @@ fn the_cache_is_shown_and_pruned() {
     rig.run(&["cache", "--cache-dir", "others"])
         .fails(2, &["hint: if it is one of rootforge's, its CACHEDIR.TAG"]);
     std::fs::remove_file(rig.work("others/CACHEDIR.TAG")).unwrap();
+    // One that is to be made yet is shown, and not made for that.
+    let shown = rig.run(&["cache", "--cache-dir", "none"]).ok().out;
+    assert!(shown.starts_with("none\n") && !rig.work("none").exists(), "{shown}");
     // What a full disk left of a cache becomes one.
     for (name, left) in [("CACHEDIR.TAG", ""), ("CACHEDIR.TAG", "Signature: 8a47"), ("size", "0")] {
         rig.write(&format!("begun/{name}"), left);

@@ -394,6 +394,9 @@ fn variables_are_read_with_care() {
         rig.run(&["cache", "--config", "config.toml"])
             .fails(2, &[&format!("config.toml is wrong: `{key}` is empty")]);
     }
+    rig.write("config.toml", "[mirror]\nsnapshot = \"http://x.example\"\nfoo = \"http://x.example\"\n");
+    rig.run(&["cache", "--config", "config.toml"])
+        .fails(2, &["config.toml is wrong: [mirror] `foo` is not one of debian, ", ", wolfi, snapshot\n"]);
     rig.run(&[BUILD, &["--config", "none.toml"]].concat())
         .fails(2, &["cannot read the configuration none.toml"]);
 }

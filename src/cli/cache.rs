@@ -31,17 +31,18 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
 }
 
 fn show(session: &Session) -> Result<(), Failure> {
-    let (cache, limit) = session.cache_and_limit()?;
-    let kinds = cache.kinds().map_err(|error| Failure::work(&error))?;
+    let (place, cache) = session.cache_as_it_is()?;
+    let (place, limit) = (place.display().to_string(), session.cache_limit()?);
+    let kinds = cache.map(|cache| cache.kinds()).transpose().map_err(|error| Failure::work(&error))?;
+    let kinds = kinds.unwrap_or_default();
     let total: u64 = kinds.values().map(|usage| usage.bytes).sum();
     if session.json {
         let kinds: serde_json::Map<_, _> =
             kinds.iter().map(|(kind, usage)| (kind.clone(), value(usage))).collect();
-        let place = cache.root().display().to_string();
         print_json(&json!({ "place": place, "limit": limit, "bytes": total, "kinds": kinds }));
         return Ok(());
     }
-    let mut text = format!("{}\n", cache.root().display());
+    let mut text = format!("{place}\n");
     for (kind, usage) in &kinds {
         let files = if usage.files == 1 { "file" } else { "files" };
         text.push_str(&format!("{:>10}  {kind}, {} {files}\n", told(usage.bytes), usage.files));

@@ -216,6 +216,19 @@ impl Session {
         Settings::read(self.common.config.as_deref())
     }
 
+    /// Where the cache is, and the cache itself unless it is still to be made.
+    pub(super) fn cache_as_it_is(&self) -> Result<(PathBuf, Option<Cache>), Failure> {
+        let settings = self.settings()?;
+        let directory = self.cache_directory(&settings)?;
+        let cache = directory.exists().then(|| self.cache(&settings)).transpose()?;
+        Ok((directory, cache))
+    }
+
+    /// How large the cache may become, in bytes.
+    pub(super) fn cache_limit(&self) -> Result<u64, Failure> {
+        Ok(self.settings()?.cache_size.unwrap_or(CACHE_SIZE))
+    }
+
     /// The cache, and how large it may become, in bytes.
     pub(super) fn cache_and_limit(&self) -> Result<(Cache, u64), Failure> {
         let settings = self.settings()?;

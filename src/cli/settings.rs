@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rootforge::distro::Archive;
+use rootforge::repository::mirror_names;
 use serde::{Deserialize, Deserializer};
 
 use super::error::Failure;
@@ -71,13 +71,15 @@ impl Settings {
                 "name a directory, or leave it out",
             ));
         }
-        for name in settings.mirror.keys().filter(|name| *name != "snapshot") {
-            name.parse::<Archive>().map_err(|words| {
-                Failure::usage(
-                    format!("the configuration {} is wrong: [mirror] {words}", path.display()),
-                    "name an archive as `--mirror` does",
-                )
-            })?;
+        if let Some(name) = settings.mirror.keys().find(|name| !mirror_names().any(|known| known == *name)) {
+            let names = mirror_names().collect::<Vec<_>>().join(", ");
+            return Err(Failure::usage(
+                format!(
+                    "the configuration {} is wrong: [mirror] `{name}` is not one of {names}",
+                    path.display()
+                ),
+                "name an archive as `--mirror` does",
+            ));
         }
         Ok(settings)
     }

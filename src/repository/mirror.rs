@@ -29,6 +29,11 @@ const DEBIAN_ALIASES: &[&str] =
     &["stable", "oldstable", "oldoldstable", "testing", "unstable", "bullseye", "forky", "duke"];
 const UBUNTU_ALIASES: &[&str] = &["devel", "focal", "oracular", "plucky", "questing", "resolute"];
 
+/// What mirrors can be named for: the archives, and the snapshots of them.
+pub fn mirror_names() -> impl Iterator<Item = &'static str> {
+    Archive::ALL.iter().map(|archive| archive.name()).chain([SNAPSHOT])
+}
+
 /// What decides on mirrors, nearest first.
 #[derive(Clone, Debug, Default)]
 pub struct MirrorInputs {
@@ -175,8 +180,8 @@ impl Mirrors {
     pub fn new(inputs: &MirrorInputs) -> Result<Self, MirrorError> {
         let mut named = BTreeMap::new();
         let mut name = |name: &str, url: &str, origin: MirrorOrigin, place: String| {
-            if name != SNAPSHOT && name.parse::<Archive>().is_err() {
-                let known = Archive::ALL.iter().map(|archive| archive.name()).chain([SNAPSHOT]).collect();
+            if !mirror_names().any(|known| known == name) {
+                let known = mirror_names().collect();
                 return Err(MirrorError::UnknownArchive { place, name: name.to_owned(), known });
             }
             let url = url.trim().trim_end_matches('/');
