@@ -526,9 +526,16 @@ fn what_is_said_to_machines() {
     );
     assert!(images.iter().all(|image| image["packages"] == 2
         && image["files"] == 2
+        && image["locked"] == 2
+        && image["left_out"] == 0
         && image["warnings"].as_array().unwrap().is_empty()));
     let plain = rig.run(&["build", "r.toml", "--arch", "arm64,amd64"]).ok();
     assert_eq!(plain.out, format!("oci:images:r {}\n", value["digest"].as_str().unwrap()));
+    assert!(value["run"].is_null());
+    rig.recipe(&format!("{LAYER}[image]\nentrypoint = [\"/usr/bin/pulseaudio\"]\n"));
+    let ran = rig.run(&["build", "r.toml", "--arch", "arm64,amd64", "--json"]).ok();
+    let value: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(value["run"], "podman run --rm oci:images:r");
 }
 
 /// Root can read all; so it is asked of the errors themselves.

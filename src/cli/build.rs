@@ -84,11 +84,12 @@ pub(super) fn run(arguments: &Arguments, session: &Session) -> Result<(), Failur
     if !moved.tallies.is_empty() {
         session.reporter.say(&moved.words());
     }
-    if let Some(command) = running::command(&recipe, &wanted, &destination, &name) {
+    let command = running::command(&recipe, &wanted, &destination, &name);
+    if let Some(command) = &command {
         session.reporter.say(&format!("run it: {command}"));
     }
     if session.json {
-        print_json(&as_json(arguments, &built, &moved, &name));
+        print_json(&as_json(arguments, &built, &moved, &name, command.as_deref()));
     } else {
         print_data(&format!("{} {}\n", moved.place, moved.digest));
     }
@@ -298,7 +299,13 @@ fn summary(built: &Built, verbose: bool) -> String {
 }
 
 /// What was built, as a program reads it.
-fn as_json(arguments: &Arguments, built: &[Built], moved: &Moved, name: &str) -> Value {
+fn as_json(
+    arguments: &Arguments,
+    built: &[Built],
+    moved: &Moved,
+    name: &str,
+    command: Option<&str>,
+) -> Value {
     let images: Vec<Value> = built
         .iter()
         .map(|built| {
@@ -307,7 +314,9 @@ fn as_json(arguments: &Arguments, built: &[Built], moved: &Moved, name: &str) ->
                 "arch": built.image.arch.name(),
                 "digest": built.image.digest.to_string(),
                 "packages": built.summary.packages,
+                "locked": built.summary.locked,
                 "files": built.summary.files,
+                "left_out": built.summary.left_out,
                 "unpacked": built.summary.unpacked,
                 "compressed": built.summary.compressed,
                 "sizes": sizes
@@ -325,6 +334,7 @@ fn as_json(arguments: &Arguments, built: &[Built], moved: &Moved, name: &str) ->
         "recipe": arguments.recipe.display().to_string(),
         "output": moved.place,
         "digest": moved.digest.to_string(),
+        "run": command,
         "images": images,
     });
     if moved.uploaded.is_some() {
