@@ -1022,6 +1022,80 @@ fn scripts() {
          /usr/lib/{triplet}/libgdbm.so.6 elf soname=libgdbm.so.6";
     all_hold(&[
         case(
+            "a link among libraries and programs of a package's own runs a script",
+            &layer(r#""app""#, ""),
+            "Package: app
+             Depends: runner
+             /usr/share/app/page 0755 #!/usr/bin/runner
+             /usr/lib/cgi-bin/page -> ../../share/app/page
+
+             Package: runner
+             /usr/bin/runner elf program",
+            r##"/usr/bin/runner: file 0755 of runner
+               /usr/lib/cgi-bin/page: symlink -> ../../share/app/page
+               /usr/share/app/page: file 0755 "#!/usr/bin/runner""##,
+        ),
+        case(
+            "what a script sources of a helper comes, with its modules, and what is called behind that",
+            &layer(r#""app""#, ""),
+            "Package: app
+             Depends: debconf, tool, dash
+             /usr/bin/app 0755 #!/bin/sh\\n. /usr/share/debconf/confmodule\\ntool
+
+             Package: tool
+             /usr/bin/tool elf program
+             /usr/bin/other elf program
+
+             Package: debconf
+             /usr/bin/debconf elf program
+             /usr/share/debconf/confmodule 0644 # of sh
+             /usr/share/perl5/Debconf/Db.pm 0644 db
+
+             Package: dash
+             Essential: yes
+             /usr/bin/sh elf program",
+            r##"/usr/bin/app: file 0755 "#!/bin/sh\n. /usr/share/debconf/confmodule\ntool"
+               /usr/bin/sh: file 0755 of dash
+               /usr/bin/tool: file 0755 of tool
+               /usr/share/debconf/confmodule: file 0644 "# of sh"
+               /usr/share/perl5/Debconf/Db.pm: file 0644 "db""##,
+        ),
+        case(
+            "a program of Go runs the commands that its package depends on",
+            &layer(r#""app""#, ""),
+            "Package: app
+             Depends: tool, dpkg
+             /usr/bin/app elf program names=os/exec.(*Cmd).Start
+
+             Package: tool
+             Depends: deeper
+             /usr/bin/tool elf program
+             /usr/sbin/toold elf program
+
+             Package: deeper
+             /usr/bin/deeper elf program
+
+             Package: dpkg
+             Essential: yes
+             /usr/bin/dpkg elf program",
+            "/usr/bin/app: file 0755 of app
+             /usr/bin/tool: file 0755 of tool
+             /usr/sbin/toold: file 0755 of tool",
+        ),
+        case(
+            "debugging information is for who reads it",
+            &layer(r#""app", "app-dbg""#, ""),
+            "Package: app
+             /usr/bin/app elf program
+             /usr/lib/debug/one 0644 one
+
+             Package: app-dbg
+             /usr/lib/debug/two 0644 two",
+            r#"/usr/bin/app: file 0755 of app
+               /usr/lib/debug/one: file 0644 "one"
+               /usr/lib/debug/two: file 0644 "two""#,
+        ),
+        case(
             "a script's interpreter comes, though its package is a helper, with its closure",
             &layer(r#""app""#, ""),
             SHELL,

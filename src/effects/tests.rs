@@ -874,6 +874,14 @@ fn find_follows_its_grammar() {
     assert_eq!(links("-name d -printf '/etc/x/c/%f\\n'"), ["/etc/x/c/d"]);
     assert_eq!(links("-name d -printf '/etc/x/%P\\n'"), ["/etc/x/c/d"]);
     assert_eq!(postinst("find /etc \\( -name a").undone.len(), 1);
+    let follows = |more: &str| {
+        let found = postinst(&format!(
+            "mkdir -p /srv/a/b; {more}\nfind /srv/a -follow -type d -exec chmod 700 {{}} +"
+        ));
+        let modes = found.effects.iter().filter(|effect| matches!(effect, Effect::Mode { .. })).count();
+        (modes, found.undone.len())
+    };
+    assert_eq!((follows(""), follows("ln -s b /srv/a/c")), ((2, 0), (0, 1)));
 }
 
 #[test]

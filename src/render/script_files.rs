@@ -344,6 +344,9 @@ impl<'t, 'a> Files<'t, 'a> {
             Some((self.contents.get(source)?.clone(), file.entry.metadata.mode))
         });
         let Some((content, own_mode)) = made.or(packaged) else {
+            if ["/proc/", "/sys/"].iter().any(|top| from.as_str().starts_with(top)) {
+                return Err(format!("{to} is to be made where the image runs, of {from}"));
+            }
             return Err(format!("{from}, which is to be copied to {to}, is not there"));
         };
         let path = self.tree.resolve(to).unwrap_or_else(|| self.tree.place(to));

@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn directories_links_and_files() {
-        let text = "d %t/sshd 0755 root root -\nD! /run/pg 2775 postgres postgres\nL /etc/mtab - - - - ../proc/self/mounts\nL+ /there - - - - /x\nL /there - - - - /y\nf /run/motd - - - - hello\nf! /run/nologin - - - - booting\nf^ /etc/hosts - - - - network.hosts\nC /etc/none\nr! /tmp/x\nz /there 0600 - adm\nd /%m/x\n";
+        let text = "d %t/sshd 0755 root root -\nD! /run/pg 2775 postgres postgres\nL /etc/mtab - - - - ../proc/self/mounts\nL+ /there - - - - /x\nL /there - - - - /y\nf /run/motd - - - - hello\nf! /run/nologin - - - - booting\nf^ /etc/hosts - - - - network.hosts\nC /etc/none\nC /etc/id - - - - /proc/id\nr! /tmp/x\nz /there 0600 - adm\nd /%m/x\n";
         let made = effects(text, |path| path.as_str() == "/there", |_| false);
         let owner = |user: &str| Some(Owner { user: Some(user.into()), group: Some(user.into()) });
         assert_eq!(
@@ -128,6 +128,7 @@ mod tests {
                 Effect::Symlink { path: path("/etc/mtab"), target: "../proc/self/mounts".into() },
                 Effect::Symlink { path: path("/there"), target: "/x".into() },
                 Effect::File { path: path("/run/motd"), content: b"hello".to_vec(), mode: Some(0o644) },
+                Effect::Copy { from: path("/proc/id"), to: path("/etc/id"), mode: None, owner: None },
                 Effect::Owner {
                     path: path("/there"),
                     user: None,

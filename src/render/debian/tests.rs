@@ -471,6 +471,24 @@ fn drop_ins_of_any_package_add_to_units() {
         world.contents.insert(path(&format!("{units}/{name}")), text.into_bytes());
     }
     assert_eq!(world.lay().0[0], ["/run/bee/ 700 0:0", "/run/cat/ 700 0:0", "/var/lib/ant/ 755 0:0"]);
+    // What the package's scripts write for the administrator counts, too, and is not in the image.
+    let written = |name: &str, text: &str| Effect::File {
+        path: path(&format!("/etc/systemd/system/{name}")),
+        content: format!("[Service]\n{text}\n").into_bytes(),
+        mode: None,
+    };
+    world.effects(
+        "a",
+        &[
+            written("a-b.service.d/60-dog.conf", "ExecStartPre=-/bin/mkdir -p /run/dog"),
+            written("a-b.service.d/50-x.conf", "RuntimeDirectoryMode=0750"),
+            written("other.service.d/no.conf", "RuntimeDirectory=never"),
+        ],
+    );
+    assert_eq!(
+        world.lay().0[0],
+        ["/run/bee/ 750 0:0", "/run/cat/ 750 0:0", "/run/dog/ 755 0:0", "/var/lib/ant/ 755 0:0"]
+    );
 }
 
 #[test]
