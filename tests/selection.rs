@@ -1043,18 +1043,19 @@ fn scripts() {
              /usr/bin/app 0755 #!/bin/sh\\n. /usr/share/debconf/confmodule\\ntool
 
              Package: tool
-             /usr/bin/tool elf program
-             /usr/bin/other elf program
+             /usr/bin/tool elf program soname=tool
+             /usr/bin/other elf program soname=other
 
              Package: debconf
-             /usr/bin/debconf elf program
+             /usr/bin/debconf elf program soname=debconf
              /usr/share/debconf/confmodule 0644 # of sh
              /usr/share/perl5/Debconf/Db.pm 0644 db
 
              Package: dash
              Essential: yes
-             /usr/bin/sh elf program",
-            r##"/usr/bin/app: file 0755 "#!/bin/sh\n. /usr/share/debconf/confmodule\ntool"
+             /usr/bin/sh elf program soname=sh",
+            r##"/bin: symlink -> usr/bin
+               /usr/bin/app: file 0755 "#!/bin/sh\n. /usr/share/debconf/confmodule\ntool"
                /usr/bin/sh: file 0755 of dash
                /usr/bin/tool: file 0755 of tool
                /usr/share/debconf/confmodule: file 0644 "# of sh"
@@ -1069,15 +1070,15 @@ fn scripts() {
 
              Package: tool
              Depends: deeper
-             /usr/bin/tool elf program
-             /usr/sbin/toold elf program
+             /usr/bin/tool elf program soname=tool
+             /usr/sbin/toold elf program soname=toold
 
              Package: deeper
-             /usr/bin/deeper elf program
+             /usr/bin/deeper elf program soname=deeper
 
              Package: dpkg
              Essential: yes
-             /usr/bin/dpkg elf program",
+             /usr/bin/dpkg elf program soname=dpkg",
             "/usr/bin/app: file 0755 of app
              /usr/bin/tool: file 0755 of tool
              /usr/sbin/toold: file 0755 of tool",
