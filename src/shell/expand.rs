@@ -19,6 +19,10 @@ const MOST_FIELDS: usize = 20_000;
 pub(super) struct Fields {
     done: Vec<Vec<(String, bool)>>,
     open: Option<Vec<(String, bool)>>,
+    /// What is read stands in for an unquoted parameter: its text is split as an expansion is.
+    pub(super) splits_text: bool,
+    /// What is read is assigned: a tilde behind a colon stands for a home, too (XCU 2.6.1).
+    is_assigned: bool,
 }
 
 impl Fields {
@@ -118,13 +122,21 @@ impl<W: World> Shell<W> {
         }
     }
 
-    /// A word where nothing is split: the value of an assignment, the word of `case`, the target of a redirection.
+    /// A word where nothing is split: the word of `case`, the target of a redirection.
     pub(super) fn single(&mut self, word: &str) -> Option<String> {
         let mut fields = Fields::default();
         self.word(word, false, false, &mut fields)?;
         let fields: Vec<String> = fields.finish().iter().map(|field| joined(field)).collect();
         Some(fields.join(" "))
     }
+    /// The value of an assignment.
+    pub(super) fn assigned(&mut self, word: &str) -> Option<String> {
+        let mut fields = Fields { is_assigned: true, ..Fields::default() };
+        self.word(word, false, false, &mut fields)?;
+        let fields: Vec<String> = fields.finish().iter().map(|field| joined(field)).collect();
+        Some(fields.join(" "))
+    }
+
 
     /// As [`Shell::single`], of a text that stands within double quotes.
     pub(super) fn quoted(&mut self, word: &str) -> Option<String> {
@@ -176,23 +188,8 @@ impl<W: World> Shell<W> {
     ) -> Option<()> {
         for (number, piece) in pieces.iter().enumerate() {
             match &piece.piece {
-                WordPiece::Text(text) if number == 0 && !quoted && text.starts_with('~') => {
-                    let (user, rest) = text[1..].split_at(text[1..].find('/').unwrap_or(text.len() - 1));
-                    let home = match user {
-                        "" => self.variable("HOME").map(ToOwned::to_owned),
-                        "root" => Some("/root".to_owned()),
-                        // Where other users live is not looked up.
-                        _ => Some(unknown()),
-                    };
-                    match home {
-                        Some(home) => {
-                            fields.text(&home, true);
-                            fields.text(rest, false);
-                        }
-                        None => fields.text(text, false),
-                    }
-                }
-                WordPiece::Text(text) => fields.text(&unmarked(text), quoted),
+                WordPiece::Text(text) if quoted => fields.text(&unmarked(text), true),
+                WordPiece::Text(text) => self.plain_text(text, number == 0, split, fields),
                 WordPiece::SingleQuotedText(text) => fields.text(text, true),
                 WordPiece::AnsiCQuotedText(text) => fields.text(&escapes(text, false).0, true),
                 WordPiece::DoubleQuotedSequence(inner) | WordPiece::GettextDoubleQuotedSequence(inner) => {
@@ -233,6 +230,37 @@ impl<W: World> Shell<W> {
         }
         Some(())
     }
+    /// Adds unquoted text, with the tildes in it.
+    fn plain_text(&mut self, text: &str, is_first: bool, split: bool, fields: &mut Fields) {
+        let (splits, is_assigned) = (split && fields.splits_text, fields.is_assigned);
+        let ends_name = |c: char| c == '/' || c == ':' && is_assigned;
+        let parts = text.split_inclusive(|c| c == ':' && is_assigned);
+        for (number, part) in parts.enumerate() {
+            let prefix = part.strip_prefix('~').filter(|_| number > 0 || is_first);
+            let rest = prefix.map(|prefix| prefix.split_at(prefix.find(ends_name).unwrap_or(prefix.len())));
+            let home = rest.and_then(|(user, _)| self.home(user));
+            let rest = match (home, rest) {
+                (Some(home), Some((_, rest))) => {
+                    fields.text(&home, true);
+                    rest
+                }
+                _ => part,
+            };
+            self.expansion(&unmarked(rest), false, splits, fields);
+        }
+    }
+
+    /// Where a user lives, if a tilde and the name stand for that.
+    fn home(&self, user: &str) -> Option<String> {
+        match user {
+            "" => self.variable("HOME").map(ToOwned::to_owned),
+            "root" => Some("/root".to_owned()),
+            other if other.contains(':') => None,
+            // Where other users live is not looked up.
+            _ => Some(unknown()),
+        }
+    }
+
 
     /// Adds what an expansion gives.
     pub(super) fn expansion(&mut self, text: &str, quoted: bool, split: bool, fields: &mut Fields) {

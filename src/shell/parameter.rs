@@ -95,12 +95,16 @@ impl<W: World> Shell<W> {
         Some(())
     }
 
-    /// The word that stands in for a parameter; within quotes it is a field even if it is empty.
+    /// The word that stands in for a parameter; within quotes it is a field even if it is empty, and where fields are
+    /// split, its own text is split as well.
     fn instead(&mut self, word: &str, quoted: bool, split: bool, fields: &mut Fields) -> Option<()> {
         if quoted {
             fields.text("", true);
         }
-        self.word(word, quoted, split, fields)
+        let around = std::mem::replace(&mut fields.splits_text, split && !quoted);
+        let done = self.word(word, quoted, split, fields);
+        fields.splits_text = around;
+        done
     }
 
     fn changed(&mut self, expression: &ParameterExpr) -> Option<String> {

@@ -119,7 +119,7 @@ impl<W: World> Shell<W> {
                 return Some(());
             }
         };
-        let mut value = self.single(&word.value)?;
+        let mut value = self.assigned(&word.value)?;
         if self.own.variables.get(name).is_some_and(|variable| variable.readonly) {
             // The shell ends.
             self.status = Some(2);

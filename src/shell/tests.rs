@@ -154,6 +154,9 @@ const SCRIPTS: &[&str] = &[
     "printf 'a:b:c\\nd:e:f\\n' | while IFS=: read -r x y z; do echo $z$y$x; done; echo \"[$IFS]\"",
     "f() { set -- $v; w=$v; }; v=old; v=new f; echo $v $w; PATH=$PATH export e=3; echo $e",
     "readonly r=1; (r=2; echo no) 2>/dev/null; echo $r $?; x='é ü'; echo ${#x}; HOME=/h; echo ~/q ~ ~root ~root/x",
+    "f() { printf '<%s>' $# \"$@\"; echo; }; y=s; f ${x:-a b} ${y:+-g $y} ${x:-\"a b\" c} \"${x:-a b}\" ${x:-a\\ b c} p${x:- b }q ${x:-'a b' \"c $y\"d e}",
+    "f() { printf '<%s>' $# \"$@\"; echo; }; f ${y+} ${x-\"\"} ${x:-${z:-a b} c} \"${x:-\"a b\"}\" p${x- $1 }q; z=${x:-a b}; f \"$z\"; for d in ${x:-/a /b}; do echo $d; done; case ${x:-a b} in 'a b') echo one;; esac",
+    ": > /out/g1; : > /out/g2; for d in ${x:-/out/g? '/out/g?' /out/none*}; do echo ${d##*/}; done; IFS=; set -- ${x:-a b}; echo $#; IFS=ab; set -- ${x:-1a2b3} 1a2; echo $#",
     "echo $((9223372036854775807 - 1)) $((0x7fffffffffffffff)) $((1 - -1)) $((- 3 + ~1)); echo {a,b} x{1..3}",
 ];
 
@@ -177,7 +180,7 @@ fn scripts_do_what_a_real_shell_does() {
 }
 
 #[test]
-fn braces_are_bash_s() {
+fn what_bash_alone_has_is_as_there() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("script");
     for line in [
