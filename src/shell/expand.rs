@@ -42,30 +42,29 @@ impl Fields {
         }
     }
 
-    /// Adds an unquoted expansion, split at the characters of `IFS`.
+    /// Adds an unquoted expansion, split at the characters of `IFS`. Another than a blank ends a field each time, if
+    /// an empty one too, with the blanks around it.
     pub(super) fn split(&mut self, text: &str, separators: &str) {
         let is_blank = |c: char| matches!(c, ' ' | '\t' | '\n') && separators.contains(c);
         let mut rest = text;
-        let mut after_separator = false;
-        while !rest.is_empty() {
+        // Blanks have ended a field: the separator behind them is the same one.
+        let mut after_blanks = false;
+        while let Some(first) = rest.chars().next() {
             let trimmed = rest.trim_start_matches(is_blank);
             if trimmed.len() < rest.len() {
+                after_blanks = self.open.is_some();
                 self.end();
                 rest = trimmed;
-                continue;
-            }
-            let end = rest.find(|c| separators.contains(c)).unwrap_or(rest.len());
-            if end == 0 {
-                // Another separator than a blank: what stands between two of them is a field, if empty too.
-                if self.open.is_none() && after_separator {
-                    self.open = Some(Vec::new());
+            } else if separators.contains(first) {
+                if !std::mem::take(&mut after_blanks) {
+                    self.open.get_or_insert_default();
+                    self.end();
                 }
-                self.end();
-                after_separator = true;
-                rest = rest.get(rest.chars().next().map_or(1, char::len_utf8)..).unwrap_or_default();
+                rest = &rest[first.len_utf8()..];
             } else {
+                let end = rest.find(|c| separators.contains(c)).unwrap_or(rest.len());
                 self.text(&rest[..end], false);
-                after_separator = false;
+                after_blanks = false;
                 rest = &rest[end..];
             }
         }
@@ -129,6 +128,7 @@ impl<W: World> Shell<W> {
         let fields: Vec<String> = fields.finish().iter().map(|field| joined(field)).collect();
         Some(fields.join(" "))
     }
+
     /// The value of an assignment.
     pub(super) fn assigned(&mut self, word: &str) -> Option<String> {
         let mut fields = Fields { is_assigned: true, ..Fields::default() };
@@ -136,7 +136,6 @@ impl<W: World> Shell<W> {
         let fields: Vec<String> = fields.finish().iter().map(|field| joined(field)).collect();
         Some(fields.join(" "))
     }
-
 
     /// As [`Shell::single`], of a text that stands within double quotes.
     pub(super) fn quoted(&mut self, word: &str) -> Option<String> {
@@ -230,6 +229,7 @@ impl<W: World> Shell<W> {
         }
         Some(())
     }
+
     /// Adds unquoted text, with the tildes in it.
     fn plain_text(&mut self, text: &str, is_first: bool, split: bool, fields: &mut Fields) {
         let (splits, is_assigned) = (split && fields.splits_text, fields.is_assigned);
@@ -260,7 +260,6 @@ impl<W: World> Shell<W> {
             _ => Some(unknown()),
         }
     }
-
 
     /// Adds what an expansion gives.
     pub(super) fn expansion(&mut self, text: &str, quoted: bool, split: bool, fields: &mut Fields) {

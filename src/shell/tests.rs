@@ -157,6 +157,8 @@ const SCRIPTS: &[&str] = &[
     "f() { printf '<%s>' $# \"$@\"; echo; }; y=s; f ${x:-a b} ${y:+-g $y} ${x:-\"a b\" c} \"${x:-a b}\" ${x:-a\\ b c} p${x:- b }q ${x:-'a b' \"c $y\"d e}",
     "f() { printf '<%s>' $# \"$@\"; echo; }; f ${y+} ${x-\"\"} ${x:-${z:-a b} c} \"${x:-\"a b\"}\" p${x- $1 }q; z=${x:-a b}; f \"$z\"; for d in ${x:-/a /b}; do echo $d; done; case ${x:-a b} in 'a b') echo one;; esac",
     ": > /out/g1; : > /out/g2; for d in ${x:-/out/g? '/out/g?' /out/none*}; do echo ${d##*/}; done; IFS=; set -- ${x:-a b}; echo $#; IFS=ab; set -- ${x:-1a2b3} 1a2; echo $#",
+    "f() { printf '<%s>' $# \"$@\"; echo; }; IFS=:; for l in :x:/etc/q a::b a: a:: : :: :a ''; do f $l; done; a=x: b=:y; f $a$b p$a$b \"\"$b $b\"\" $a\"\"",
+    "f() { printf '<%s>' $# \"$@\"; echo; }; IFS=': '; for l in ' :x : y' 'a : : b' ' a  b ' 'a :' ' : ' '  ' 'a: :b' ': a' 'a b:c d'; do f $l; done; a='x ' b=:y; f $a$b p$b",
     "echo $((9223372036854775807 - 1)) $((0x7fffffffffffffff)) $((1 - -1)) $((- 3 + ~1)); echo {a,b} x{1..3}",
 ];
 
