@@ -7,6 +7,7 @@ use brush_parser::ast::{
 
 use super::World;
 use super::glob::Match;
+use super::here_documents::is_no_word;
 use super::state::{Descriptor, Flow, Shell};
 use super::text::is_known;
 
@@ -225,7 +226,8 @@ impl<W: World> Shell<W> {
         let values = match &clause.values {
             None => self.own.positional.clone(),
             Some(words) => {
-                match words.iter().map(|word| self.fields(&word.value)).collect::<Option<Vec<_>>>() {
+                let words = words.iter().filter(|word| !is_no_word(&word.value));
+                match words.map(|word| self.fields(&word.value)).collect::<Option<Vec<_>>>() {
                     Some(fields) => fields.concat(),
                     None => return self.checked(),
                 }

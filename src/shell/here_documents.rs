@@ -4,7 +4,7 @@
 //!
 //! On the way some more is put as the parser needs it. In a substitution, the patterns of `case` get their opening
 //! bracket, and comments go. `( (a) )` and `(case a in b) c;; esac)` get a `;` before the last bracket: else the one is
-//! taken for arithmetic, and `esac` for a pattern. What looks like a quote or an operator in `${x:-...}` and is neither
+//! taken for arithmetic, and `esac` for a pattern. `for x in;` gets a word that stands for none. What looks like a quote or an operator in `${x:-...}` and is neither
 //! becomes a mark.
 //!
 //! Backquotes are skipped: what stands in them is a script that is read by itself when its time comes.
@@ -22,6 +22,8 @@ const LITERAL: char = '\u{FDD1}';
 const QUOTE: char = '\u{FDD2}';
 /// `<` that redirects nothing: in `${x:-<<E}`.
 const LESS: char = '\u{FDD3}';
+/// A word that stands for none: in `for x in;`, which the parser would take for `for x;`.
+const NO_WORD: &str = "\u{FDD4}";
 /// Quotes and substitutions in one another that are followed.
 const DEEPEST: usize = 200;
 
@@ -77,7 +79,12 @@ pub(super) fn unmarked(text: &str) -> String {
 
 /// A text for people, without marks.
 pub(super) fn shown(text: &str) -> String {
-    unmarked(text).replace([EXPANDED, LITERAL], "")
+    unmarked(text).replace([EXPANDED, LITERAL], "").replace(NO_WORD, "")
+}
+
+/// Whether a word of `for` stands for none.
+pub(super) fn is_no_word(word: &str) -> bool {
+    word == NO_WORD
 }
 
 /// An operator whose document is still to come.

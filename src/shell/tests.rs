@@ -159,6 +159,10 @@ const SCRIPTS: &[&str] = &[
     ": > /out/g1; : > /out/g2; for d in ${x:-/out/g? '/out/g?' /out/none*}; do echo ${d##*/}; done; IFS=; set -- ${x:-a b}; echo $#; IFS=ab; set -- ${x:-1a2b3} 1a2; echo $#",
     "f() { printf '<%s>' $# \"$@\"; echo; }; IFS=:; for l in :x:/etc/q a::b a: a:: : :: :a ''; do f $l; done; a=x: b=:y; f $a$b p$a$b \"\"$b $b\"\" $a\"\"",
     "f() { printf '<%s>' $# \"$@\"; echo; }; IFS=': '; for l in ' :x : y' 'a : : b' ' a  b ' 'a :' ' : ' '  ' 'a: :b' ': a' 'a b:c d'; do f $l; done; a='x ' b=:y; f $a$b p$b",
+    "for i in ; do echo no; done; for i in; do echo no; done; for i in # a b\ndo echo no; done; for i in $none; do echo no; done; for i in\\\n\ndo echo no; done",
+    "for i do echo 1$i; done; for i; do echo 2$i; done; for i\ndo echo 3$i; done; for i\nin a; do echo 4$i; done; for in in in; do echo $in; done; for in; do echo $in; done",
+    "x=$(for i in ; do echo no; done; for i do echo $i; done); echo \"$x\" `for i in ; do echo no; done`; eval 'for i in ; do echo no; done'; echo for i in ; echo end",
+    "HOME=/h; a=~:b; b=a:~/b:~root/x:~; c=x~; d=\"a:~/b\"; e=a:'~'/b; f=a:\"x\":~/y; echo $a $b $c $d $e $f a:~/b; g=${n:-a:~/b}; echo $g ${n:-~/b c} ${n:-x:~} ~:~; h=$n:~; echo $h",
     "echo $((9223372036854775807 - 1)) $((0x7fffffffffffffff)) $((1 - -1)) $((- 3 + ~1)); echo {a,b} x{1..3}",
 ];
 

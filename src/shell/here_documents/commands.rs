@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::Reader;
 use super::words::ends_word;
+use super::{NO_WORD, Reader};
 
 /// Words after which a reserved word may stand.
 const RESERVED: [&str; 13] =
@@ -26,9 +26,19 @@ enum Open {
     Branch,
 }
 
+/// What of a `for` has been read last.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum For {
+    Itself,
+    Name,
+    In,
+}
+
 /// Where in the grammar a reader is.
 struct Place {
     open: Vec<Open>,
+    /// None but at the start of a `for`.
+    within_for: Option<For>,
     /// A reserved word, or the first pattern of a branch, may be next.
     is_start: bool,
 }
@@ -59,6 +69,12 @@ impl Place {
 
     fn word(&mut self, word: &str) {
         let is_start = std::mem::take(&mut self.is_start);
+        self.within_for = match self.within_for {
+            None if is_start && word == "for" && self.has_commands() => Some(For::Itself),
+            Some(For::Itself) => Some(For::Name),
+            Some(For::Name) if word == "in" => Some(For::In),
+            _ => None,
+        };
         match (self.open.last(), word) {
             (Some(Open::Case), _) => self.turn(Open::In),
             (Some(Open::In), _) => self.turn(Open::Pattern),
@@ -101,7 +117,7 @@ impl Place {
 impl Reader<'_> {
     /// Commands: all that there are, or up to and with the bracket that closes a substitution.
     pub(super) fn commands(&mut self, is_substitution: bool) {
-        let mut place = Place { open: Vec::new(), is_start: true };
+        let mut place = Place { open: Vec::new(), within_for: None, is_start: true };
         let (mut word_end, mut group_end) = (usize::MAX, usize::MAX);
         loop {
             self.skip_blanks();
@@ -154,12 +170,24 @@ impl Reader<'_> {
                     let word = self.word();
                     word_end = self.at;
                     place.word(&word);
+                    if place.within_for == Some(For::In) {
+                        self.words_of_for();
+                    }
                     if word == "esac" && place.is_start {
                         self.skip_blanks();
                         group_end = self.at;
                     }
                 }
             }
+        }
+    }
+
+    /// The words behind the `in` of a `for`: where there are none, a mark says so.
+    fn words_of_for(&mut self) {
+        self.skip_blanks();
+        if self.peek().is_none_or(|c| matches!(c, ';' | '\n' | '#')) {
+            self.flush(self.at);
+            self.parts.push(Cow::Owned(format!(" {NO_WORD} ")));
         }
     }
 

@@ -7,7 +7,7 @@ use brush_parser::ast::{
 use brush_parser::word::{ParameterExpr, WordPiece, WordPieceWithSource};
 
 use super::{MAX_DEPTH, parse};
-use crate::shell::here_documents::Document;
+use crate::shell::here_documents::{Document, is_no_word};
 use crate::shell::parse::{here_document, pieces};
 
 /// A walk over every simple command of a script, those in substitutions included.
@@ -58,7 +58,11 @@ impl Walk<'_> {
             CompoundCommand::BraceGroup(group) => self.list(&group.list),
             CompoundCommand::Subshell(subshell) => self.list(&subshell.list),
             CompoundCommand::ForClause(clause) => {
-                if let Some(values) = &clause.values {
+                let values = clause
+                    .values
+                    .as_ref()
+                    .filter(|values| values.iter().all(|word| !is_no_word(&word.value)));
+                if let Some(values) = values {
                     (self.loops)(&clause.variable_name, values);
                     for word in values {
                         self.word(word);
