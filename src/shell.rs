@@ -31,6 +31,7 @@ mod nesting;
 mod parameter;
 mod parse;
 mod printf;
+mod read;
 mod redirect;
 mod simple;
 mod state;

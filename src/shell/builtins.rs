@@ -1,8 +1,8 @@
 //! The shell's own commands (XCU 2.14 and 4).
 
 use super::printf::{Printer, escapes, printf};
-use super::state::{Descriptor, Flow, Shell, lookup};
-use super::text::{UNKNOWN, is_known, unknown};
+use super::state::{Flow, Shell, lookup};
+use super::text::{is_known, unknown};
 use super::{Node, Source, World};
 
 /// Built-in commands, for `command -v` and `type`.
@@ -235,87 +235,6 @@ impl<W: World> Shell<W> {
         let arguments = if arguments[0] == "--" { rest } else { arguments };
         self.external(arguments);
         Flow::Exit
-    }
-
-    fn read(&mut self, arguments: &[String]) {
-        let mut raw = false;
-        let mut names = Vec::new();
-        let mut words = arguments.iter();
-        while let Some(word) = words.next() {
-            match word.as_str() {
-                "-r" => raw = true,
-                "-p" | "-t" | "-n" | "-u" | "-d" => {
-                    words.next();
-                }
-                flag if flag.starts_with('-') => raw |= flag.contains('r'),
-                name => names.push(name.to_owned()),
-            }
-        }
-        if names.is_empty() {
-            names.push("REPLY".to_owned());
-        }
-        let Some((line, ended)) = self.line_of_input(raw) else {
-            for name in &names {
-                self.assign(name, String::new());
-            }
-            self.status = Some(1);
-            return;
-        };
-        let vague = line.contains(UNKNOWN);
-        let separators = self.variable("IFS").unwrap_or(" \t\n").to_owned();
-        let is_blank = |c: char| matches!(c, ' ' | '\t' | '\n') && separators.contains(c);
-        let mut rest = line.trim_matches(is_blank);
-        for (number, name) in names.iter().enumerate() {
-            let value = if vague {
-                unknown()
-            } else if number + 1 == names.len() {
-                std::mem::take(&mut rest).to_owned()
-            } else {
-                let end = rest.find(|c| separators.contains(c)).unwrap_or(rest.len());
-                let value = rest[..end].to_owned();
-                let after = rest[end..].trim_start_matches(is_blank);
-                let other = after.chars().next().filter(|c| separators.contains(*c));
-                rest = other.map_or(after, |c| after[c.len_utf8()..].trim_start_matches(is_blank));
-                value
-            };
-            self.assign(name, value);
-        }
-        // An unknown text may have no line at all, or many.
-        self.status = if vague { None } else { Some(i32::from(!ended)) };
-    }
-
-    /// The next line of standard input, and whether it has an end; none at the end of the input.
-    fn line_of_input(&mut self, raw: bool) -> Option<(String, bool)> {
-        let Some(Descriptor::Stream(number)) = self.own.descriptors.get(&0) else { return None };
-        let stream = self.streams.get_mut(*number)?;
-        let mut line = String::new();
-        loop {
-            let rest = stream.text.get(stream.read..).unwrap_or_default();
-            if rest.is_empty() {
-                return (!line.is_empty()).then_some((line, false));
-            }
-            let (part, ended) = match rest.split_once('\n') {
-                Some((part, _)) => (part, true),
-                None => (rest, false),
-            };
-            stream.read += part.len() + usize::from(ended);
-            if raw {
-                return Some((part.to_owned(), ended));
-            }
-            let continued = part.chars().rev().take_while(|c| *c == '\\').count() % 2 == 1;
-            let mut escaped = false;
-            for c in part.chars() {
-                if c == '\\' && !escaped {
-                    escaped = true;
-                } else {
-                    line.push(c);
-                    escaped = false;
-                }
-            }
-            if !(continued && ended) {
-                return Some((line, ended));
-            }
-        }
     }
 
     fn trap(&mut self, arguments: &[String]) {
