@@ -117,6 +117,13 @@ impl<W: World> Shell<W> {
                 self.status = Some(2);
                 None
             }
+            // `set -C`
+            Some(Node::File { .. })
+                if matches!(kind, IoFileRedirectKind::Write) && self.own.options.contains(&'C') =>
+            {
+                self.status = Some(if self.is_bash { 1 } else { 2 });
+                None
+            }
             Some(Node::Other) => Some(Descriptor::Nothing),
             _ => {
                 let append = matches!(kind, IoFileRedirectKind::Append);

@@ -163,6 +163,7 @@ const SCRIPTS: &[&str] = &[
     "for i do echo 1$i; done; for i; do echo 2$i; done; for i\ndo echo 3$i; done; for i\nin a; do echo 4$i; done; for in in in; do echo $in; done; for in; do echo $in; done",
     "x=$(for i in ; do echo no; done; for i do echo $i; done); echo \"$x\" `for i in ; do echo no; done`; eval 'for i in ; do echo no; done'; echo for i in ; echo end",
     "HOME=/h; a=~:b; b=a:~/b:~root/x:~; c=x~; d=\"a:~/b\"; e=a:'~'/b; f=a:\"x\":~/y; echo $a $b $c $d $e $f a:~/b; g=${n:-a:~/b}; echo $g ${n:-~/b c} ${n:-x:~} ~:~; h=$n:~; echo $h",
+    "set -C; echo a > /out/f; (echo b > /out/f) 2>/dev/null; echo $?; cat < /out/f; echo c >| /out/f; echo d >> /out/f; echo e > /dev/null && cat < /out/f; set +o noclobber; echo g > /out/f; cat < /out/f",
     "printf 'a\\\\ b c\\nd\\\\\\ne f\\n' | while read x y; do echo \"<$x><$y>\"; done; printf 'a\\\\' | { read x; echo $? $x; }; printf 'a\\\\ b c\\n' | { read -r x y; echo \"<$x><$y>\"; }",
     "printf '%s\\n' 1:2: 1:2:3: :1:2 1::2 '1: 2 :' ' a : b ' 1:2:: ' a\\ ' '\\:1:2' '1:2\\:' > /out/r; while IFS=: read x y; do echo \"<$x><$y>\"; done < /out/r; while IFS=': ' read x y; do echo \"<$x><$y>\"; done < /out/r",
     "while read x; do echo \"<$x>\"; done < /dev/null; printf ' a b \\n\\n a\\\\\\\\ b\\n' | while read x; do echo \"<$x>\"; done; printf 'a b' | { read x y z; echo \"$?<$x><$y><$z>\"; }",

@@ -78,28 +78,23 @@ impl<W: World> Shell<W> {
 
     pub(super) fn set(&mut self, arguments: &[String]) {
         let mut rest = arguments;
-        while let Some((first, others)) = rest.split_first() {
+        while let Some((first, mut others)) = rest.split_first() {
             match first.as_str() {
                 "--" => {
                     self.own.positional = others.to_vec();
                     return;
                 }
-                "-o" | "+o" => {
-                    let name = others.first().map(String::as_str);
-                    let flag = match name {
-                        Some("errexit") => Some('e'),
-                        Some("nounset") => Some('u'),
-                        Some("noglob") => Some('f'),
-                        Some("allexport") => Some('a'),
-                        _ => None,
-                    };
-                    self.option(flag, first.starts_with('-'));
-                    rest = others.get(1..).unwrap_or_default();
-                    continue;
-                }
                 flags if flags.len() > 1 && flags.starts_with(['-', '+']) => {
+                    let on = flags.starts_with('-');
                     for flag in flags.chars().skip(1) {
-                        self.option(Some(flag), flags.starts_with('-'));
+                        match others.split_first() {
+                            Some((name, more)) if flag == 'o' => {
+                                self.named_option(name, on);
+                                others = more;
+                            }
+                            _ if flag == 'o' => {}
+                            _ => self.option(Some(flag), on),
+                        }
                     }
                 }
                 _ => {
@@ -109,6 +104,18 @@ impl<W: World> Shell<W> {
             }
             rest = others;
         }
+    }
+
+    fn named_option(&mut self, name: &str, on: bool) {
+        let flag = match name {
+            "errexit" => Some('e'),
+            "nounset" => Some('u'),
+            "noglob" => Some('f'),
+            "allexport" => Some('a'),
+            "noclobber" => Some('C'),
+            _ => None,
+        };
+        self.option(flag, on);
     }
 
     fn option(&mut self, flag: Option<char>, on: bool) {
