@@ -107,6 +107,7 @@ impl<W: World> Shell<W> {
     /// Each stage in a subshell, the first first.
     fn stages(&mut self, stages: &[Command]) -> Flow {
         let mut input = self.own.descriptors.get(&0).cloned();
+        let mut failed = Some(0);
         for (number, stage) in stages.iter().enumerate() {
             let last = number + 1 == stages.len();
             let output = if last { None } else { Some(Descriptor::Stream(self.new_stream(String::new()))) };
@@ -120,6 +121,12 @@ impl<W: World> Shell<W> {
                 shell.command(stage)
             });
             input = output;
+            if self.status != Some(0) {
+                failed = self.status;
+            }
+        }
+        if self.own.fails_in_pipes {
+            self.status = failed;
         }
         Flow::Next
     }

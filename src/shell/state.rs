@@ -74,6 +74,8 @@ pub(super) struct Own {
     /// What names had before `local`, for each function that is being called.
     pub(super) locals: Vec<BTreeMap<String, Option<Variable>>>,
     pub(super) loops: usize,
+    /// `set -o pipefail`: each stage of a pipeline counts.
+    pub(super) fails_in_pipes: bool,
     /// How many conditions stand around: `set -e` does not count within.
     pub(super) forgiving: usize,
     /// The position within a word of options, for `getopts`.
@@ -144,6 +146,7 @@ impl<W: World> Shell<W> {
                     .into(),
                 locals: Vec::new(),
                 loops: 0,
+                fails_in_pipes: false,
                 forgiving: 0,
                 option_letter: 0,
             },

@@ -195,6 +195,8 @@ fn what_bash_alone_has_is_as_there() {
     let file = directory.path().join("script");
     for line in [
         "echo {a,b} x{1..3} {3..1} {a..e..2} {01,2}y{p,q{r,s}} '{a,b}' \"{c,d}\" {e} {f..} ${1}{g,h} a{,b}c",
+        "set -euo pipefail; x=$(false | true) || echo $? $1; if (exit 3) | (exit 4) | true; then echo no; fi; true | true && echo ok",
+        "set -o pipefail; (exit 3) | (exit 4) | true; echo $?; (exit 3) | true; echo $?; set +o pipefail; (exit 3) | true; echo $?; command -v none; echo $?",
         "for i in {a,b}{1,2}; do echo $i; done; x={a,b}; echo $x; echo /{usr/{lib,bin},etc}/x",
     ] {
         let text = format!("#!/bin/bash\n{line}\n");

@@ -107,6 +107,9 @@ impl<W: World> Shell<W> {
     }
 
     fn named_option(&mut self, name: &str, on: bool) {
+        if name == "pipefail" {
+            self.own.fails_in_pipes = on;
+        }
         let flag = match name {
             "errexit" => Some('e'),
             "nounset" => Some('u'),
