@@ -4,6 +4,7 @@ use super::printf::{Printer, escapes, printf};
 use super::state::{Flow, Shell, lookup};
 use super::text::{is_known, unknown};
 use super::{Node, Source, World};
+use crate::root_path::RootPath;
 
 /// Built-in commands, for `command -v` and `type`.
 const NAMES: &[&str] = &[
@@ -12,6 +13,17 @@ const NAMES: &[&str] = &[
     "read", "readonly", "return", "set", "shift", "shopt", "source", "test", "times", "trap", "true", "type",
     "typeset", "ulimit", "umask", "unalias", "unset", "wait",
 ];
+
+/// A path from a directory on by its names alone, as `cd` has it: links are not looked at. None where it is empty.
+fn joined(directory: &RootPath, path: &str) -> Option<RootPath> {
+    let from = if path.starts_with('/') { RootPath::root() } else { directory.clone() };
+    let mut names = path.split('/').filter(|name| !matches!(*name, "" | "."));
+    let joined = names.try_fold(from, |reached, name| match name {
+        ".." => Some(reached.parent().unwrap_or_else(RootPath::root)),
+        name => reached.join(name).ok(),
+    });
+    joined.filter(|_| !path.is_empty())
+}
 
 impl<W: World> Shell<W> {
     /// Runs a built-in command; none if there is none of that name.
@@ -46,7 +58,9 @@ impl<W: World> Shell<W> {
             }
             "cd" => self.cd(arguments),
             "pwd" => {
-                let text = format!("{}\n", self.own.directory.as_str());
+                let is_physical = first == Some("-P");
+                let directory = if is_physical { &self.own.directory } else { &self.own.shown_directory };
+                let text = format!("{}\n", directory.as_str());
                 self.write(1, &text);
             }
             "export" | "readonly" | "declare" | "typeset" => self.declare(name, arguments),
@@ -149,7 +163,9 @@ impl<W: World> Shell<W> {
 
     fn cd(&mut self, arguments: &[String]) {
         let target = arguments.iter().find(|argument| !matches!(argument.as_str(), "-P" | "-L" | "--"));
-        let target = match target.map(String::as_str) {
+        let target = target.map(String::as_str);
+        let goes_back = target == Some("-");
+        let target = match target {
             None => self.variable("HOME").unwrap_or("/").to_owned(),
             Some("-") => self.variable("OLDPWD").unwrap_or("/").to_owned(),
             Some(path) => path.to_owned(),
@@ -159,13 +175,23 @@ impl<W: World> Shell<W> {
             self.status = None;
             return;
         }
-        match lookup(&self.world, &self.own.directory, &target, true) {
+        let is_physical = arguments.iter().any(|argument| argument == "-P");
+        let shown = if is_physical { None } else { joined(&self.own.shown_directory, &target) };
+        let (from, path) = match &shown {
+            Some(shown) => (RootPath::root(), shown.as_str()),
+            None => (self.own.directory.clone(), target.as_str()),
+        };
+        match lookup(&self.world, &from, path, true) {
             Some((place, Node::Directory)) => {
-                let old = self.own.directory.as_str().to_owned();
-                self.assign("OLDPWD", old);
-                self.assign("PWD", place.as_str().to_owned());
+                let shown = shown.clone().unwrap_or_else(|| place.clone());
+                let old = std::mem::replace(&mut self.own.shown_directory, shown.clone());
+                self.assign("OLDPWD", old.as_str().to_owned());
+                self.assign("PWD", shown.as_str().to_owned());
                 self.own.directory = place;
             }
+                if goes_back {
+                    self.write(1, &format!("{}\n", shown.as_str()));
+                }
             _ => self.status = Some(2),
         }
     }
@@ -190,7 +216,7 @@ impl<W: World> Shell<W> {
         }
         let place = match lookup(&self.world, &self.own.directory, path, true) {
             Some((place, _)) => Some(place),
-            None => crate::root_path::RootPath::root().join(path).ok(),
+            None => RootPath::root().join(path).ok(),
         };
         let source = place.map_or(Source::Missing, |place| self.world.source(&place));
         match source {

@@ -68,6 +68,8 @@ pub(super) struct Own {
     pub(super) positional: Vec<String>,
     pub(super) options: BTreeSet<char>,
     pub(super) directory: RootPath,
+    /// The same as the script has come there: links that it went through stay.
+    pub(super) shown_directory: RootPath,
     pub(super) umask: u32,
     pub(super) exit_trap: Option<String>,
     pub(super) descriptors: BTreeMap<i32, Descriptor>,
@@ -140,6 +142,7 @@ impl<W: World> Shell<W> {
                 positional: script.arguments.iter().map(|text| (*text).to_owned()).collect(),
                 options,
                 directory: script.directory.clone(),
+                shown_directory: script.directory.clone(),
                 umask: script.umask,
                 exit_trap: None,
                 descriptors: [(0, Descriptor::Nothing), (1, Descriptor::Stream(0)), (2, Descriptor::Nothing)]
@@ -360,6 +363,7 @@ impl<W: World> Shell<W> {
                 && first.world.is_like(&shell.world)
                 && first.findings == shell.findings
                 && first.own.directory == shell.own.directory
+                && first.own.shown_directory == shell.own.shown_directory
                 && first.own.descriptors == shell.own.descriptors
                 && first.own.exit_trap == shell.own.exit_trap
         });

@@ -65,6 +65,7 @@ const LINES: &[&str] = &[
     "cp $in /etc/c; ln -s c /etc/l; sed -i --follow-symlinks s/foo/X/ /etc/l; cat /etc/l /etc/c; test -L /etc/l && echo link",
     "cp $in /etc/c; ln -s c /etc/l; sed -i.b s/foo/X/ /etc/l; test -L /etc/l.b && cat /etc/l.b; cat /etc/l",
     "cp $in /etc/c; cp $in /etc/d; sed -i '1d;$s/$/!/' /etc/c /etc/d; cat /etc/c /etc/d; sed -i 2q /etc/c /etc/d; cat /etc/c /etc/d",
+    "mkdir -p /etc/d/e; ln -s d/e /etc/l; cd /etc/l; pwd; pwd -P; cd -P .; pwd; cd /etc/l; cd ..; pwd; cd - >/dev/null; pwd; cd - ; echo $PWD $OLDPWD",
     "set -C; cp $in /etc/c; ln -s c /etc/l; (: > /etc/l) || echo no; (: >/etc/l2) && echo new",
     // tr.
     "tr '\\012' : <$in; tr -d '\\n\\t\\\\' <$in; tr a-y b-z <$in; tr '[:lower:]' '[:upper:]' <$in; tr 'A-Za-z' 'N-ZA-Mn-za-m' <$in",
