@@ -188,11 +188,11 @@ impl<W: World> Shell<W> {
                 self.assign("OLDPWD", old.as_str().to_owned());
                 self.assign("PWD", shown.as_str().to_owned());
                 self.own.directory = place;
-            }
                 if goes_back {
                     self.write(1, &format!("{}\n", shown.as_str()));
                 }
             _ => self.status = Some(2),
+            }
         }
     }
 

@@ -67,6 +67,7 @@ const LINES: &[&str] = &[
     "cp $in /etc/c; cp $in /etc/d; sed -i '1d;$s/$/!/' /etc/c /etc/d; cat /etc/c /etc/d; sed -i 2q /etc/c /etc/d; cat /etc/c /etc/d",
     "mkdir -p /etc/d/e; ln -s d/e /etc/l; cd /etc/l; pwd; pwd -P; cd -P .; pwd; cd /etc/l; cd ..; pwd; cd - >/dev/null; pwd; cd - ; echo $PWD $OLDPWD",
     "set -C; cp $in /etc/c; ln -s c /etc/l; (: > /etc/l) || echo no; (: >/etc/l2) && echo new",
+    "(trap 'echo trapped' EXIT; exec cat /etc/crlf); (trap 'echo trapped' EXIT; cat /etc/crlf)",
     // tr.
     "tr '\\012' : <$in; tr -d '\\n\\t\\\\' <$in; tr a-y b-z <$in; tr '[:lower:]' '[:upper:]' <$in; tr 'A-Za-z' 'N-ZA-Mn-za-m' <$in",
     "tr -cd 'a-z\\n' <$in; tr -s 'o ' <$in; tr -s 'a-z' 'x' <$in; tr -cs '[:alnum:]' '[\\n*]' <$in; tr -ds 'ab' 'o\\n' <$in",
