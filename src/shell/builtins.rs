@@ -86,7 +86,8 @@ impl<W: World> Shell<W> {
             "command" | "builtin" => return Some(self.command_builtin(arguments)),
             "alias" => self.alias(arguments),
             "unalias" => self.unset(&[&["-f".to_owned()], arguments].concat()),
-            "type" | "hash" => self.which(arguments, true),
+            "type" => self.which(arguments, true, self.none_found()),
+            "hash" => self.which(arguments, true, 1),
             "let" => {
                 let values: Vec<_> = arguments.iter().map(|text| self.expression(text)).collect();
                 self.status = values.last().copied().flatten().map(|value| i32::from(value == 0));
@@ -191,8 +192,8 @@ impl<W: World> Shell<W> {
                 if goes_back {
                     self.write(1, &format!("{}\n", shown.as_str()));
                 }
-            _ => self.status = Some(2),
             }
+            _ => self.status = Some(2),
         }
     }
 
@@ -259,7 +260,12 @@ impl<W: World> Shell<W> {
     fn exec(&mut self, arguments: &[String]) -> Flow {
         let Some((_, rest)) = arguments.split_first() else { return Flow::Next };
         let arguments = if arguments[0] == "--" { rest } else { arguments };
+        // The shell is no more, and its trap with it, unless there is no such command.
+        let trap = self.own.exit_trap.take();
         self.external(arguments);
+        if self.status == Some(127) {
+            self.own.exit_trap = trap;
+        }
         Flow::Exit
     }
 
@@ -287,7 +293,7 @@ impl<W: World> Shell<W> {
     fn command_builtin(&mut self, arguments: &[String]) -> Flow {
         match arguments.split_first() {
             Some((flag, names)) if flag == "-v" || flag == "-V" => {
-                self.which(names, false);
+                self.which(names, false, self.none_found());
                 Flow::Next
             }
             Some((flag, rest)) if flag == "-p" || flag == "--" => self.command_builtin(rest),
@@ -299,8 +305,13 @@ impl<W: World> Shell<W> {
         }
     }
 
-    /// Where commands are; the status is that of all.
-    fn which(&mut self, names: &[String], quiet: bool) {
+    /// The status of `command -v` and `type` where there is no such command.
+    fn none_found(&self) -> i32 {
+        if self.is_bash { 1 } else { 127 }
+    }
+
+    /// Where commands are; the status is that of all, and `missing` where one is not there.
+    fn which(&mut self, names: &[String], quiet: bool, missing: i32) {
         let names = names.iter().filter(|name| !name.starts_with('-'));
         for name in names {
             let found = if !is_known(name) {
@@ -319,7 +330,7 @@ impl<W: World> Shell<W> {
             match found {
                 Some(Some(path)) if !quiet => self.write(1, &format!("{path}\n")),
                 Some(Some(_)) => {}
-                Some(None) => self.status = Some(1),
+                Some(None) => self.status = Some(missing),
                 None => {
                     self.write(1, &unknown());
                     self.status = None;

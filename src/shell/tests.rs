@@ -167,6 +167,7 @@ const SCRIPTS: &[&str] = &[
     "printf 'a\\\\ b c\\nd\\\\\\ne f\\n' | while read x y; do echo \"<$x><$y>\"; done; printf 'a\\\\' | { read x; echo $? $x; }; printf 'a\\\\ b c\\n' | { read -r x y; echo \"<$x><$y>\"; }",
     "printf '%s\\n' 1:2: 1:2:3: :1:2 1::2 '1: 2 :' ' a : b ' 1:2:: ' a\\ ' '\\:1:2' '1:2\\:' > /out/r; while IFS=: read x y; do echo \"<$x><$y>\"; done < /out/r; while IFS=': ' read x y; do echo \"<$x><$y>\"; done < /out/r",
     "while read x; do echo \"<$x>\"; done < /dev/null; printf ' a b \\n\\n a\\\\\\\\ b\\n' | while read x; do echo \"<$x>\"; done; printf 'a b' | { read x y z; echo \"$?<$x><$y><$z>\"; }",
+    "command -v none; echo $?; type none > /dev/null; echo $?; hash none 2>/dev/null; echo $?; command -v ./none; echo $?",
     "mkdir_() { :; }; cd /; cd /out; cd / && cd - > /dev/null; cd ../out/./; cd ..; cd -- /; pwd; cd /nonexistent 2>/dev/null || pwd; x=$(cd - && cd -); echo \"${x##*/}\"",
     "echo $((9223372036854775807 - 1)) $((0x7fffffffffffffff)) $((1 - -1)) $((- 3 + ~1)); echo {a,b} x{1..3}",
 ];
