@@ -120,6 +120,9 @@ fn removed(machine: &mut Machine<'_>, call: &Call) -> Result<i32, Reply> {
                 ));
             }
             Some((Node::Directory, path)) if recursive && !path.is_root() => machine.remove(&path, true),
+            Some((Node::Directory, path)) if arguments.has("d") && machine.list(&path).is_empty() => {
+                machine.remove(&path, false);
+            }
             Some((Node::Directory, _)) => status = 1,
             Some((_, path)) => machine.remove(&path, false),
             None => status |= i32::from(!arguments.has("f")),

@@ -66,6 +66,7 @@ const LINES: &[&str] = &[
     "cp $in /etc/c; ln -s c /etc/l; sed -i.b s/foo/X/ /etc/l; test -L /etc/l.b && cat /etc/l.b; cat /etc/l",
     "cp $in /etc/c; cp $in /etc/d; sed -i '1d;$s/$/!/' /etc/c /etc/d; cat /etc/c /etc/d; sed -i 2q /etc/c /etc/d; cat /etc/c /etc/d",
     "mkdir -p /etc/d/e; ln -s d/e /etc/l; cd /etc/l; pwd; pwd -P; cd -P .; pwd; cd /etc/l; cd ..; pwd; cd - >/dev/null; pwd; cd - ; echo $PWD $OLDPWD",
+    "mkdir -p /etc/d/e; rm -d /etc/d || echo no; rm -d /etc/d/e && rm -d /etc/d && test ! -e /etc/d && echo gone",
     "set -C; cp $in /etc/c; ln -s c /etc/l; (: > /etc/l) || echo no; (: >/etc/l2) && echo new",
     "(trap 'echo trapped' EXIT; exec cat /etc/crlf); (trap 'echo trapped' EXIT; cat /etc/crlf)",
     // tr.
