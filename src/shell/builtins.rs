@@ -134,6 +134,7 @@ impl<W: World> Shell<W> {
             return;
         }
         if interpret {
+            self.charge(64 * text.len());
             let (escaped, stop) = escapes(&text, true);
             text = escaped;
             newline &= !stop;

@@ -322,6 +322,7 @@ impl<W: World> Shell<W> {
                 break;
             }
             let Some(pattern) = self.pattern(&word.value) else { return self.checked() };
+            self.charge(value.len().saturating_mul(4 * word.value.len()));
             fits = match pattern.matches(value) {
                 Match::No => fits,
                 other => other,

@@ -263,6 +263,7 @@ impl<W: World> Shell<W> {
 
     /// Adds what an expansion gives.
     pub(super) fn expansion(&mut self, text: &str, quoted: bool, split: bool, fields: &mut Fields) {
+        self.charge(8 * text.len());
         if quoted || !split {
             fields.text(text, quoted);
         } else {

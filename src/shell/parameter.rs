@@ -125,6 +125,8 @@ impl<W: World> Shell<W> {
         };
         let value = self.plain(parameter, *indirect);
         let pattern = self.pattern(pattern.as_deref().unwrap_or_default())?;
+        // Each place is tried.
+        self.charge(32 * value.len().min(LONGEST_SEARCHED).pow(2));
         Some(removed(&value, &pattern, cut))
     }
 
@@ -146,6 +148,8 @@ impl<W: World> Shell<W> {
                 let value = self.plain(parameter, *indirect);
                 let pattern = self.pattern(pattern)?;
                 let replacement = self.single(replacement.as_deref().unwrap_or_default())?;
+                // Each end of each place is tried.
+                self.charge(4 * value.len().min(LONGEST_SEARCHED / 16).pow(3));
                 Some(replaced(&value, &pattern, &replacement, match_kind))
             }
             ParameterExpr::UppercasePattern { parameter, indirect, pattern: None } => {

@@ -177,10 +177,12 @@ impl<W: World> Shell<W> {
 
     /// Calls a command of the world.
     pub(super) fn external(&mut self, argv: &[String]) -> Flow {
+        let stdin = self.input();
+        self.charge(stdin.len() + self.length_of_variables());
         let call = Call {
             argv: argv.to_vec(),
             env: self.exported(),
-            stdin: self.input(),
+            stdin,
             directory: self.own.directory.clone(),
             umask: self.own.umask,
             line: self.line,

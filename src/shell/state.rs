@@ -11,8 +11,10 @@ use super::text::{UNKNOWN, shown};
 use super::{Finding, Node, Script, World};
 use crate::root_path::RootPath;
 
-/// Commands evaluated in one script.
-const MOST_STEPS: u64 = 100_000;
+/// What is done for one script, in bytes copied: at most 100,000 commands, and fewer where their texts are long.
+const MOST_WORK: u64 = 100_000 * COMMAND;
+/// What each command counts.
+const COMMAND: u64 = 64 << 10;
 /// How deep commands may stand in one another, calls of functions counted.
 const DEEPEST: usize = 60;
 /// How often ways may part within ways.
@@ -103,7 +105,7 @@ pub(super) struct Shell<W> {
     pub(super) substituted: Option<i32>,
     depth: usize,
     forks: usize,
-    steps: Rc<Cell<u64>>,
+    work: Rc<Cell<u64>>,
 }
 
 impl Own {
@@ -162,7 +164,7 @@ impl<W: World> Shell<W> {
             substituted: Some(0),
             depth: 0,
             forks: 0,
-            steps: Rc::new(Cell::new(0)),
+            work: Rc::new(Cell::new(0)),
         }
     }
 
@@ -208,6 +210,7 @@ impl<W: World> Shell<W> {
 
     /// As a subshell: what it changes of its own is forgotten.
     pub(super) fn subshell(&mut self, body: impl FnOnce(&mut Self) -> Flow) {
+        self.charge(self.length_of_variables());
         let own = self.own.clone();
         let functions = self.functions.clone();
         self.own.exit_trap = None;
@@ -229,12 +232,14 @@ impl<W: World> Shell<W> {
     }
 
     pub(super) fn new_stream(&mut self, text: String) -> usize {
+        self.charge(16 * text.len());
         self.streams.push(Stream { text, read: 0 });
         self.streams.len() - 1
     }
 
     /// Writes to a descriptor.
     pub(super) fn write(&mut self, number: i32, text: &str) {
+        self.charge(16 * text.len());
         match self.own.descriptors.get(&number) {
             Some(Descriptor::Stream(stream)) => {
                 let stream = &mut self.streams[*stream];
@@ -277,6 +282,7 @@ impl<W: World> Shell<W> {
 
     pub(super) fn assign(&mut self, name: &str, value: String) {
         let value = if value.len() > LONGEST_VALUE { UNKNOWN.to_string() } else { value };
+        self.charge(16 * value.len());
         let all = self.own.options.contains(&'a');
         let variable = self.own.variables.entry(name.to_owned()).or_default();
         variable.value = Some(value);
@@ -308,9 +314,10 @@ impl<W: World> Shell<W> {
 
     /// Counts a command; none if there were too many or they stand too deep.
     pub(super) fn step<T>(&mut self, what: &str, body: impl FnOnce(&mut Self) -> T) -> Option<T> {
-        let steps = self.steps.get() + 1;
-        self.steps.set(steps);
-        let too_much = if steps > MOST_STEPS {
+        let before = self.work.get();
+        let work = before + COMMAND;
+        self.work.set(work);
+        let too_much = if work > MOST_WORK {
             "it takes too many steps"
         } else if self.depth >= DEEPEST {
             "it is nested too deeply"
@@ -320,11 +327,24 @@ impl<W: World> Shell<W> {
             self.depth -= 1;
             return Some(result);
         };
-        if steps <= MOST_STEPS + 1 {
+        if before <= MOST_WORK {
             self.tell(what, too_much);
         }
         self.status = None;
         None
+    }
+
+    /// Counts what a command does with long texts.
+    pub(super) fn charge(&self, bytes: usize) {
+        let more = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let work = self.work.get();
+        // The next command is told as the one too many.
+        self.work.set(work.saturating_add(more).min(MOST_WORK).max(work));
+    }
+
+    /// How long the values of all variables are.
+    pub(super) fn length_of_variables(&self) -> usize {
+        self.own.variables.values().filter_map(|variable| variable.value.as_ref()).map(String::len).sum()
     }
 
     /// Goes several ways, of which one is the right one and nobody knows which.
@@ -345,6 +365,8 @@ impl<W: World> Shell<W> {
         let line = self.line;
         let mut ends: Vec<(Self, Flow)> = Vec::new();
         for way in ways {
+            let streams = self.streams.iter().map(|stream| stream.text.len()).sum::<usize>();
+            self.charge(streams + self.length_of_variables());
             let mut shell = self.clone();
             shell.forks += 1;
             let flow = way(&mut shell);

@@ -245,6 +245,7 @@ impl<W: World> Shell<W> {
         if !is_known(text) || !is_known(expression) {
             return None;
         }
+        self.charge(500 * expression.len() + 8 * text.len());
         if let Ok(regex) = regex::Regex::new(expression) {
             Some(regex.is_match(text))
         } else {

@@ -163,7 +163,7 @@ const SCRIPTS: &[&str] = &[
     "for i do echo 1$i; done; for i; do echo 2$i; done; for i\ndo echo 3$i; done; for i\nin a; do echo 4$i; done; for in in in; do echo $in; done; for in; do echo $in; done",
     "x=$(for i in ; do echo no; done; for i do echo $i; done); echo \"$x\" `for i in ; do echo no; done`; eval 'for i in ; do echo no; done'; echo for i in ; echo end",
     "HOME=/h; a=~:b; b=a:~/b:~root/x:~; c=x~; d=\"a:~/b\"; e=a:'~'/b; f=a:\"x\":~/y; echo $a $b $c $d $e $f a:~/b; g=${n:-a:~/b}; echo $g ${n:-~/b c} ${n:-x:~} ~:~; h=$n:~; echo $h",
-    "set -C; echo a > /out/f; (echo b > /out/f) 2>/dev/null; echo $?; cat < /out/f; echo c >| /out/f; echo d >> /out/f; echo e > /dev/null && cat < /out/f; set +o noclobber; echo g > /out/f; cat < /out/f",
+    "set -C; echo a > /out/n; (echo b > /out/n) 2>/dev/null; echo $?; cat < /out/n; echo c >| /out/n; echo d >> /out/n; echo e > /dev/null && cat < /out/n; set +o noclobber; echo g > /out/n; cat < /out/n",
     "printf 'a\\\\ b c\\nd\\\\\\ne f\\n' | while read x y; do echo \"<$x><$y>\"; done; printf 'a\\\\' | { read x; echo $? $x; }; printf 'a\\\\ b c\\n' | { read -r x y; echo \"<$x><$y>\"; }",
     "printf '%s\\n' 1:2: 1:2:3: :1:2 1::2 '1: 2 :' ' a : b ' 1:2:: ' a\\ ' '\\:1:2' '1:2\\:' > /out/r; while IFS=: read x y; do echo \"<$x><$y>\"; done < /out/r; while IFS=': ' read x y; do echo \"<$x><$y>\"; done < /out/r",
     "while read x; do echo \"<$x>\"; done < /dev/null; printf ' a b \\n\\n a\\\\\\\\ b\\n' | while read x; do echo \"<$x>\"; done; printf 'a b' | { read x y z; echo \"$?<$x><$y><$z>\"; }",
@@ -234,6 +234,25 @@ fn ways_that_come_to_the_same_are_no_finding() {
     // A way on which the script fails is no installation.
     let (_, _, findings, world) = evaluated("set -e\nmystery || exit 1\nnote on");
     assert_eq!((findings.len(), world.calls.len()), (1, 1));
+}
+
+/// They end soon, too: what is done with long texts counts.
+#[test]
+fn scripts_of_much_work_end() {
+    let long = "x=aaaaaaaa; while [ ${#x} -lt 16000 ]; do x=$x$x; done";
+    let longer = "x=aaaaaaaa; while [ ${#x} -lt 200000 ]; do x=$x$x; done";
+    for script in [
+        format!("{long}; while :; do y=${{x%%*b}}; done"),
+        format!("{longer}; while :; do i=$((i + 1)); eval y$i=\\$x; done"),
+        format!("{longer}; while :; do echo $x | cat; done"),
+        format!("{longer}; for i in 1 2 3 4 5 6; do echo $x >> /out/l; done; while :; do cat; done < /out/l"),
+    ] {
+        let start = std::time::Instant::now();
+        let (_, _, findings, _) = evaluated(&script);
+        let is_told = findings.iter().any(|finding| finding.reason == "it takes too many steps");
+        assert!(is_told, "{script}: {findings:?}");
+        assert!(start.elapsed().as_secs() < 30, "{script}: {:?}", start.elapsed());
+    }
 }
 
 #[test]
