@@ -331,6 +331,22 @@ fn a_daemon_gets_its_user_and_its_directory() {
 }
 
 #[test]
+fn a_users_number_is_taken_once() {
+    let found = postinst(
+        "useradd -u 700 -g users a && mkdir /srv/a; useradd -u 700 -g users b || mkdir /srv/$?\n\
+         adduser --system --uid 700 c || mkdir /srv/c; adduser --system --uid 0 d || mkdir /srv/d\n\
+         useradd -o -u 700 -g users e && mkdir /srv/e",
+    );
+    let made = found.effects.iter().map(|effect| match effect {
+        Effect::Directory { path, .. } => path.as_str(),
+        Effect::User { name, .. } => name,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(made.collect::<Vec<_>>(), ["a", "/srv/a", "/srv/4", "/srv/c", "/srv/d", "e", "/srv/e"]);
+    assert_eq!(found.undone, []);
+}
+
+#[test]
 fn apaches_switches_make_links() {
     let before = "d=/etc/apache2/mods-available; mkdir -p $d /etc/apache2/mods-enabled /etc/apache2/sites-available\n\
                   echo '# Depends: setenvif mime' > $d/deflate.load; echo x > $d/deflate.conf\n\

@@ -118,6 +118,11 @@ fn number(text: Option<&str>) -> Option<u32> {
     text.and_then(|text| text.parse().ok())
 }
 
+/// Whether a user has this number.
+fn is_taken(machine: &Machine<'_>, uid: Option<u32>) -> bool {
+    uid.is_some() && machine.accounts.users.values().any(|user| user.uid == uid)
+}
+
 /// A new group; nothing if it is there.
 fn group(machine: &mut Machine<'_>, name: &str, gid: Option<u32>, system: bool) {
     if !machine.accounts.groups.contains_key(name) {
@@ -201,6 +206,9 @@ pub(super) fn adduser(machine: &mut Machine<'_>, call: &Call) -> Reply {
             let own_group = if system { arguments.has("group") } else { true };
             let chosen = arguments.value("ingroup").or_else(|| arguments.value("gid"));
             let uid = number(arguments.value("uid"));
+            if is_taken(machine, uid) {
+                return Reply::status(1);
+            }
             let group = match (chosen, own_group) {
                 (Some(group), _) => Some(group.to_owned()),
                 (None, true) => {
@@ -318,6 +326,9 @@ pub(super) fn useradd(machine: &mut Machine<'_>, call: &Call) -> Reply {
     }
     let system = arguments.has("r");
     let uid = number(arguments.value("u"));
+    if is_taken(machine, uid) && !arguments.has("o") {
+        return Reply::status(4);
+    }
     let group = match arguments.value("g") {
         Some(group) => group.to_owned(),
         None if arguments.has("N") => "users".to_owned(),
