@@ -10,6 +10,7 @@ use crate::root_path::RootPath;
 
 mod accounts;
 mod before;
+mod effort;
 mod files;
 mod machine;
 mod memo;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::accounts::AccountNames;
+use super::effort::Effort;
 use super::files::ImageFiles;
 use super::{Effect, ModeChange, NSSWITCH, NSSWITCH_CONF, Owner, Slave};
 use crate::root_path::RootPath;
@@ -68,6 +69,8 @@ pub(super) struct Machine<'a> {
     pub(super) answers: BTreeMap<String, String>,
     /// What stands for variables in debconf's templates, by question and variable.
     pub(super) substitutions: BTreeMap<(String, String), String>,
+    /// What the models of commands have done.
+    pub(super) effort: Effort,
     /// How many scripts call one another.
     pub(super) nested: usize,
     /// How many commands call one another.
@@ -94,6 +97,7 @@ impl<'a> Machine<'a> {
             accounts,
             answers: BTreeMap::new(),
             substitutions: BTreeMap::new(),
+            effort: Effort::default(),
             nested: 0,
             called: 0,
             temporary: BTreeSet::new(),

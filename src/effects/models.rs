@@ -1,5 +1,6 @@
 //! What commands would do: one table of names and models.
 
+use super::effort::TOO_MUCH;
 use super::machine::Machine;
 use super::scripts::{interpreter, is_shell};
 use crate::root_path::RootPath;
@@ -344,9 +345,10 @@ pub(super) fn run(machine: &mut Machine<'_>, call: &Call) -> Reply {
         }
         Some((_, model)) => {
             machine.called += 1;
+            machine.effort.begin();
             let reply = model(machine, call);
             machine.called -= 1;
-            reply
+            if machine.effort.is_refused() { Reply::Unknown(TOO_MUCH.to_owned()) } else { reply }
         }
         None if short.strip_prefix("python3").is_some_and(is_version) => tools::python(machine, call),
         None if short.starts_with("dh_") || short.starts_with("log_") => tools::skipped(machine, call),

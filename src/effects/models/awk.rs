@@ -43,8 +43,9 @@ pub(super) fn awk(machine: &mut Machine<'_>, call: &Call) -> Reply {
         return vague();
     }
     let mut output = String::new();
+    let effort = machine.effort.clone();
     for line in lines(&text) {
-        if pattern.as_ref().is_some_and(|pattern| !pattern.is_match(line)) {
+        if pattern.as_ref().is_some_and(|pattern| !pattern.is_match(line, &effort)) {
             continue;
         }
         let parts: Vec<&str> = match separator.as_deref() {
@@ -68,7 +69,13 @@ pub(super) fn awk(machine: &mut Machine<'_>, call: &Call) -> Reply {
             Field::Text(text) => text.clone(),
             Field::Comma => " ".to_owned(),
         };
-        output.extend(fields.iter().map(field));
+        let before = output.len();
+        for one in &fields {
+            output.push_str(&field(one));
+            if !effort.spend(100 + output.len() - before) {
+                break;
+            }
+        }
         output.push('\n');
     }
     Reply::output(output)

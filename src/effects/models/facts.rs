@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::effort::Effort;
 use super::super::machine::{Content, Machine};
 use super::filters::inputs;
 use super::regular::{Dialect, Regular, Syntax};
@@ -81,21 +82,21 @@ pub(super) fn seq(_: &mut Machine<'_>, call: &Call) -> Reply {
 }
 
 /// What the expression's first group matches at the start of a text, or how much the whole does.
-fn matched(text: &str, expression: Result<Regular, String>) -> Result<String, String> {
+fn matched(text: &str, expression: Result<Regular, String>, effort: &Effort) -> Result<String, String> {
     let expression = expression?;
     let has_group = expression.groups() > 0;
-    let Some(whole) = expression.find_at(text, 0).filter(|found| found.start == 0) else {
+    let Some(whole) = expression.find_at(text, 0, effort).filter(|found| found.start == 0) else {
         return Ok(if has_group { String::new() } else { "0".to_owned() });
     };
     if !has_group {
         return Ok(text[whole].chars().count().to_string());
     }
-    let group = expression.places(text, 0, &[1])?.into_iter().nth(1).flatten();
+    let group = expression.places(text, 0, &[1], effort)?.into_iter().nth(1).flatten();
     Ok(group.map_or(String::new(), |group| text[group].to_owned()))
 }
 
 /// `expr`, with one operator.
-pub(super) fn expr(_: &mut Machine<'_>, call: &Call) -> Reply {
+pub(super) fn expr(machine: &mut Machine<'_>, call: &Call) -> Reply {
     let words: BTreeSet<bool> = call.argv.iter().map(|word| is_known(word)).collect();
     if words.contains(&false) {
         return vague();
@@ -105,7 +106,7 @@ pub(super) fn expr(_: &mut Machine<'_>, call: &Call) -> Reply {
         ["length", text] => text.chars().count().to_string(),
         [text, ":", expression] | ["match", text, expression] => {
             let syntax = Syntax { dialect: Dialect::Grep, extended: false };
-            match matched(text, Regular::compile(expression, syntax, false)) {
+            match matched(text, Regular::compile(expression, syntax, false), &machine.effort) {
                 Ok(value) => value,
                 Err(reason) => return Reply::Unknown(reason),
             }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::effort::TOO_MUCH;
 use super::super::machine::Machine;
 use super::arguments::{Arguments, Flag};
 use super::doubtful;
@@ -11,6 +12,12 @@ use crate::shell::{Call, Node, Reply, World};
 
 /// The texts of the files named, or standard input; the status where one is missing.
 pub(super) fn inputs(machine: &mut Machine<'_>, call: &Call, files: &[String]) -> Result<Vec<String>, Reply> {
+    let texts = texts(machine, call, files)?;
+    let length = texts.iter().map(String::len).sum::<usize>();
+    if machine.effort.spend(4 * length) { Ok(texts) } else { Err(Reply::Unknown(TOO_MUCH.to_owned())) }
+}
+
+fn texts(machine: &mut Machine<'_>, call: &Call, files: &[String]) -> Result<Vec<String>, Reply> {
     if files.is_empty() {
         return Ok(vec![call.stdin.clone()]);
     }

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::ops::Range;
 
+use super::super::effort::Effort;
 use super::super::machine::Machine;
 use super::arguments::{Arguments, Flag};
 use super::filters::{inputs, lines, read};
@@ -51,11 +52,12 @@ pub(super) fn fgrep(machine: &mut Machine<'_>, call: &Call) -> Reply {
 
 /// Whether a line of which only a part is known matches, where that follows from the known part: a match within it
 /// that asks for nothing around it, or words at its start that are others.
-fn in_part(line: &str, patterns: &[String], compiled: &[Regular]) -> Option<bool> {
+fn in_part(line: &str, patterns: &[String], compiled: &[Regular], effort: &Effort) -> Option<bool> {
     let special = |c: char| "\\.[]*^$+?(){}|".contains(c);
     let holds = |(pattern, regex): (&String, &Regular)| {
         let asks_around = pattern.contains(['$', '\\']);
-        !asks_around && regex.find_all(line).into_iter().any(|found| is_known(&line[found]))
+        !asks_around
+            && regex.find_some(line, usize::MAX, effort).into_iter().any(|found| is_known(&line[found]))
     };
     if patterns.iter().zip(compiled).any(holds) {
         return Some(true);
@@ -179,7 +181,9 @@ fn grep_as(machine: &mut Machine<'_>, call: &Call, kind: Option<&str>) -> Reply 
             Err(_) => is_missing = true,
         }
     }
-    let search = Search { arguments: &arguments, patterns: &patterns, compiled: &compiled, names_files };
+    let effort = &machine.effort;
+    let search =
+        Search { arguments: &arguments, patterns: &patterns, compiled: &compiled, effort, names_files };
     search.reply(&texts, is_missing)
 }
 
@@ -188,6 +192,7 @@ struct Search<'a> {
     arguments: &'a Arguments,
     patterns: &'a [String],
     compiled: &'a [Regular],
+    effort: &'a Effort,
     /// Whether lines are told with the file that they are in.
     names_files: bool,
 }
@@ -247,7 +252,9 @@ impl Search<'_> {
                 (false, false) => vec![line],
             };
             for told in told {
-                found.stdout.push_str(&format!("{prefix}{told}\n"));
+                if self.effort.spend(prefix.len() + told.len()) {
+                    found.stdout.push_str(&format!("{prefix}{told}\n"));
+                }
             }
         }
         if lists && found.count > 0 {
@@ -264,18 +271,18 @@ impl Search<'_> {
             return Some(self.matches_known(line));
         }
         let asks_for_more = ["x", "w", "F", "i"].iter().any(|flag| self.arguments.has(flag));
-        in_part(line, self.patterns, self.compiled).filter(|_| !asks_for_more)
+        in_part(line, self.patterns, self.compiled, self.effort).filter(|_| !asks_for_more)
     }
 
     fn matches_known(&self, line: &str) -> bool {
-        self.compiled.iter().any(|regex| regex.is_match(line))
+        self.compiled.iter().any(|regex| regex.is_match(line, self.effort))
     }
 
     /// What matches in a line, by any of the patterns: the longest of the leftmost, again and again.
     fn parts(&self, line: &str) -> Vec<Range<usize>> {
         let (mut parts, mut at) = (Vec::new(), 0);
         while at <= line.len() {
-            let found = self.compiled.iter().filter_map(|regex| regex.find_at(line, at));
+            let found = self.compiled.iter().filter_map(|regex| regex.find_at(line, at, self.effort));
             let Some(found) = found.min_by_key(|found| (found.start, Reverse(found.end))) else { break };
             at = found.end;
             if found.is_empty() {

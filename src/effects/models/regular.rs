@@ -13,6 +13,8 @@ use regex_automata::nfa::thompson::pikevm::{Cache, PikeVM};
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, MatchKind};
 
+use super::super::effort::{Effort, TOO_MUCH};
+
 mod reading;
 
 use reading::Node;
@@ -59,6 +61,8 @@ pub(super) struct Regular {
     longest: Option<Longest>,
     /// What groups match in repetitions is not the same everywhere.
     has_vague_groups: bool,
+    /// Matches have no one length: more of a text may be looked at than matches.
+    looks_ahead: bool,
 }
 
 /// Where a match may be, by group.
@@ -98,7 +102,7 @@ impl Regular {
             RegexBuilder::new(expression).case_insensitive(any_case).size_limit(MOST).build().ok()
         });
         let regex = regex.ok_or_else(|| format!("there is no model of the expression `{expression}`"))?;
-        Ok(Regular { regex, longest: None, has_vague_groups: false })
+        Ok(Regular { regex, longest: None, has_vague_groups: false, looks_ahead: true })
     }
 
     fn new(node: &Node, any_case: bool, around: Around) -> Option<Self> {
@@ -122,7 +126,8 @@ impl Regular {
         } else {
             None
         };
-        Some(Regular { regex, longest, has_vague_groups: node.has_vague_groups() })
+        let looks_ahead = node.length().is_none();
+        Some(Regular { regex, longest, has_vague_groups: node.has_vague_groups(), looks_ahead })
     }
 
     /// How many groups it has.
@@ -130,23 +135,38 @@ impl Regular {
         self.regex.captures_len() - 1
     }
 
-    pub(super) fn is_match(&self, text: &str) -> bool {
-        self.regex.is_match(text)
+    /// Whether there is a match; none is found any more by a command that has looked at too much.
+    pub(super) fn is_match(&self, text: &str, effort: &Effort) -> bool {
+        effort.spend(20 + text.len()) && self.regex.is_match(text)
     }
 
-    /// The longest of the leftmost matches from a place on.
-    pub(super) fn find_at(&self, text: &str, start: usize) -> Option<Range<usize>> {
-        let found = self.regex.find_at(text, start)?.range();
-        match &self.longest {
-            None => Some(found),
-            Some(longest) => longest.first.places(text, found.start)?.into_iter().next()?,
-        }
+    /// The longest of the leftmost matches from a place on, likewise.
+    pub(super) fn find_at(&self, text: &str, start: usize, effort: &Effort) -> Option<Range<usize>> {
+        let found = self.regex.find_at(text, start).map(|found| found.range());
+        let rest = text.len().saturating_sub(start);
+        let found = match (found, &self.longest) {
+            (None, _) => {
+                effort.spend(50 + rest);
+                return None;
+            }
+            (Some(found), None) => found,
+            (Some(found), Some(longest)) => {
+                if !effort.spend(longest.effort(rest)) {
+                    return None;
+                }
+                longest.first.places(text, found.start)?.into_iter().next()??
+            }
+        };
+        let ahead = if self.looks_ahead { rest / 8 } else { 0 };
+        effort.spend(50 + 2 * (found.end - start) + ahead).then_some(found)
     }
 
-    /// All matches, as `s///g` and `grep -o` have them: an empty one does not follow another at once.
-    pub(super) fn find_all(&self, text: &str) -> Vec<Range<usize>> {
+    /// The first matches, as `s///g` and `grep -o` have them: an empty one does not follow another at once.
+    pub(super) fn find_some(&self, text: &str, most: usize, effort: &Effort) -> Vec<Range<usize>> {
         let (mut found, mut at): (Vec<Range<usize>>, usize) = (Vec::new(), 0);
-        while let Some(range) = Some(at).filter(|at| *at <= text.len()).and_then(|at| self.find_at(text, at))
+        while let Some(range) = Some(at)
+            .filter(|at| *at <= text.len() && found.len() < most)
+            .and_then(|at| self.find_at(text, at, effort))
         {
             at = range.end;
             if range.is_empty() {
@@ -161,12 +181,21 @@ impl Regular {
 
     /// What the groups match of the match that begins at a place, the whole at 0; why that cannot be told of those
     /// that are wanted.
-    pub(super) fn places(&self, text: &str, start: usize, wanted: &[usize]) -> Result<Places, String> {
+    pub(super) fn places(
+        &self,
+        text: &str,
+        start: usize,
+        wanted: &[usize],
+        effort: &Effort,
+    ) -> Result<Places, String> {
         let vague = || "which part its groups match is not certain".to_owned();
         let Some(longest) = &self.longest else {
             let captures = self.regex.captures_at(text, start).ok_or_else(vague)?;
             return Ok(captures.iter().map(|group| group.map(|group| group.range())).collect());
         };
+        if !effort.spend(longest.effort(text.len().saturating_sub(start))) {
+            return Err(TOO_MUCH.to_owned());
+        }
         let places = longest.first.places(text, start).ok_or_else(vague)?;
         if wanted.iter().any(|group| *group > 0) {
             let others = longest.last.places(text, start).ok_or_else(vague)?;
@@ -183,6 +212,13 @@ impl Regular {
 struct Longest {
     first: Ways,
     last: Ways,
+}
+
+impl Longest {
+    /// What it takes to follow all ways through so many bytes: few are open at once, and most end soon.
+    fn effort(&self, length: usize) -> usize {
+        self.first.engine.get_nfa().states().len() * length / 2
+    }
 }
 
 /// All ways at once.

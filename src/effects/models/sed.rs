@@ -83,7 +83,7 @@ pub(super) fn sed(machine: &mut Machine<'_>, call: &Call) -> Reply {
     }
     let is_quiet = arguments.has("n") || arguments.has("silent") || script.lines().next() == Some("#n");
     let mut editor = match commands(&script, arguments.has("E") || arguments.has("r")) {
-        Ok(commands) => Editor::new(commands, is_quiet),
+        Ok(commands) => Editor::new(commands, is_quiet, machine.effort.clone()),
         Err(reason) => return Reply::Unknown(reason),
     };
     if let Some(suffix) = suffix {

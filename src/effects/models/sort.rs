@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::super::effort::TOO_MUCH;
 use super::super::machine::Machine;
 use super::arguments::{Arguments, Flag};
 use super::filters::{inputs, lines, read, written};
@@ -226,6 +227,11 @@ fn sort_files(machine: &mut Machine<'_>, call: &Call) -> Result<Reply, Reply> {
         format!("{text}{end}")
     };
     let text: String = texts.iter().map(closed).collect();
+    // Each line is compared with a few others, by each key.
+    let (rounds, keys) = (text.len().checked_ilog2().unwrap_or(0) as usize, arguments.options.len() + 1);
+    if !machine.effort.spend(text.len().saturating_mul(2 * rounds * keys)) {
+        return Err(Reply::Unknown(TOO_MUCH.to_owned()));
+    }
     let made = if is_vague { unknown() } else { sorted(&arguments, &text).map_err(Reply::Unknown)? };
     match arguments.value("o") {
         None => Ok(Reply::output(made)),

@@ -1,5 +1,6 @@
 //! `tr` (XCU tr), byte by byte as GNU's.
 
+use super::super::effort::TOO_MUCH;
 use super::super::machine::Machine;
 use super::arguments::Arguments;
 use super::regular::control;
@@ -157,7 +158,7 @@ fn table(mut sets: Vec<Set>, complement: bool, delete: bool, squeeze: bool) -> O
     Some(Table { to, squeezed })
 }
 
-pub(super) fn tr(_: &mut Machine<'_>, call: &Call) -> Reply {
+pub(super) fn tr(machine: &mut Machine<'_>, call: &Call) -> Reply {
     let flags = [
         ('d', "delete", false),
         ('s', "squeeze-repeats", false),
@@ -182,6 +183,9 @@ pub(super) fn tr(_: &mut Machine<'_>, call: &Call) -> Reply {
     // Nobody knows what an unknown text ends in, and begins with.
     if squeeze && !is_known(&call.stdin) {
         return Reply::output(unknown());
+    }
+    if !machine.effort.spend(call.stdin.len() * (4 + table.squeezed.len() / 4)) {
+        return Reply::Unknown(TOO_MUCH.to_owned());
     }
     let parts = call.stdin.split(UNKNOWN).map(|part| {
         let mut made: Vec<u8> = Vec::new();

@@ -182,6 +182,32 @@ fn texts_are_what_the_real_commands_make() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What would take long is told: it is counted, so that it comes to the same on each machine.
+#[test]
+fn what_takes_too_long_is_told() {
+    let long = "x=a; while [ ${#x} -lt 60000 ]; do x=$x$x; done; echo $x >/etc/one\n\
+                y='$0,'; while [ ${#y} -lt 6000 ]; do y=$y$y; done";
+    let mut wrong = Vec::new();
+    for line in [
+        "echo aaa | sed ':a;s/a/aa/;ta'",
+        "echo a | sed ':a;p;ba'",
+        "echo a | sed ':a;G;h;ba'",
+        "sed -i ':a;s/a$/aa/;ta' /etc/one",
+        "sed -E 's/a|a.*b/x/g' /etc/one",
+        "grep -oE 'a|a.*b' /etc/one",
+        "awk \"/a/ {print $y \\\"x\\\"}\" /etc/one",
+        "while :; do tr -cs x '[a*]' </etc/one; done",
+    ] {
+        let start = std::time::Instant::now();
+        let found = effects(&[("postinst", &format!("#!/bin/sh\n{long}\n{{ {line}\n}} >/etc/out || :\n"))]);
+        let is_told = found.undone.iter().any(|undone| undone.reason == "it takes too many steps");
+        if !is_told || start.elapsed().as_secs() > 30 {
+            wrong.push(format!("{line}: {:?}, {:?}", start.elapsed(), found.undone.first()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// Expressions of a few parts, each on many texts.
 #[test]
 fn expressions_match_what_the_real_ones_match() {

@@ -22,7 +22,7 @@ pub(super) enum Node {
 
 impl Node {
     /// How many characters it matches, if that is always the same number.
-    fn length(&self) -> Option<usize> {
+    pub(super) fn length(&self) -> Option<usize> {
         match self {
             Node::One(_) => Some(1),
             Node::Anchor(_) => Some(0),

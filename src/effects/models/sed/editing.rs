@@ -3,6 +3,7 @@
 use std::mem::{replace, swap, take};
 use std::rc::Rc;
 
+use super::super::super::effort::{Effort, TOO_MUCH};
 use super::super::regular::Regular;
 use super::replacement;
 use super::script::{Action, Address, Command, Expression, Failure, Substitution, Until};
@@ -11,6 +12,8 @@ use super::script::{Action, Address, Command, Expression, Failure, Substitution,
 const MOST_STEPS: usize = 2_000_000;
 /// No line gets longer, in bytes.
 const LONGEST: usize = 4 << 20;
+/// No more is written, in bytes.
+const MOST_OUTPUT: usize = 64 << 20;
 
 /// A line, and whether it ends as lines do.
 #[derive(Clone, Debug, Default)]
@@ -75,10 +78,11 @@ pub(super) struct Editor {
     has_replaced: bool,
     last: Expression,
     steps: usize,
+    effort: Effort,
 }
 
 impl Editor {
-    pub(super) fn new(commands: Vec<Command>, is_quiet: bool) -> Self {
+    pub(super) fn new(commands: Vec<Command>, is_quiet: bool, effort: Effort) -> Self {
         Editor {
             commands,
             is_quiet,
@@ -92,6 +96,7 @@ impl Editor {
             has_replaced: false,
             last: None,
             steps: 0,
+            effort,
         }
     }
 
@@ -170,7 +175,7 @@ impl Editor {
             Some(Address::Last) => self.is_last(),
             Some(Address::Expression(expression)) => {
                 let expression = expression.clone();
-                self.used(expression)?.is_match(&self.space.text)
+                self.used(expression)?.is_match(&self.space.text, &self.effort)
             }
             Some(Address::More(_) | Address::Multiple(_)) => false,
         })
@@ -217,9 +222,13 @@ impl Editor {
         while at < self.commands.len() {
             self.steps += 1;
             if self.steps > MOST_STEPS || self.space.text.len().max(self.hold.text.len()) > LONGEST {
-                return Err("its script comes to no end".to_owned());
+                return Err(TOO_MUCH.to_owned());
             }
             let applies = self.applies(at)?;
+            self.effort.spend(if applies { 100 + self.length_of_work(at) / 4 } else { 50 });
+            if self.effort.is_refused() || self.output.text.len() > MOST_OUTPUT {
+                return Err(TOO_MUCH.to_owned());
+            }
             let next =
                 match (&self.commands[at].action, applies) {
                     (Action::Group(end), false) => *end,
@@ -238,6 +247,19 @@ impl Editor {
             at = next;
         }
         Ok(After::Next)
+    }
+
+    /// How much text a command copies, in bytes, but for `s`.
+    fn length_of_work(&self, at: usize) -> usize {
+        match &self.commands[at].action {
+            Action::Transliterate(_) => 80 * self.space.text.len(),
+            Action::DeleteFirst | Action::Print | Action::PrintFirst | Action::Hold | Action::HoldToo => {
+                self.space.text.len()
+            }
+            Action::Get | Action::GetToo => self.hold.text.len(),
+            Action::Append(text) | Action::Insert(text) | Action::Change(text) => text.len(),
+            _ => 0,
+        }
     }
 
     /// Does what a command says; what comes after it if no other command does.
@@ -308,15 +330,22 @@ impl Editor {
             return Err("its replacement has groups that its expression has not".to_owned());
         }
         let text = &self.space.text;
-        let found = expression.find_all(text);
         let least = substitution.nth.saturating_sub(1);
         let most = if substitution.all { usize::MAX } else { 1 };
+        let found = expression.find_some(text, least.saturating_add(most), &self.effort);
         let (mut result, mut end) = (String::new(), 0);
         for range in found.iter().skip(least).take(most) {
             result.push_str(&text[end..range.start]);
-            let places = expression.places(text, range.start, &groups)?;
+            let places = expression.places(text, range.start, &groups, &self.effort)?;
             replacement::replace(&substitution.replacement, text, &places, &mut result)?;
             end = range.end;
+            if result.len() > LONGEST {
+                return Err(TOO_MUCH.to_owned());
+            }
+        }
+        // What was not looked for to the end is not all that there is.
+        if !self.effort.spend((text.len() + result.len()) / 4) {
+            return Err(TOO_MUCH.to_owned());
         }
         if found.len() <= least {
             return Ok(());
