@@ -77,15 +77,26 @@ pub struct ElfFacts {
     /// Absolute paths below the directories of a distro, and what looks like a soname, in its read-only data;
     /// sorted, each once, 4096 at most.
     pub mentions: Vec<String>,
-    /// Of a program that runs commands by their names (`execvp`, `system` ...), what in its read-only data may be such a
-    /// name; sorted, each once, 4096 at most.
-    pub words: Vec<String>,
+    /// The names of the commands that a program runs.
+    pub runs: Runs,
     /// Of a program that hands command lines to a shell (`system`, `popen`), the commands of those that redirect or pipe;
     /// sorted, each once.
     pub commands: Vec<String>,
-    /// A program of Go or Rust that runs commands by their names, which cannot be told from the text around them: nothing
-    /// ends a string there.
-    pub runs_unseen: bool,
+}
+
+/// Which commands a program runs by their names (`execvp`, `system` ...), as far as its read-only data tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Runs {
+    /// What may be such a name, sorted, each once, 4096 at most; nothing in what runs none.
+    Named(Vec<String>),
+    /// Names that cannot be told from the text around them: nothing ends a string of Go or Rust.
+    Unnamed,
+}
+
+impl Default for Runs {
+    fn default() -> Self {
+        Runs::Named(Vec::new())
+    }
 }
 
 impl ElfFacts {
@@ -105,9 +116,8 @@ impl ElfFacts {
             symbols: PackedSymbols::default(),
             dlopen: Vec::new(),
             mentions: Vec::new(),
-            words: Vec::new(),
+            runs: Runs::default(),
             commands: Vec::new(),
-            runs_unseen: false,
         }
     }
 }
@@ -191,10 +201,12 @@ pub fn facts(bytes: &[u8]) -> Result<ElfFacts, ElfError> {
         facts.symbols = symbols.pack();
         facts.dlopen = notes::dlopen(bytes, &segments, |bytes, at, size| image.number(bytes, at, size));
         if facts.interp.is_some() {
-            facts.words = mentions::words(bytes, &segments, strings.range.clone(), &symbols);
+            facts.runs = Runs::Named(mentions::words(bytes, &segments, strings.range.clone(), &symbols));
             facts.commands = mentions::commands(bytes, &segments, strings.range.clone(), &symbols);
         }
-        facts.runs_unseen = facts.kind == ElfKind::Executable && mentions::runs_unseen(bytes, &symbols);
+        if facts.kind == ElfKind::Executable && mentions::runs_unnamed(bytes, &symbols) {
+            facts.runs = Runs::Unnamed;
+        }
         facts.mentions = mentions::mentions(bytes, &segments, strings.range);
     }
     Ok(facts)

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::catalog::PackageFiles;
 use crate::distro::{PackageFormat, essential_package_with};
-use crate::elf::{DlopenPriority, ElfFacts};
+use crate::elf::{DlopenPriority, ElfFacts, Runs};
 use crate::loader::Requester;
 use crate::root_path::RootPath;
 use crate::shell::is_shell;
@@ -76,18 +76,22 @@ impl Selector<'_> {
         depends: &BTreeSet<&str>,
         facts: &Arc<ElfFacts>,
     ) {
-        let runs = facts.runs_unseen || !facts.words.is_empty();
-        if !runs || self.inputs.distro.format() != PackageFormat::Deb {
+        let words = match &facts.runs {
+            Runs::Named(words) if words.is_empty() => return,
+            Runs::Named(words) => Some(words),
+            Runs::Unnamed => None,
+        };
+        if self.inputs.distro.format() != PackageFormat::Deb {
             return;
         }
         for command in self.commands_of(depends) {
-            if facts.runs_unseen || facts.words.iter().any(|word| word == command.file_name()) {
+            if words.is_none_or(|words| words.iter().any(|word| word == command.file_name())) {
                 self.pull(&command, Reason::Mention { by: path.clone() });
                 self.is_run(&command);
             }
         }
         let of_its_own = format!("{}-", path.file_name());
-        for word in facts.words.iter().filter(|word| word.starts_with(&of_its_own)) {
+        for word in words.into_iter().flatten().filter(|word| word.starts_with(&of_its_own)) {
             let found = self.find_command(word);
             if let Some((link, file)) = found.filter(|(_, file)| self.package_at(file) == package) {
                 let reason = Reason::Mention { by: path.clone() };

@@ -76,7 +76,7 @@ pub(super) fn words(
 
 /// Whether a program runs commands by names that are no C strings: what Go's runtime keeps of the function's name says so,
 /// or of Rust what tells where it was compiled, beside a function that runs commands.
-pub(super) fn runs_unseen(bytes: &[u8], symbols: &Symbols) -> bool {
+pub(super) fn runs_unnamed(bytes: &[u8], symbols: &Symbols) -> bool {
     let is_runner = |name: &str| matches!(name, "execvp" | "posix_spawnp");
     let of_go = || memmem::find(bytes, b"os/exec.(*Cmd).Start").is_some();
     let of_rust = || {

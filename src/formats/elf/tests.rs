@@ -39,9 +39,8 @@ fn every_class_and_byte_order() {
                 symbols: PackedSymbols::default(),
                 dlopen: vec![],
                 mentions: vec![],
-                words: vec![],
+                runs: Runs::default(),
                 commands: vec![],
-                runs_unseen: false,
             },
             "{arch}"
         );

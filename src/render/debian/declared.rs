@@ -109,11 +109,10 @@ impl Setup<'_> {
             let within = self.contents.keys().filter(|path| path.parent().as_ref() == Some(&directory));
             texts.extend(within.filter_map(|path| Some((path.file_name(), self.text(path)?))));
         }
-        let written = fixed(ADMINISTRATORS_UNITS).join(&format!("{}.d", unit.file_name())).ok();
+        let written = format!("{ADMINISTRATORS_UNITS}/{}.d", unit.file_name());
         for effect in effects_in(self.effects, package) {
             if let Effect::File { path, content, .. } = effect
-                && path.as_str().ends_with(".conf")
-                && path.parent() == written
+                && lies_in(path, &written, ".conf")
             {
                 texts.insert(path.file_name(), String::from_utf8_lossy(content).into_owned());
             }
