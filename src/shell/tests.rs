@@ -251,7 +251,7 @@ fn scripts_of_much_work_end() {
         let (_, _, findings, _) = evaluated(&script);
         let is_told = findings.iter().any(|finding| finding.reason == "it takes too many steps");
         assert!(is_told, "{script}: {findings:?}");
-        assert!(start.elapsed().as_secs() < 30, "{script}: {:?}", start.elapsed());
+        assert!(start.elapsed().as_secs() < 120, "{script}: {:?}", start.elapsed());
     }
 }
 

@@ -201,7 +201,7 @@ fn what_takes_too_long_is_told() {
         let start = std::time::Instant::now();
         let found = effects(&[("postinst", &format!("#!/bin/sh\n{long}\n{{ {line}\n}} >/etc/out || :\n"))]);
         let is_told = found.undone.iter().any(|undone| undone.reason == "it takes too many steps");
-        if !is_told || start.elapsed().as_secs() > 30 {
+        if !is_told || start.elapsed().as_secs() > 120 {
             wrong.push(format!("{line}: {:?}, {:?}", start.elapsed(), found.undone.first()));
         }
     }
