@@ -20,6 +20,7 @@ use crate::root_path::RootPath;
 
 mod arithmetic;
 mod braces;
+mod budget;
 mod builtins;
 mod compound;
 mod expand;

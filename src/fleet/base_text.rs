@@ -218,7 +218,7 @@ impl BaseText {
     /// A path as a pattern has it, for every architecture: with `{triplet}` in the place of the architecture's own, and
     /// the loader by whichever name it has.
     fn pattern(&self, path: &RootPath) -> String {
-        if let Some(pattern) = loader_pattern(path) {
+        if let Some(pattern) = self.loader_pattern(path) {
             return pattern;
         }
         let quoted = |text: &str| {
@@ -237,19 +237,23 @@ impl BaseText {
         let parts: Vec<String> = path.as_str().split(&self.triplet).map(quoted).collect();
         parts.join("{triplet}")
     }
-}
 
-/// The pattern of the dynamic loader, whose directory and name are an architecture's own.
-fn loader_pattern(path: &RootPath) -> Option<String> {
-    let name = path.file_name();
-    let top = match path.parent()?.as_str() {
-        "/lib" | "/lib64" => "",
-        "/usr/lib" | "/usr/lib64" => "/usr",
-        _ => return None,
-    };
-    let is_loader = name.starts_with("ld") && name.contains(".so.");
-    let stem = if name.starts_with("ld-musl-") { "ld-musl-*.so.*" } else { "ld*.so.*" };
-    is_loader.then(|| format!("{top}/{{lib,lib64}}/{stem}"))
+    /// The pattern of the dynamic loader, whose directory and name are an architecture's own.
+    fn loader_pattern(&self, path: &RootPath) -> Option<String> {
+        let name = path.file_name();
+        let is_musl = name.starts_with("ld-musl-");
+        if !(is_musl || ["ld-linux", "ld.so.", "ld64.so."].iter().any(|start| name.starts_with(start))) {
+            return None;
+        }
+        let parent = path.parent()?;
+        let directory = match parent.as_str() {
+            "/lib" | "/lib64" => "/{lib,lib64}",
+            "/usr/lib" | "/usr/lib64" => "/usr/{lib,lib64}",
+            other if other.strip_prefix("/usr/lib/") == Some(&self.triplet) => "/usr/lib/{triplet}",
+            _ => return None,
+        };
+        Some(format!("{directory}/{}", if is_musl { "ld-musl-*.so.*" } else { "ld*.so.*" }))
+    }
 }
 
 /// A basic string of TOML.

@@ -256,6 +256,7 @@ fn a_base_lists_what_brings_the_rest() {
         include: [
             "/etc/ld.so.conf.d/x86_64-linux-gnu.conf",
             "/usr/lib/python3.13/_sysconfigdata__x86_64-linux-gnu.py",
+            "/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
             "/usr/lib/x86_64-linux-gnu/libc.so.6",
             "/usr/lib64/ld-linux-x86-64.so.2",
             "/lib/ld-musl-x86_64.so.1",
@@ -270,6 +271,7 @@ fn a_base_lists_what_brings_the_rest() {
         [
             "\"/etc/ld.so.conf.d/{triplet}.conf\",",
             "\"/usr/lib/python3.13/_sysconfigdata__{triplet}.py\",",
+            "\"/usr/lib/{triplet}/ld*.so.*\",",
             "\"/usr/lib/{triplet}/libc.so.6\",",
             "\"/usr/{lib,lib64}/ld*.so.*\",",
             "\"/{lib,lib64}/ld-musl-*.so.*\",",

@@ -67,6 +67,11 @@ impl Pattern {
         self.0.iter().all(|token| matches!(token, Token::Literal(_)))
     }
 
+    /// How many characters a text has that matches; none where that varies.
+    pub fn width(&self) -> Option<usize> {
+        (!self.0.contains(&Token::Many)).then_some(self.0.len())
+    }
+
     /// Whether a whole text matches.
     pub fn matches(&self, text: &str) -> Match {
         let chars: Vec<char> = text.chars().collect();

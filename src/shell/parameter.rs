@@ -11,6 +11,9 @@ use super::text::{encode, is_empty, is_known, unknown};
 /// The longest value in which a pattern is sought, in bytes.
 const LONGEST_SEARCHED: usize = 16 << 10;
 
+/// What a byte that is compared with a pattern counts, in bytes copied.
+const TRIED: usize = 32;
+
 /// Which end of a value goes.
 #[derive(Clone, Copy)]
 enum Cut {
@@ -125,9 +128,9 @@ impl<W: World> Shell<W> {
         };
         let value = self.plain(parameter, *indirect);
         let pattern = self.pattern(pattern.as_deref().unwrap_or_default())?;
-        // Each place is tried.
-        self.charge(32 * value.len().min(LONGEST_SEARCHED).pow(2));
-        Some(removed(&value, &pattern, cut))
+        let (left, tried) = removed(&value, &pattern, cut);
+        self.charge(tried.saturating_mul(TRIED));
+        Some(left)
     }
 
     fn of_bash(&mut self, expression: &ParameterExpr) -> Option<String> {
@@ -148,9 +151,9 @@ impl<W: World> Shell<W> {
                 let value = self.plain(parameter, *indirect);
                 let pattern = self.pattern(pattern)?;
                 let replacement = self.single(replacement.as_deref().unwrap_or_default())?;
-                // Each end of each place is tried.
-                self.charge(4 * value.len().min(LONGEST_SEARCHED / 16).pow(3));
-                Some(replaced(&value, &pattern, &replacement, match_kind))
+                let (changed, tried) = replaced(&value, &pattern, &replacement, match_kind);
+                self.charge(tried.saturating_mul(TRIED));
+                Some(changed)
             }
             ParameterExpr::UppercasePattern { parameter, indirect, pattern: None } => {
                 Some(self.plain(parameter, *indirect).to_uppercase())
@@ -238,19 +241,30 @@ fn boundaries(text: &str) -> impl DoubleEndedIterator<Item = usize> {
     text.char_indices().map(|(at, _)| at).chain([text.len()]).collect::<Vec<_>>().into_iter()
 }
 
-fn removed(value: &str, pattern: &Pattern, cut: Cut) -> String {
+/// What is left of a value, and how many bytes were compared with the pattern for that.
+fn removed(value: &str, pattern: &Pattern, cut: Cut) -> (String, usize) {
     if !is_known(value) || value.len() > LONGEST_SEARCHED {
-        return unknown();
+        return (unknown(), 0);
     }
-    let prefix = |at: &usize| pattern.matches(&value[..*at]) == Match::Yes;
-    let suffix = |at: &usize| pattern.matches(&value[*at..]) == Match::Yes;
-    let found = match cut {
-        Cut::Prefix { longest: false } => boundaries(value).find(prefix).map(|at| &value[at..]),
-        Cut::Prefix { longest: true } => boundaries(value).rev().find(prefix).map(|at| &value[at..]),
-        Cut::Suffix { longest: false } => boundaries(value).rev().find(suffix).map(|at| &value[..at]),
-        Cut::Suffix { longest: true } => boundaries(value).find(suffix).map(|at| &value[..at]),
+    let mut tried = 0;
+    let mut fits = |part: &str| {
+        tried += part.len();
+        pattern.matches(part) == Match::Yes
     };
-    found.unwrap_or(value).to_owned()
+    let places: Vec<usize> = match (pattern.width(), cut) {
+        (None, _) => boundaries(value).collect(),
+        (Some(width), Cut::Prefix { .. }) => boundaries(value).nth(width).into_iter().collect(),
+        (Some(width), Cut::Suffix { .. }) => boundaries(value).rev().nth(width).into_iter().collect(),
+    };
+    let mut places = places.into_iter();
+    let left = match cut {
+        Cut::Prefix { longest: false } => places.find(|at| fits(&value[..*at])).map(|at| &value[at..]),
+        Cut::Prefix { longest: true } => places.rev().find(|at| fits(&value[..*at])).map(|at| &value[at..]),
+        Cut::Suffix { longest: false } => places.rev().find(|at| fits(&value[*at..])).map(|at| &value[..at]),
+        Cut::Suffix { longest: true } => places.find(|at| fits(&value[*at..])).map(|at| &value[..at]),
+    };
+    let left = left.unwrap_or(value).to_owned();
+    (left, tried)
 }
 
 fn substring(value: &str, offset: i64, length: Option<i64>) -> String {
@@ -267,30 +281,43 @@ fn substring(value: &str, offset: i64, length: Option<i64>) -> String {
     chars.get(start..end.max(start)).unwrap_or_default().iter().collect()
 }
 
-fn replaced(value: &str, pattern: &Pattern, replacement: &str, kind: &SubstringMatchKind) -> String {
+/// A value with what matches replaced, and how many bytes were compared with the pattern for that.
+fn replaced(value: &str, pattern: &Pattern, replacement: &str, kind: &SubstringMatchKind) -> (String, usize) {
     if !is_known(value) || value.len() > LONGEST_SEARCHED / 16 {
-        return unknown();
+        return (unknown(), 0);
     }
     let mut result = String::new();
-    let mut at = 0;
+    let (mut at, mut tried) = (0, 0);
     let mut done = false;
     while at < value.len() {
         let stop = done && !matches!(kind, SubstringMatchKind::Anywhere)
             || at > 0 && matches!(kind, SubstringMatchKind::Prefix);
+        if stop {
+            result.push_str(&value[at..]);
+            break;
+        }
         // The longest match that starts here.
-        let end = boundaries(&value[at..]).rev().map(|end| at + end).find(|end| {
-            let whole = *end == value.len() || !matches!(kind, SubstringMatchKind::Suffix);
-            *end > at && whole && pattern.matches(&value[at..*end]) == Match::Yes
+        let rest = &value[at..];
+        let ends: Vec<usize> = match pattern.width() {
+            None => boundaries(rest).rev().collect(),
+            Some(width) => {
+                rest.char_indices().map(|(end, _)| end).chain([rest.len()]).nth(width).into_iter().collect()
+            }
+        };
+        let end = ends.into_iter().find(|end| {
+            let whole = *end == rest.len() || !matches!(kind, SubstringMatchKind::Suffix);
+            tried += *end;
+            *end > 0 && whole && pattern.matches(&rest[..*end]) == Match::Yes
         });
-        if let Some(end) = end.filter(|_| !stop) {
+        if let Some(end) = end {
             result.push_str(replacement);
-            at = end;
+            at += end;
             done = true;
         } else {
-            let width = value[at..].chars().next().map_or(1, char::len_utf8);
-            result.push_str(&value[at..at + width]);
+            let width = rest.chars().next().map_or(1, char::len_utf8);
+            result.push_str(&rest[..width]);
             at += width;
         }
     }
-    result
+    (result, tried)
 }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use rayon::prelude::*;
+
 use super::*;
 
 /// What is in `in` and `crlf`; `$in` stands for the first.
@@ -187,8 +189,7 @@ fn texts_are_what_the_real_commands_make() {
 fn what_takes_too_long_is_told() {
     let long = "x=a; while [ ${#x} -lt 60000 ]; do x=$x$x; done; echo $x >/etc/one\n\
                 y='$0,'; while [ ${#y} -lt 6000 ]; do y=$y$y; done";
-    let mut wrong = Vec::new();
-    for line in [
+    let lines = [
         "echo aaa | sed ':a;s/a/aa/;ta'",
         "echo a | sed ':a;p;ba'",
         "echo a | sed ':a;G;h;ba'",
@@ -197,15 +198,12 @@ fn what_takes_too_long_is_told() {
         "grep -oE 'a|a.*b' /etc/one",
         "awk \"/a/ {print $y \\\"x\\\"}\" /etc/one",
         "while :; do tr -cs x '[a*]' </etc/one; done",
-    ] {
-        let start = std::time::Instant::now();
+    ];
+    lines.into_par_iter().for_each(|line| {
         let found = effects(&[("postinst", &format!("#!/bin/sh\n{long}\n{{ {line}\n}} >/etc/out || :\n"))]);
         let is_told = found.undone.iter().any(|undone| undone.reason == "it takes too many steps");
-        if !is_told || start.elapsed().as_secs() > 120 {
-            wrong.push(format!("{line}: {:?}, {:?}", start.elapsed(), found.undone.first()));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(is_told, "{line}: {:?}", found.undone);
+    });
 }
 
 /// Expressions of a few parts, each on many texts.
