@@ -95,6 +95,11 @@ impl Below {
         self.given.contains(path)
     }
 
+    /// Whether a lower layer has anything but a directory at a path.
+    pub fn has_other(&self, path: &RootPath) -> bool {
+        self.others.contains(path)
+    }
+
     /// Whether a lower layer has a directory at a path.
     pub fn has_directory(&self, path: &RootPath) -> bool {
         self.directories.contains_key(path)

@@ -567,6 +567,16 @@ fn a_lock_behind_a_link_stays_there() {
     assert!(!rig.work("shared/recipe.lock").exists());
 }
 
+/// Names may be as long as file systems let them be.
+#[test]
+fn a_lock_with_a_long_name_is_written() {
+    let rig = Rig::with(&Archive::new("Package: app\n /usr/share/app/data 0644 x\n"));
+    let name = "n".repeat(250);
+    rig.write(&format!("{name}.toml"), recipe(LAYER));
+    rig.run(&["lock", &format!("{name}.toml"), "--arch", "amd64"]).ok();
+    assert!(rig.work(&format!("{name}.lock")).exists());
+}
+
 /// What an update does is told, a package a line, and for machines.
 #[test]
 fn what_an_update_changes_is_told() {

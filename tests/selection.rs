@@ -11,6 +11,7 @@ use crate::support::package::Member;
 use crate::support::{Archive, Image, Package, Rig};
 use rayon::prelude::*;
 use rootforge::arch::Arch;
+use rootforge::tarball::EntryKind;
 
 /// A recipe, what there is, and what must come of it.
 #[derive(Clone, Default)]
@@ -696,6 +697,32 @@ fn policies_includes_and_excludes() {
             ],
         ),
     ]);
+}
+
+/// Where a layer below has a link that its scripts made, a rule above makes no file.
+#[test]
+fn what_a_rule_makes_is_not_made_over_what_is_below() {
+    let rig = Rig::with(&Archive::new(
+        "Package: base-files
+ Essential: yes
+ /etc/dpkg/origins/debian 0644 Vendor: Debian
+ postinst #!/bin/sh
+ postinst ln -s debian /etc/dpkg/origins/default
+
+ Package: libdpkg-perl
+ /usr/share/perl5/Dpkg/Vendor.pm 0644 x",
+    ));
+    let layer =
+        |name: &str, package: &str| format!("[[layer]]\nname = \"{name}\"\npackages = [\"{package}\"]\n");
+    rig.recipe(&layer("above", "libdpkg-perl"));
+    rig.build(&[]);
+    let image = Image::read(&rig.work("images"), "r");
+    assert!(image.text("/etc/dpkg/origins/default").starts_with("Vendor: Debian\n"));
+    rig.recipe(&(layer("below", "base-files") + &layer("above", "libdpkg-perl")));
+    rig.build(&[]);
+    let image = Image::read(&rig.work("images"), "r");
+    let kind = &image.get("/etc/dpkg/origins/default").unwrap().0.kind;
+    assert_eq!(*kind, EntryKind::Symlink { target: "debian".into() });
 }
 
 /// Of `C` lines of tmpfiles.d(5) the source is what a package has, or the factory's file of that name.

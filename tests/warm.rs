@@ -434,6 +434,10 @@ fn the_cache_is_shown_and_pruned() {
     // One that is to be made yet is shown, and not made for that.
     let shown = rig.run(&["cache", "--cache-dir", "none"]).ok().out;
     assert!(shown.starts_with("none\n") && !rig.work("none").exists(), "{shown}");
+    // Showing makes none.
+    std::fs::create_dir(rig.work("empty")).unwrap();
+    rig.run(&["cache", "--cache-dir", "empty"]).ok();
+    assert_eq!(std::fs::read_dir(rig.work("empty")).unwrap().count(), 0);
     // What a full disk left of a cache becomes one.
     for (name, left) in [("CACHEDIR.TAG", ""), ("CACHEDIR.TAG", "Signature: 8a47"), ("size", "0")] {
         rig.write(&format!("begun/{name}"), left);

@@ -220,7 +220,8 @@ impl Session {
     pub(super) fn cache_as_it_is(&self) -> Result<(PathBuf, Option<Cache>), Failure> {
         let settings = self.settings()?;
         let directory = self.cache_directory(&settings)?;
-        let cache = directory.exists().then(|| self.cache(&settings)).transpose()?;
+        let is_begun = std::fs::read_dir(&directory).is_ok_and(|mut entries| entries.next().is_some());
+        let cache = (is_begun || directory.is_file()).then(|| self.cache(&settings)).transpose()?;
         Ok((directory, cache))
     }
 

@@ -24,9 +24,15 @@ struct Spent {
 pub(super) struct Effort(Rc<Cell<Spent>>);
 
 impl Effort {
-    /// Begins with a command.
-    pub(super) fn begin(&self) {
-        self.0.set(Spent { all: self.0.get().all, ..Spent::default() });
+    /// What the model of a command does; none if that was too much. What it has done counts for the command that runs it,
+    /// if one does.
+    pub(super) fn of_command<T>(&self, model: impl FnOnce() -> T) -> Option<T> {
+        let around = self.0.get();
+        self.0.set(Spent { all: around.all, ..Spent::default() });
+        let done = model();
+        let Spent { all, of_command, is_refused } = self.0.get();
+        self.0.set(Spent { all, of_command: around.of_command.saturating_add(of_command), ..around });
+        (!is_refused).then_some(done)
     }
 
     /// Counts what is about to be done; false if that is too much, and then for all that the command still asks.
@@ -43,7 +49,7 @@ impl Effort {
         !spent.is_refused
     }
 
-    /// Whether the command asked for too much: what its model then says is nothing.
+    /// Whether the command asked for too much.
     pub(super) fn is_refused(&self) -> bool {
         self.0.get().is_refused
     }

@@ -345,10 +345,9 @@ pub(super) fn run(machine: &mut Machine<'_>, call: &Call) -> Reply {
         }
         Some((_, model)) => {
             machine.called += 1;
-            machine.effort.begin();
-            let reply = model(machine, call);
+            let reply = machine.effort.clone().of_command(|| model(machine, call));
             machine.called -= 1;
-            if machine.effort.is_refused() { Reply::Unknown(TOO_MUCH.to_owned()) } else { reply }
+            reply.unwrap_or_else(|| Reply::Unknown(TOO_MUCH.to_owned()))
         }
         None if short.strip_prefix("python3").is_some_and(is_version) => tools::python(machine, call),
         None if short.starts_with("dh_") || short.starts_with("log_") => tools::skipped(machine, call),

@@ -32,7 +32,9 @@ pub fn behind_links(path: &Path) -> io::Result<PathBuf> {
 
 /// What begins the names of files that are to replace one: [`partial::sweep`] takes it.
 pub fn partial_prefix(file: &Path) -> String {
-    format!(".{}.partial-", file.file_name().unwrap_or_default().to_string_lossy())
+    // A name that is as long as names may be leaves no room for more.
+    let name: String = file.file_name().unwrap_or_default().to_string_lossy().chars().take(50).collect();
+    format!(".{name}.partial-")
 }
 
 /// Gives a file its content: beside it under another name, then by renaming. Where a link leads to it, the link stays;

@@ -166,7 +166,8 @@ impl Cache {
                 is_ours || fs::read_dir(&cache.root).is_ok_and(|mut entries| entries.next().is_none());
             // First, for it says whose the rest is.
             tag::write(&tag).map_err(CacheError::write(&tag))?;
-            if is_empty {
+            let is_counted = cache.root.join(pruning::SIZE_FILE).exists();
+            if is_ours || is_empty && !is_counted {
                 cache.remember(0, None);
             }
         }

@@ -211,7 +211,8 @@ fn layer_parts<'a>(
     made.extend(
         needed_links.map(|(path, link)| (path.clone(), MadeFile::symlink(path.clone(), &link.target))),
     );
-    made.extend(rule_files(parts, number, selected, placeholders));
+    let of_rules = rule_files(parts, number, selected, placeholders);
+    made.extend(of_rules.into_iter().filter(|(path, _)| !below.has_other(path)));
     let Laid { made: own, accounts, changes } = set_up.layer(number, selected, &made)?;
     made.extend(own);
     if number + 1 == recipe.layers_below() + recipe.layers.len()
@@ -247,7 +248,8 @@ fn layer_parts<'a>(
     Ok(LayerMade { made, changes, origins })
 }
 
-/// What run-time rules make in a layer, unless the recipe has it there or below.
+/// What run-time rules make in a layer, unless the recipe has it there or below. What scripts have made in a layer below
+/// stays as well.
 fn rule_files(parts: Parts<'_>, number: usize, selected: &SelectedLayer, names: Placeholders<'_>) -> Made {
     let Parts { recipe, catalog, .. } = parts;
     let stacked = recipe.stacked();

@@ -60,12 +60,15 @@ fn made(effect: &Effect) -> Option<&RootPath> {
         | Effect::Symlink { path, .. }
         | Effect::Directory { path, .. }
         | Effect::Copy { to: path, .. }
+        | Effect::Alternative { link: path, .. }
+        | Effect::Divert { to: path, .. }
         | Effect::Rename { to: path, .. } => Some(path),
         _ => None,
     }
 }
 
-fn is_whiteout(path: &RootPath) -> bool {
+/// Whether a path of a layer would delete what is below (image-spec, `layer.md`).
+pub(super) fn is_whiteout(path: &RootPath) -> bool {
     path.components().any(|name| name.starts_with(WHITEOUT))
 }
 
@@ -155,7 +158,7 @@ impl<'t, 'a> Files<'t, 'a> {
                 Origin::Made(_) | Origin::Implied => false,
             });
             let is_canonical = self.catalog.merged_usr().canonical(path) == *path;
-            if is_canonical && is_others && self.tree.get(to).is_none() {
+            if is_canonical && is_others && self.tree.get(to).is_none() && self.wanted(to) {
                 self.shift(path, to);
             }
         }
@@ -344,6 +347,9 @@ impl<'t, 'a> Files<'t, 'a> {
             Some((self.contents.get(source)?.clone(), file.entry.metadata.mode))
         });
         let Some((content, own_mode)) = made.or(packaged) else {
+            if !self.wanted(to) {
+                return Ok(());
+            }
             if ["/proc/", "/sys/"].iter().any(|top| from.as_str().starts_with(top)) {
                 return Err(format!("{to} is to be made where the image runs, of {from}"));
             }

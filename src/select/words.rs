@@ -59,6 +59,10 @@ impl Selector<'_> {
             all.guessed |= words.guessed;
             all.commands.extend(words.commands.iter().cloned());
             all.sought.extend(words.sought.iter().cloned());
+            // What others have to be sourced is for many purposes.
+            if path != *script && self.is_helper(&self.package_at(&path)) {
+                all.sought.extend(words.commands.iter().cloned());
+            }
             all.functions.extend(words.functions.iter().cloned());
             for source in &words.sources {
                 let Some(file) = self.source(source, &path, package) else {

@@ -245,6 +245,10 @@ impl<W: World> Shell<W> {
             }
             Some(Descriptor::File(path)) => {
                 let path = path.clone();
+                // It is written anew as a whole.
+                if let Some(Node::File { size: Some(size), .. }) = self.world.node(&path) {
+                    self.charge(usize::try_from(size).unwrap_or(usize::MAX).saturating_mul(16));
+                }
                 if let Err(reason) = self.world.write(&path, text, true, self.file_bits()) {
                     self.tell(&format!("> {path}"), reason);
                 }

@@ -104,6 +104,7 @@ const SCRIPTS: &[&str] = &[
     "f() { local x=inner; echo $x $1; return 3; }; x=outer; f arg; echo $? $x",
     "case abc in a*c) echo yes;; *) echo no;; esac; case x in y|x) echo two;; esac",
     "x=/usr/lib/libfoo.so.1; echo ${x##*/} ${x%/*} ${x%%.*} ${x#/usr} ${#x}",
+    "l=; i=0; while [ $i -lt 300 ]; do l=$l,word-$i; i=$((i + 1)); done; n=0; l=${l#,},; while [ \"$l\" ]; do h=${l%%,*}; l=${l#*,}; n=$((n + ${#h})); done; echo $n $h",
     "x='aXbXc*'; echo ${x#?} ${x##?} ${x%?X??} ${x%%??} ${x#X} ${x#aX} ${x%c*} ${x%%X*} ${x%'*'} ${x#[a-c]} ${x%[!*]} ${x#} ${x#????????}",
     "echo ${unset:-default} ${unset-d} ${empty:=set} $empty ${empty:+other}",
     "printf '%s-%s\\n' a b c; printf '%03d %x|%-5s|\\n' 7 255 ab",

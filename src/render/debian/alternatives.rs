@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::effects::{Effect, Slave};
 use crate::root_path::RootPath;
 
+use super::super::script_files::is_whiteout;
 use super::super::{Made, MadeFile, fixed};
 
 /// Where the names of groups are links to the chosen files.
@@ -55,7 +56,7 @@ impl<'e> Alternatives<'e> {
             let slaves = slaves.map(|slave| (slave.name.as_str(), &slave.link, &slave.path));
             for (name, link, path) in [(*name, group.link, best.path)].into_iter().chain(slaves) {
                 let Ok(middle) = fixed(DIRECTORY).join(name) else { continue };
-                if *link == middle || link == path {
+                if *link == middle || link == path || [link, &middle].into_iter().any(is_whiteout) {
                     continue;
                 }
                 links.insert(link.clone(), middle.as_str().to_owned());
@@ -69,10 +70,10 @@ impl<'e> Alternatives<'e> {
     pub(super) fn records(&self, exists: impl Fn(&RootPath) -> bool) -> Made {
         let mut made = Made::new();
         for (name, group) in &self.groups {
-            if group.best(&exists).is_none() {
+            if group.best(&exists).is_none() || is_whiteout(group.link) {
                 continue;
             }
-            if let Ok(path) = fixed(ADMIN_DIRECTORY).join(name) {
+            if let Some(path) = fixed(ADMIN_DIRECTORY).join(name).ok().filter(|path| !is_whiteout(path)) {
                 let text = group.record(&exists);
                 made.insert(path.clone(), MadeFile::file(path, 0o644, text.into_bytes()));
             }

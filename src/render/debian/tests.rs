@@ -365,13 +365,21 @@ fn whiteouts_of_scripts_are_told_and_not_made() {
             Effect::Symlink { path: path("/etc/.wh.passwd"), target: "x".into() },
             Effect::Directory { path: path("/srv/.wh..wh..opq"), mode: None, owner: None },
             Effect::Rename { from: path("/usr/share/a"), to: path("/usr/share/.wh.a") },
+            Effect::Alternative {
+                name: "wh".into(),
+                link: path("/usr/bin/.wh.sh"),
+                path: path("/usr/bin/a"),
+                priority: 1,
+                slaves: Vec::new(),
+            },
         ],
     );
     let (layers, told) = world.lay();
     assert_eq!(layers, [[] as [&str; 0]]);
     let words =
         |at: &str| format!("a: {at} would be a whiteout, which deletes what is below, and is not made");
-    let at = ["/usr/share/.wh.x", "/etc/.wh.passwd", "/srv/.wh..wh..opq", "/usr/share/.wh.a"];
+    let at =
+        ["/usr/share/.wh.x", "/etc/.wh.passwd", "/srv/.wh..wh..opq", "/usr/share/.wh.a", "/usr/bin/.wh.sh"];
     assert_eq!(told, at.map(words));
 }
 
