@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::{FileCatalog, FileRef};
+use crate::effects::systemd::tmpfiles::is_kernels;
 use crate::effects::{Effect, ModeChange, NSSWITCH_CONF, Owner, given_away};
 use crate::loader::resolve;
 use crate::recipe::WHITEOUT;
@@ -350,7 +351,7 @@ impl<'t, 'a> Files<'t, 'a> {
             if !self.wanted(to) {
                 return Ok(());
             }
-            if ["/proc/", "/sys/"].iter().any(|top| from.as_str().starts_with(top)) {
+            if is_kernels(from) {
                 return Err(format!("{to} is to be made where the image runs, of {from}"));
             }
             return Err(format!("{from}, which is to be copied to {to}, is not there"));

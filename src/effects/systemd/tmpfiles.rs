@@ -81,9 +81,6 @@ fn of_line(
         }
         "C" if is_new => {
             let from = argument.unwrap_or_else(|| format!("/usr/share/factory{path}"));
-            // What the kernel makes anew each time is for the machine that runs the image.
-            let is_kernels =
-                |from: &RootPath| ["/proc/", "/sys/"].iter().any(|top| from.as_str().starts_with(top));
             let from = RootPath::parse(&from).ok().filter(|from| is_kernels(from) || has(from));
             let Some(from) = from else { return Vec::new() };
             let owner = Some(owner).filter(|owner| *owner != Owner::default());
@@ -93,6 +90,11 @@ fn of_line(
         "Z" if exists(&path) => adjust(&path, mode, owner, true),
         _ => Vec::new(),
     }
+}
+
+/// Whether the kernel makes a file anew each time: what it says is for the machine that runs the image.
+pub(crate) fn is_kernels(path: &RootPath) -> bool {
+    ["/proc/", "/sys/"].iter().any(|top| path.as_str().starts_with(top))
 }
 
 fn adjust(path: &RootPath, mode: Option<u32>, owner: Owner, recursive: bool) -> Vec<Effect> {

@@ -293,6 +293,32 @@ mod tests {
     }
 
     #[test]
+    fn names_without_ends_are_those_of_go_and_rust() {
+        use crate::elf::{Binding, Import, SymbolKind};
+        let importing = |name: &str| Symbols {
+            imports: vec![Import {
+                name: name.to_owned(),
+                version: None,
+                weak: false,
+                kind: SymbolKind::Function,
+                binding: Binding::Lazy,
+            }],
+            ..Symbols::default()
+        };
+        let (go, rust) = (&b"x os/exec.(*Cmd).Start y"[..], &b"gpg/rustc/0/library"[..]);
+        for (bytes, import, is_unnamed) in [
+            (go, "open", true),
+            (&b"os/exec"[..], "execvp", false),
+            (rust, "execvp", true),
+            (rust, "posix_spawnp", true),
+            (rust, "execve", false),
+            (b"gpg", "execvp", false),
+        ] {
+            assert_eq!(runs_unnamed(bytes, &importing(import)), is_unnamed, "{import}");
+        }
+    }
+
+    #[test]
     fn commands_of_what_runs_a_shell() {
         use crate::elf::{Binding, Import, SymbolKind};
         let import = |name: &str| Import {
